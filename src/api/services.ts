@@ -1,0 +1,175 @@
+/**
+ * What the HTTP API needs of a node, as interfaces of plain data. `node/` implements them on the
+ * real cluster, messaging and agents; the API itself stays portable (Bun, Deno, Node, workerd).
+ * Every method may throw a `CaxtonError`, which becomes a problem document.
+ */
+import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
+import type { DirectoryEntry, Member } from "../cluster/membership.ts";
+import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
+import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { Message } from "../wire/message.ts";
+
+export interface NodeServices {
+  readonly node: NodeId;
+  readonly version: string;
+  readonly cluster: ClusterService;
+  readonly agents: AgentService;
+  readonly messages: MessageService;
+  readonly events: EventService;
+  readonly health: HealthService;
+}
+
+export interface HealthService {
+  /** Live: the process's own threads answer. Ready: joined, store open, agents restored. */
+  live(): Promise<Health>;
+  ready(): Promise<Health>;
+}
+
+export interface Health {
+  readonly ok: boolean;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+}
+
+export interface ClusterStatus {
+  readonly cluster: string;
+  readonly uuid: string | null;
+  readonly node: NodeId;
+  /** "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by members seen alive until Raft decides. */
+  readonly status: string;
+  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";
+  readonly nodes_active: number;
+  readonly nodes_total: number;
+  readonly queued_writes: number;
+  readonly leader: NodeId | null;
+}
+
+export interface PerformanceRow {
+  readonly metric: string;
+  readonly target: string;
+  /** Null when nothing was measured yet: said so, never invented. */
+  readonly actual: string | null;
+  readonly ok: boolean | null;
+}
+
+export interface PingResult {
+  readonly node: NodeId;
+  readonly udp_ms: number | null;
+  readonly stream_ms: number | null;
+  readonly message_ms: number | null;
+  readonly error: string | null;
+}
+
+export interface AuthCheckRow {
+  readonly node: NodeId;
+  readonly gossip_key: "match" | "mismatch" | "unknown";
+  readonly certificate: "match" | "mismatch" | "unknown";
+  readonly detail: string;
+}
+
+export interface ClusterService {
+  members(): readonly Member[];
+  /** Wall time this node started, Unix ms; for other members null. */
+  startedAt_ms(): number;
+  status(): Promise<ClusterStatus>;
+  assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean })[];
+  ping(node: NodeId): Promise<PingResult>;
+  /** Leaves gracefully; when `node` is another one, that node is asked to. */
+  leave(node: NodeId, drain_timeout_ms: number): Promise<void>;
+  /** Refused (`conflict`) for a node that is alive unless `force`. */
+  remove(node: NodeId, force: boolean): Promise<void>;
+  verifyAuth(): Promise<readonly AuthCheckRow[]>;
+  performance(): Promise<readonly PerformanceRow[]>;
+  balancing(): { readonly strategy: string; readonly round_robin_index: number };
+  setBalancing(strategy: string): void;
+}
+
+export interface DeployRequest {
+  readonly name: AgentName;
+  readonly wasm: Uint8Array;
+  /** Parsed and defaulted by the API from the query or form; see `AgentSpec` for meanings. */
+  readonly options: Omit<AgentSpec, "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy">;
+  readonly principal: string;
+}
+
+export interface AgentView {
+  readonly name: AgentName;
+  readonly node: NodeId;
+  /** `orphaned` when its node is failed or left. */
+  readonly status: AgentStatus | "orphaned";
+  readonly revision: number;
+  readonly epoch: number;
+  readonly module: ModuleHash;
+  /** Details from the owner; null when it cannot be asked. */
+  readonly detail: AgentDetail | null;
+}
+
+export interface AgentDetail {
+  readonly spec: AgentSpec;
+  readonly inbox: number;
+  readonly inbox_bytes: number;
+  readonly memory_bytes: number;
+  readonly handled: number;
+  readonly traps: number;
+  readonly restarts: number;
+}
+
+export interface AgentLogLine {
+  readonly at_ms: number;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly text: string;
+}
+
+export interface AgentService {
+  deploy(request: DeployRequest): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
+  list(): readonly AgentView[];
+  show(name: AgentName): Promise<AgentView>;
+  remove(name: AgentName): Promise<void>;
+  suspend(name: AgentName): Promise<void>;
+  resume(name: AgentName): Promise<void>;
+  /** Newest last, at most `limit`; held in memory, bounded a agent. */
+  logs(name: AgentName, limit: number): Promise<readonly AgentLogLine[]>;
+}
+
+export interface SendRequest {
+  readonly message: Message;
+  /** Null: answer when accepted. Otherwise wait that long for a reply as well. */
+  readonly wait_ms: number | null;
+  /** With the principal it fixes the message id, so that a retry is the same message. */
+  readonly idempotencyKey: string | null;
+  readonly principal: string;
+}
+
+export interface SendResult {
+  readonly messageId: MessageId;
+  /** `delivered`: in the receiver's inbox. `queued`: durable here, on its way. */
+  readonly status: "delivered" | "queued";
+  readonly reply: Message | null;
+}
+
+export interface MessageService {
+  /** Throws `timeout` when the reply did not come in time (the message itself stays delivered). */
+  send(request: SendRequest): Promise<SendResult>;
+  list(options: { conversation: string | null; limit: number; cursor: string | null }): Promise<Page<Message>>;
+  conversations(options: { limit: number; cursor: string | null }): Promise<Page<ConversationSummary>>;
+  deadLetters(options: { limit: number; cursor: string | null }): Promise<Page<DeadLetter>>;
+  /** Sends them again; returns how many. */
+  replayDeadLetters(ids: readonly number[] | "all"): Promise<number>;
+  purgeDeadLetters(ids: readonly number[] | "all"): Promise<number>;
+}
+
+/** Dotted types: `member.failed`, `agent.trap`, `agent.deployed`, `message.dead_letter`, `cluster.refused`, … */
+export interface ClusterEvent {
+  /** Rises by one on this node; `Last-Event-ID`. */
+  readonly id: number;
+  readonly type: string;
+  readonly level: "info" | "warn";
+  readonly at_ms: number;
+  /** One line for people: `Node node-2 detected as failed`. */
+  readonly text: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface EventService {
+  /** Recent events after `id` (bounded ring), then live ones until `signal` aborts. A slow reader is ended, never buffered without bound. */
+  follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent>;
+}

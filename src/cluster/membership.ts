@@ -1,0 +1,103 @@
+/**
+ * Membership as the rest of a node sees it: who is reachable, and which node hosts which agent.
+ * Knowledge, not authority: it may be late or wrong, and says how it came to know.
+ * The gossip thread keeps it; `GossipThread` (gossip-thread.ts) is the implementation.
+ */
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import type { Address } from "../ports/datagrams.ts";
+import type { AgentStatus } from "../wire/agent-spec.ts";
+
+export type MemberStatus = "alive" | "suspect" | "failed" | "left";
+
+/** What a node says of itself; changes seldom. Spread with its alive updates, at most 512 bytes encoded. */
+export interface NodeTags {
+  readonly version: string;
+  readonly region: string;
+  readonly zone: string;
+  /** URL of its HTTP API, `https://10.0.0.3:8080`; empty when it listens on loopback only. */
+  readonly api: string;
+  readonly maxAgents: number;
+  readonly weight: number;
+  readonly services: readonly string[];
+}
+
+/** What a node measures of itself; changes often, spread at low priority, may be seconds old. */
+export interface NodeLoad {
+  readonly agents: number;
+  /** 0 to 100 of all cores. */
+  readonly cpu_percent: number;
+  /** Resident memory of the node's process. */
+  readonly memory_bytes: number;
+  /** 0 to 100 of the machine's. */
+  readonly memory_percent: number;
+}
+
+export interface Member {
+  readonly id: NodeId;
+  /** Gossip (UDP) and peer streams (TCP) share it. */
+  readonly address: Address;
+  readonly status: MemberStatus;
+  readonly bootEpoch: number;
+  /** The counter within the boot epoch. */
+  readonly incarnation: number;
+  readonly tags: NodeTags;
+  readonly load: NodeLoad;
+  /** Wall time, Unix ms, when this node last heard from it (own clock). */
+  readonly lastSeen_ms: number;
+}
+
+/** An agent as the directory knows it: what its owner last announced. */
+export interface DirectoryEntry {
+  readonly agent: AgentName;
+  readonly node: NodeId;
+  readonly epoch: number;
+  readonly revision: number;
+  readonly status: AgentStatus;
+  readonly module: ModuleHash;
+}
+
+export type MembershipEvent =
+  | { readonly kind: "joined" | "alive" | "suspect" | "failed" | "left" | "updated"; readonly member: Member; readonly reason: string }
+  | { readonly kind: "directory"; readonly changed: readonly DirectoryEntry[]; readonly removed: readonly DirectoryEntry[] }
+  /** A peer or packet that was turned away, told once a source and minute: a wrong key, another cluster, an old version. */
+  | { readonly kind: "refused"; readonly source: string; readonly reason: string };
+
+export interface GossipStats {
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Dropped packets by reason (`bad_seal`, `replayed`, `malformed`, `unknown_key`, …). */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Round trips of direct probes, ms: most recent 512. */
+  readonly roundTrips_ms: readonly number[];
+  /** 0 (well) to 7: this node's own health by Lifeguard. */
+  readonly localHealth: number;
+  /** Time from an own announcement until acknowledged by every alive member's digest, ms; most recent 64. */
+  readonly convergence_ms: readonly number[];
+}
+
+export interface Membership {
+  readonly self: NodeId;
+  /** Every member known, this node included, the failed and the left until they are reaped. By id. */
+  members(): readonly Member[];
+  member(id: NodeId): Member | undefined;
+  /** The winner by (epoch, then node id) among all owners' claims, of owners that have not left. */
+  locate(agent: AgentName): DirectoryEntry | undefined;
+  directory(): Iterable<DirectoryEntry>;
+  subscribe(listener: (event: MembershipEvent) => void): () => void;
+  setTags(tags: NodeTags): void;
+  setLoad(load: NodeLoad): void;
+  /** This node's own agents: changed or new ones, and names it no longer hosts. */
+  announce(changed: readonly Omit<DirectoryEntry, "node">[], removed: readonly AgentName[]): void;
+  /** One datagram round trip, ms. Throws `CaxtonError`: `node_not_found`, `timeout`. */
+  ping(node: NodeId, timeout_ms: number): Promise<number>;
+  /** Adds addresses to the seeds that are tried for ever. */
+  join(seeds: readonly Address[]): void;
+  /** Operator's word that a failed member is gone: forgotten everywhere unless it comes back by itself. */
+  remove(node: NodeId): void;
+  stats(): Promise<GossipStats>;
+  /** Tells the others, waits until the news was sent enough or `deadline_ms` passed. */
+  leave(deadline_ms: number): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,61 @@
+/**
+ * Mutually authenticated byte streams between nodes (TLS over TCP in production). A connection is
+ * handed over only when both sides' certificates were checked; bytes may still arrive in any chunks.
+ */
+import type { NodeId } from "../base/ids.ts";
+import type { Address } from "./datagrams.ts";
+
+export interface StreamIdentity {
+  /** PEM. `ca` is what the peer's certificate must descend from. */
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface StreamHandlers {
+  /** `chunk` is the callee's to keep. */
+  readonly data: (chunk: Uint8Array) => void;
+  /** The buffer below its low-water mark again, after `write` returned false. */
+  readonly drain: () => void;
+  /** Once, at the end. `reason` is undefined when the peer closed in order. */
+  readonly close: (reason: string | undefined) => void;
+}
+
+export interface StreamConnection {
+  /** The node that the peer's certificate names. */
+  readonly peer: NodeId;
+  readonly remote: Address;
+  readonly serial: string;
+  /** Queues everything, always; false says: wait for `drain` before more. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes queued and not yet taken by the operating system. */
+  readonly buffered_bytes: number;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+}
+
+export interface StreamListener {
+  readonly local: Address;
+  /** New connections use the new identity; open ones stay. */
+  setIdentity(identity: StreamIdentity): void;
+  close(): Promise<void>;
+}
+
+export interface Streams {
+  /** `accept` returns the handlers of a new connection. `refused` reports a failed handshake with the reason. */
+  listen(
+    local: Address,
+    identity: StreamIdentity,
+    accept: (connection: StreamConnection) => StreamHandlers,
+    refused: (remote: string, reason: string) => void,
+  ): Promise<StreamListener>;
+  /** Throws `CaxtonError`: `unreachable`, `timeout`, or `wrong_key` when either side's certificate is refused. */
+  connect(
+    to: Address,
+    identity: StreamIdentity,
+    options: { readonly timeout_ms: number; readonly expect?: NodeId },
+    handlers: StreamHandlers,
+  ): Promise<StreamConnection>;
+}

@@ -1,0 +1,55 @@
+/** What an agent is, as it was deployed: kept in the store, sent between nodes, spread (in short) by the directory. */
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import type { Priority } from "./message.ts";
+
+export const durabilities = ["volatile", "local", "replicated"] as const;
+export type Durability = (typeof durabilities)[number];
+
+export const placementStrategies = [
+  "round_robin",
+  "least_loaded",
+  "least_agents",
+  "random",
+  "weighted",
+] as const;
+export type PlacementStrategy = (typeof placementStrategies)[number];
+
+/** The functions an agent may import; an import outside its granted set is refused at deploy. */
+export const capabilities = ["log", "send", "time", "random", "timer", "state"] as const;
+export type Capability = (typeof capabilities)[number];
+
+export interface AgentLimits {
+  /** Linear memory, bytes. */
+  readonly memory_bytes: number;
+  /** Fuel for one call of a handler. */
+  readonly fuel: number;
+  /** Inbox bounds. */
+  readonly inbox_messages: number;
+  readonly inbox_bytes: number;
+}
+
+export interface AgentSpec {
+  readonly name: AgentName;
+  readonly module: ModuleHash;
+  /** Rises by one with each deploy of the same name. */
+  readonly revision: number;
+  /** Ownership epoch: the highest wins, wherever two nodes claim one agent. */
+  readonly epoch: number;
+  readonly durability: Durability;
+  readonly priority: Priority;
+  readonly capabilities: readonly Capability[];
+  readonly limits: AgentLimits;
+  /** After a trap: restart at once up to `maxRestarts` times a minute, else fail. */
+  readonly restart: { readonly policy: "restart" | "fail"; readonly maxRestarts: number };
+  readonly placement: {
+    readonly strategy: PlacementStrategy;
+    readonly preferNodes: readonly NodeId[];
+    readonly targetNode: NodeId | null;
+  };
+  readonly deployedAt_ms: number;
+  readonly deployedBy: string;
+}
+
+/** `running` takes messages; `suspended` keeps mail unhandled; `failed` gave up restarting. */
+export const agentStatuses = ["starting", "running", "suspended", "failed"] as const;
+export type AgentStatus = (typeof agentStatuses)[number];

@@ -1,0 +1,239 @@
+/**
+ * Bounded reading and writing of bytes: what every codec in this folder is written with.
+ * All integers are little-endian. A reader never reads past its end: it throws `WireError`,
+ * which the edge turns into "drop and count". Nothing here allocates from a length it has not checked.
+ */
+
+/** Bytes that are not what the format says. Carries no payload text: it may be hostile. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+}
+
+const utf8 = new TextEncoder();
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class Reader {
+  #at: number;
+  readonly #view: DataView;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    start = 0,
+    readonly end = bytes.length,
+  ) {
+    if (start < 0 || end > bytes.length || start > end) throw new WireError("range outside the buffer");
+    this.#at = start;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get remaining(): number {
+    return this.end - this.#at;
+  }
+
+  /** Moves over `count` bytes and returns where they began. */
+  skip(count: number): number {
+    if (count < 0 || count > this.end - this.#at) throw new WireError(`truncated: ${count} bytes wanted`);
+    const start = this.#at;
+    this.#at += count;
+    return start;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.skip(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.skip(2), true);
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.skip(4), true);
+  }
+
+  /** Unsigned, up to 2⁵³−1; larger is refused, so that a number stays exact. */
+  u64(): number {
+    const at = this.skip(8);
+    const low = this.#view.getUint32(at, true);
+    const high = this.#view.getUint32(at + 4, true);
+    if (high > 0x1f_ffff) throw new WireError("integer above 2^53-1");
+    return high * 0x1_0000_0000 + low;
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.skip(8), true);
+  }
+
+  bool(): boolean {
+    const value = this.u8();
+    if (value > 1) throw new WireError("boolean is neither 0 nor 1");
+    return value === 1;
+  }
+
+  /** Unsigned LEB128 of at most 32 bits. */
+  varint(): number {
+    let result = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.u8();
+      if (shift === 28 && byte > 0x0f) throw new WireError("varint above 32 bits");
+      result += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return result;
+    }
+    throw new WireError("varint too long");
+  }
+
+  /** A view, not a copy, of the next `count` bytes. */
+  take(count: number): Uint8Array {
+    const start = this.skip(count);
+    return this.bytes.subarray(start, start + count);
+  }
+
+  /** Bytes with a varint length before them, at most `limit`. A view, not a copy. */
+  blob(limit: number): Uint8Array {
+    const length = this.varint();
+    if (length > limit) throw new WireError(`blob of ${length} bytes, at most ${limit}`);
+    return this.take(length);
+  }
+
+  /** UTF-8 text with a varint length in bytes before it, at most `limit` bytes. */
+  text(limit: number): string {
+    return decodeUtf8(this.blob(limit));
+  }
+
+  /** A varint count of items, each at least `itemBytes` long, so that a count cannot outgrow the input. */
+  count(limit: number, itemBytes = 1): number {
+    const count = this.varint();
+    if (count > limit || count * itemBytes > this.remaining) throw new WireError(`count ${count} too large`);
+    return count;
+  }
+
+  /** Every format ends with this: trailing bytes are an error. */
+  finish(): void {
+    if (this.#at !== this.end) throw new WireError(`${this.end - this.#at} trailing bytes`);
+  }
+}
+
+/** A growing buffer. `finish` returns the bytes written; the writer may then be reused after `reset`. */
+export class Writer {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  reset(): void {
+    this.#length = 0;
+  }
+
+  /** Makes room for `count` bytes and returns where they begin. */
+  reserve(count: number): number {
+    const start = this.#length;
+    const needed = start + count;
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, start));
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#length = needed;
+    return start;
+  }
+
+  u8(value: number): this {
+    const at = this.reserve(1);
+    this.#view.setUint8(at, value);
+    return this;
+  }
+
+  u16(value: number): this {
+    const at = this.reserve(2);
+    this.#view.setUint16(at, value, true);
+    return this;
+  }
+
+  u32(value: number): this {
+    const at = this.reserve(4);
+    this.#view.setUint32(at, value, true);
+    return this;
+  }
+
+  /** An integer in [0, 2⁵³−1]. */
+  u64(value: number): this {
+    const at = this.reserve(8);
+    this.#view.setUint32(at, value % 0x1_0000_0000, true);
+    this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    return this;
+  }
+
+  f64(value: number): this {
+    const at = this.reserve(8);
+    this.#view.setFloat64(at, value, true);
+    return this;
+  }
+
+  bool(value: boolean): this {
+    return this.u8(value ? 1 : 0);
+  }
+
+  varint(value: number): this {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.u8((rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
+    return this.u8(rest);
+  }
+
+  raw(bytes: Uint8Array): this {
+    const at = this.reserve(bytes.length);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  blob(bytes: Uint8Array): this {
+    return this.varint(bytes.length).raw(bytes);
+  }
+
+  text(text: string): this {
+    return this.blob(utf8.encode(text));
+  }
+
+  /** Overwrites four bytes written before, for lengths known only afterwards. */
+  patchU32(at: number, value: number): this {
+    this.#view.setUint32(at, value, true);
+    return this;
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** A view of what was written, valid until the next write. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+}
+
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+  return utf8.encode(text);
+}
+
+/** Refuses invalid UTF-8 with a `WireError`. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    throw new WireError("text is not valid UTF-8");
+  }
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+const onBun = process.versions["bun"] !== undefined;
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Threads are what works on Bun; processes elsewhere.
+    pool: onBun ? "threads" : "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
