@@ -1,36 +1,29 @@
 /**
  * What main and an agent thread say to each other. Messages travel in batches: one transferred
  * buffer of entries, each `u32 ticket` then an encoded message (which carries its own length).
- * A ticket is the sender's number for an entry; the other side answers it with an outcome.
+ * A ticket is the sender's number for an entry; the other side answers it with an outcome
+ * (wire/outcome.ts), as a byte.
  */
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { MessagePortLike } from "../ports/threads.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 
-/** What became of one entry; the index is the byte in an outcome list, so the order never changes. */
-export const outcomes = [
-  /** In the inbox; durably so when the agent is durable. */
-  "accepted",
-  "unknown_agent",
-  /** The inbox is at its bound; retry later. */
-  "queue_full",
-  /** The agent gave up after its restarts. */
-  "agent_failed",
-  /** The store refused to take it (disk full, …); retry later. */
-  "storage_failed",
-  /** The bytes are no message, or break a rule of FIPA. */
-  "invalid_message",
-  /** Its reply-by passed before it could be delivered. */
-  "expired",
-  /** The router has no way to the receiver at present; retry later. */
-  "unreachable",
-] as const;
-export type Outcome = (typeof outcomes)[number];
-
 export type ToAgentThread =
-  | { readonly kind: "init"; readonly node: NodeId; readonly thread: number; readonly seed: number; readonly store: MessagePortLike }
+  | {
+      readonly kind: "init";
+      readonly node: NodeId;
+      readonly thread: number;
+      readonly seed: number;
+      readonly store: MessagePortLike;
+    }
   /** Start or replace an agent. `wasm` is instrumented; the thread keeps a compiled module a hash. */
-  | { readonly kind: "host"; readonly request: number; readonly spec: AgentSpec; readonly wasm: Uint8Array | null; readonly suspended: boolean }
+  | {
+      readonly kind: "host";
+      readonly request: number;
+      readonly spec: AgentSpec;
+      readonly wasm: Uint8Array | null;
+      readonly suspended: boolean;
+    }
   /** `forget`: its durable records go too, its mail becomes dead letters. */
   | { readonly kind: "stop"; readonly request: number; readonly agent: AgentName; readonly forget: boolean }
   | { readonly kind: "suspend" | "resume"; readonly request: number; readonly agent: AgentName }
@@ -44,7 +37,11 @@ export type ToAgentThread =
 export type FromAgentThread =
   | { readonly kind: "ready" }
   /** Answers `host` (null `error`), `stop`, `suspend`, `resume`. `needs_module`: say `host` again with the bytes. */
-  | { readonly kind: "done"; readonly request: number; readonly error: { readonly code: string; readonly detail: string } | null }
+  | {
+      readonly kind: "done";
+      readonly request: number;
+      readonly error: { readonly code: string; readonly detail: string } | null;
+    }
   | { readonly kind: "needs_module"; readonly request: number; readonly module: ModuleHash }
   /** Messages of this thread's agents to receivers elsewhere. Flag byte before each ticket: 1 = already in the outbox. */
   | { readonly kind: "send"; readonly batch: Uint8Array }
@@ -66,11 +63,34 @@ export type TrapKind =
   | "other";
 
 export type AgentEvent =
-  | { readonly kind: "status"; readonly agent: AgentName; readonly status: AgentStatus; readonly reason: string; readonly at_ms: number }
-  | { readonly kind: "trap"; readonly agent: AgentName; readonly trap: TrapKind; readonly detail: string; readonly at_ms: number }
-  | { readonly kind: "log"; readonly agent: AgentName; readonly level: "debug" | "info" | "warn" | "error"; readonly text: string; readonly at_ms: number }
+  | {
+      readonly kind: "status";
+      readonly agent: AgentName;
+      readonly status: AgentStatus;
+      readonly reason: string;
+      readonly at_ms: number;
+    }
+  | {
+      readonly kind: "trap";
+      readonly agent: AgentName;
+      readonly trap: TrapKind;
+      readonly detail: string;
+      readonly at_ms: number;
+    }
+  | {
+      readonly kind: "log";
+      readonly agent: AgentName;
+      readonly level: "debug" | "info" | "warn" | "error";
+      readonly text: string;
+      readonly at_ms: number;
+    }
   /** The thread ended a message itself: it is in the dead letters, durably. */
-  | { readonly kind: "dead_letter"; readonly agent: AgentName; readonly reason: string; readonly at_ms: number };
+  | {
+      readonly kind: "dead_letter";
+      readonly agent: AgentName;
+      readonly reason: string;
+      readonly at_ms: number;
+    };
 
 export interface AgentStats {
   readonly agent: AgentName;
@@ -89,7 +109,11 @@ export interface AgentThreadStats {
   readonly fuel: number;
   readonly trapsByKind: Readonly<Record<string, number>>;
   /** Accepted-to-handled times: upper bounds in ms and counts, cumulative, for the Prometheus histogram. */
-  readonly latency: { readonly bounds_ms: readonly number[]; readonly counts: readonly number[]; readonly sum_ms: number };
+  readonly latency: {
+    readonly bounds_ms: readonly number[];
+    readonly counts: readonly number[];
+    readonly sum_ms: number;
+  };
   readonly latency_p50_ms: number;
   readonly latency_p99_ms: number;
   /** Time to instantiate and init agents, most recent 512. */
