@@ -87,7 +87,10 @@ export interface DeployRequest {
   readonly name: AgentName;
   readonly wasm: Uint8Array;
   /** Parsed and defaulted by the API from the query or form; see `AgentSpec` for meanings. */
-  readonly options: Omit<AgentSpec, "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy">;
+  readonly options: Omit<
+    AgentSpec,
+    "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
+  >;
   readonly principal: string;
 }
 
@@ -120,7 +123,9 @@ export interface AgentLogLine {
 }
 
 export interface AgentService {
-  deploy(request: DeployRequest): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
+  deploy(
+    request: DeployRequest,
+  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
   list(): readonly AgentView[];
   show(name: AgentName): Promise<AgentView>;
   remove(name: AgentName): Promise<void>;
@@ -149,7 +154,11 @@ export interface SendResult {
 export interface MessageService {
   /** Throws `timeout` when the reply did not come in time (the message itself stays delivered). */
   send(request: SendRequest): Promise<SendResult>;
-  list(options: { conversation: string | null; limit: number; cursor: string | null }): Promise<Page<Message>>;
+  list(options: {
+    conversation: string | null;
+    limit: number;
+    cursor: string | null;
+  }): Promise<Page<Message>>;
   conversations(options: { limit: number; cursor: string | null }): Promise<Page<ConversationSummary>>;
   deadLetters(options: { limit: number; cursor: string | null }): Promise<Page<DeadLetter>>;
   /** Sends them again; returns how many. */

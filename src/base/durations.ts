@@ -11,10 +11,14 @@ export function parseDuration(text: string): number {
   const trimmed = text.trim();
   if (trimmed === "0") return 0;
   if (!whole.test(trimmed) || trimmed.length > 40) {
-    throw new CaxtonError("invalid_argument", `Duration ${quote(text)} is not like 500ms, 30s, 5m, 24h or 7d`);
+    throw new CaxtonError(
+      "invalid_argument",
+      `Duration ${quote(text)} is not like 500ms, 30s, 5m, 24h or 7d`,
+    );
   }
   let total_ms = 0;
-  for (const [, amount, unit] of trimmed.matchAll(part)) total_ms += Number(amount) * (unit_ms[unit as string] as number);
+  for (const [, amount, unit] of trimmed.matchAll(part))
+    total_ms += Number(amount) * (unit_ms[unit as string] as number);
   return total_ms;
 }
 

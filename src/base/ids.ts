@@ -23,7 +23,8 @@ export const tokenPattern = /^[!-~]{1,128}$/;
 export const tokenRule = "1 to 128 printable ASCII characters without spaces";
 
 export function parseNodeId(text: string): NodeId {
-  if (!namePattern.test(text)) throw new CaxtonError("invalid_argument", `Node id ${quote(text)} is not ${nameRule}`);
+  if (!namePattern.test(text))
+    throw new CaxtonError("invalid_argument", `Node id ${quote(text)} is not ${nameRule}`);
   return text as NodeId;
 }
 
@@ -45,7 +46,8 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 export function parseMessageId(text: string): MessageId {
   const lower = text.toLowerCase();
-  if (!uuidPattern.test(lower)) throw new CaxtonError("invalid_argument", `Message id ${quote(text)} is not a UUID`);
+  if (!uuidPattern.test(lower))
+    throw new CaxtonError("invalid_argument", `Message id ${quote(text)} is not a UUID`);
   return lower as MessageId;
 }
 

@@ -27,7 +27,12 @@ export function parseSize(text: string): number {
 
 /** A size for people: one decimal at most, decimal units, as in `2.1GB`. */
 export function formatSize(bytes: number): string {
-  for (const [unit, size] of [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["KB", 1e3]] as const) {
+  for (const [unit, size] of [
+    ["TB", 1e12],
+    ["GB", 1e9],
+    ["MB", 1e6],
+    ["KB", 1e3],
+  ] as const) {
     if (bytes >= size) return `${Number((bytes / size).toFixed(1))}${unit}`;
   }
   return `${bytes}B`;

@@ -57,8 +57,16 @@ export interface DirectoryEntry {
 }
 
 export type MembershipEvent =
-  | { readonly kind: "joined" | "alive" | "suspect" | "failed" | "left" | "updated"; readonly member: Member; readonly reason: string }
-  | { readonly kind: "directory"; readonly changed: readonly DirectoryEntry[]; readonly removed: readonly DirectoryEntry[] }
+  | {
+      readonly kind: "joined" | "alive" | "suspect" | "failed" | "left" | "updated";
+      readonly member: Member;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "directory";
+      readonly changed: readonly DirectoryEntry[];
+      readonly removed: readonly DirectoryEntry[];
+    }
   /** A peer or packet that was turned away, told once a source and minute: a wrong key, another cluster, an old version. */
   | { readonly kind: "refused"; readonly source: string; readonly reason: string };
 

@@ -30,17 +30,28 @@ export interface Peers {
   /** One handler a class, set once at start. */
   onFrame(kind: PeerClass, handler: (frame: PeerFrame) => void): void;
   /** Link of a peer and class came up or went down; `down` carries why. In-flight frames may be lost at `down`. */
-  onLink(handler: (event: { node: NodeId; kind: PeerClass; state: "up" | "down"; reason: string }) => void): void;
+  onLink(
+    handler: (event: { node: NodeId; kind: PeerClass; state: "up" | "down"; reason: string }) => void,
+  ): void;
   /** Request and response over the bulk class; bodies up to 64 MiB, chunked. Throws `CaxtonError` of the peer, `unreachable`, `timeout`. */
   request(to: NodeId, method: string, body: Uint8Array, options: { timeout_ms: number }): Promise<Uint8Array>;
   /** A `CaxtonError` thrown by the handler travels to the caller with its code. */
   handle(method: string, handler: (body: Uint8Array, context: RequestContext) => Promise<Uint8Array>): void;
   /** First contact with an address whose node is not known yet: hello, then one request of the gossip class. */
-  contact(address: Address, hello: Uint8Array, timeout_ms: number): Promise<{ from: NodeId; reply: Uint8Array }>;
+  contact(
+    address: Address,
+    hello: Uint8Array,
+    timeout_ms: number,
+  ): Promise<{ from: NodeId; reply: Uint8Array }>;
   /** Answers `contact`. */
   onContact(handler: (hello: Uint8Array, from: NodeId, remote: Address) => Promise<Uint8Array>): void;
   /** Where to connect to; the membership tells. */
   setAddress(node: NodeId, address: Address | undefined): void;
-  stats(): { readonly bytesSent: number; readonly bytesReceived: number; readonly connections: number; readonly queued_bytes: number };
+  stats(): {
+    readonly bytesSent: number;
+    readonly bytesReceived: number;
+    readonly connections: number;
+    readonly queued_bytes: number;
+  };
   close(): Promise<void>;
 }

@@ -71,7 +71,11 @@ export interface Store {
   takeDeadLetters(ids: readonly number[] | "all"): Promise<readonly DeadLetter[]>;
   listConversations(options: { limit: number; cursor: string | null }): Promise<Page<ConversationSummary>>;
   /** Messages of one conversation in order, or of all, newest first. */
-  listMessages(options: { conversation: string | null; limit: number; cursor: string | null }): Promise<Page<Uint8Array>>;
+  listMessages(options: {
+    conversation: string | null;
+    limit: number;
+    cursor: string | null;
+  }): Promise<Page<Uint8Array>>;
 
   /** Small named values: cluster UUID, boot epoch, keys of the issuer, seen peers. */
   getMeta(key: string): Promise<Uint8Array | undefined>;

@@ -14,7 +14,13 @@ export type JournalRecord =
   | { readonly kind: "outbox"; readonly message: Uint8Array }
   /** It was accepted by its receiver, or became a dead letter: out of the outbox. */
   | { readonly kind: "sent"; readonly message: MessageId }
-  | { readonly kind: "dead"; readonly reason: string; readonly detail: string; readonly at_ms: number; readonly message: Uint8Array }
+  | {
+      readonly kind: "dead";
+      readonly reason: string;
+      readonly detail: string;
+      readonly at_ms: number;
+      readonly message: Uint8Array;
+    }
   /** For `message list` and `conversation show`; bounded retention. */
   | { readonly kind: "conversation"; readonly message: Uint8Array }
   /** What `save` gave, for the next revision. */

@@ -108,7 +108,8 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
   let at = messageHeader_bytes;
   for (let i = 0; i < messageFields.length; i++) {
     const text = message[messageFields[i] as MessageField];
-    if (text.length > fieldLimit_bytes) throw new WireError(`${messageFields[i]} longer than ${fieldLimit_bytes}`);
+    if (text.length > fieldLimit_bytes)
+      throw new WireError(`${messageFields[i]} longer than ${fieldLimit_bytes}`);
     view.setUint16(40 + 2 * i, text.length, true);
     for (let j = 0; j < text.length; j++) {
       const code = text.charCodeAt(j);
@@ -161,11 +162,13 @@ export function checkMessage(bytes: Uint8Array): number {
   const view = viewOf(bytes);
   const total = view.getUint32(4, true);
   const content = view.getUint32(60, true);
-  if (total > bytes.length || total > messageLimit_bytes) throw new WireError("message longer than its bytes");
+  if (total > bytes.length || total > messageLimit_bytes)
+    throw new WireError("message longer than its bytes");
   if (content > contentLimit_bytes) throw new WireError("content too long");
   const created = view.getFloat64(24, true);
   const replyBy = view.getFloat64(32, true);
-  if (!(created >= 0 && created < 1e15 && replyBy >= 0 && replyBy < 1e15)) throw new WireError("time out of range");
+  if (!(created >= 0 && created < 1e15 && replyBy >= 0 && replyBy < 1e15))
+    throw new WireError("time out of range");
   let at = messageHeader_bytes;
   for (let i = 0; i < messageFields.length; i++) {
     const length = view.getUint16(40 + 2 * i, true);
