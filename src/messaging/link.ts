@@ -84,7 +84,10 @@ export class LinkSender {
   }
 
   /** Hands each outcome to its item, once. Unknown numbers are late duplicates and ignored. */
-  outcomes(session: number, entries: readonly { readonly sequence: number; readonly outcome: number }[]): void {
+  outcomes(
+    session: number,
+    entries: readonly { readonly sequence: number; readonly outcome: number }[],
+  ): void {
     if (session !== this.#session) return;
     const done: (() => void)[] = [];
     for (const { sequence, outcome } of entries) {

@@ -204,6 +204,11 @@ export function messageIdOf(bytes: Uint8Array): MessageId {
   return readUuid(bytes, 8) as MessageId;
 }
 
+/** The reply-by time of a checked message, Unix ms; 0 when it has none. */
+export function replyByOf(bytes: Uint8Array): number {
+  return viewOf(bytes).getFloat64(32, true);
+}
+
 /** Content of a checked message, as a view. */
 export function contentOf(bytes: Uint8Array): Uint8Array {
   const view = viewOf(bytes);

@@ -1,0 +1,330 @@
+/**
+ * The router of the main thread: brings each message to its receiver's inbox, on this node or
+ * another, or ends it as a dead letter with a reason. Messages of one (sender, receiver,
+ * conversation) form a lane: the next one leaves only when the one before it was answered, which
+ * keeps their order through retries. Between agents of one thread it is not involved.
+ */
+import type { AgentName, NodeId } from "../base/ids.ts";
+import { reasonOf } from "../base/errors.ts";
+import type { Prng } from "../base/prng.ts";
+import type { Membership, MembershipEvent } from "../cluster/membership.ts";
+import type { Peers } from "../cluster/peers.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Store } from "../store/store.ts";
+import { WireError } from "../wire/cursor.ts";
+import type { JournalRecord } from "../wire/journal-record.ts";
+import { decodeLinkFrame } from "../wire/link-frame.ts";
+import { messageField, messageIdOf, receiverOf, replyByOf, senderOf } from "../wire/message.ts";
+import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
+import { PeerLink } from "./peer-link.ts";
+
+/** Messages and bytes that clients may have under way here; beyond it they are refused. */
+export const routerLimit_messages = 100_000;
+export const routerLimit_bytes = 256 * 1024 * 1024;
+/** Retry delays double from the first to the last, each with ±50 % jitter. */
+const firstRetry_ms = 20;
+const lastRetry_ms = 2_000;
+
+/** Agents of this node, as the router hands messages to them. */
+export interface LocalDelivery {
+  /** `done` is called once; for a durable agent `accepted` means durably. */
+  deliver(message: Uint8Array, done: (outcome: Outcome) => void): void;
+}
+
+/** Clients of this node's API: receivers whose name begins with `~`. */
+export interface ClientDelivery {
+  deliver(address: string, message: Uint8Array): void;
+}
+
+export interface RouterOptions {
+  readonly self: NodeId;
+  /** This boot's epoch: the session of all links. */
+  readonly session: number;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly store: Store;
+  readonly local: LocalDelivery;
+  readonly clients: ClientDelivery;
+  readonly deadLettered: (reason: string, message: Uint8Array) => void;
+  readonly failed: (what: string, reason: string) => void;
+}
+
+export interface SubmitOptions {
+  /** It is in the outbox already: leaves it when it ends. */
+  readonly durable: boolean;
+  /** How long to retry. */
+  readonly retry_ms: number;
+  /** Whether a failure becomes a dead letter; when not, `done` alone tells. */
+  readonly deadLetter: boolean;
+  readonly done: (outcome: Outcome) => void;
+}
+
+interface Item {
+  readonly message: Uint8Array;
+  durable: boolean;
+  deadLetter: boolean;
+  giveUpAt_ms: number;
+  ended: Outcome | undefined;
+  readonly done: (outcome: Outcome) => void;
+}
+
+interface Lane {
+  readonly key: string;
+  readonly items: Item[];
+  attempt: number;
+  /** What it waits for: the timer, or an earlier wake by the directory or membership. */
+  timer: Timer | undefined;
+  waitsFor: string | undefined;
+}
+
+/** A message under way, for its submitter. */
+export interface Submitted {
+  /**
+   * Makes it durable here and gives it `retry_ms` from now; from then on it ends delivered or as a
+   * dead letter. Resolves with its outcome when it had ended before; rejects when the store fails.
+   */
+  queue(retry_ms: number): Promise<Outcome | undefined>;
+}
+
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #waiting = new Map<string, Set<Lane>>();
+  readonly #links = new Map<NodeId, PeerLink>();
+  readonly #unsubscribe: () => void;
+  #pending_messages = 0;
+  #pending_bytes = 0;
+  #closed = false;
+  readonly counters = { accepted: 0, remote: 0, retries: 0, deadLetters: 0, malformedFrames: 0 };
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.membership.subscribe((event) => this.#membershipChanged(event));
+    options.peers.onFrame("message", ({ from, bytes }) => this.#frame(from, bytes));
+    options.peers.onLink(({ node, kind, state }) => {
+      if (kind === "message" && state === "down") this.#links.get(node)?.broken();
+    });
+  }
+
+  /** Clients ask before they submit; agents are bounded by their threads. */
+  get full(): boolean {
+    return this.#pending_messages >= routerLimit_messages || this.#pending_bytes >= routerLimit_bytes;
+  }
+
+  get pending(): number {
+    return this.#pending_messages;
+  }
+
+  /** Takes over a checked message; `done` is called once, when it was accepted or has failed for good. */
+  submit(message: Uint8Array, options: SubmitOptions): Submitted {
+    const item: Item = {
+      message,
+      durable: options.durable,
+      deadLetter: options.deadLetter,
+      giveUpAt_ms: this.#options.clock.now_ms() + options.retry_ms,
+      ended: undefined,
+      done: options.done,
+    };
+    this.#pending_messages++;
+    this.#pending_bytes += message.length;
+    const key = `${senderOf(message)}\n${receiverOf(message)}\n${messageField(message, 2)}`;
+    const lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      const fresh: Lane = { key, items: [item], attempt: 0, timer: undefined, waitsFor: undefined };
+      this.#lanes.set(key, fresh);
+      this.#dispatch(fresh);
+    } else {
+      lane.items.push(item);
+    }
+    return { queue: (retry_ms) => this.#queue(item, retry_ms) };
+  }
+
+  /** Stops retrying and sending. What is durable comes back with the outbox at the next start. */
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe();
+    for (const lane of this.#lanes.values()) lane.timer?.cancel();
+    for (const link of this.#links.values()) link.close();
+  }
+
+  async #queue(item: Item, retry_ms: number): Promise<Outcome | undefined> {
+    if (item.ended !== undefined) return item.ended;
+    await this.#options.store.append([{ kind: "outbox", message: item.message }]);
+    item.durable = true;
+    if (item.ended !== undefined) {
+      this.#append([{ kind: "sent", message: messageIdOf(item.message) }]);
+      return item.ended;
+    }
+    item.deadLetter = true;
+    item.giveUpAt_ms = Math.max(item.giveUpAt_ms, this.#options.clock.now_ms() + retry_ms);
+    return undefined;
+  }
+
+  #dispatch(lane: Lane): void {
+    const item = lane.items[0] as Item;
+    const { message } = item;
+    const replyBy_ms = replyByOf(message);
+    if (replyBy_ms > 0 && replyBy_ms < this.#options.clock.wall_ms()) {
+      this.#answered(lane, item, "expired", "");
+      return;
+    }
+    const receiver = receiverOf(message);
+    const at = receiver.lastIndexOf("@");
+    const name = at < 0 ? receiver : receiver.slice(0, at);
+    const node =
+      at < 0 ? this.#options.membership.locate(name as AgentName)?.node : (receiver.slice(at + 1) as NodeId);
+    const settle = (outcome: Outcome): void =>
+      this.#answered(
+        lane,
+        item,
+        outcome,
+        node === undefined ? name : outcome === "unreachable" ? node : name,
+      );
+    if (node === undefined) settle("unknown_agent");
+    else if (node === this.#options.self) this.#deliverHere(name, message, settle);
+    else this.#sendTo(node, message, settle);
+  }
+
+  #deliverHere(name: string, message: Uint8Array, settle: (outcome: Outcome) => void): void {
+    if (!name.startsWith("~")) {
+      this.#options.local.deliver(message, settle);
+      return;
+    }
+    this.#options.clients.deliver(name, message);
+    settle("accepted");
+  }
+
+  #sendTo(node: NodeId, message: Uint8Array, settle: (outcome: Outcome) => void): void {
+    const status = this.#options.membership.member(node)?.status;
+    if (status !== "alive" && status !== "suspect") {
+      settle("unreachable");
+      return;
+    }
+    this.counters.remote++;
+    this.#link(node).push({ message, done: (outcome) => settle(outcomeOf(outcome)) });
+  }
+
+  #answered(lane: Lane, item: Item, outcome: Outcome, subject: string): void {
+    if (this.#closed || item.ended !== undefined) return;
+    if (outcome === "accepted") {
+      this.counters.accepted++;
+      this.#end(lane, item, outcome);
+      return;
+    }
+    const now_ms = this.#options.clock.now_ms();
+    if (isTransient(outcome) && now_ms < item.giveUpAt_ms) {
+      this.#retry(lane, subject, item.giveUpAt_ms - now_ms);
+      return;
+    }
+    this.#end(lane, item, outcome);
+  }
+
+  /** Waits, but not past the moment when the item is given up. */
+  #retry(lane: Lane, subject: string, left_ms: number): void {
+    this.counters.retries++;
+    const base_ms = Math.min(lastRetry_ms, firstRetry_ms * 2 ** Math.min(lane.attempt++, 10));
+    const delay_ms = Math.min(left_ms, base_ms * (0.5 + this.#options.prng.float()));
+    lane.waitsFor = subject;
+    const waiting = this.#waiting.get(subject) ?? new Set<Lane>();
+    waiting.add(lane);
+    this.#waiting.set(subject, waiting);
+    lane.timer = this.#options.clock.after(delay_ms, () => this.#wake(lane));
+  }
+
+  #wake(lane: Lane): void {
+    if (lane.waitsFor === undefined) return;
+    lane.timer?.cancel();
+    lane.timer = undefined;
+    const waiting = this.#waiting.get(lane.waitsFor);
+    waiting?.delete(lane);
+    if (waiting?.size === 0) this.#waiting.delete(lane.waitsFor);
+    lane.waitsFor = undefined;
+    if (!this.#closed) this.#dispatch(lane);
+  }
+
+  #end(lane: Lane, item: Item, outcome: Outcome): void {
+    item.ended = outcome;
+    this.#pending_messages--;
+    this.#pending_bytes -= item.message.length;
+    lane.items.shift();
+    lane.attempt = 0;
+    const records: JournalRecord[] = [];
+    if (outcome !== "accepted" && item.deadLetter) records.push(this.#deadLetter(item.message, outcome));
+    if (item.durable) records.push({ kind: "sent", message: messageIdOf(item.message) });
+    if (records.length > 0) this.#append(records);
+    if (lane.items.length === 0) this.#lanes.delete(lane.key);
+    item.done(outcome);
+    // A long lane of local messages is walked by the microtask queue, not by the stack.
+    if (lane.items.length > 0) queueMicrotask(() => this.#closed || this.#dispatch(lane));
+  }
+
+  #deadLetter(message: Uint8Array, outcome: Outcome): JournalRecord {
+    this.counters.deadLetters++;
+    this.#options.deadLettered(outcome, message);
+    const receiver = receiverOf(message);
+    const located = this.#options.membership.locate(receiver.split("@")[0] as AgentName);
+    const where = located === undefined ? "no node announces it" : `last announced by node "${located.node}"`;
+    const detail = `Receiver "${receiver}" (${where}): ${outcome}`;
+    return { kind: "dead", reason: outcome, detail, at_ms: this.#options.clock.wall_ms(), message };
+  }
+
+  #append(records: readonly JournalRecord[]): void {
+    this.#options.store.append(records).catch((error: unknown) => {
+      this.#options.failed("record what became of a message", reasonOf(error));
+    });
+  }
+
+  #membershipChanged(event: MembershipEvent): void {
+    if (event.kind === "directory") {
+      for (const { agent } of event.changed) this.#wakeAll(agent);
+      return;
+    }
+    if (event.kind === "refused") return;
+    const { id, status } = event.member;
+    if (status === "failed" || status === "left") this.#links.get(id)?.fail();
+    else if (event.kind === "alive" || event.kind === "joined") this.#wakeAll(id);
+  }
+
+  #wakeAll(subject: string): void {
+    for (const lane of [...(this.#waiting.get(subject) ?? [])]) {
+      lane.attempt = 0;
+      this.#wake(lane);
+    }
+  }
+
+  #frame(from: NodeId, bytes: Uint8Array): void {
+    try {
+      this.#link(from).frame(decodeLinkFrame(bytes));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.counters.malformedFrames++;
+      this.#options.failed(`read a message frame of node "${from}"`, error.message);
+    }
+  }
+
+  #link(node: NodeId): PeerLink {
+    const known = this.#links.get(node);
+    if (known !== undefined) return known;
+    const { session, peers, clock } = this.#options;
+    const link = new PeerLink({
+      peer: node,
+      session,
+      peers,
+      clock,
+      failure: outcomeCode("unreachable"),
+      deliver: (message, settle) => this.#received(message, (outcome) => settle(outcomeCode(outcome))),
+    });
+    this.#links.set(node, link);
+    return link;
+  }
+
+  /** A message from another node: for this node only, never passed on, so that none can circle. */
+  #received(message: Uint8Array, settle: (outcome: Outcome) => void): void {
+    const receiver = receiverOf(message);
+    const at = receiver.lastIndexOf("@");
+    if (at >= 0 && receiver.slice(at + 1) !== this.#options.self) settle("unknown_agent");
+    else this.#deliverHere(at < 0 ? receiver : receiver.slice(0, at), message.slice(), settle);
+  }
+}
