@@ -13,7 +13,10 @@ export type SendOutcome = "sent" | "refused" | "blocked" | "unreachable" | "too_
 
 export interface DatagramSocket {
   readonly local: Address;
-  /** Sends now or says why not; never throws. `refused` also reports an ICMP refusal that came back. */
+  /**
+   * Sends, or says at once why not; never throws. What goes wrong later comes to `failed`. The socket
+   * may read `bytes` after the call: they must not change any more.
+   */
   send(to: Address, bytes: Uint8Array): SendOutcome;
   close(): Promise<void>;
 }
@@ -23,6 +26,8 @@ export interface DatagramHandlers {
   readonly packet: (from: Address, bytes: Uint8Array) => void;
   /** A peer's ICMP refusal, when the runtime tells which one. */
   readonly refused: (to: Address) => void;
+  /** A `send` that answered "sent" and failed after all; no destination when the socket itself had an error. */
+  readonly failed?: (to: Address | undefined, outcome: SendOutcome, detail: string) => void;
 }
 
 export interface Datagrams {
