@@ -4,7 +4,7 @@ const onBun = process.versions["bun"] !== undefined;
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/{unit,ports,scenario,sim,e2e}/**/*.test.ts"],
     // Threads are what works on Bun; processes elsewhere.
     pool: onBun ? "threads" : "forks",
     maxWorkers: 2,
