@@ -5,8 +5,10 @@
  * keeps their order through retries. Between agents of one thread it is not involved.
  */
 import type { AgentName, NodeId } from "../base/ids.ts";
+import { present } from "../base/assert.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { Prng } from "../base/prng.ts";
+import { RingQueue } from "../base/ring-queue.ts";
 import type { Membership, MembershipEvent } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
@@ -72,7 +74,7 @@ interface Item {
 
 interface Lane {
   readonly key: string;
-  readonly items: Item[];
+  readonly items: RingQueue<Item>;
   attempt: number;
   /** What it waits for: the timer, or an earlier wake by the directory or membership. */
   timer: Timer | undefined;
@@ -132,7 +134,8 @@ export class Router {
     const key = `${senderOf(message)}\n${receiverOf(message)}\n${messageField(message, 2)}`;
     const lane = this.#lanes.get(key);
     if (lane === undefined) {
-      const fresh: Lane = { key, items: [item], attempt: 0, timer: undefined, waitsFor: undefined };
+      const fresh: Lane = { key, items: new RingQueue(), attempt: 0, timer: undefined, waitsFor: undefined };
+      fresh.items.push(item);
       this.#lanes.set(key, fresh);
       this.#dispatch(fresh);
     } else {
@@ -163,7 +166,7 @@ export class Router {
   }
 
   #dispatch(lane: Lane): void {
-    const item = lane.items[0] as Item;
+    const item = present(lane.items.peek(), "the head of a lane");
     const { message } = item;
     const replyBy_ms = replyByOf(message);
     if (replyBy_ms > 0 && replyBy_ms < this.#options.clock.wall_ms()) {

@@ -1,0 +1,85 @@
+/**
+ * One JWKS for the whole cluster: each node signs tokens with its own key, and every node learns
+ * the public keys of all, so that a token from any node works at every node. Keys outlive their
+ * node here: a token stays valid until it expires even if its issuer is gone.
+ */
+import { reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Membership } from "../cluster/membership.ts";
+import type { Peers } from "../cluster/peers.ts";
+import { ClusterKeys, parseJwkSet, type Jwk } from "../security/jwks.ts";
+import type { Store } from "../store/store.ts";
+import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
+
+const method = "security.jwks";
+const metaKey = "security.jwks";
+const request_ms = 5_000;
+/** Peers asked when a token names a key that nobody told us of. */
+const askedForMissing = 5;
+
+export interface KeyExchangeOptions {
+  readonly self: NodeId;
+  readonly own: Jwk;
+  readonly keys: ClusterKeys;
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly store: Store;
+  readonly failed: (what: string, reason: string) => void;
+}
+
+export class KeyExchange {
+  readonly #options: KeyExchangeOptions;
+  readonly #unsubscribe: () => void;
+
+  private constructor(options: KeyExchangeOptions) {
+    this.#options = options;
+    options.peers.handle(method, () => Promise.resolve(encodeUtf8(this.#ownKeys())));
+    this.#unsubscribe = options.membership.subscribe((event) => {
+      if (event.kind === "joined" || event.kind === "alive") void this.#learn(event.member.id);
+    });
+  }
+
+  /** Loads the keys learned before, then keeps them up with the membership. */
+  static async start(options: KeyExchangeOptions): Promise<KeyExchange> {
+    const kept = await options.store.getMeta(metaKey);
+    if (kept !== undefined) {
+      const owners = JSON.parse(decodeUtf8(kept)) as Record<string, unknown>;
+      for (const [owner, set] of Object.entries(owners)) options.keys.set(owner, await parseJwkSet(set));
+    }
+    options.keys.set(options.self, [options.own]);
+    const exchange = new KeyExchange(options);
+    for (const { id, status } of options.membership.members()) {
+      if (id !== options.self && status === "alive") void exchange.#learn(id);
+    }
+    return exchange;
+  }
+
+  /** A token names a key that is not known here: asks some alive members, then gives up. */
+  async fetchMissing(): Promise<void> {
+    const { membership, self } = this.#options;
+    const alive = membership.members().filter(({ id, status }) => id !== self && status === "alive");
+    await Promise.all(alive.slice(0, askedForMissing).map(({ id }) => this.#learn(id)));
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  #ownKeys(): string {
+    return JSON.stringify({ keys: [this.#options.own] });
+  }
+
+  async #learn(node: NodeId): Promise<void> {
+    const { peers, keys, self, store } = this.#options;
+    if (node === self) return;
+    try {
+      const answer = await peers.request(node, method, new Uint8Array(), { timeout_ms: request_ms });
+      const set = await parseJwkSet(JSON.parse(decodeUtf8(answer)));
+      if (keys.of(node)?.[0]?.kid === set[0]?.kid) return;
+      keys.set(node, set);
+      await store.putMeta(metaKey, encodeUtf8(JSON.stringify(keys.toOwners())));
+    } catch (error) {
+      this.#options.failed(`learn the signing key of node "${node}"`, reasonOf(error));
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/** Measures this node's own load: processor time of all cores, memory of the process and the machine. */
+import { readFileSync } from "node:fs";
+import { cpus, freemem, totalmem } from "node:os";
+import type { NodeLoad } from "../cluster/membership.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+
+const interval_ms = 2_000;
+
+interface CpuTimes {
+  readonly busy: number;
+  readonly total: number;
+}
+
+export interface SystemLoad extends Omit<NodeLoad, "agents"> {
+  readonly memoryAvailable_bytes: number;
+}
+
+export class LoadMonitor {
+  readonly #clock: Clock;
+  readonly #changed: (load: SystemLoad) => void;
+  #times: CpuTimes = cpuTimes();
+  #timer: Timer | undefined;
+  current: SystemLoad = measure(0);
+
+  constructor(clock: Clock, changed: (load: SystemLoad) => void) {
+    this.#clock = clock;
+    this.#changed = changed;
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #schedule(): void {
+    this.#timer = this.#clock.after(interval_ms, () => {
+      const times = cpuTimes();
+      const total = times.total - this.#times.total;
+      const cpu_percent = total > 0 ? (100 * (times.busy - this.#times.busy)) / total : 0;
+      this.#times = times;
+      this.current = measure(cpu_percent);
+      this.#changed(this.current);
+      this.#schedule();
+    });
+  }
+}
+
+function measure(cpu_percent: number): SystemLoad {
+  const available = availableMemory_bytes();
+  return {
+    cpu_percent: Math.max(0, Math.min(100, cpu_percent)),
+    memory_bytes: process.memoryUsage.rss(),
+    memory_percent: 100 * (1 - available / totalmem()),
+    memoryAvailable_bytes: available,
+  };
+}
+
+/** Linux's MemAvailable, which counts reclaimable caches; free memory elsewhere. */
+function availableMemory_bytes(): number {
+  try {
+    const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync("/proc/meminfo", "utf8"));
+    if (match) return Number(match[1]) * 1024;
+  } catch {
+    // Not Linux: the figure below is what there is.
+  }
+  return freemem();
+}
+
+function cpuTimes(): CpuTimes {
+  let busy = 0;
+  let total = 0;
+  for (const { times } of cpus()) {
+    busy += times.user + times.nice + times.sys + times.irq;
+    total += times.user + times.nice + times.sys + times.irq + times.idle;
+  }
+  return { busy, total };
+}

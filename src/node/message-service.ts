@@ -1,0 +1,217 @@
+/**
+ * Messages of API clients: gives each its identity and return address, submits it to the router,
+ * waits for the reply when asked, and keeps the conversation for `message list`.
+ */
+import type { MessageService, SendRequest, SendResult } from "../api/services.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
+import type { Membership } from "../cluster/membership.ts";
+import { validateMessage } from "../fipa/validate.ts";
+import type { ReplyWaiters } from "../messaging/reply-waiters.ts";
+import type { ClientDelivery, Router } from "../messaging/router.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ConversationSummary, DeadLetter, Page, Store } from "../store/store.ts";
+import { encodeUtf8 } from "../wire/cursor.ts";
+import { decodeMessage, encodeMessage, readUuid, type Message } from "../wire/message.ts";
+import type { Outcome } from "../wire/outcome.ts";
+
+/** After this long without acceptance a message is queued durably and the client told so. */
+const acceptancePatience_ms = 500;
+/** How long an agent that nobody announces is looked for: gossip may be on its way. */
+const unknownAgentPatience_ms = 1_500;
+/** Conversation records waiting for the store; more are skipped and counted. */
+const conversationRecordLimit = 1_000;
+const replayPage = 500;
+
+export interface MessageServiceOptions {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly router: Router;
+  readonly membership: Membership;
+  readonly store: Store;
+  readonly waiters: ReplyWaiters;
+  /** How long a queued message is tried before it becomes a dead letter. */
+  readonly retry_ms: number;
+  readonly newMessageId: () => MessageId;
+  readonly failed: (what: string, reason: string) => void;
+}
+
+export class NodeMessages implements MessageService, ClientDelivery {
+  readonly #options: MessageServiceOptions;
+  #conversationRecords = 0;
+  conversationRecordsSkipped = 0;
+
+  constructor(options: MessageServiceOptions) {
+    this.#options = options;
+  }
+
+  async send(request: SendRequest): Promise<SendResult> {
+    const { router, waiters, clock } = this.#options;
+    if (router.full) throw new CaxtonError("queue_full", "Too many messages under way on this node; retry later");
+    if (request.wait_ms !== null && waiters.full) {
+      throw new CaxtonError("queue_full", "Too many clients wait for replies on this node; retry later");
+    }
+    const message = await this.#complete(request);
+    const refusal = validateMessage(message, clock.wall_ms());
+    if (refusal !== null) throw new CaxtonError("invalid_message", refusal);
+    const encoded = encodeMessage(message);
+    const giveUp = new AbortController();
+    const reply =
+      request.wait_ms === null ? null : waiters.wait(clientName(message.sender), request.wait_ms, giveUp.signal);
+    let status: SendResult["status"];
+    try {
+      status = await this.#accepted(message, encoded);
+    } catch (error) {
+      giveUp.abort();
+      throw error;
+    }
+    this.#recordConversation(encoded);
+    if (reply === null) return { messageId: message.messageId, status, reply: null };
+    const answer = await reply;
+    if (answer === undefined) {
+      throw new CaxtonError(
+        "timeout",
+        `No reply from "${message.receiver}" in time; message ${message.messageId} is ${status} all the same`,
+      );
+    }
+    return { messageId: message.messageId, status, reply: decodeMessage(answer) };
+  }
+
+  /** A message for `~subject.tag`: the reply that a client waits for, or one that came too late for it. */
+  deliver(address: string, message: Uint8Array): void {
+    this.#options.waiters.offer(address, message, isIdempotent(address));
+    this.#recordConversation(message);
+  }
+
+  async list(options: {
+    readonly conversation: string | null;
+    readonly limit: number;
+    readonly cursor: string | null;
+  }): Promise<Page<Message>> {
+    const page = await this.#options.store.listMessages(options);
+    return { items: page.items.map((bytes) => decodeMessage(bytes)), next: page.next };
+  }
+
+  conversations(options: { readonly limit: number; readonly cursor: string | null }): Promise<Page<ConversationSummary>> {
+    return this.#options.store.listConversations(options);
+  }
+
+  deadLetters(options: { readonly limit: number; readonly cursor: string | null }): Promise<Page<DeadLetter>> {
+    return this.#options.store.listDeadLetters(options);
+  }
+
+  async replayDeadLetters(ids: readonly number[] | "all"): Promise<number> {
+    const { store, router, retry_ms } = this.#options;
+    const wanted = ids === "all" ? null : new Set(ids);
+    const letters: DeadLetter[] = [];
+    for (let cursor: string | null = null, more = true; more; more = cursor !== null) {
+      const page: Page<DeadLetter> = await store.listDeadLetters({ limit: replayPage, cursor });
+      letters.push(...page.items.filter(({ id }) => wanted === null || wanted.has(id)));
+      cursor = page.next;
+    }
+    for (let start = 0; start < letters.length; start += replayPage) {
+      const some = letters.slice(start, start + replayPage);
+      // First in the outbox, then out of the dead letters: a crash between may repeat, never lose.
+      await store.append(some.map(({ message }) => ({ kind: "outbox", message }) as const));
+      await store.takeDeadLetters(some.map(({ id }) => id));
+      for (const { message } of some) {
+        router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
+      }
+    }
+    return letters.length;
+  }
+
+  async purgeDeadLetters(ids: readonly number[] | "all"): Promise<number> {
+    return (await this.#options.store.takeDeadLetters(ids)).length;
+  }
+
+  /** Identity, return address and conversation, where the client gave none. */
+  async #complete(request: SendRequest): Promise<Message> {
+    const { message, idempotencyKey, principal, wait_ms } = request;
+    const messageId =
+      idempotencyKey === null ? this.#options.newMessageId() : await idempotentId(principal, idempotencyKey);
+    const subject = principal.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 32);
+    return {
+      ...message,
+      messageId,
+      sender: `~${subject}.${messageId.replaceAll("-", "")}@${this.#options.self}`,
+      createdAt_ms: this.#options.clock.wall_ms(),
+      conversationId: message.conversationId || messageId,
+      replyWith: message.replyWith || (wait_ms === null ? "" : messageId),
+    };
+  }
+
+  async #accepted(message: Message, encoded: Uint8Array): Promise<SendResult["status"]> {
+    const { router, membership, clock, retry_ms } = this.#options;
+    const known = message.receiver.includes("@") || membership.locate(message.receiver as AgentName) !== undefined;
+    const mayQueue = known && message.delivery !== "at_most_once";
+    const patience_ms = known ? acceptancePatience_ms : unknownAgentPatience_ms;
+    let submitted: ReturnType<Router["submit"]> | undefined;
+    const outcome = await new Promise<Outcome | undefined>((resolve) => {
+      const timer = mayQueue ? clock.after(patience_ms, () => resolve(undefined)) : undefined;
+      submitted = router.submit(encoded, {
+        durable: false,
+        retry_ms: mayQueue ? retry_ms : patience_ms,
+        deadLetter: false,
+        done: (ended) => {
+          timer?.cancel();
+          resolve(ended);
+        },
+      });
+    });
+    const ended = outcome ?? (await submitted?.queue(retry_ms));
+    if (ended === undefined) return "queued";
+    if (ended === "accepted") return "delivered";
+    throw refusalOf(ended, message.receiver);
+  }
+
+  #recordConversation(message: Uint8Array): void {
+    if (this.#conversationRecords >= conversationRecordLimit) {
+      this.conversationRecordsSkipped++;
+      return;
+    }
+    this.#conversationRecords++;
+    this.#options.store
+      .append([{ kind: "conversation", message }])
+      .catch((error: unknown) => this.#options.failed("record a conversation", reasonOf(error)))
+      .finally(() => this.#conversationRecords--);
+  }
+}
+
+/** `~subject.tag` of `~subject.tag@node`. */
+function clientName(address: string): string {
+  return address.slice(0, address.lastIndexOf("@"));
+}
+
+/** Whether the tag, a message id without dashes, was derived from an idempotency key (UUID version 8). */
+function isIdempotent(name: string): boolean {
+  return name.at(name.lastIndexOf(".") + 1 + 12) === "8";
+}
+
+/** The same for the same principal and key at every node: a UUID (version 8) of their SHA-256. */
+async function idempotentId(principal: string, key: string): Promise<MessageId> {
+  const digest = await crypto.subtle.digest("SHA-256", encodeUtf8(`${principal}\n${key}`));
+  const bytes = new Uint8Array(digest, 0, 16).slice();
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return readUuid(bytes, 0) as MessageId;
+}
+
+function refusalOf(outcome: Outcome, receiver: string): CaxtonError {
+  switch (outcome) {
+    case "unknown_agent":
+      return new CaxtonError("agent_not_found", `No node hosts agent "${receiver}". See: caxton agent list`);
+    case "queue_full":
+      return new CaxtonError("queue_full", `The inbox of "${receiver}" is full; retry later`);
+    case "agent_failed":
+      return new CaxtonError("agent_failed", `Agent "${receiver}" has failed. See: caxton agent logs ${receiver}`);
+    case "storage_failed":
+      return new CaxtonError("storage_failed", `The node of "${receiver}" cannot write to its disk; retry later`);
+    case "unreachable":
+      return new CaxtonError("unreachable", `The node of "${receiver}" cannot be reached; retry later`);
+    case "expired":
+      return new CaxtonError("invalid_message", "The message's reply_by has passed");
+    default:
+      return new CaxtonError("invalid_message", `Agent "${receiver}" refused the message: ${outcome}`);
+  }
+}
