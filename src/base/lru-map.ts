@@ -1,0 +1,41 @@
+/** A map of bounded size that forgets the entry used longest ago. No time in it: expiry is the user's. */
+import { assert } from "./assert.ts";
+
+export class LruMap<K, V> {
+  readonly #entries = new Map<K, V>();
+
+  constructor(readonly limit: number) {
+    assert(limit > 0, "an LRU map holds at least one entry");
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The value, which thereby becomes the most recently used. */
+  get(key: K): V | undefined {
+    const value = this.#entries.get(key);
+    if (value === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    return value;
+  }
+
+  set(key: K, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.limit) return;
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      return;
+    }
+  }
+
+  delete(key: K): boolean {
+    return this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+}

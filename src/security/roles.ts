@@ -1,0 +1,40 @@
+/**
+ * Roles and what each may do. A token names roles, a route names one permission; nothing is
+ * permitted that is not in this table.
+ */
+
+export const permissions = [
+  "cluster:read",
+  "cluster:operate",
+  "agents:read",
+  "agents:deploy",
+  "agents:operate",
+  "messages:read",
+  "messages:send",
+  "dead-letters:manage",
+  "events:read",
+  "system:read",
+] as const;
+export type Permission = (typeof permissions)[number];
+
+export const roles = ["admin", "operator", "developer", "viewer"] as const;
+export type Role = (typeof roles)[number];
+
+const looks = ["cluster:read", "agents:read", "events:read", "system:read"] as const satisfies readonly Permission[];
+
+/** A viewer sees the cluster, not what its agents say. An operator runs what developers deploy. */
+const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {
+  admin: new Set(permissions),
+  operator: new Set([...looks, "cluster:operate", "agents:operate", "messages:read", "dead-letters:manage"]),
+  developer: new Set([...looks, "agents:deploy", "agents:operate", "messages:read", "messages:send"]),
+  viewer: new Set(looks),
+};
+
+export function isRole(text: unknown): text is Role {
+  return typeof text === "string" && Object.hasOwn(granted, text);
+}
+
+/** Whether any of the roles may. No role, no permission. */
+export function allows(held: readonly Role[], permission: Permission): boolean {
+  return held.some((role) => granted[role].has(permission));
+}
