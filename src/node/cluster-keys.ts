@@ -75,9 +75,10 @@ export class KeyExchange {
     try {
       const answer = await peers.request(node, method, new Uint8Array(), { timeout_ms: request_ms });
       const set = await parseJwkSet(JSON.parse(decodeUtf8(answer)));
-      if (keys.of(node)?.[0]?.kid === set[0]?.kid) return;
+      if (keys.owners().get(node)?.[0]?.kid === set[0]?.kid) return;
       keys.set(node, set);
-      await store.putMeta(metaKey, encodeUtf8(JSON.stringify(keys.toOwners())));
+      const owners = [...keys.owners()].map(([owner, owned]) => [owner, { keys: owned }] as const);
+      await store.putMeta(metaKey, encodeUtf8(JSON.stringify(Object.fromEntries(owners))));
     } catch (error) {
       this.#options.failed(`learn the signing key of node "${node}"`, reasonOf(error));
     }

@@ -27,7 +27,12 @@ export class EventLog implements EventService {
     this.#nextId = firstId;
   }
 
-  record(level: "info" | "warn", type: string, text: string, data: Readonly<Record<string, unknown>> = {}): void {
+  record(
+    level: "info" | "warn",
+    type: string,
+    text: string,
+    data: Readonly<Record<string, unknown>> = {},
+  ): void {
     const event: ClusterEvent = { id: this.#nextId++, type, level, at_ms: this.#clock.wall_ms(), text, data };
     this.#events.push(event);
     if (this.#events.length > keptEvents * 1.1) this.#events.splice(0, this.#events.length - keptEvents);

@@ -20,7 +20,13 @@ export function recordMembershipEvent(log: EventLog, event: MembershipEvent): vo
     return;
   }
   const { id, address, bootEpoch, incarnation } = event.member;
-  const data = { node: id, address: formatAddress(address), boot_epoch: bootEpoch, incarnation, reason: event.reason };
+  const data = {
+    node: id,
+    address: formatAddress(address),
+    boot_epoch: bootEpoch,
+    incarnation,
+    reason: event.reason,
+  };
   switch (event.kind) {
     case "joined":
       log.record("info", "member.joined", `Node ${id} joined from ${data.address}`, data);
@@ -40,7 +46,7 @@ export function recordMembershipEvent(log: EventLog, event: MembershipEvent): vo
     case "updated":
       break;
     default:
-      unreachable(event.kind);
+      unreachable(event);
   }
 }
 
@@ -50,7 +56,12 @@ function recordDirectory(log: EventLog, event: Extract<MembershipEvent, { kind: 
     log.record("info", "agent.changed", `${changed.length} agents announced`, { count: changed.length });
   } else {
     for (const { agent, node, status, revision } of changed) {
-      log.record("info", "agent.changed", `Agent '${agent}' is ${status} on ${node}`, { agent, node, status, revision });
+      log.record("info", "agent.changed", `Agent '${agent}' is ${status} on ${node}`, {
+        agent,
+        node,
+        status,
+        revision,
+      });
     }
   }
   if (removed.length > linesPerUpdate) {

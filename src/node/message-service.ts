@@ -47,7 +47,8 @@ export class NodeMessages implements MessageService, ClientDelivery {
 
   async send(request: SendRequest): Promise<SendResult> {
     const { router, waiters, clock } = this.#options;
-    if (router.full) throw new CaxtonError("queue_full", "Too many messages under way on this node; retry later");
+    if (router.full)
+      throw new CaxtonError("queue_full", "Too many messages under way on this node; retry later");
     if (request.wait_ms !== null && waiters.full) {
       throw new CaxtonError("queue_full", "Too many clients wait for replies on this node; retry later");
     }
@@ -57,7 +58,9 @@ export class NodeMessages implements MessageService, ClientDelivery {
     const encoded = encodeMessage(message);
     const giveUp = new AbortController();
     const reply =
-      request.wait_ms === null ? null : waiters.wait(clientName(message.sender), request.wait_ms, giveUp.signal);
+      request.wait_ms === null
+        ? null
+        : waiters.wait(clientName(message.sender), request.wait_ms, giveUp.signal);
     let status: SendResult["status"];
     try {
       status = await this.#accepted(message, encoded);
@@ -92,11 +95,17 @@ export class NodeMessages implements MessageService, ClientDelivery {
     return { items: page.items.map((bytes) => decodeMessage(bytes)), next: page.next };
   }
 
-  conversations(options: { readonly limit: number; readonly cursor: string | null }): Promise<Page<ConversationSummary>> {
+  conversations(options: {
+    readonly limit: number;
+    readonly cursor: string | null;
+  }): Promise<Page<ConversationSummary>> {
     return this.#options.store.listConversations(options);
   }
 
-  deadLetters(options: { readonly limit: number; readonly cursor: string | null }): Promise<Page<DeadLetter>> {
+  deadLetters(options: {
+    readonly limit: number;
+    readonly cursor: string | null;
+  }): Promise<Page<DeadLetter>> {
     return this.#options.store.listDeadLetters(options);
   }
 
@@ -143,7 +152,8 @@ export class NodeMessages implements MessageService, ClientDelivery {
 
   async #accepted(message: Message, encoded: Uint8Array): Promise<SendResult["status"]> {
     const { router, membership, clock, retry_ms } = this.#options;
-    const known = message.receiver.includes("@") || membership.locate(message.receiver as AgentName) !== undefined;
+    const known =
+      message.receiver.includes("@") || membership.locate(message.receiver as AgentName) !== undefined;
     const mayQueue = known && message.delivery !== "at_most_once";
     const patience_ms = known ? acceptancePatience_ms : unknownAgentPatience_ms;
     let submitted: ReturnType<Router["submit"]> | undefined;
@@ -204,9 +214,15 @@ function refusalOf(outcome: Outcome, receiver: string): CaxtonError {
     case "queue_full":
       return new CaxtonError("queue_full", `The inbox of "${receiver}" is full; retry later`);
     case "agent_failed":
-      return new CaxtonError("agent_failed", `Agent "${receiver}" has failed. See: caxton agent logs ${receiver}`);
+      return new CaxtonError(
+        "agent_failed",
+        `Agent "${receiver}" has failed. See: caxton agent logs ${receiver}`,
+      );
     case "storage_failed":
-      return new CaxtonError("storage_failed", `The node of "${receiver}" cannot write to its disk; retry later`);
+      return new CaxtonError(
+        "storage_failed",
+        `The node of "${receiver}" cannot write to its disk; retry later`,
+      );
     case "unreachable":
       return new CaxtonError("unreachable", `The node of "${receiver}" cannot be reached; retry later`);
     case "expired":

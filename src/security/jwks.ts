@@ -83,6 +83,10 @@ export class ClusterKeys implements PublicKeys {
     return this.#all;
   }
 
+  owners(): ReadonlyMap<string, readonly Jwk[]> {
+    return this.#owners;
+  }
+
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,0 +1,243 @@
+/** What the API says and does about the cluster, gathered from membership, peers, messaging and threads. */
+import type {
+  AuthCheckRow,
+  ClusterService,
+  ClusterStatus,
+  PerformanceRow,
+  PingResult,
+} from "../api/services.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { DirectoryEntry, Member, Membership } from "../cluster/membership.ts";
+import type { Peers } from "../cluster/peers.ts";
+import type { Clock } from "../ports/clock.ts";
+import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
+import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
+
+const ping_ms = 2_000;
+const leaveRequest_ms = 5_000;
+
+/** Figures measured on this node, for `cluster performance`; undefined where nothing was measured yet. */
+export interface MeasuredPerformance {
+  readonly routing_p50_ms: number | undefined;
+  readonly routing_p99_ms: number | undefined;
+  readonly startup_p50_ms: number | undefined;
+  readonly startup_p99_ms: number | undefined;
+  readonly convergence_ms: number | undefined;
+  readonly gossipRoundTrip_p50_ms: number | undefined;
+}
+
+/** Fingerprints that must be the same on every node of a cluster. */
+export interface AuthFingerprints {
+  readonly gossip: string;
+  readonly ca: string;
+}
+
+export interface ClusterServiceOptions {
+  readonly self: NodeId;
+  readonly cluster: string;
+  readonly uuid: () => string | null;
+  readonly startedAt_ms: number;
+  readonly clock: Clock;
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly fingerprints: AuthFingerprints;
+  /** The sources turned away lately, with the reason. */
+  readonly refused: () => ReadonlyMap<string, string>;
+  readonly queuedWrites: () => Promise<number>;
+  readonly measured: () => Promise<MeasuredPerformance>;
+  readonly messagePing: (node: NodeId, timeout_ms: number) => Promise<void>;
+  readonly balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number };
+  /** Leaves and ends this node's process. */
+  readonly shutdown: (drain_timeout_ms: number) => void;
+}
+
+export class NodeCluster implements ClusterService {
+  readonly #options: ClusterServiceOptions;
+
+  constructor(options: ClusterServiceOptions) {
+    this.#options = options;
+    const { peers, fingerprints, shutdown } = options;
+    peers.handle("cluster.ping", (body) => Promise.resolve(body));
+    peers.handle("cluster.fingerprints", () => Promise.resolve(encodeUtf8(JSON.stringify(fingerprints))));
+    peers.handle("cluster.leave", (body) => {
+      const drain_timeout_ms = Number(decodeUtf8(body));
+      if (!(drain_timeout_ms >= 0 && drain_timeout_ms <= 3_600_000)) {
+        throw new CaxtonError("invalid_argument", "Drain time-out is not between 0 and 1h");
+      }
+      shutdown(drain_timeout_ms);
+      return Promise.resolve(new Uint8Array());
+    });
+  }
+
+  members(): readonly Member[] {
+    return this.#options.membership.members();
+  }
+
+  startedAt_ms(): number {
+    return this.#options.startedAt_ms;
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const { self, cluster, uuid, queuedWrites } = this.#options;
+    const expected = this.members().filter(({ status }) => status !== "left");
+    const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
+    const majority = active * 2 > expected.length;
+    return {
+      cluster,
+      uuid: uuid(),
+      node: self,
+      status: majority ? "HEALTHY (majority partition)" : "DEGRADED (minority partition)",
+      // Nothing is refused to a minority before ownership is decided by consensus, and we say what is.
+      operations: "READ-WRITE",
+      nodes_active: active,
+      nodes_total: expected.length,
+      queued_writes: await queuedWrites(),
+      leader: null,
+    };
+  }
+
+  assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean })[] {
+    const { membership } = this.#options;
+    return [...membership.directory()].map((entry) => {
+      const status = membership.member(entry.node)?.status;
+      return { ...entry, orphaned: status === "failed" || status === "left" || status === undefined };
+    });
+  }
+
+  async ping(node: NodeId): Promise<PingResult> {
+    const { membership, peers, messagePing, clock } = this.#options;
+    if (membership.member(node) === undefined) throw unknownNode(node);
+    const errors: string[] = [];
+    const timed = async (what: string, work: () => Promise<unknown>): Promise<number | null> => {
+      const start_ms = clock.now_ms();
+      try {
+        await work();
+        return clock.now_ms() - start_ms;
+      } catch (error) {
+        errors.push(`${what}: ${reasonOf(error)}`);
+        return null;
+      }
+    };
+    const self = node === this.#options.self;
+    const udp_ms = await timed("udp", () => (self ? Promise.resolve() : membership.ping(node, ping_ms)));
+    const stream_ms = await timed("stream", () =>
+      self
+        ? Promise.resolve()
+        : peers.request(node, "cluster.ping", new Uint8Array(8), { timeout_ms: ping_ms }),
+    );
+    const message_ms = await timed("message", () => messagePing(node, ping_ms));
+    return { node, udp_ms, stream_ms, message_ms, error: errors.length > 0 ? errors.join("; ") : null };
+  }
+
+  async leave(node: NodeId, drain_timeout_ms: number): Promise<void> {
+    const { self, membership, peers, shutdown } = this.#options;
+    if (node === self) {
+      shutdown(drain_timeout_ms);
+      return;
+    }
+    if (membership.member(node) === undefined) throw unknownNode(node);
+    await peers.request(node, "cluster.leave", encodeUtf8(String(drain_timeout_ms)), {
+      timeout_ms: leaveRequest_ms,
+    });
+  }
+
+  remove(node: NodeId, force: boolean): Promise<void> {
+    const { self, membership } = this.#options;
+    const member = membership.member(node);
+    if (member === undefined) throw unknownNode(node);
+    if (node === self) {
+      throw new CaxtonError(
+        "conflict",
+        `Node "${node}" is the one asked; to take it out: caxton cluster leave`,
+      );
+    }
+    if ((member.status === "alive" || member.status === "suspect") && !force) {
+      throw new CaxtonError(
+        "conflict",
+        `Node "${node}" is ${member.status}; let it leave, or remove it with --force`,
+      );
+    }
+    membership.remove(node);
+    return Promise.resolve();
+  }
+
+  async verifyAuth(): Promise<readonly AuthCheckRow[]> {
+    const { self, fingerprints, refused } = this.#options;
+    const own: AuthCheckRow = { node: self, gossip_key: "match", certificate: "match", detail: "this node" };
+    const others = this.members().filter(({ id, status }) => id !== self && status !== "left");
+    const rows = await Promise.all(others.map(({ id }) => this.#verifyNode(id, fingerprints)));
+    const strangers = [...refused()].map(([source, reason]): AuthCheckRow => ({
+      node: source as NodeId,
+      gossip_key: reason.includes("certificate") ? "unknown" : "mismatch",
+      certificate: reason.includes("certificate") || reason.includes("key") ? "mismatch" : "unknown",
+      detail: `refused: ${reason}`,
+    }));
+    return [own, ...rows, ...strangers];
+  }
+
+  async performance(): Promise<readonly PerformanceRow[]> {
+    const m = await this.#options.measured();
+    return [
+      row("Message routing P50", 0.1, m.routing_p50_ms),
+      row("Message routing P99", 1, m.routing_p99_ms),
+      row("Agent startup P50", 10, m.startup_p50_ms),
+      row("Agent startup P99", 100, m.startup_p99_ms),
+      row("Gossip convergence", 5_000, m.convergence_ms),
+      row("Gossip round trip P50", 5, m.gossipRoundTrip_p50_ms),
+    ];
+  }
+
+  balancing(): { readonly strategy: string; readonly round_robin_index: number } {
+    const { balancing } = this.#options;
+    return { strategy: balancing.strategy, round_robin_index: balancing.roundRobinIndex() };
+  }
+
+  setBalancing(strategy: string): void {
+    const known = placementStrategies.find((name) => name === strategy);
+    if (known === undefined) {
+      throw new CaxtonError(
+        "invalid_body",
+        `Strategy "${strategy}" is none of ${placementStrategies.join(", ")}`,
+      );
+    }
+    this.#options.balancing.strategy = known;
+  }
+
+  async #verifyNode(node: NodeId, own: AuthFingerprints): Promise<AuthCheckRow> {
+    try {
+      const answer = await this.#options.peers.request(node, "cluster.fingerprints", new Uint8Array(), {
+        timeout_ms: ping_ms,
+      });
+      const theirs = JSON.parse(decodeUtf8(answer)) as Partial<AuthFingerprints>;
+      return {
+        node,
+        gossip_key: theirs.gossip === own.gossip ? "match" : "mismatch",
+        certificate: theirs.ca === own.ca ? "match" : "mismatch",
+        detail: "",
+      };
+    } catch (error) {
+      return { node, gossip_key: "unknown", certificate: "unknown", detail: reasonOf(error) };
+    }
+  }
+}
+
+function unknownNode(node: NodeId): CaxtonError {
+  return new CaxtonError("node_not_found", `No node "${node}" in this cluster. See: caxton cluster members`);
+}
+
+function row(metric: string, target_ms: number, actual_ms: number | undefined): PerformanceRow {
+  return {
+    metric,
+    target: formatLatency(target_ms),
+    actual: actual_ms === undefined ? null : formatLatency(actual_ms),
+    ok: actual_ms === undefined ? null : actual_ms <= target_ms,
+  };
+}
+
+/** `87μs`, `8.2ms`, `2.1s`: as the documents show figures. */
+function formatLatency(latency_ms: number): string {
+  if (latency_ms < 1) return `${Math.round(latency_ms * 1_000)}μs`;
+  if (latency_ms < 1_000) return `${Number(latency_ms.toFixed(1))}ms`;
+  return `${Number((latency_ms / 1_000).toFixed(1))}s`;
+}

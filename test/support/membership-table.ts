@@ -1,0 +1,108 @@
+/** Membership as a table that a test fills by hand: the router's view of the cluster without gossip. */
+import { CaxtonError } from "../../src/base/errors.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../src/base/ids.ts";
+import type {
+  DirectoryEntry,
+  GossipStats,
+  Member,
+  MemberStatus,
+  Membership,
+  MembershipEvent,
+} from "../../src/cluster/membership.ts";
+
+export class MembershipTable implements Membership {
+  readonly self: NodeId;
+  readonly #members = new Map<NodeId, Member>();
+  readonly #entries = new Map<AgentName, DirectoryEntry>();
+  readonly #listeners = new Set<(event: MembershipEvent) => void>();
+
+  constructor(self: NodeId, others: readonly NodeId[] = []) {
+    this.self = self;
+    for (const id of [self, ...others]) this.setStatus(id, "alive");
+  }
+
+  setStatus(id: NodeId, status: MemberStatus): void {
+    const kind = status === "alive" && !this.#members.has(id) ? "joined" : status;
+    const member: Member = {
+      id,
+      address: { host: "127.0.0.1", port: 7946 },
+      status,
+      bootEpoch: 1,
+      incarnation: 0,
+      tags: { version: "0.0.0", region: "", zone: "", api: "", maxAgents: 100, weight: 100, services: [] },
+      load: { agents: 0, cpu_percent: 0, memory_bytes: 0, memory_percent: 0 },
+      lastSeen_ms: 0,
+    };
+    this.#members.set(id, member);
+    this.#emit({ kind, member, reason: "set by the test" });
+  }
+
+  host(agent: string, node: NodeId): void {
+    const entry: DirectoryEntry = {
+      agent: agent as AgentName,
+      node,
+      epoch: 1,
+      revision: 1,
+      status: "running",
+      module: "0".repeat(64) as ModuleHash,
+    };
+    this.#entries.set(entry.agent, entry);
+    this.#emit({ kind: "directory", changed: [entry], removed: [] });
+  }
+
+  members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  member(id: NodeId): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  locate(agent: AgentName): DirectoryEntry | undefined {
+    return this.#entries.get(agent);
+  }
+
+  directory(): Iterable<DirectoryEntry> {
+    return this.#entries.values();
+  }
+
+  subscribe(listener: (event: MembershipEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  setTags(): void {}
+
+  setLoad(): void {}
+
+  announce(changed: readonly Omit<DirectoryEntry, "node">[], removed: readonly AgentName[]): void {
+    for (const entry of changed) this.#entries.set(entry.agent, { ...entry, node: this.self });
+    for (const agent of removed) this.#entries.delete(agent);
+  }
+
+  ping(): Promise<number> {
+    return Promise.reject(new CaxtonError("timeout", "This table sends no packets"));
+  }
+
+  join(): void {}
+
+  remove(id: NodeId): void {
+    this.#members.delete(id);
+  }
+
+  stats(): Promise<GossipStats> {
+    return Promise.reject(new CaxtonError("unavailable", "This table counts nothing"));
+  }
+
+  leave(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #emit(event: MembershipEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}

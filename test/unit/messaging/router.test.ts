@@ -1,0 +1,250 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { MessageId, NodeId } from "../../../src/base/ids.ts";
+import { Prng } from "../../../src/base/prng.ts";
+import { Router, type SubmitOptions } from "../../../src/messaging/router.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import type { Store } from "../../../src/store/store.ts";
+import type { JournalRecord } from "../../../src/wire/journal-record.ts";
+import { contentOf, messageIdOf } from "../../../src/wire/message.ts";
+import type { Outcome } from "../../../src/wire/outcome.ts";
+import { decodeUtf8 } from "../../../src/wire/cursor.ts";
+import { MembershipTable } from "../../support/membership-table.ts";
+import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
+import { encodedMessage, testMessageId } from "../../support/messages.ts";
+
+const a = "a" as NodeId;
+const b = "b" as NodeId;
+
+/** One node's messaging: its router, what its agents got, and what its store was told. */
+class TestNode {
+  readonly delivered: string[] = [];
+  readonly records: JournalRecord[] = [];
+  readonly deadLetters: string[] = [];
+  readonly clients: string[] = [];
+  readonly membership: MembershipTable;
+  readonly router: Router;
+  /** What local agents answer; `undefined` holds the answer back. */
+  answer: (message: Uint8Array) => Outcome | undefined = () => "accepted";
+  readonly held: (() => void)[] = [];
+
+  constructor(self: NodeId, others: readonly NodeId[], network: MemoryPeersNetwork, seed = 1) {
+    this.membership = new MembershipTable(self, others);
+    const store = {
+      append: (records: readonly JournalRecord[]) => {
+        this.records.push(...records);
+        return Promise.resolve();
+      },
+    } as Pick<Store, "append"> as Store;
+    this.router = new Router({
+      self,
+      session: 1,
+      clock: network.clock,
+      prng: new Prng(seed),
+      membership: this.membership,
+      peers: network.join(self),
+      store,
+      local: { deliver: (message, done) => this.#deliver(message, done) },
+      clients: { deliver: (address) => this.clients.push(address) },
+      deadLettered: (reason) => this.deadLetters.push(reason),
+      failed: () => {},
+    });
+  }
+
+  submit(message: Uint8Array, options: Partial<SubmitOptions> = {}): { outcome: Outcome | undefined } {
+    const result: { outcome: Outcome | undefined } = { outcome: undefined };
+    this.router.submit(message, {
+      durable: false,
+      retry_ms: 10_000,
+      deadLetter: true,
+      done: (outcome) => (result.outcome = outcome),
+      ...options,
+    });
+    return result;
+  }
+
+  #deliver(message: Uint8Array, done: (outcome: Outcome) => void): void {
+    const outcome = this.answer(message);
+    if (outcome === "accepted" || outcome === undefined) this.delivered.push(decodeUtf8(contentOf(message)));
+    if (outcome === undefined) this.held.push(() => done("accepted"));
+    else done(outcome);
+  }
+}
+
+function twoNodes(seed = 1): {
+  clock: VirtualClock;
+  network: MemoryPeersNetwork;
+  from: TestNode;
+  to: TestNode;
+} {
+  const clock = new VirtualClock();
+  const network = new MemoryPeersNetwork(clock);
+  return {
+    clock,
+    network,
+    from: new TestNode(a, [b], network, seed),
+    to: new TestNode(b, [a], network, seed + 1),
+  };
+}
+
+/** Lets promises settle between events of the virtual clock, until `condition` or `limit_ms`. */
+async function run(
+  clock: VirtualClock,
+  limit_ms: number,
+  condition: () => boolean = () => false,
+): Promise<void> {
+  const end_ms = clock.now_ms() + limit_ms;
+  for (;;) {
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+    if (condition() || (clock.next_ms() ?? Infinity) > end_ms) return;
+    clock.step();
+  }
+}
+
+describe("the router", () => {
+  test("delivers to an agent of this node at once", () => {
+    const { from } = twoNodes();
+    from.membership.host("bob", a);
+    expect(from.submit(encodedMessage(1)).outcome).toBe("accepted");
+    expect(from.delivered).toEqual(["message 1"]);
+  });
+
+  test("delivers to an agent of another node and to an address that names the node", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    const first = from.submit(encodedMessage(1));
+    const second = from.submit(encodedMessage(2, { receiver: "carol@b" }));
+    await run(clock, 1_000);
+    expect([first.outcome, second.outcome]).toEqual(["accepted", "accepted"]);
+    expect(to.delivered).toEqual(["message 1", "message 2"]);
+  });
+
+  test("a reply to a client goes to the node that its address names", async () => {
+    const { clock, from, to } = twoNodes();
+    const reply = from.submit(encodedMessage(1, { receiver: "~admin.1@b" }));
+    await run(clock, 1_000);
+    expect(reply.outcome).toBe("accepted");
+    expect(to.clients).toEqual(["~admin.1"]);
+  });
+
+  test("an agent nobody announces is tried until the time is up, then a dead letter with the reason", async () => {
+    const { clock, from } = twoNodes();
+    const sent = from.submit(encodedMessage(1), { retry_ms: 3_000 });
+    await run(clock, 2_900);
+    expect(sent.outcome).toBeUndefined();
+    await run(clock, 1_000);
+    expect(sent.outcome).toBe("unknown_agent");
+    expect(from.deadLetters).toEqual(["unknown_agent"]);
+    expect(from.records.map(({ kind }) => kind)).toEqual(["dead"]);
+  });
+
+  test("an agent announced meanwhile gets its mail without waiting for the next retry", async () => {
+    const { clock, from } = twoNodes();
+    const sent = from.submit(encodedMessage(1), { retry_ms: 60_000 });
+    await run(clock, 30_000);
+    from.membership.host("bob", a);
+    expect(sent.outcome).toBe("accepted");
+  });
+
+  test("mail for a failed node waits, and goes when the node is back", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.membership.setStatus(b, "failed");
+    const sent = from.submit(encodedMessage(1), { retry_ms: 60_000, durable: true });
+    await run(clock, 20_000);
+    expect(sent.outcome).toBeUndefined();
+    from.membership.setStatus(b, "alive");
+    await run(clock, 100);
+    expect(sent.outcome).toBe("accepted");
+    expect(to.delivered).toEqual(["message 1"]);
+    expect(from.records).toEqual([{ kind: "sent", message: testMessageId(1) }]);
+  });
+
+  test("mail for a node that stays away becomes a dead letter and leaves the outbox", async () => {
+    const { clock, from } = twoNodes();
+    from.membership.host("bob", b);
+    from.membership.setStatus(b, "failed");
+    const sent = from.submit(encodedMessage(1), { retry_ms: 5_000, durable: true });
+    await run(clock, 10_000);
+    expect(sent.outcome).toBe("unreachable");
+    expect(from.records.map(({ kind }) => kind)).toEqual(["dead", "sent"]);
+  });
+
+  test("a message past its reply-by is not delivered", () => {
+    const { clock, from } = twoNodes();
+    from.membership.host("bob", a);
+    const sent = from.submit(encodedMessage(1, { replyBy_ms: clock.wall_ms() - 1 }));
+    expect(sent.outcome).toBe("expired");
+    expect(from.delivered).toEqual([]);
+  });
+
+  test("a client's message that is queued meanwhile is delivered and leaves the outbox", async () => {
+    const { clock, from } = twoNodes();
+    let ended: Outcome | undefined;
+    const submitted = from.router.submit(encodedMessage(1), {
+      durable: false,
+      retry_ms: 60_000,
+      deadLetter: false,
+      done: (outcome) => (ended = outcome),
+    });
+    await run(clock, 1_000);
+    expect(await submitted.queue(60_000)).toBeUndefined();
+    from.membership.host("bob", a);
+    expect(ended).toBe("accepted");
+    expect(from.records.map(({ kind }) => kind)).toEqual(["outbox", "sent"]);
+  });
+
+  test("a message from another node is never passed on", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.membership.host("bob", a);
+    to.answer = () => "unknown_agent";
+    const sent = from.submit(encodedMessage(1), { retry_ms: 500 });
+    await run(clock, 2_000);
+    expect(sent.outcome).toBe("unknown_agent");
+    expect(to.router.counters.remote).toBe(0);
+  });
+
+  test("order within a conversation holds through refusals, broken links and failures; nothing is lost or doubled", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), async (seed) => {
+        const { clock, network, from, to } = twoNodes(seed);
+        const chaos = new Prng(seed);
+        from.membership.host("bob", b);
+        to.answer = () => (chaos.chance(0.2) ? "queue_full" : "accepted");
+        const sent: { outcome: Outcome | undefined }[] = [];
+        for (let n = 0; n < 60; n++) {
+          const conversationId = `c${n % 3}`;
+          sent.push(
+            from.submit(encodedMessage(n, { conversationId, content: `${n}` }), { retry_ms: 600_000 }),
+          );
+          await run(clock, chaos.below(4));
+          if (chaos.chance(0.1)) network.break(a, b);
+        }
+        to.answer = () => "accepted";
+        await run(clock, 600_000, () => sent.every(({ outcome }) => outcome !== undefined));
+        expect(sent.filter(({ outcome }) => outcome !== "accepted")).toEqual([]);
+        for (let c = 0; c < 3; c++) {
+          const got = to.delivered.map(Number).filter((n) => n % 3 === c);
+          expect(got).toEqual(Array.from({ length: 20 }, (_, i) => 3 * i + c));
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("one slow conversation does not hold up another", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.answer = (message) =>
+      messageIdOf(message) === (testMessageId(1) as MessageId) ? undefined : "accepted";
+    const slow = from.submit(encodedMessage(1, { conversationId: "slow" }));
+    const behind = from.submit(encodedMessage(2, { conversationId: "slow" }));
+    const other = from.submit(encodedMessage(3, { conversationId: "other" }));
+    await run(clock, 100);
+    expect([slow.outcome, behind.outcome, other.outcome]).toEqual([undefined, undefined, "accepted"]);
+    for (const release of to.held) release();
+    await run(clock, 100);
+    expect([slow.outcome, behind.outcome]).toEqual(["accepted", "accepted"]);
+  });
+});
