@@ -7,7 +7,7 @@ import { reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
-import { ClusterKeys, parseJwkSet, type Jwk } from "../security/jwks.ts";
+import { type ClusterKeys, parseJwkSet, type Jwk } from "../security/jwks.ts";
 import type { Store } from "../store/store.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 

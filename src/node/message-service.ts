@@ -3,6 +3,7 @@
  * waits for the reply when asked, and keeps the conversation for `message list`.
  */
 import type { MessageService, SendRequest, SendResult } from "../api/services.ts";
+import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
@@ -207,7 +208,7 @@ async function idempotentId(principal: string, key: string): Promise<MessageId> 
   return readUuid(bytes, 0) as MessageId;
 }
 
-function refusalOf(outcome: Outcome, receiver: string): CaxtonError {
+function refusalOf(outcome: Exclude<Outcome, "accepted">, receiver: string): CaxtonError {
   switch (outcome) {
     case "unknown_agent":
       return new CaxtonError("agent_not_found", `No node hosts agent "${receiver}". See: caxton agent list`);
@@ -227,7 +228,9 @@ function refusalOf(outcome: Outcome, receiver: string): CaxtonError {
       return new CaxtonError("unreachable", `The node of "${receiver}" cannot be reached; retry later`);
     case "expired":
       return new CaxtonError("invalid_message", "The message's reply_by has passed");
+    case "invalid_message":
+      return new CaxtonError("invalid_message", `Agent "${receiver}" refused the message as invalid`);
     default:
-      return new CaxtonError("invalid_message", `Agent "${receiver}" refused the message: ${outcome}`);
+      return unreachable(outcome);
   }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { MessageId, NodeId } from "../../../src/base/ids.ts";
+import type { NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { Router, type SubmitOptions } from "../../../src/messaging/router.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
@@ -236,8 +236,7 @@ describe("the router", () => {
   test("one slow conversation does not hold up another", async () => {
     const { clock, from, to } = twoNodes();
     from.membership.host("bob", b);
-    to.answer = (message) =>
-      messageIdOf(message) === (testMessageId(1) as MessageId) ? undefined : "accepted";
+    to.answer = (message) => (messageIdOf(message) === testMessageId(1) ? undefined : "accepted");
     const slow = from.submit(encodedMessage(1, { conversationId: "slow" }));
     const behind = from.submit(encodedMessage(2, { conversationId: "slow" }));
     const other = from.submit(encodedMessage(3, { conversationId: "other" }));
