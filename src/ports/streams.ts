@@ -5,12 +5,19 @@
 import type { NodeId } from "../base/ids.ts";
 import type { Address } from "./datagrams.ts";
 
+/** What this node shows to peers and how it judges theirs. Made by `nodeIdentity` (security/certificates.ts). */
 export interface StreamIdentity {
   /** PEM. `ca` is what the peer's certificate must descend from. */
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+  /** Judges the peer's certificate (DER): chain, validity, cluster and name. Never throws. */
+  readonly verify: (certificate: Uint8Array) => PeerVerdict;
 }
+
+export type PeerVerdict =
+  | { readonly kind: "accepted"; readonly node: NodeId; readonly serial: string }
+  | { readonly kind: "refused"; readonly code: "wrong_key" | "wrong_cluster"; readonly reason: string };
 
 export interface StreamHandlers {
   /** `chunk` is the callee's to keep. */
