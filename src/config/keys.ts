@@ -1,0 +1,161 @@
+/**
+ * Every configuration key by its documented name. The sections here are the ones that a node and
+ * its operators touch; those that wait for a later part of Caxton are in `inert-keys.ts`.
+ */
+import * as inert from "./inert-keys.ts";
+import { inertKey, isKey, key, optionalKey } from "./key.ts";
+import type { ConfigOf, Key, Section } from "./key.ts";
+import {
+  address,
+  boolean,
+  duration,
+  integer,
+  list,
+  listenAddress,
+  name,
+  oneOf,
+  size,
+  text,
+} from "./values.ts";
+
+const cluster = {
+  name: key(name(), "caxton", "The cluster's name; nodes of another are refused."),
+};
+
+const node = {
+  id: optionalKey(name(), "This node's id, unique in the cluster; the host's name when unset."),
+  region: key(name(), "default", "The region that this node is in."),
+  zone: key(name(), "default", "The availability zone within the region."),
+  role: inertKey(oneOf(["voter", "learner", "witness"]), "The part in consensus."),
+  max_agents: key(integer(0, 1_000_000), 100, "The most agents that placement puts here."),
+  services: key(list(name(), 32), [], "Names that placement can ask for."),
+  priority: inertKey(integer(0, 1_000), "Preference among nodes otherwise alike."),
+  weight: key(integer(0, 1_000), 100, "The share that the weighted strategy gives this node."),
+  data_dir: key(text(), "./data", "Where this node keeps everything; one node only."),
+  api_addr: key(listenAddress(), "127.0.0.1:8080", "Where the HTTP API listens; TLS unless on loopback."),
+};
+
+const coordination = {
+  cluster: {
+    bind_addr: key(listenAddress(), "0.0.0.0:7946", "Gossip (UDP) and peer streams (TCP) listen here."),
+    advertise_addr: optionalKey(address(), "What other nodes connect to; found out when unset."),
+    seeds: key(list(address(), 256), [], "Nodes to join through, tried for ever.", { live: true }),
+    bootstrap: key(boolean(), false, "Begin a cluster even though there are seeds."),
+    bootstrap_expect: inertKey(integer(1, 1_000), "Nodes to wait for before the cluster begins."),
+    profile: key(
+      oneOf(["local", "lan", "wan", "auto"]),
+      "lan",
+      "The timings of every key below that is unset.",
+    ),
+    gossip_interval: optionalKey(duration("10ms", "1m"), "Between rounds of gossip."),
+    gossip_fanout: optionalKey(integer(1, 64), "Members told in a round."),
+    probe_interval: optionalKey(duration("20ms", "10m"), "Between probes of members."),
+    probe_timeout: optionalKey(duration("10ms", "5m"), "Until an unanswered probe goes through others."),
+    indirect_probes: optionalKey(integer(0, 32), "Members asked to probe in this node's place."),
+    suspicion_multiplier: optionalKey(integer(1, 100), "How long a suspect may refute."),
+    gossip_to_dead: optionalKey(duration("0s", "30d"), "How long failed members are still told."),
+    ...inert.regionKeys,
+  },
+  partition: inert.partitionKeys,
+};
+
+const transport = {
+  ...inert.transportKeys,
+  connect_timeout: key(duration("10ms", "5m"), "5s", "Until a connection to a peer is given up."),
+  request_timeout: key(duration("10ms", "1h"), "30s", "Until a request to a peer is given up."),
+  keep_alive: key(duration("100ms", "1h"), "10s", "Between signs of life on a quiet connection."),
+  max_message_size: key(size("64KiB", "1GiB"), "16MB", "The largest frame that peers exchange."),
+};
+
+const failover = {
+  ...inert.failoverKeys,
+  drain_timeout: key(duration("0s", "1h"), "30s", "How long a leaving node finishes its work.", {
+    live: true,
+  }),
+};
+
+const security = {
+  cluster: {
+    key: optionalKey(text(), "The cluster key itself; a file is safer.", { secret: true }),
+    key_file: optionalKey(text(), "The file of the cluster key; <data_dir>/cluster.key when unset."),
+    mtls: inert.mtlsKeys,
+    gossip: {
+      keys: key(list(text(), 16), [], "Further cluster keys to accept, for rotation.", { secret: true }),
+      rotate_every: inertKey(duration("1h"), "Between rotations of the gossip key."),
+    },
+  },
+  api: {
+    insecure: key(boolean(), false, "Plain HTTP on an address other than loopback."),
+    tls: {
+      cert: optionalKey(text(), "PEM file of the API's certificate; issued by the cluster's CA when unset."),
+      key: optionalKey(text(), "PEM file of that certificate's key."),
+    },
+    ...inert.apiKeys,
+  },
+  agents: inert.agentTrustKeys,
+};
+
+const agents = {
+  workers: optionalKey(integer(1, 256), "Agent threads; one a core but one when unset."),
+  max_memory: key(
+    size("64KiB", "4GiB"),
+    "64MiB",
+    "The most linear memory of an agent, unless deployed with less.",
+  ),
+  default_fuel: key(
+    integer(1_000, 1e15),
+    100_000_000,
+    "Fuel of one call of a handler, unless deployed with another.",
+  ),
+  max_message_size: key(size("1KiB", "10MiB"), "10MiB", "The largest content of a message."),
+  idle_page_out: inertKey(duration(), "Idle time after which an agent goes to disk."),
+};
+
+const messaging = {
+  inbox_limit: key(integer(1, 10_000_000), 10_000, "Messages that wait for an agent before refusal."),
+  retry: key(duration("0s", "30d"), "1m", "How long delivery is retried before the dead letters."),
+  dead_letter_limit: key(integer(0, 100_000_000), 100_000, "Dead letters that are kept, the newest."),
+  breaker: inertKey(text(), "Circuit breaking by target."),
+};
+
+const observability = {
+  metrics_addr: key(listenAddress(), "127.0.0.1:9090", "Where Prometheus scrapes /metrics."),
+  log_level: key(oneOf(["debug", "info", "warn", "error"]), "info", "The least level that is logged.", {
+    live: true,
+  }),
+  log_format: key(oneOf(["text", "json"]), "text", "Lines for people or for machines."),
+  log_file: optionalKey(text(), "Where the log goes; standard error when unset. SIGHUP reopens it."),
+  ...inert.observabilityKeys,
+};
+
+export const configKeys = {
+  cluster,
+  node,
+  coordination,
+  raft: inert.raftKeys,
+  transport,
+  failover,
+  replication: inert.replicationKeys,
+  security,
+  agents,
+  messaging,
+  storage: inert.storageKeys,
+  backup: inert.backupKeys,
+  observability,
+  audit: inert.auditKeys,
+} as const satisfies Section;
+
+/** Everything a node reads from its configuration. */
+export type Config = ConfigOf<typeof configKeys>;
+
+/** Sections that are also read under another name at the top level. */
+export const topLevelAliases: Readonly<Record<string, string>> = { partition: "coordination.partition" };
+
+/** Every key by its dotted path, in the order of the sections. */
+export const keysByPath: ReadonlyMap<string, Key<unknown>> = new Map(flatten(configKeys, ""));
+
+function flatten(section: Section, prefix: string): [string, Key<unknown>][] {
+  return Object.entries(section).flatMap(([word, entry]): [string, Key<unknown>][] =>
+    isKey(entry) ? [[prefix + word, entry]] : flatten(entry, `${prefix}${word}.`),
+  );
+}
