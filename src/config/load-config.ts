@@ -157,7 +157,7 @@ function assemble(values: ReadonlyMap<string, EffectiveValue>): Config {
     const words = path.split(".");
     let section = root;
     for (const word of words.slice(0, -1)) section = (section[word] ??= {}) as Record<string, unknown>;
-    section[words.at(-1) as string] = value;
+    section[words.at(-1)] = value;
   }
   // `values` has every key of the tree, each checked by the schema that its type comes from.
   return root as unknown as Config;
