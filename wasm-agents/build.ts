@@ -33,11 +33,23 @@ const misbehaving = [
   "huge-table.wat",
 ];
 
-const languageOf: Readonly<Record<string, Language>> = { ts: "assemblyscript", wat: "wat", c: "c", rs: "rust" };
+const languageOf: Readonly<Record<string, Language>> = {
+  ts: "assemblyscript",
+  wat: "wat",
+  c: "c",
+  rs: "rust",
+};
 
 /** Every example agent; its module is `<name>.wasm` in this folder. */
 export const agentSources: readonly AgentSource[] = [
-  ...["echo/echo.ts", "counter/counter.ts", "ping/ping.ts", "pong/pong.ts"].map((source) => sourceOf("", source)),
+  ...[
+    "echo/echo.ts",
+    "counter/counter.ts",
+    "notebook/notebook.ts",
+    "ping/ping.ts",
+    "pong/pong.ts",
+    "tally/tally.ts",
+  ].map((source) => sourceOf("", source)),
   { name: "echo-c", language: "c", source: "echo-c/echo.c" },
   { name: "echo-rust", language: "rust", source: "echo-rust/echo.rs" },
   ...misbehaving.map((file) => sourceOf("misbehaving-", `misbehaving/${file}`)),
@@ -79,7 +91,14 @@ const clangFlags = [
 const rustFlags = [
   ...["--edition", "2021", "--target", "wasm32-unknown-unknown", "--crate-type", "cdylib", "-O"],
   ...["-C", "panic=abort", "-C", "lto=fat", "-C", "codegen-units=1", "-C", "strip=symbols"],
-  ...["-C", "target-feature=+bulk-memory", "-C", "link-arg=-zstack-size=16384", "-C", "link-arg=--stack-first"],
+  ...[
+    "-C",
+    "target-feature=+bulk-memory",
+    "-C",
+    "link-arg=-zstack-size=16384",
+    "-C",
+    "link-arg=--stack-first",
+  ],
 ];
 
 /** The module's bytes, or why it could not be built here. */
@@ -123,7 +142,8 @@ function buildWat(source: string): Built {
 }
 
 const clangHint = "no clang with wasm-ld; on Debian: apt-get install clang lld";
-const rustHint = "no rustc with the wasm32 target; on Debian: apt-get install rustc libstd-rust-dev-wasm32 lld";
+const rustHint =
+  "no rustc with the wasm32 target; on Debian: apt-get install rustc libstd-rust-dev-wasm32 lld";
 
 /** A clang that has its WebAssembly linker beside it. */
 function clang(): string | null {
@@ -133,7 +153,9 @@ function clang(): string | null {
 /** The first rustc that has the target: `PATH`'s may be rustup's without it, while Debian's has it. */
 function rustc(): string | null {
   for (const command of ["rustc", "/usr/bin/rustc"]) {
-    const found = spawnSync(command, ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"], { encoding: "utf8" });
+    const found = spawnSync(command, ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"], {
+      encoding: "utf8",
+    });
     if (found.status === 0 && existsSync(found.stdout.trim())) return command;
   }
   return null;
@@ -158,7 +180,9 @@ function buildWithTool(tool: string | null, args: (out: string) => readonly stri
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !agentSources.some((agent) => agent.name === name));
   if (unknown.length > 0) {
-    console.error(`No agent ${unknown.join(", ")}; there are ${agentSources.map((agent) => agent.name).join(", ")}`);
+    console.error(
+      `No agent ${unknown.join(", ")}; there are ${agentSources.map((agent) => agent.name).join(", ")}`,
+    );
     return 2;
   }
   let failures = 0;

@@ -28,7 +28,9 @@ const sends_max = 1_000;
 const stateKey_bytes = 512;
 
 /** A message with every field at its default but those given. */
-export function testMessage(given: Partial<Omit<Message, "content">> & { readonly content?: string | Uint8Array }): Message {
+export function testMessage(
+  given: Partial<Omit<Message, "content">> & { readonly content?: string | Uint8Array },
+): Message {
   const { content = "hello", ...fields } = given;
   return {
     messageId: "01890000-0000-7000-8000-0000000000ab" as MessageId,
@@ -136,7 +138,8 @@ export class AgentTestHost {
   #bytes(ptr: number, len: number): Uint8Array {
     const buffer = this.#exports.memory.buffer;
     const start = ptr >>> 0;
-    if (len < 0 || start + len > buffer.byteLength) throw new Error(`abi: ${start}+${len} is outside of memory`);
+    if (len < 0 || start + len > buffer.byteLength)
+      throw new Error(`abi: ${start}+${len} is outside of memory`);
     return new Uint8Array(buffer, start, len);
   }
 

@@ -40,7 +40,10 @@ describe.each(["echo", "echo-c", "echo-rust"])("%s", (name) => {
 
   test("answers to reply-to where it is set, and names the message's id where reply-with is not", () => {
     const [reply] = hosted(name).deliver({ replyTo: "other@node-2", replyWith: "" });
-    expect(reply).toMatchObject({ receiver: "other@node-2", inReplyTo: "01890000-0000-7000-8000-0000000000ab" });
+    expect(reply).toMatchObject({
+      receiver: "other@node-2",
+      inReplyTo: "01890000-0000-7000-8000-0000000000ab",
+    });
   });
 
   test("leaves replies unanswered, so that two echoes fall silent", () => {
@@ -90,8 +93,22 @@ describe("counter", () => {
   });
 });
 
+test("tally counts in memory, and save and load carry the count to another instance", () => {
+  const old = hosted("tally");
+  for (let i = 0; i < 3; i++) old.deliver({});
+  const saved = old.save();
+  expect(new TextDecoder().decode(saved)).toBe("3");
+  const next = hosted("tally");
+  expect(textOf(next.deliver({})[0])).toBe("1");
+  next.load(saved);
+  expect(textOf(next.deliver({})[0])).toBe("4");
+});
+
 /** Hands messages between hosts until all are silent; returns those for nobody here. */
-function settle(hosts: readonly AgentTestHost[], first: readonly Message[]): { out: Message[]; delivered: number } {
+function settle(
+  hosts: readonly AgentTestHost[],
+  first: readonly Message[],
+): { out: Message[]; delivered: number } {
   const out: Message[] = [];
   const queue = [...first];
   let delivered = 0;
@@ -123,8 +140,12 @@ describe("ping and pong", () => {
 
   test("play several games at once, also across a restart, with a named opponent", () => {
     const hosts = [hosted("ping"), hosted("pong", "rival")];
-    const ids = ["a", "b"].map((digit) => `01890000-0000-7000-8000-00000000000${digit}` as Message["messageId"]);
-    const first = ids.flatMap((messageId) => hosts[0]?.deliver({ messageId, content: "3 rival", replyWith: messageId }) ?? []);
+    const ids = ["a", "b"].map(
+      (digit) => `01890000-0000-7000-8000-00000000000${digit}` as Message["messageId"],
+    );
+    const first = ids.flatMap(
+      (messageId) => hosts[0]?.deliver({ messageId, content: "3 rival", replyWith: messageId }) ?? [],
+    );
     hosts[0]?.restart();
     const { out } = settle(hosts, first);
     expect(out.map((message) => [textOf(message), message.inReplyTo])).toEqual(
@@ -155,8 +176,60 @@ describe("ping and pong", () => {
     const ping = hosted("ping");
     const [serve] = ping.deliver({ content: "5" });
     ping.sendResult = -2;
-    expect(ping.deliver({ performative: "inform", conversationId: (serve as Message).conversationId, inReplyTo: "1" })).toEqual([]);
+    expect(
+      ping.deliver({
+        performative: "inform",
+        conversationId: (serve as Message).conversationId,
+        inReplyTo: "1",
+      }),
+    ).toEqual([]);
     expect(ping.state.size).toBe(0);
+  });
+});
+
+describe("notebook", () => {
+  const say = (host: AgentTestHost, content: string): string => textOf(host.deliver({ content })[0]);
+
+  test("lists notes in the order of their names, by prefix, also after a restart", () => {
+    const host = hosted("notebook");
+    for (const name of ["milk", "b", "mild", "a", "ä"])
+      expect(say(host, `set ${name} note of ${name}`)).toBe("done");
+    host.restart();
+    expect(say(host, "list")).toBe(
+      ["a", "b", "mild", "milk", "ä"].map((name) => `${name}: note of ${name}`).join("\n"),
+    );
+    expect(say(host, "list mil")).toBe("mild: note of mild\nmilk: note of milk");
+    expect(say(host, "list milk")).toBe("milk: note of milk");
+    expect(say(host, "remove milk")).toBe("done");
+    expect(say(host, "list mil")).toBe("mild: note of mild");
+    expect(say(host, "list z")).toBe("nothing");
+  });
+
+  test("keeps a value longer than its first guess", () => {
+    const host = hosted("notebook");
+    say(host, `set long ${"x".repeat(5_000)}`);
+    expect(say(host, "list long")).toBe(`long: ${"x".repeat(5_000)}`);
+  });
+
+  test("reminds the requester when its timer is due, once", () => {
+    const host = hosted("notebook");
+    expect(say(host, "remind 1500 drink tea")).toBe("done");
+    expect(host.timers).toEqual(new Map([[42, 6_500]]));
+    expect(host.logs).toEqual([{ level: 1, text: "reminder 42 at 6500.0" }]);
+    host.restart();
+    const sends = host.fireTimer(42);
+    expect(
+      sends.map((message) => [message.receiver, message.conversationId, message.inReplyTo, textOf(message)]),
+    ).toEqual([["~client.1@node-1", "c-1", "tag-1", "drink tea"]]);
+    expect(host.fireTimer(42)).toEqual([]);
+  });
+
+  test("refuses a key that is too long, and what it does not understand", () => {
+    const host = hosted("notebook");
+    expect(say(host, `set ${"k".repeat(600)} v`)).toBe("refused: -6");
+    expect(say(host, "remind soon x")).toBe("refused: -1");
+    expect(host.deliver({ content: "sing" })[0]?.performative).toBe("not-understood");
+    expect(host.state.size).toBe(0);
   });
 });
 
@@ -167,7 +240,12 @@ describe("misbehaving agents behave until they are told to go", () => {
       const host = hosted(`misbehaving-${limit}`);
       const sends = host.deliver({ content: "fine" });
       expect(sends).toHaveLength(1);
-      expect(sends[0]).toMatchObject({ performative: "inform", receiver: "~client.1@node-1", conversationId: "c-1", inReplyTo: "tag-1" });
+      expect(sends[0]).toMatchObject({
+        performative: "inform",
+        receiver: "~client.1@node-1",
+        conversationId: "c-1",
+        inReplyTo: "tag-1",
+      });
       expect(textOf(sends[0])).toBe("fine");
     },
   );

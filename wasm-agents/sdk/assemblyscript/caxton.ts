@@ -17,7 +17,7 @@ export const TOO_MANY_TIMERS = -5;
 export const STATE_FULL = -6;
 
 /** Garbage is collected between calls, once about this much was made, or when memory grew. */
-const collectAfter_bytes = 32 * 1024;
+const collectAfter_bytes = 8 * 1024;
 /** A small message leaves about this much garbage besides its own bytes. */
 const overhead_bytes = 512;
 
