@@ -7,6 +7,7 @@
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { reasonOf } from "../base/errors.ts";
+import { LatencyHistogram } from "../base/latency-histogram.ts";
 import type { Prng } from "../base/prng.ts";
 import { RingQueue } from "../base/ring-queue.ts";
 import type { Membership, MembershipEvent } from "../cluster/membership.ts";
@@ -99,6 +100,8 @@ export class Router {
   #pending_messages = 0;
   #pending_bytes = 0;
   #closed = false;
+  /** From handing a message to the link until its receiver's node answered: a whole round trip. */
+  readonly remoteLatency = new LatencyHistogram();
   readonly counters = { accepted: 0, remote: 0, retries: 0, deadLetters: 0, malformedFrames: 0 };
 
   constructor(options: RouterOptions) {
@@ -206,7 +209,12 @@ export class Router {
       return;
     }
     this.counters.remote++;
-    this.#link(node).push({ message, done: (outcome) => settle(outcomeOf(outcome)) });
+    const start_ms = this.#options.clock.now_ms();
+    const done = (outcome: number): void => {
+      this.remoteLatency.record(this.#options.clock.now_ms() - start_ms);
+      settle(outcomeOf(outcome));
+    };
+    this.#link(node).push({ message, done });
   }
 
   #answered(lane: Lane, item: Item, outcome: Outcome, subject: string): void {

@@ -1,0 +1,67 @@
+/** The HTTP listener of a long-lived node, on Bun's own server: any `fetch` handler, plain or TLS. */
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import type { Address } from "../../ports/datagrams.ts";
+import { formatAddress } from "../../ports/datagrams.ts";
+
+/** Handlers bound bodies per route; this is the outermost bound, above the largest of them. */
+const bodyLimit_bytes = 32 * 1024 * 1024;
+/** Silence after which a connection is closed; event streams send heartbeats more often. */
+const idleTimeout_s = 60;
+
+export interface HttpServerOptions {
+  readonly address: Address;
+  /** PEM of certificate and key; plain HTTP without. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
+export interface HttpServer {
+  readonly url: string;
+  readonly local: Address;
+  /** No new connections; resolves when the requests under way ended, at the latest after `deadline_ms`. */
+  stop(deadline_ms: number): Promise<void>;
+}
+
+/** Throws `CaxtonError("port_in_use")` or `("invalid_argument")` when it cannot listen there. */
+export function startHttpServer(options: HttpServerOptions): HttpServer {
+  const { address, tls, fetch } = options;
+  let server: ReturnType<typeof Bun.serve>;
+  try {
+    server = Bun.serve({
+      hostname: address.host,
+      port: address.port,
+      ...(tls === undefined ? {} : { tls }),
+      idleTimeout: idleTimeout_s,
+      maxRequestBodySize: bodyLimit_bytes,
+      development: false,
+      fetch: (request) => fetch(request),
+    });
+  } catch (error) {
+    throw listenError(address, error);
+  }
+  const local = { host: address.host, port: server.port ?? address.port };
+  return {
+    local,
+    url: `${tls === undefined ? "http" : "https"}://${formatAddress(local)}`,
+    stop: async (deadline_ms) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline_ms)));
+      await Promise.race([server.stop(false), deadline]);
+      clearTimeout(timer);
+      await server.stop(true);
+    },
+  };
+}
+
+function listenError(address: Address, error: unknown): CaxtonError {
+  const code = (error as { readonly code?: unknown }).code;
+  const where = formatAddress(address);
+  if (code === "EADDRINUSE") {
+    return new CaxtonError("port_in_use", `Cannot listen on ${where} (TCP): the address is in use`, {
+      cause: error,
+    });
+  }
+  return new CaxtonError("invalid_argument", `Cannot listen on ${where} (TCP): ${reasonOf(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,249 @@
+/**
+ * The main job on three real nodes of this machine, by the commands that an operator types: join,
+ * deploy, talk across nodes, lose a node, get it back with its agents and its mail.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { TestNodeProcess, eventually } from "../support/node-process.ts";
+
+const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
+const echo = join(modules, "echo.wasm");
+const counter = join(modules, "counter.wasm");
+
+interface MemberRow {
+  readonly id: string;
+  readonly status: string;
+}
+
+async function statuses(node: TestNodeProcess): Promise<Record<string, string>> {
+  const { members } = (await node.json("cluster", "members")) as { readonly members: readonly MemberRow[] };
+  return Object.fromEntries(members.map(({ id, status }) => [id, status]));
+}
+
+async function untilStatus(on: TestNodeProcess, id: string, status: string): Promise<void> {
+  await eventually(`${on.id} shows ${id} ${status}`, async () =>
+    (await statuses(on))[id] === status ? true : undefined,
+  );
+}
+
+async function ok(result: Promise<{ code: number; stdout: string; stderr: string }>): Promise<string> {
+  const { code, stdout, stderr } = await result;
+  expect(`${stderr}${code}`).toBe("0");
+  return stdout;
+}
+
+async function send(node: TestNodeProcess, to: string, content: string): Promise<string> {
+  return (await ok(node.cli("message", "send", "--to", to, "--content", content, "--wait", "20s"))).trim();
+}
+
+/** `caxton cluster watch` in the background; its lines so far. */
+function watch(node: TestNodeProcess): { readonly lines: () => string; readonly stop: () => void } {
+  const cli = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+  const args = [cli, "cluster", "watch", "--data-dir", node.dataDir, "--api", node.api];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return { lines: () => text, stop: () => child.kill("SIGTERM") };
+}
+
+describe("three nodes on one machine", () => {
+  const nodes: TestNodeProcess[] = [];
+  let one: TestNodeProcess;
+  let two: TestNodeProcess;
+  let three: TestNodeProcess;
+
+  beforeAll(async () => {
+    one = await TestNodeProcess.start({ id: "node-1" });
+    nodes.push(one);
+    two = await TestNodeProcess.start({ id: "node-2", join: [one] });
+    nodes.push(two);
+    three = await TestNodeProcess.start({ id: "node-3", join: [one, two] });
+    nodes.push(three);
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const node of nodes) await node.dispose();
+  }, 60_000);
+
+  test("all three are alive to each", async () => {
+    for (const node of nodes) {
+      await eventually(`three alive at ${node.id}`, async () => {
+        const seen = Object.values(await statuses(node));
+        return seen.length === 3 && seen.every((status) => status === "alive") ? true : undefined;
+      });
+    }
+    const table = await ok(one.cli("cluster", "members"));
+    expect(table.split("\n")[0]).toMatch(/^NODE-ID\s+STATUS\s+ADDRESS\s+AGENTS\s+CPU\s+MEMORY/);
+    expect(await ok(one.cli("cluster", "status"))).toContain("Nodes: 3/3 active");
+  });
+
+  test("an agent on node 3 answers messages sent at every node", async () => {
+    await ok(one.cli("deploy", echo, "--name", "echo", "--target-node", "node-3"));
+    for (const node of nodes)
+      expect(await send(node, "echo", `hello from ${node.id}`)).toBe(`hello from ${node.id}`);
+    const agents = await ok(two.cli("agent", "list"));
+    expect(agents).toMatch(/echo\s.*node-3/);
+  });
+
+  test("a token of one node is good at every other", async () => {
+    const answer = await fetch(`${two.api}/api/v1/cluster/members`, {
+      headers: { authorization: `Bearer ${one.token()}` },
+    });
+    expect(answer.status).toBe(200);
+  });
+
+  test("gossip keys and certificates match everywhere", async () => {
+    const table = await ok(one.cli("cluster", "verify-auth"));
+    expect(table.match(/match/g)?.length).toBeGreaterThanOrEqual(6);
+    expect(table).not.toContain("mismatch");
+  });
+
+  test("a killed node process is restarted by its launcher, with its agents", async () => {
+    const before = three.childPids();
+    expect(before.length).toBe(1);
+    process.kill(before[0] as number, "SIGKILL");
+    await eventually("a new node process", () => {
+      const now = three.childPids();
+      return now.length === 1 && now[0] !== before[0] ? true : undefined;
+    });
+    await three.ready();
+    await untilStatus(one, "node-3", "alive");
+    expect(await send(one, "echo", "still there")).toBe("still there");
+  }, 60_000);
+
+  test("the loss of a whole node is seen, its mail waits, and a restart brings everything back", async () => {
+    await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
+    expect(await send(one, "visits", "1")).toBe("1");
+    const watching = watch(one);
+    await eventually("the watch is on", async () => {
+      await ok(two.cli("deploy", echo, "--name", "marker", "--target-node", "node-2"));
+      return watching.lines().includes("marker") ? true : undefined;
+    });
+
+    await three.kill();
+    await untilStatus(one, "node-3", "failed");
+    await untilStatus(two, "node-3", "failed");
+    expect(await ok(one.cli("cluster", "members"))).toMatch(/NODE-ID\s+STATUS\s+LAST-SEEN\s+AGENTS/);
+    expect(await ok(one.cli("message", "send", "--to", "visits", "--content", "2"))).toMatch(/queued/);
+
+    await three.start();
+    await untilStatus(one, "node-3", "alive");
+    expect(await send(two, "echo", "back")).toBe("back");
+    await eventually("the queued message was counted before the next", async () => {
+      const { agents } = (await one.json("agent", "list")) as {
+        readonly agents: readonly { name: string; status: string }[];
+      };
+      return agents.some(({ name, status }) => name === "visits" && status === "running") ? true : undefined;
+    });
+    expect(Number(await send(one, "visits", "3"))).toBe(3);
+    await eventually("the watch told it all", () => {
+      const lines = watching.lines();
+      return lines.includes("node-3 detected as failed") && /node-3 is alive again/.test(lines)
+        ? true
+        : undefined;
+    });
+    watching.stop();
+  }, 120_000);
+
+  test("a node that leaves is shown as left, not failed, and exits with 0", async () => {
+    const left = two.exited();
+    await ok(one.cli("cluster", "leave", "--node", "node-2"));
+    expect(await left).toBe(0);
+    await untilStatus(one, "node-2", "left");
+    await untilStatus(three, "node-2", "left");
+  }, 60_000);
+});
+
+describe("strangers and mistakes", () => {
+  const nodes: TestNodeProcess[] = [];
+  let one: TestNodeProcess;
+
+  beforeAll(async () => {
+    one = await TestNodeProcess.start({ id: "node-1" });
+    nodes.push(one);
+  }, 60_000);
+
+  afterAll(async () => {
+    for (const node of nodes) await node.dispose();
+  }, 60_000);
+
+  test("a node with another key does not get in, and both sides say so", async () => {
+    const other = await TestNodeProcess.start({ id: "other" });
+    const stranger = await TestNodeProcess.prepare({ id: "stranger", join: [one], keyFile: other.keyFile });
+    nodes.push(other, stranger);
+    stranger.launch();
+    await eventually("the stranger says why", () =>
+      /key|certificate/i.test(stranger.output) ? true : undefined,
+    );
+    await eventually("the cluster shows it", async () => {
+      const { stdout } = await one.cli("cluster", "verify-auth");
+      return stdout.includes("refused") ? true : undefined;
+    });
+    expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
+  }, 90_000);
+
+  test("a node of another cluster's name does not get in", async () => {
+    const stranger = await TestNodeProcess.prepare({
+      id: "stranger-2",
+      join: [one],
+      flags: ["--cluster", "elsewhere"],
+    });
+    nodes.push(stranger);
+    stranger.launch();
+    await eventually("the stranger says why", () =>
+      /cluster/i.test(stranger.output) && /elsewhere/.test(stranger.output) ? true : undefined,
+    );
+    expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
+  }, 90_000);
+
+  test("an agent that nobody hosts is not found", async () => {
+    const { code, stderr } = await one.cli(
+      "message",
+      "send",
+      "--to",
+      "nobody",
+      "--content",
+      "x",
+      "--wait",
+      "5s",
+    );
+    expect(code).toBe(5);
+    expect(stderr).toContain('"nobody"');
+    expect(stderr.trim().split("\n").length).toBe(1);
+  });
+
+  test("a module that is none is refused with the reason", async () => {
+    const { code, stderr } = await one.cli("deploy", join(modules, "README.md"), "--name", "text");
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/WebAssembly|magic/i);
+    expect(((await one.json("agent", "list")) as { agents: unknown[] }).agents).toEqual([]);
+  });
+
+  test("a second node in the same data directory is refused", async () => {
+    const second = await TestNodeProcess.prepare({ id: "node-1", dataDir: one.dataDir });
+    second.launch();
+    expect(await second.exited()).toBe(6);
+    expect(second.output).toContain("in use");
+  });
+
+  test("a port in use ends the start with one line", async () => {
+    const second = await TestNodeProcess.prepare({ id: "node-9" });
+    nodes.push(second);
+    const flags = ["--api-addr", `127.0.0.1:${one.apiPort}`];
+    const clash = await TestNodeProcess.prepare({ id: "node-9", dataDir: second.dataDir, flags });
+    clash.launch();
+    expect(await clash.exited()).toBe(1);
+    expect(clash.output).toContain(`127.0.0.1:${one.apiPort}`);
+  });
+
+  test("without a token the API answers 401, and the CLI says what to do", async () => {
+    expect((await fetch(`${one.api}/api/v1/agents`)).status).toBe(401);
+    const { code } = await one.cli("agent", "list", "--token", "nonsense");
+    expect(code).toBe(4);
+  });
+
+  test("SIGTERM leaves in order: exit code 0", async () => {
+    expect(await one.stop()).toBe(0);
+  });
+});
