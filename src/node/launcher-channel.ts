@@ -1,0 +1,63 @@
+/**
+ * What a node and the launcher that started it say to each other over the IPC channel, and the
+ * node's side of it. A node without a launcher (started by hand to debug it) works the same, unwatched.
+ */
+
+export type ToLauncher =
+  /** The node serves. `drain_timeout_ms` is how long a graceful stop may take. */
+  | { readonly kind: "ready"; readonly drain_timeout_ms: number }
+  /** Once a second from the main thread: it is not wedged. */
+  | { readonly kind: "heartbeat" }
+  /** Starting again would not help; the process ends with `exit` next. Already told on stderr. */
+  | { readonly kind: "fatal"; readonly exit: number };
+
+export interface LauncherChannel {
+  /** False when nobody started this node to watch over it. */
+  readonly watched: boolean;
+  /** Resolves when the message was handed to the launcher, or at once without one. */
+  send(message: ToLauncher): Promise<void>;
+  /** Stops the heartbeat and lets the process end. */
+  close(): void;
+}
+
+export const heartbeatInterval_ms = 1_000;
+
+/**
+ * Begins the heartbeat. `onGone` runs once when the launcher has vanished without a word: the node
+ * closes its databases and exits, so that no orphan holds the ports and the data directory.
+ */
+export function watchLauncher(onGone: () => void): LauncherChannel {
+  if (process.send === undefined || !process.connected) {
+    return { watched: false, send: () => Promise.resolve(), close: () => undefined };
+  }
+  const heartbeat = setInterval(() => void post({ kind: "heartbeat" }), heartbeatInterval_ms);
+  heartbeat.unref();
+  process.once("disconnect", () => {
+    clearInterval(heartbeat);
+    onGone();
+  });
+  // A terminal's Ctrl-C reaches the whole group: the launcher answers it with a SIGTERM to the node.
+  process.on("SIGINT", ignore);
+  return {
+    watched: true,
+    send: post,
+    close: () => {
+      clearInterval(heartbeat);
+      process.off("SIGINT", ignore);
+      process.removeAllListeners("disconnect");
+      if (process.connected) process.disconnect();
+    },
+  };
+}
+
+/** An error means that the launcher is gone, which the disconnect tells as well. */
+function post(message: ToLauncher): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
+}
+
+function ignore(): void {
+  // On purpose: see watchLauncher.
+}

@@ -1,0 +1,192 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { eventually } from "../support/node-process.ts";
+
+const program = join(import.meta.dirname, "fixtures", "launching-process.ts");
+const quick = {
+  backoffFirst_ms: 20,
+  backoffLast_ms: 100,
+  tick_ms: 200,
+  silentTicks_max: 10,
+  stopGrace_ms: 200,
+};
+
+class Launched {
+  readonly folder = mkdtempSync(join(tmpdir(), "caxton-launcher-"));
+  readonly log = join(this.folder, "log");
+  readonly process: ChildProcess;
+  readonly exit: Promise<number | null>;
+  stderr = "";
+
+  constructor(mode: string, timings: object = quick) {
+    this.process = spawn(process.execPath, [program, JSON.stringify(timings), this.log, mode], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.process.stderr?.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.exit = new Promise((resolve) => this.process.once("close", (code) => resolve(code)));
+  }
+
+  notes(): string[] {
+    return existsSync(this.log) ? readFileSync(this.log, "utf8").trim().split("\n") : [];
+  }
+
+  /** Pids of the children so far, in order. */
+  pids(): number[] {
+    return this.notes().flatMap((note) => (note.startsWith("start ") ? [Number(note.split(" ")[1])] : []));
+  }
+
+  noted(note: string, times = 1): Promise<true> {
+    return eventually(`${times} × ${note} (${this.stderr})`, () =>
+      this.notes().filter((line) => line === note).length >= times ? true : undefined,
+    );
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const running: Launched[] = [];
+
+function launch(mode: string, timings?: object): Launched {
+  const launched = new Launched(mode, timings);
+  running.push(launched);
+  return launched;
+}
+
+afterEach(async () => {
+  for (const launched of running.splice(0)) {
+    launched.process.kill("SIGKILL");
+    await launched.exit;
+    for (const pid of launched.pids())
+      await eventually(`end of ${pid}`, () => (alive(pid) ? undefined : true));
+    rmSync(launched.folder, { recursive: true, force: true });
+  }
+});
+
+describe("the launcher", () => {
+  test("gives the node its environment and passes SIGTERM on; the node's exit is its own", async () => {
+    const launched = launch("serve");
+    await launched.noted("ready");
+    expect(launched.notes()[0]).toContain("fast-memory=0");
+    launched.signal("SIGTERM");
+    expect(await launched.exit).toBe(0);
+    expect(launched.notes()).toContain("sigterm");
+    expect(launched.pids()).toHaveLength(1);
+  });
+
+  test("answers SIGINT, as of Ctrl-C, with a graceful stop", async () => {
+    const launched = launch("serve");
+    await launched.noted("ready");
+    // The terminal sends it to the node as well, which leaves the answer to the launcher.
+    for (const pid of launched.pids()) process.kill(pid, "SIGINT");
+    launched.signal("SIGINT");
+    expect(await launched.exit).toBe(0);
+    expect(launched.notes()).toContain("sigterm");
+  });
+
+  test("passes SIGHUP on", async () => {
+    const launched = launch("serve");
+    await launched.noted("ready");
+    launched.signal("SIGHUP");
+    await launched.noted("sighup");
+    expect(launched.process.exitCode).toBe(null);
+  });
+
+  test("starts the node again after a crash, and after a kill", async () => {
+    const launched = launch("crash-once");
+    await launched.noted("ready", 2);
+    expect(launched.stderr).toContain("The node exited with code 70: starting it again in 20 ms");
+    process.kill(launched.pids()[1] as number, "SIGKILL");
+    await launched.noted("ready", 3);
+    expect(launched.stderr).toContain("The node was ended by SIGKILL: starting it again in 40 ms");
+  });
+
+  test("waits longer after each crash, up to a bound", async () => {
+    const launched = launch("crash-early");
+    await eventually("five crashes", () => (launched.pids().length >= 6 ? true : undefined));
+    const delays = [...launched.stderr.matchAll(/again in (\d+) ms/g)].map((match) => Number(match[1]));
+    expect(delays.slice(0, 5)).toEqual([20, 40, 80, 100, 100]);
+  });
+
+  test("begins anew with the shortest wait once the node was well", async () => {
+    const launched = launch("crash", { ...quick, healthyAfter_ms: 0 });
+    await launched.noted("ready", 3);
+    const delays = [...launched.stderr.matchAll(/again in (\d+) ms/g)].map((match) => Number(match[1]));
+    expect(delays.slice(0, 2)).toEqual([20, 20]);
+  });
+
+  test("ends with the node that ended on purpose", async () => {
+    const launched = launch("finish");
+    expect(await launched.exit).toBe(0);
+    expect(launched.pids()).toHaveLength(1);
+  });
+
+  test("does not repeat a start that cannot succeed", async () => {
+    const launched = launch("refuse");
+    expect(await launched.exit).toBe(6);
+    expect(launched.pids()).toHaveLength(1);
+  });
+
+  test("kills a node whose main thread is stuck, and starts it again", async () => {
+    const launched = launch("wedge-once");
+    await launched.noted("ready", 2);
+    expect(launched.stderr).toContain("no sign of life");
+    expect(alive(launched.pids()[0] as number)).toBe(false);
+  });
+
+  test("leaves a node alone that shows signs of life", async () => {
+    // Without its heartbeats, one each second, it would be killed after a second and a half.
+    const launched = launch("serve", { ...quick, silentTicks_max: 15, tick_ms: 100 });
+    await launched.noted("ready");
+    await launched.noted("second", 3);
+    expect(launched.stderr).toBe("");
+    expect(launched.pids()).toHaveLength(1);
+  });
+
+  test("kills a node that does not stop in its time", async () => {
+    const launched = launch("stubborn");
+    await launched.noted("ready");
+    launched.signal("SIGTERM");
+    expect(await launched.exit).toBe(1);
+    expect(launched.stderr).toContain("did not stop within 250 ms");
+  });
+
+  test("kills at once when told a second time", async () => {
+    const launched = launch("stubborn", { ...quick, stopGrace_ms: 600_000 });
+    await launched.noted("ready");
+    launched.signal("SIGTERM");
+    await launched.noted("sigterm");
+    launched.signal("SIGTERM");
+    expect(await launched.exit).toBe(1);
+  });
+
+  test("does not start again when told to stop while it waits", async () => {
+    const launched = launch("crash-early", { ...quick, backoffFirst_ms: 600_000 });
+    await eventually("the crash", () => (launched.stderr.includes("again in") ? true : undefined));
+    launched.signal("SIGTERM");
+    expect(await launched.exit).toBe(0);
+    expect(launched.pids()).toHaveLength(1);
+  });
+
+  test("leaves no orphan when it is killed itself", async () => {
+    const launched = launch("serve");
+    await launched.noted("ready");
+    launched.signal("SIGKILL");
+    await launched.noted("gone");
+    await eventually("end of the node", () => (alive(launched.pids()[0] as number) ? undefined : true));
+  });
+});
