@@ -1,8 +1,17 @@
+import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
 const onBun = process.versions["bun"] !== undefined;
 
+/** Bun and Deno import SQL as text by themselves; the bundler under vitest has to be told. */
+const sqlAsText = {
+  name: "sql-as-text",
+  enforce: "pre" as const,
+  load: (id: string) => (id.endsWith(".sql") ? `export default ${JSON.stringify(readFileSync(id, "utf8"))}` : null),
+};
+
 export default defineConfig({
+  plugins: [sqlAsText],
   test: {
     include: ["test/{unit,ports,scenario,sim,e2e}/**/*.test.ts"],
     // Threads are what works on Bun; processes elsewhere.

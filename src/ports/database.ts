@@ -12,17 +12,38 @@ export interface Statement {
   all(...values: readonly SqlValue[]): SqlRow[];
 }
 
+/**
+ * `durable`: on disk when the transaction returns. `relaxed`: atomic and in order with the others,
+ * but a loss of power may take it back until the next durable one; for what can be derived again.
+ * `preview`: always taken back, and needs no room on the disk; for a look at what would be.
+ */
+export type TransactionMode = "durable" | "relaxed" | "preview";
+
+/**
+ * Every method throws `CaxtonError`: `disk_full`, `data_corrupt`, `storage_failed`; after a
+ * throw inside `transaction` nothing of it is left. Integers come back as numbers and must be safe.
+ */
 export interface Database {
   /** Several statements without parameters: migrations and pragmas. */
   execute(sql: string): void;
   /** Prepared once and kept; `sql` must be a constant of the program. */
   prepare(sql: string): Statement;
   /** `work` in BEGIN IMMEDIATE … COMMIT; rolled back when it throws. Not nested. */
-  transaction<T>(work: () => T): T;
+  transaction<T>(work: () => T, mode?: TransactionMode): T;
+  /** Harmless twice. Nothing works afterwards. */
   close(): void;
 }
 
+export interface DatabaseOptions {
+  /** Changes nothing on disk but the index file of the write-ahead log; the file must exist. */
+  readonly readonly?: boolean;
+  /** Beyond this size writes fail with `disk_full`, as on a full disk. */
+  readonly maximum_bytes?: number;
+}
+
 export interface Databases {
+  /** Whether there is a non-empty database at `path`. */
+  exists(path: string): boolean;
   /** Opens or creates. Throws `CaxtonError`: `data_corrupt`, `disk_full`, `storage_failed`. */
-  open(path: string, options?: { readonly readonly?: boolean }): Database;
+  open(path: string, options?: DatabaseOptions): Database;
 }

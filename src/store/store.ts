@@ -85,11 +85,17 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** `deadLetters` and `outbox` are as of what is applied: within about a quiet second of the truth. */
 export interface StoreStats {
   readonly size_bytes: number;
+  /** Group commits since the store was opened. */
   readonly commits: number;
+  /** Records that are durable and not yet applied to the tables. */
   readonly journalRecords: number;
   readonly deadLetters: number;
+  /** Dropped since the store was made, because there were more than it keeps. */
+  readonly deadLettersDropped: number;
   readonly outbox: number;
+  /** The latest commits, at most 512, oldest first. */
   readonly commit_ms: readonly number[];
 }

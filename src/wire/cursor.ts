@@ -135,6 +135,11 @@ export class Writer {
     this.#length = 0;
   }
 
+  /** Takes back what was written after the first `length` bytes. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
   /** Makes room for `count` bytes and returns where they begin. */
   reserve(count: number): number {
     const start = this.#length;

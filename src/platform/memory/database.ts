@@ -1,0 +1,91 @@
+/**
+ * In-memory databases with the engine and the rules of the real ones, for tests and simulation.
+ * A "file" lives as long as the object that `memoryDatabases` returned: it can be closed and
+ * opened again. Failures can be injected; crashes are the simulator's business.
+ */
+import { CaxtonError } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import type { Database, Databases, Statement, TransactionMode } from "../../ports/database.ts";
+import { connectLibsql } from "../node/libsql-connection.ts";
+
+export interface MemoryDatabases extends Databases {
+  /** While set, the commit of every transaction on any file fails with it and changes nothing. */
+  failCommits(error: CaxtonError | undefined): void;
+  /** Frees the memory of all. */
+  dispose(): void;
+}
+
+const page_bytes = 4_096;
+
+export function memoryDatabases(): MemoryDatabases {
+  const files = new Map<string, Database>();
+  let failure: CaxtonError | undefined;
+  return {
+    exists: (path) => files.has(path),
+    open: (path, options = {}) => {
+      const kept = files.get(path);
+      if (kept === undefined && options.readonly === true) {
+        throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
+      }
+      const file = kept ?? connectLibsql(":memory:", path, 0);
+      files.set(path, file);
+      const pages = options.maximum_bytes === undefined ? 2 ** 30 : Math.max(1, Math.floor(options.maximum_bytes / page_bytes));
+      file.execute("PRAGMA foreign_keys=ON");
+      file.execute(`PRAGMA max_page_count=${pages}`);
+      file.execute(`PRAGMA query_only=${options.readonly === true ? 1 : 0}`);
+      return new MemoryDatabase(path, file, () => failure);
+    },
+    failCommits: (error) => {
+      failure = error;
+    },
+    dispose: () => {
+      for (const file of files.values()) file.close();
+      files.clear();
+    },
+  };
+}
+
+/** A handle on a kept database; closing it closes only the handle. */
+class MemoryDatabase implements Database {
+  readonly #path: string;
+  readonly #file: Database;
+  readonly #failure: () => CaxtonError | undefined;
+  #open = true;
+
+  constructor(path: string, file: Database, failure: () => CaxtonError | undefined) {
+    this.#path = path;
+    this.#file = file;
+    this.#failure = failure;
+  }
+
+  execute(sql: string): void {
+    this.#inner().execute(sql);
+  }
+
+  prepare(sql: string): Statement {
+    const statement = this.#inner().prepare(sql);
+    return {
+      run: (...values) => (this.#inner(), statement.run(...values)),
+      get: (...values) => (this.#inner(), statement.get(...values)),
+      all: (...values) => (this.#inner(), statement.all(...values)),
+    };
+  }
+
+  transaction<T>(work: () => T, mode?: TransactionMode): T {
+    return this.#inner().transaction(() => {
+      const result = work();
+      const failure = this.#failure();
+      if (failure !== undefined) throw failure;
+      return result;
+    }, mode);
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+
+  #inner(): Database {
+    if (!this.#open) throw new CaxtonError("storage_failed", `Database ${quote(this.#path)} is closed`);
+    return this.#file;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * libSQL databases on files (the `libsql` package; Bun, Deno and Node alike). Durable by
+ * write-ahead log and synchronous=FULL; sizes of cache and log are bounded.
+ */
+import { closeSync, openSync, readSync, statfsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { CaxtonError } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import type { Database, DatabaseOptions, Databases, Statement, TransactionMode } from "../../ports/database.ts";
+import { connectLibsql } from "./libsql-connection.ts";
+
+/** How long a statement waits for another process that holds the file. */
+const busyTimeout_ms = 3_000;
+const page_bytes = 4_096;
+const cache_kib = 16 * 1_024;
+/** The log is copied into the file from here on, 16 MiB, and cut back to at most four times that. */
+const checkpoint_pages = 4_096;
+const logLimit_bytes = 64 * 1024 * 1024;
+/** Below this much free space a failed write is reported as a full disk, whatever the engine called it. */
+const freeFloor_bytes = 256 * 1024;
+
+const fileMagic = "SQLite format 3\0";
+
+export function openDatabases(): Databases {
+  return { exists, open };
+}
+
+function exists(path: string): boolean {
+  try {
+    return statSync(path).size > 0;
+  } catch {
+    return false;
+  }
+}
+
+function open(path: string, options: DatabaseOptions = {}): Database {
+  // Absolute, so that no path is ever taken for a URL or for the name of an in-memory database.
+  const file = resolve(path);
+  refuseForeignFile(file);
+  if (options.readonly === true && !exists(file)) {
+    throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
+  }
+  const location = options.readonly === true ? `${pathToFileURL(file).href}?mode=ro` : file;
+  const connection = new FileDatabase(file, connectLibsql(location, path, busyTimeout_ms));
+  try {
+    connection.execute(`PRAGMA cache_size=-${cache_kib}; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY`);
+    if (options.readonly === true) return connection;
+    connection.execute(`
+      PRAGMA page_size=${page_bytes};
+      PRAGMA journal_mode=WAL;
+      PRAGMA synchronous=FULL;
+      PRAGMA wal_autocheckpoint=${checkpoint_pages};
+      PRAGMA journal_size_limit=${logLimit_bytes}`);
+    const limit_bytes = options.maximum_bytes;
+    if (limit_bytes !== undefined) {
+      connection.execute(`PRAGMA max_page_count=${Math.max(1, Math.floor(limit_bytes / page_bytes))}`);
+    }
+    return connection;
+  } catch (thrown) {
+    connection.close();
+    throw thrown;
+  }
+}
+
+/** Refused before the engine opens it, so that a file that is no database is left as it is. */
+function refuseForeignFile(file: string): void {
+  let head: Uint8Array;
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw new CaxtonError("storage_failed", `Database ${quote(file)} is a directory`);
+    if (stat.size === 0) return;
+    head = readHead(file);
+  } catch (thrown) {
+    if (thrown instanceof CaxtonError) throw thrown;
+    return;
+  }
+  if (new TextDecoder("latin1").decode(head) !== fileMagic) {
+    throw new CaxtonError("data_corrupt", `Database ${quote(file)}: the file is not a database`);
+  }
+}
+
+function readHead(file: string): Uint8Array {
+  const descriptor = openSync(file, "r");
+  try {
+    const head = new Uint8Array(fileMagic.length);
+    readSync(descriptor, head, 0, head.length, 0);
+    return head;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Adds what only a file has: a full disk told from other failures, and the log emptied at the end. */
+class FileDatabase implements Database {
+  readonly #file: string;
+  readonly #inner: Database;
+  #closed = false;
+
+  constructor(file: string, inner: Database) {
+    this.#file = file;
+    this.#inner = inner;
+  }
+
+  execute(sql: string): void {
+    this.#watch(() => this.#inner.execute(sql));
+  }
+
+  prepare(sql: string): Statement {
+    return this.#inner.prepare(sql);
+  }
+
+  transaction<T>(work: () => T, mode?: TransactionMode): T {
+    return this.#watch(() => this.#inner.transaction(work, mode));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#inner.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The log stays and is read at the next open; nothing is lost by that.
+    }
+    this.#inner.close();
+  }
+
+  /** A full disk shows as an I/O error where the engine grows its log's index or syncs. */
+  #watch<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (thrown) {
+      if (thrown instanceof CaxtonError && thrown.code === "storage_failed" && freeSpace_bytes(this.#file) < freeFloor_bytes) {
+        throw new CaxtonError("disk_full", thrown.message, { cause: thrown });
+      }
+      throw thrown;
+    }
+  }
+}
+
+function freeSpace_bytes(file: string): number {
+  try {
+    const stats = statfsSync(dirname(file));
+    return stats.bavail * stats.bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}

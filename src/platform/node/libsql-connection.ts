@@ -1,0 +1,220 @@
+/**
+ * One libSQL connection behind the `Database` port: the only code that touches the native addon.
+ * Every bound value is converted in `bindable`, because the addon aborts the whole process on a
+ * boolean or an object, cuts text at a NUL, and binds every number as REAL.
+ */
+import Libsql from "libsql";
+import { assert } from "../../base/assert.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import type { Database, SqlRow, SqlValue, Statement, TransactionMode } from "../../ports/database.ts";
+
+/** Distinct statements of one connection; a program that exceeds it builds SQL from data. */
+const statementsLimit = 512;
+
+/** SQLite's own: no limit. */
+const largestPageCount = 1_073_741_823;
+
+type NativeRow = readonly unknown[];
+
+/** The part of the addon's statement that is used, in raw mode: rows are arrays. */
+interface NativeStatement {
+  run(values: readonly unknown[]): { readonly changes: number };
+  get(values: readonly unknown[]): NativeRow | undefined;
+  all(values: readonly unknown[]): NativeRow[];
+  /** Throws for a statement that returns no rows. */
+  raw(on: boolean): NativeStatement;
+  readonly reader: boolean;
+  columns(): readonly { readonly name: string }[];
+}
+
+interface NativeDatabase {
+  exec(sql: string): void;
+  prepare(sql: string): NativeStatement;
+  close(): void;
+  readonly inTransaction: boolean;
+}
+
+/** `location` is what the addon opens (a path, a `file:` URI or `:memory:`); `name` is for messages. */
+export function connectLibsql(location: string, name: string, timeout_ms: number): LibsqlConnection {
+  try {
+    const native = new Libsql(location, { timeout: timeout_ms / 1_000 });
+    return new LibsqlConnection(native as unknown as NativeDatabase, name);
+  } catch (thrown) {
+    throw databaseError(thrown, name);
+  }
+}
+
+export class LibsqlConnection implements Database {
+  readonly #native: NativeDatabase;
+  readonly #name: string;
+  readonly #statements = new Map<string, LibsqlStatement>();
+  #open = true;
+  #mode: Exclude<TransactionMode, "preview"> = "durable";
+
+  constructor(native: NativeDatabase, name: string) {
+    this.#native = native;
+    this.#name = name;
+  }
+
+  execute(sql: string): void {
+    this.guard(() => this.#native.exec(sql));
+  }
+
+  prepare(sql: string): Statement {
+    const kept = this.#statements.get(sql);
+    if (kept !== undefined) return kept;
+    assert(this.#statements.size < statementsLimit, `at most ${statementsLimit} statements a connection`);
+    const native = this.guard(() => {
+      const prepared = this.#native.prepare(sql);
+      return prepared.reader ? prepared.raw(true) : prepared;
+    });
+    const statement = new LibsqlStatement(this, native, sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  transaction<T>(work: () => T, mode: TransactionMode = "durable"): T {
+    assert(!this.#native.inTransaction, "transactions are not nested");
+    if (mode === "preview") return this.#preview(work);
+    if (mode !== this.#mode) {
+      this.execute(mode === "durable" ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+      this.#mode = mode;
+    }
+    this.execute("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.execute("COMMIT");
+      return result;
+    } catch (thrown) {
+      this.#rollback();
+      throw thrown;
+    }
+  }
+
+  /** Without spilling, the pages that change stay in memory, and rolling back writes nothing. */
+  #preview<T>(work: () => T): T {
+    const pages = Number(this.prepare("PRAGMA max_page_count").get()?.["max_page_count"]);
+    this.execute(`PRAGMA cache_spill=OFF; PRAGMA max_page_count=${largestPageCount}`);
+    try {
+      this.execute("BEGIN IMMEDIATE");
+      try {
+        return work();
+      } finally {
+        this.#rollback();
+      }
+    } finally {
+      this.execute(`PRAGMA cache_spill=ON; PRAGMA max_page_count=${pages}`);
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    // A prepared statement keeps the file open until it is collected: the log is emptied by hand.
+    this.#statements.clear();
+    this.#open = false;
+    try {
+      this.#native.close();
+    } catch (thrown) {
+      throw databaseError(thrown, this.#name);
+    }
+  }
+
+  /** Runs a call of the addon; whatever it throws comes out as a `CaxtonError`. */
+  guard<T>(work: () => T): T {
+    if (!this.#open) throw new CaxtonError("storage_failed", `Database ${quote(this.#name)} is closed`);
+    try {
+      return work();
+    } catch (thrown) {
+      throw databaseError(thrown, this.#name);
+    }
+  }
+
+  /** The engine has rolled back by itself after some errors; that one is fine, any other is not. */
+  #rollback(): void {
+    if (!this.#native.inTransaction) return;
+    this.execute("ROLLBACK");
+  }
+}
+
+class LibsqlStatement implements Statement {
+  readonly #connection: LibsqlConnection;
+  readonly #native: NativeStatement;
+  readonly #parameters: number;
+  readonly #sql: string;
+  #columns: readonly string[] | undefined;
+
+  constructor(connection: LibsqlConnection, native: NativeStatement, sql: string) {
+    this.#connection = connection;
+    this.#native = native;
+    this.#sql = sql;
+    this.#parameters = sql.split("?").length - 1;
+  }
+
+  run(...values: readonly SqlValue[]): { readonly changes: number } {
+    const bound = this.#bind(values);
+    return this.#connection.guard(() => this.#native.run(bound));
+  }
+
+  get(...values: readonly SqlValue[]): SqlRow | undefined {
+    const bound = this.#bind(values);
+    const row = this.#connection.guard(() => this.#native.get(bound));
+    return row === undefined ? undefined : this.#row(row);
+  }
+
+  all(...values: readonly SqlValue[]): SqlRow[] {
+    const bound = this.#bind(values);
+    const rows = this.#connection.guard(() => this.#native.all(bound));
+    return rows.map((row) => this.#row(row));
+  }
+
+  /** The addon would silently take too few or too many values. */
+  #bind(values: readonly SqlValue[]): unknown[] {
+    assert(values.length === this.#parameters, `${this.#parameters} values for: ${this.#sql}`);
+    return values.map(bindable);
+  }
+
+  #row(native: NativeRow): SqlRow {
+    this.#columns ??= this.#native.columns().map((column) => column.name);
+    const row: Record<string, SqlValue> = {};
+    for (let i = 0; i < this.#columns.length; i++) row[this.#columns[i] as string] = readable(native[i]);
+    return row;
+  }
+}
+
+function bindable(value: SqlValue): unknown {
+  if (value === null || typeof value === "bigint") return value;
+  if (typeof value === "number") {
+    assert(Number.isFinite(value), "numbers in SQL are finite");
+    return Number.isSafeInteger(value) ? BigInt(value) : value;
+  }
+  if (typeof value === "string") {
+    assert(!value.includes("\0"), "text in SQL has no NUL");
+    return value;
+  }
+  assert(value instanceof Uint8Array, "a value in SQL is null, a number, text or bytes");
+  return value;
+}
+
+function readable(value: unknown): SqlValue {
+  if (value instanceof Uint8Array) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return value as SqlValue;
+}
+
+const codeOfResult: Readonly<Record<string, ErrorCode>> = {
+  SQLITE_FULL: "disk_full",
+  SQLITE_CORRUPT: "data_corrupt",
+  SQLITE_NOTADB: "data_corrupt",
+};
+
+/** Maps what the addon throws; anything of our own passes unchanged. */
+export function databaseError(thrown: unknown, name: string): unknown {
+  if (thrown instanceof CaxtonError || !(thrown instanceof Error)) return thrown;
+  const result = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
+  const base = result.split("_").slice(0, 2).join("_");
+  const noSpace = /ENOSPC|No space left/i.test(thrown.message);
+  const code = noSpace ? "disk_full" : (codeOfResult[base] ?? "storage_failed");
+  const reason = result === "" ? reasonOf(thrown) : `${reasonOf(thrown)} (${result})`;
+  return new CaxtonError(code, `Database ${quote(name)}: ${reason}`, { cause: thrown });
+}

@@ -1,0 +1,81 @@
+/** One answer a call: the store's table of operations, on the engine. */
+import { assert, unreachable } from "../base/assert.ts";
+import type { Clock } from "../ports/clock.ts";
+import { listAgents, recoverAgent } from "./agent-tables.ts";
+import { listConversations, listMessages } from "./conversation-tables.ts";
+import { listDeadLetters } from "./dead-letter-table.ts";
+import type { StoreEngine } from "./engine.ts";
+import { getMeta, putMeta } from "./meta-table.ts";
+import { getModule, listModules, putModule, removeModule } from "./module-table.ts";
+import { readOutbox } from "./outbox-table.ts";
+import type { StoreCall } from "./store-protocol.ts";
+
+/** Whether the call looks at tables that follow the journal. */
+export function needsTables(call: StoreCall): boolean {
+  switch (call.name) {
+    case "removeAgent":
+    case "recoverAgent":
+    case "recoverOutbox":
+    case "listDeadLetters":
+    case "takeDeadLetters":
+    case "listConversations":
+    case "listMessages":
+      return true;
+    case "putModule":
+    case "getModule":
+    case "listModules":
+    case "removeModule":
+    case "saveAgent":
+    case "listAgents":
+    case "getMeta":
+    case "putMeta":
+    case "stats":
+    case "close":
+      return false;
+    default:
+      return unreachable(call);
+  }
+}
+
+/** Does the call and returns its value. Throws `CaxtonError`, and then nothing is changed. */
+export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): unknown {
+  const { database } = engine;
+  switch (call.name) {
+    case "putModule":
+      return putModule(database, call.in.hash, call.in.bytes);
+    case "getModule":
+      return getModule(database, call.in);
+    case "listModules":
+      return listModules(database);
+    case "removeModule":
+      return removeModule(database, call.in);
+    case "saveAgent":
+      return engine.saveAgent(call.in);
+    case "removeAgent":
+      return engine.removeAgent(call.in, clock.wall_ms());
+    case "listAgents":
+      return listAgents(database);
+    case "recoverAgent":
+      return recoverAgent(database, call.in);
+    case "recoverOutbox":
+      return readOutbox(database, call.in);
+    case "listDeadLetters":
+      return listDeadLetters(database, call.in.limit, call.in.cursor);
+    case "takeDeadLetters":
+      return engine.takeDeadLetters(call.in);
+    case "listConversations":
+      return listConversations(database, call.in.limit, call.in.cursor);
+    case "listMessages":
+      return listMessages(database, call.in.conversation, call.in.limit, call.in.cursor);
+    case "getMeta":
+      return getMeta(database, call.in);
+    case "putMeta":
+      return putMeta(database, call.in.key, call.in.value);
+    case "stats":
+    case "close":
+      assert(false, `${call.name} is answered by the server`);
+      return undefined;
+    default:
+      return unreachable(call);
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The store on one database, synchronous: commits to the journal, brings the tables up from it,
+ * answers reads. When to do which is the server's decision (server.ts).
+ */
+import { assert } from "../base/assert.ts";
+import { CaxtonError } from "../base/errors.ts";
+import type { AgentName } from "../base/ids.ts";
+import { quote } from "../base/ids.ts";
+import type { Database, Databases } from "../ports/database.ts";
+import * as agents from "./agent-tables.ts";
+import { addConversationMessages } from "./conversation-tables.ts";
+import { addDeadLetters, takeDeadLetters } from "./dead-letter-table.ts";
+import type { JournalBatch } from "./journal.ts";
+import { Journal } from "./journal.ts";
+import { JournalEffects } from "./journal-effects.ts";
+import { backlogLimit_bytes, backlogLimit_records, quickCheckLimit_bytes } from "./limits.ts";
+import { storeMigrations } from "./migrations.ts";
+import { checkIntegrity, checkSchema, migrate } from "./migrator.ts";
+import { applyToOutbox } from "./outbox-table.ts";
+import type { DeadLetter } from "./store.ts";
+import { readTally } from "./tallies.ts";
+
+export interface EngineOptions {
+  /** The store grows no larger: beyond, writes fail with `disk_full`. */
+  readonly maximum_bytes?: number;
+}
+
+/**
+ * Opens the store in `path`, made on first use. Throws `data_corrupt` or `version_mismatch`, with
+ * what to do, and leaves such a file as it is.
+ */
+export function openEngine(databases: Databases, path: string, options: EngineOptions = {}): StoreEngine {
+  try {
+    if (databases.exists(path)) inspect(databases, path);
+    const database = databases.open(path, options);
+    try {
+      migrate(database, storeMigrations);
+      return new StoreEngine(database);
+    } catch (thrown) {
+      database.close();
+      throw thrown;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof CaxtonError) || thrown.code !== "data_corrupt") throw thrown;
+    throw new CaxtonError(
+      "data_corrupt",
+      `Cannot open store ${quote(path)}, which was left as it is. ${thrown.message}. ` +
+        "Move the file away and restore a backup, or start this node with an empty data directory",
+      { cause: thrown },
+    );
+  }
+}
+
+/** Looks through a connection that cannot write. */
+function inspect(databases: Databases, path: string): void {
+  const database = databases.open(path, { readonly: true });
+  try {
+    if (sizeOf(database) <= quickCheckLimit_bytes) checkIntegrity(database, path);
+    checkSchema(database, storeMigrations, path);
+  } finally {
+    database.close();
+  }
+}
+
+function sizeOf(database: Database): number {
+  const row = database
+    .prepare("SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()")
+    .get();
+  return Number(row?.["size"]);
+}
+
+export class StoreEngine {
+  readonly journal: Journal;
+
+  constructor(readonly database: Database) {
+    this.journal = new Journal(database);
+  }
+
+  /** Durable when it returns; throws and changes nothing otherwise. */
+  append(batches: readonly JournalBatch[]): void {
+    this.journal.append(batches);
+  }
+
+  get backlogFull(): boolean {
+    const { records, bytes } = this.journal.backlog;
+    return records > backlogLimit_records || bytes > backlogLimit_bytes;
+  }
+
+  /** Brings the tables forward by one bounded slice; false when there was nothing to do. */
+  applySlice(): boolean {
+    const slice = this.journal.read();
+    if (slice === undefined) return false;
+    // Relaxed: what a power cut takes back is still in the journal, in the same order.
+    this.database.transaction(() => this.#apply(slice), "relaxed");
+    this.journal.advanced(slice);
+    return true;
+  }
+
+  /**
+   * Gives `read` tables that contain the whole journal. With no room on the disk to bring them up,
+   * this is done in memory and taken back, so that what was acknowledged stays readable.
+   */
+  preview<T>(read: () => T): T {
+    const back = this.journal.mark();
+    try {
+      return this.database.transaction(() => {
+        for (let slice = this.journal.read(); slice !== undefined; slice = this.journal.read()) {
+          this.#apply(slice);
+          this.journal.advanced(slice);
+        }
+        return read();
+      }, "preview");
+    } finally {
+      back();
+    }
+  }
+
+  /** All records of the agent must be applied. Its mail becomes dead letters in the same transaction. */
+  removeAgent(name: AgentName, at_ms: number): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before an agent is removed");
+    this.database.transaction(() => {
+      const mail = agents.removeAgent(this.database, name);
+      const detail = `Agent ${quote(name)} was removed before it handled the message`;
+      addDeadLetters(
+        this.database,
+        mail.map((message) => ({ reason: "agent_removed", detail, at_ms, message })),
+      );
+    });
+  }
+
+  takeDeadLetters(ids: readonly number[] | "all"): readonly DeadLetter[] {
+    return this.database.transaction(() => takeDeadLetters(this.database, ids));
+  }
+
+  saveAgent(agent: Parameters<typeof agents.saveAgent>[1]): void {
+    this.database.transaction(() => agents.saveAgent(this.database, agent));
+  }
+
+  /** What the tables hold; records that are not applied yet are in `backlog_records` only. */
+  figures() {
+    return {
+      size_bytes: sizeOf(this.database),
+      backlog_records: this.journal.backlog.records,
+      deadLetters: readTally(this.database, "dead_letters").count,
+      deadLettersDropped: readTally(this.database, "dead_letters_dropped").count,
+      outbox: readTally(this.database, "outbox").count,
+    };
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  #apply(slice: NonNullable<ReturnType<Journal["read"]>>): void {
+    const effects = new JournalEffects();
+    for (const record of slice.records) effects.add(record);
+    for (const [name, agent] of effects.agents) agents.applyToAgent(this.database, name, agent);
+    applyToOutbox(this.database, effects.outbox);
+    addDeadLetters(this.database, effects.deadLetters);
+    addConversationMessages(this.database, effects.conversation);
+    this.journal.advance(slice.end);
+  }
+}

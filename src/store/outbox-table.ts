@@ -1,0 +1,51 @@
+/** Messages that this node promised to deliver to agents elsewhere, oldest first. */
+import type { Database } from "../ports/database.ts";
+import { bytesOf, idBytes } from "./agent-tables.ts";
+import type { QueueEffects } from "./journal-effects.ts";
+import { outboxPage_bytes } from "./limits.ts";
+import { addToTally } from "./tallies.ts";
+
+export interface OutboxPage {
+  readonly messages: readonly Uint8Array[];
+  /** Ask again with it as `after`; null at the end. */
+  readonly last: number | null;
+}
+
+/** Inside the transaction of a slice. */
+export function applyToOutbox(database: Database, effects: QueueEffects): void {
+  let count = 0;
+  let bytes = 0;
+  const remove = database.prepare("DELETE FROM outbox WHERE message_id = ? RETURNING length(message) AS size");
+  for (const id of effects.removed) {
+    const gone = remove.get(idBytes(id));
+    if (gone === undefined) continue;
+    count--;
+    bytes -= Number(gone["size"]);
+  }
+  const add = database.prepare("INSERT INTO outbox (message_id, message) VALUES (?, ?) ON CONFLICT DO NOTHING");
+  for (const [id, message] of effects.added) {
+    if (add.run(idBytes(id), message).changes === 0) continue;
+    count++;
+    bytes += message.length;
+  }
+  addToTally(database, "outbox", count, bytes);
+}
+
+/** The messages after row `after`, as many as one answer may hold. */
+export function readOutbox(database: Database, after: number): OutboxPage {
+  const messages: Uint8Array[] = [];
+  const next = database.prepare("SELECT sequence, message FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT 64");
+  let last = after;
+  let bytes = 0;
+  for (;;) {
+    const rows = next.all(last);
+    for (const row of rows) {
+      const message = bytesOf(row["message"]);
+      messages.push(message);
+      last = Number(row["sequence"]);
+      bytes += message.length;
+      if (bytes >= outboxPage_bytes) return { messages, last };
+    }
+    if (rows.length < 64) return { messages, last: null };
+  }
+}

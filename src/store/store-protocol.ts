@@ -1,0 +1,55 @@
+/** What a `StoreClient` and the store thread say to each other. Appends travel encoded and transferred, all else cloned. */
+import type { AgentName, ModuleHash } from "../base/ids.ts";
+import type { OutboxPage } from "./outbox-table.ts";
+import type { StoredModule } from "./module-table.ts";
+import type {
+  ConversationSummary,
+  DeadLetter,
+  Page,
+  RecoveredAgent,
+  StoredAgent,
+  StoreStats,
+} from "./store.ts";
+
+interface PageRequest {
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+/** Each call, with what it gives. */
+export interface StoreCalls {
+  putModule: { readonly in: { readonly hash: ModuleHash; readonly bytes: Uint8Array }; readonly out: void };
+  getModule: { readonly in: ModuleHash; readonly out: Uint8Array | undefined };
+  listModules: { readonly in: null; readonly out: readonly StoredModule[] };
+  removeModule: { readonly in: ModuleHash; readonly out: void };
+  saveAgent: { readonly in: StoredAgent; readonly out: void };
+  removeAgent: { readonly in: AgentName; readonly out: void };
+  listAgents: { readonly in: null; readonly out: readonly StoredAgent[] };
+  recoverAgent: { readonly in: AgentName; readonly out: RecoveredAgent };
+  recoverOutbox: { readonly in: number; readonly out: OutboxPage };
+  listDeadLetters: { readonly in: PageRequest; readonly out: Page<DeadLetter> };
+  takeDeadLetters: { readonly in: readonly number[] | "all"; readonly out: readonly DeadLetter[] };
+  listConversations: { readonly in: PageRequest; readonly out: Page<ConversationSummary> };
+  listMessages: { readonly in: PageRequest & { readonly conversation: string | null }; readonly out: Page<Uint8Array> };
+  getMeta: { readonly in: string; readonly out: Uint8Array | undefined };
+  putMeta: { readonly in: { readonly key: string; readonly value: Uint8Array }; readonly out: void };
+  stats: { readonly in: null; readonly out: StoreStats };
+  /** Commits what was appended before, then ends this client; that of the owner closes the store. */
+  close: { readonly in: null; readonly out: void };
+}
+
+export type StoreCallName = keyof StoreCalls;
+
+export type StoreCall = {
+  [Name in StoreCallName]: { readonly name: Name; readonly in: StoreCalls[Name]["in"] };
+}[StoreCallName];
+
+export type StoreRequest =
+  | { readonly kind: "append"; readonly request: number; readonly batch: Uint8Array; readonly records: number }
+  | { readonly kind: "call"; readonly request: number; readonly call: StoreCall };
+
+export type StoreReply =
+  /** Every one of these appends is durable. */
+  | { readonly kind: "appended"; readonly requests: readonly number[] }
+  | { readonly kind: "result"; readonly request: number; readonly value: unknown }
+  | { readonly kind: "failed"; readonly requests: readonly number[]; readonly code: string; readonly detail: string };
