@@ -1,0 +1,55 @@
+/**
+ * What a module may be and what running it costs. Every bound on hostile bytes and every price in
+ * fuel is named here. Not here: what an agent is granted (its spec), what traps mean (trap.ts).
+ */
+
+/** Bounds on a module. Where the engines have a limit, ours is that or lower. */
+export const moduleLimits = {
+  module_bytes: 16 * 1024 * 1024,
+  /** The instrumented module; worst cases grow about fivefold and are refused above this. */
+  instrumented_bytes: 64 * 1024 * 1024,
+  /** One function body, before and after instrumentation: what JSC and V8 accept. */
+  body_bytes: 7_654_321,
+  types: 10_000,
+  functions: 100_000,
+  imports: 1_000,
+  exports: 10_000,
+  globals: 10_000,
+  mutableGlobals: 1_000,
+  tables: 100,
+  /** Entries of all tables together: an empty one of ten million costs 640 MiB. */
+  tableEntries: 65_536,
+  elementSegments: 100_000,
+  dataSegments: 100_000,
+  params: 1_000,
+  results: 1_000,
+  /** Parameters and locals of one function. */
+  locals: 10_000,
+  /** Nested blocks of one function. */
+  nesting: 4_096,
+  branchTargets: 65_520,
+  name_bytes: 1_024,
+} as const;
+
+export const page_bytes = 65_536;
+
+/** Prices in fuel. One unit is one instruction. */
+export const fuelPrices = {
+  /** Added to a direct call of an import, and paid by an indirect one. */
+  hostCall: 100,
+  /** Bulk memory, growth and what the host copies: one unit for each 2⁴ = 16 bytes. */
+  bulkShift: 4,
+  /** Entering a function zeroes its locals: one unit for each 16. */
+  localsPerUnit: 16,
+} as const;
+
+/** Call depth a frame costs: 1, and one more for each 128 locals, since those are stack too. */
+export const localsPerDepth = 128;
+
+/** Refused growths of memory in one call before it traps with kind `memory`. */
+export const refusedGrowthLimit = 16;
+
+/** Fuel is a signed 32-bit counter in the module. */
+export const fuelLimit = 2_147_483_647;
+/** What an engine's own stack holds with room to spare; above it the engine's overflow traps first. */
+export const callDepthLimit = 100_000;
