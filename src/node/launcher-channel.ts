@@ -53,8 +53,9 @@ export function watchLauncher(onGone: () => void): LauncherChannel {
 /** An error means that the launcher is gone, which the disconnect tells as well. */
 function post(message: ToLauncher): Promise<void> {
   return new Promise((resolve) => {
-    if (process.send === undefined || !process.connected) resolve();
-    else process.send(message, undefined, undefined, () => resolve());
+    const { send } = process;
+    if (send === undefined || !process.connected) resolve();
+    else send.call(process, message, undefined, undefined, () => resolve());
   });
 }
 
