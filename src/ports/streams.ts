@@ -20,11 +20,11 @@ export type PeerVerdict =
   | { readonly kind: "refused"; readonly code: "wrong_key" | "wrong_cluster"; readonly reason: string };
 
 export interface StreamHandlers {
-  /** `chunk` is the callee's to keep. */
+  /** `chunk` is the callee's to keep. May come before the awaited `connect` returns to its caller. */
   readonly data: (chunk: Uint8Array) => void;
   /** The buffer below its low-water mark again, after `write` returned false. */
   readonly drain: () => void;
-  /** Once, at the end. `reason` is undefined when the peer closed in order. */
+  /** Once, at the end, also after `end` and `destroy`. `reason` is undefined when the peer closed in order. */
   readonly close: (reason: string | undefined) => void;
 }
 
@@ -32,8 +32,9 @@ export interface StreamConnection {
   /** The node that the peer's certificate names. */
   readonly peer: NodeId;
   readonly remote: Address;
+  /** Of the peer's certificate, lower-case hexadecimal. */
   readonly serial: string;
-  /** Queues everything, always; false says: wait for `drain` before more. */
+  /** Queues everything, always; false says: wait for `drain` before more. `bytes` must not change any more. */
   write(bytes: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the operating system. */
   readonly buffered_bytes: number;
@@ -47,18 +48,25 @@ export interface StreamListener {
   readonly local: Address;
   /** New connections use the new identity; open ones stay. */
   setIdentity(identity: StreamIdentity): void;
+  /** Stops listening; accepted connections stay with their owners. */
   close(): Promise<void>;
 }
 
 export interface Streams {
-  /** `accept` returns the handlers of a new connection. `refused` reports a failed handshake with the reason. */
+  /**
+   * `accept` returns the handlers of a new connection; `refused` reports a failed handshake with the reason.
+   * Throws `CaxtonError`: `port_in_use`, `invalid_argument`.
+   */
   listen(
     local: Address,
     identity: StreamIdentity,
     accept: (connection: StreamConnection) => StreamHandlers,
     refused: (remote: string, reason: string) => void,
   ): Promise<StreamListener>;
-  /** Throws `CaxtonError`: `unreachable`, `timeout`, or `wrong_key` when either side's certificate is refused. */
+  /**
+   * Resolves when both sides have accepted each other. Throws `CaxtonError`: `unreachable` (also when another
+   * node than `expect` answers), `timeout`, or `wrong_key` or `wrong_cluster` when either side refuses the other.
+   */
   connect(
     to: Address,
     identity: StreamIdentity,

@@ -15,6 +15,9 @@ export interface LinkRules {
   readonly delay_ms: readonly [low: number, high: number];
 }
 
+/** A paused host's socket keeps this many packets, as a 2 MB kernel buffer of small ones would. */
+const receiveBuffer_packets = 2_048;
+
 const perfectLink: LinkRules = { loss: 0, duplication: 0, delay_ms: [0.1, 0.1] };
 
 export class MemoryNetwork {
@@ -69,6 +72,10 @@ export class MemoryNetwork {
     for (const arrive of waiting) this.clock.after(0, arrive);
   }
 
+  isPaused(host: string): boolean {
+    return this.#paused.has(host);
+  }
+
   passes(from: string, to: string): boolean {
     return !this.#cuts.has(`${from}>${to}`);
   }
@@ -88,27 +95,20 @@ export class MemoryNetwork {
     }
   }
 
-  /** Runs `arrive` now, or at `resume` when the host is paused. False when its receive buffer is full. */
-  admit(host: string, arrive: () => void): boolean {
-    const waiting = this.#paused.get(host);
-    if (!waiting) {
-      arrive();
-      return true;
-    }
-    if (waiting.length >= receiveBuffer_packets) return false;
-    waiting.push(arrive);
-    return true;
+  /** Whether this segment of a stream is lost on its first try. */
+  losesSegment(from: string, to: string): boolean {
+    return this.prng.chance(this.#link(from, to).loss);
   }
 
   #arrive(from: string, to: string, arrive: () => void): void {
     // A cut also takes what was on the wire.
-    if (this.passes(from, to)) this.admit(to, arrive);
+    if (!this.passes(from, to)) return;
+    const waiting = this.#paused.get(to);
+    if (!waiting) arrive();
+    else if (waiting.length < receiveBuffer_packets) waiting.push(arrive);
   }
 
   #link(from: string, to: string): LinkRules {
     return this.#links.get(`${from}>${to}`) ?? this.#rules;
   }
 }
-
-/** A paused host's socket keeps this many packets, as a 2 MB kernel buffer of small ones would. */
-const receiveBuffer_packets = 2_048;
