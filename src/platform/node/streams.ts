@@ -44,9 +44,10 @@ async function listen(
   server.maxConnections = connectionLimit;
   server.on("secureConnection", (socket) => admit(socket, current, accept, refused));
   server.on("tlsClientError", (error, socket) => {
-    const { remoteAddress, remotePort } = socket;
-    // A peer that has seen our certificate and leaves is no news of ours; it reports that itself.
-    if (remoteAddress !== undefined) refused(`${remoteAddress}:${remotePort}`, `TLS handshake failed: ${reasonOf(error)}`);
+    // A socket that has closed already no longer tells its address everywhere.
+    const { remoteAddress: host, remotePort: port } = socket;
+    const remote = host === undefined || port === undefined ? "unknown" : formatAddress({ host, port });
+    refused(remote, `TLS handshake failed: ${reasonOf(error)}`);
     socket.destroy();
   });
   await listening(server, local);
