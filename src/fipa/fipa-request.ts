@@ -1,0 +1,14 @@
+/** FIPA Request (SC00026): one asks the other to do something. `agree` may be left out when it is done at once. */
+import { ended, type ProtocolRules } from "./protocol-rules.ts";
+
+export const fipaRequest: ProtocolRules = {
+  name: "fipa-request",
+  opening: { request: "requested" },
+  states: {
+    requested: [
+      { by: "participant", says: ["agree"], then: "agreed" },
+      { by: "participant", says: ["refuse", "failure", "inform"], then: ended },
+    ],
+    agreed: [{ by: "participant", says: ["failure", "inform"], then: ended }],
+  },
+};

@@ -1,0 +1,17 @@
+/** FIPA Subscribe (SC00035): informs follow one another until the initiator cancels or the participant fails. */
+import { ended, type ProtocolRules } from "./protocol-rules.ts";
+
+export const fipaSubscribe: ProtocolRules = {
+  name: "fipa-subscribe",
+  opening: { subscribe: "subscribed" },
+  states: {
+    subscribed: [
+      { by: "participant", says: ["agree", "inform"], then: "informing" },
+      { by: "participant", says: ["refuse", "failure"], then: ended },
+    ],
+    informing: [
+      { by: "participant", says: ["inform"], then: "informing" },
+      { by: "participant", says: ["failure"], then: ended },
+    ],
+  },
+};
