@@ -20,8 +20,9 @@ export interface Statement {
 export type TransactionMode = "durable" | "relaxed" | "preview";
 
 /**
- * Every method throws `CaxtonError`: `disk_full`, `data_corrupt`, `storage_failed`; after a
- * throw inside `transaction` nothing of it is left. Integers come back as numbers and must be safe.
+ * Every method throws `CaxtonError`: `disk_full`, `data_corrupt`, `data_locked` (another process
+ * holds the file), `storage_failed`; after a throw inside `transaction` nothing of it is left.
+ * Integers come back as numbers and must be safe ones.
  */
 export interface Database {
   /** Several statements without parameters: migrations and pragmas. */

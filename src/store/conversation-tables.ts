@@ -6,22 +6,21 @@ import { tokenPattern } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
 import { messageField, messageIdOf } from "../wire/message.ts";
 import { bytesOf, idBytes } from "./agent-tables.ts";
-import {
-  conversationMessagesLimit,
-  conversationMessagesLimit_bytes,
-  pageLimit_bytes,
-  participantsLimit,
-} from "./limits.ts";
+import { conversationRetention, pageLimit_bytes, participantsLimit, type Retention } from "./limits.ts";
 import { boundedLimit, formatCursor, parseCursor } from "./page-cursor.ts";
 import type { ConversationSummary, Page } from "./store.ts";
-import { addToTally } from "./tallies.ts";
+import { addToTally, type Tally } from "./tallies.ts";
 
 /** Positions in `messageFields`. */
 const field = { sender: 0, receiver: 1, conversation: 2, protocol: 6 } as const;
 const createdAt_offset = 24;
 
 /** Inside the transaction of a slice. A message whose id is there already changes nothing. */
-export function addConversationMessages(database: Database, messages: readonly Uint8Array[]): void {
+export function addConversationMessages(
+  database: Database,
+  messages: readonly Uint8Array[],
+  retention: Retention = conversationRetention,
+): void {
   if (messages.length === 0) return;
   const known = database.prepare("SELECT 1 AS known FROM conversation_messages WHERE message_id = ?");
   const insert = database.prepare(
@@ -37,7 +36,7 @@ export function addConversationMessages(database: Database, messages: readonly U
     bytes += message.length;
   }
   const held = addToTally(database, "conversation_messages", count, bytes);
-  trim(database, held.count, held.bytes);
+  trim(database, held, retention);
 }
 
 /** The number of the message's conversation, which is begun or brought up to date; null when it names none. */
@@ -66,7 +65,7 @@ function conversationOf(database: Database, message: Uint8Array): number | null 
   return number;
 }
 
-function trim(database: Database, count: number, bytes: number): void {
+function trim(database: Database, held: Tally, retention: Retention): void {
   const drop = database.prepare(
     `DELETE FROM conversation_messages WHERE sequence = (SELECT min(sequence) FROM conversation_messages)
      RETURNING conversation, length(message) AS size`,
@@ -75,7 +74,7 @@ function trim(database: Database, count: number, bytes: number): void {
   const end = database.prepare("DELETE FROM conversations WHERE number = ? AND messages <= 0");
   let dropped = 0;
   let dropped_bytes = 0;
-  while (count - dropped > conversationMessagesLimit || bytes - dropped_bytes > conversationMessagesLimit_bytes) {
+  while (held.count - dropped > retention.count || held.bytes - dropped_bytes > retention.bytes) {
     const row = drop.get();
     if (row === undefined) break;
     dropped++;

@@ -2,7 +2,7 @@
 import type { Database, SqlRow } from "../ports/database.ts";
 import { bytesOf } from "./agent-tables.ts";
 import type { NewDeadLetter } from "./journal-effects.ts";
-import { deadLettersLimit, deadLettersLimit_bytes, pageLimit_bytes } from "./limits.ts";
+import { deadLetterRetention, pageLimit_bytes, type Retention } from "./limits.ts";
 import { boundedLimit, formatCursor, parseCursor } from "./page-cursor.ts";
 import type { DeadLetter, Page } from "./store.ts";
 import { addToTally } from "./tallies.ts";
@@ -10,7 +10,11 @@ import { addToTally } from "./tallies.ts";
 const listing = "dead-letters";
 
 /** Inside a transaction. The oldest beyond the limits are dropped and counted. */
-export function addDeadLetters(database: Database, letters: readonly NewDeadLetter[]): void {
+export function addDeadLetters(
+  database: Database,
+  letters: readonly NewDeadLetter[],
+  retention: Retention = deadLetterRetention,
+): void {
   if (letters.length === 0) return;
   let bytes = 0;
   const insert = database.prepare("INSERT INTO dead_letters (reason, detail, at_ms, message) VALUES (?, ?, ?, ?)");
@@ -23,7 +27,7 @@ export function addDeadLetters(database: Database, letters: readonly NewDeadLett
     `DELETE FROM dead_letters WHERE id = (SELECT min(id) FROM dead_letters)
      RETURNING length(message) AS size`,
   );
-  while (held.count > deadLettersLimit || (held.bytes > deadLettersLimit_bytes && held.count > 1)) {
+  while (held.count > retention.count || (held.bytes > retention.bytes && held.count > 1)) {
     const size = Number(drop.get()?.["size"]);
     held = addToTally(database, "dead_letters", -1, -size);
     addToTally(database, "dead_letters_dropped", 1, size);

@@ -26,12 +26,15 @@ export const quiet_ms = 200;
 export const backlogLimit_records = 65_536;
 export const backlogLimit_bytes = 64 * mebibyte;
 
-/** The oldest are dropped and counted. */
-export const deadLettersLimit = 10_000;
-export const deadLettersLimit_bytes = 64 * mebibyte;
+/** What a table of messages keeps. */
+export interface Retention {
+  readonly count: number;
+  readonly bytes: number;
+}
+/** The oldest are dropped and counted; the last one stays, whatever its size. */
+export const deadLetterRetention: Retention = { count: 10_000, bytes: 64 * mebibyte };
 /** Messages kept for listings; the oldest go first. */
-export const conversationMessagesLimit = 100_000;
-export const conversationMessagesLimit_bytes = 256 * 1_000_000;
+export const conversationRetention: Retention = { count: 100_000, bytes: 256_000_000 };
 /** Names listed of one conversation. */
 export const participantsLimit = 64;
 /** Ids of handled messages an agent, for de-duplication. */

@@ -206,6 +206,7 @@ const codeOfResult: Readonly<Record<string, ErrorCode>> = {
   SQLITE_FULL: "disk_full",
   SQLITE_CORRUPT: "data_corrupt",
   SQLITE_NOTADB: "data_corrupt",
+  SQLITE_BUSY: "data_locked",
 };
 
 /** Maps what the addon throws; anything of our own passes unchanged. */
