@@ -7,6 +7,7 @@ import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
+import { routingRefusal } from "../fipa/address.ts";
 import { validateMessage } from "../fipa/validate.ts";
 import type { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import type { ClientDelivery, Router } from "../messaging/router.ts";
@@ -54,7 +55,7 @@ export class NodeMessages implements MessageService, ClientDelivery {
       throw new CaxtonError("queue_full", "Too many clients wait for replies on this node; retry later");
     }
     const message = await this.#complete(request);
-    const refusal = validateMessage(message, clock.wall_ms());
+    const refusal = validateMessage(message, clock.wall_ms()) ?? routingRefusal(message.receiver);
     if (refusal !== null) throw new CaxtonError("invalid_message", refusal);
     const encoded = encodeMessage(message);
     const giveUp = new AbortController();

@@ -1,0 +1,133 @@
+/**
+ * The process of a node: reads its configuration, starts it, answers signals and the launcher, ends.
+ * Everything that goes wrong at the start is one line on stderr and an exit code.
+ */
+import { readFileSync } from "node:fs";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { loadConfig, type LoadedConfig } from "../config/load-config.ts";
+import { diffForReload } from "../config/reload-diff.ts";
+import { logger } from "../telemetry/log.ts";
+import { watchLauncher } from "./launcher-channel.ts";
+import { openLog, type OpenLog } from "./log-output.ts";
+import { startNode, type RunningNode } from "./node.ts";
+import { parseStartArguments, type StartArguments } from "./start-arguments.ts";
+
+/** An orphaned node has this long to close its databases. */
+const orphanDeadline_ms = 3_000;
+const exitInternal = 1;
+
+class NodeProcess {
+  readonly #launcher = watchLauncher(() => void this.#orphaned());
+  #arguments: StartArguments | undefined;
+  #loaded: LoadedConfig | undefined;
+  #log: OpenLog | undefined;
+  #node: RunningNode | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  run(args: readonly string[]): void {
+    process.on("SIGTERM", () => void this.#stop(undefined));
+    process.on("SIGHUP", () => void this.#reload());
+    if (!this.#launcher.watched) process.on("SIGINT", () => void this.#stop(undefined));
+    process.on("uncaughtException", (error) => this.#crash(error));
+    process.on("unhandledRejection", (reason) => this.#crash(reason));
+    this.#starting = this.#start(args).catch((error: unknown) => this.#refuse(error));
+  }
+
+  async #start(args: readonly string[]): Promise<void> {
+    this.#arguments = parseStartArguments(args);
+    this.#loaded = this.#load();
+    this.#log = await openLog(this.#loaded.config, this.#loaded.config.node.id ?? "");
+    for (const warning of this.#loaded.warnings) logger("config").warn(warning);
+    this.#node = await startNode(this.#loaded.config, {
+      restartLog: (node) => this.#openLog(node),
+      stop: (drain_timeout_ms) => void this.#stop(drain_timeout_ms),
+      crash: (error) => this.#crash(error),
+    });
+    const drain_timeout_ms = this.#loaded.config.failover.drain_timeout;
+    await this.#launcher.send({ kind: "ready", drain_timeout_ms });
+  }
+
+  #load(): LoadedConfig {
+    const { flags, file } = this.#arguments ?? { flags: {}, file: undefined };
+    return loadConfig({ flags, file, env: process.env, readFile: readFileOrNull });
+  }
+
+  async #openLog(node: string): Promise<void> {
+    if (this.#loaded === undefined) return;
+    const before = this.#log;
+    this.#log = await openLog(this.#loaded.config, node);
+    before?.close();
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#loaded === undefined || this.#node === undefined) return;
+    const log = logger("config");
+    try {
+      const fresh = this.#load();
+      const { live, restart } = diffForReload(this.#loaded, fresh);
+      for (const warning of fresh.warnings) log.warn(warning);
+      if (restart.length > 0) log.warn(`Changed, but needs a restart: ${restart.join(", ")}`);
+      this.#loaded = fresh;
+      await this.#openLog(this.#node.id);
+      this.#node.reload(fresh.config);
+      log.info(
+        live.length > 0 ? `Reloaded: ${live.join(", ")}` : "Reloaded: nothing changed that applies live",
+      );
+    } catch (error) {
+      log.error(`Reload refused, nothing changed: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Once: leaves the cluster, finishes requests, closes the databases, exits with 0. */
+  #stop(drain_timeout_ms: number | undefined): Promise<void> {
+    this.#stopping ??= (async () => {
+      await this.#starting;
+      await this.#node?.stop(drain_timeout_ms ?? this.#loaded?.config.failover.drain_timeout ?? 0);
+      this.#exit(0);
+    })().catch((error: unknown) => this.#crash(error));
+    return this.#stopping;
+  }
+
+  /** The launcher is gone: nobody would restart this node or stop it, so it ends, its data safe. */
+  async #orphaned(): Promise<void> {
+    logger("node").error("The launcher has vanished: closing the databases and exiting");
+    const deadline = setTimeout(() => process.exit(exitInternal), orphanDeadline_ms);
+    await this.#node?.abandon().catch(() => undefined);
+    clearTimeout(deadline);
+    process.exit(exitInternal);
+  }
+
+  async #refuse(error: unknown): Promise<void> {
+    if (!(error instanceof CaxtonError)) {
+      this.#crash(error);
+      return;
+    }
+    for (const line of error.message.split("\n")) process.stderr.write(`caxton: ${line}\n`);
+    await this.#launcher.send({ kind: "fatal", exit: error.exit });
+    this.#exit(error.exit);
+  }
+
+  #crash(error: unknown): void {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`caxton: the node failed unexpectedly: ${stack}\n`);
+    process.exit(exitInternal);
+  }
+
+  #exit(code: number): void {
+    this.#log?.close();
+    this.#launcher.close();
+    process.exit(code);
+  }
+}
+
+function readFileOrNull(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+new NodeProcess().run(process.argv.slice(2));
