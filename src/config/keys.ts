@@ -104,7 +104,7 @@ const agents = {
   ),
   default_fuel: key(
     integer(1_000, 1e15),
-    100_000_000,
+    50_000_000,
     "Fuel of one call of a handler, unless deployed with another.",
   ),
   max_message_size: key(size("1KiB", "10MiB"), "10MiB", "The largest content of a message."),

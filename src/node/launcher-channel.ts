@@ -45,7 +45,7 @@ export function watchLauncher(onGone: () => void): LauncherChannel {
       clearInterval(heartbeat);
       process.off("SIGINT", ignore);
       process.removeAllListeners("disconnect");
-      if (process.connected) process.disconnect();
+      if (process.connected) process.disconnect?.();
     },
   };
 }
@@ -53,9 +53,8 @@ export function watchLauncher(onGone: () => void): LauncherChannel {
 /** An error means that the launcher is gone, which the disconnect tells as well. */
 function post(message: ToLauncher): Promise<void> {
   return new Promise((resolve) => {
-    const { send } = process;
-    if (send === undefined || !process.connected) resolve();
-    else send.call(process, message, undefined, undefined, () => resolve());
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
   });
 }
 
