@@ -5,7 +5,15 @@
 import type { Capability } from "../wire/agent-spec.ts";
 
 /** Value types by their byte in a module. */
-export const valueTypes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b, funcref: 0x70, externref: 0x6f } as const;
+export const valueTypes = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+  funcref: 0x70,
+  externref: 0x6f,
+} as const;
 
 const { i32, i64, f64 } = valueTypes;
 
@@ -23,7 +31,12 @@ export interface HostSignature extends Signature {
 export const importModule = "caxton";
 
 export const hostSignatures = {
-  log: { capability: "log", params: [i32, i32, i32], results: [], text: "log(level: i32, ptr: i32, len: i32)" },
+  log: {
+    capability: "log",
+    params: [i32, i32, i32],
+    results: [],
+    text: "log(level: i32, ptr: i32, len: i32)",
+  },
   send: { capability: "send", params: [i32, i32], results: [i32], text: "send(ptr: i32, len: i32) -> i32" },
   now: { capability: "time", params: [], results: [f64], text: "now() -> f64" },
   random: { capability: "random", params: [], results: [i64], text: "random() -> i64" },
@@ -104,7 +117,8 @@ export const controlExports = {
 export const controlSection = { name: "caxton", version: 1 } as const;
 
 const hints: Readonly<Record<string, string>> = {
-  wasi_snapshot_preview1: "agents have no WASI; build for wasm32-unknown-unknown, without a libc that needs it",
+  wasi_snapshot_preview1:
+    "agents have no WASI; build for wasm32-unknown-unknown, without a libc that needs it",
   wasi_unstable: "agents have no WASI; build for wasm32-unknown-unknown, without a libc that needs it",
   env: "link every function in (AssemblyScript: --use abort=; C: provide the missing function)",
   wbg: "build without wasm-bindgen",

@@ -32,7 +32,10 @@ export class GuestMemory {
     const start = pointer >>> 0;
     const size = length >>> 0;
     if (start + size > this.bytes.length) {
-      throw new AgentTrap("abi", `${what}: ${size} bytes at ${start} are outside of memory (${this.bytes.length} bytes)`);
+      throw new AgentTrap(
+        "abi",
+        `${what}: ${size} bytes at ${start} are outside of memory (${this.bytes.length} bytes)`,
+      );
     }
     return start;
   }

@@ -140,7 +140,10 @@ function growBody(code: Code, maximum_pages: number): ModuleWriter {
   get(target).ops(op.i32GtU, op.select).local(op.localSet, target);
   get(target).constant(maximum_pages);
   get(target).constant(maximum_pages).ops(op.i32LtU, op.select).local(op.localSet, target);
-  get(target).constant(Math.log2(page_bytes) - fuelPrices.bulkShift).ops(op.i32Shl).call("charge");
+  get(target)
+    .constant(Math.log2(page_bytes) - fuelPrices.bulkShift)
+    .ops(op.i32Shl)
+    .call("charge");
   get(target);
   get(real).ops(op.i32Sub, op.memoryGrow, 0).constant(-1).ops(op.i32Eq, op.if, emptyBlock);
   get(wanted);
@@ -186,7 +189,12 @@ const fromBits: Readonly<Record<number, readonly number[]>> = {
   [f64]: [op.f64ReinterpretI64],
 };
 
-function slotBody(code: Code, helper: "slotGet" | "slotSet", module: ParsedModule, layout: Layout): ModuleWriter {
+function slotBody(
+  code: Code,
+  helper: "slotGet" | "slotSet",
+  module: ParsedModule,
+  layout: Layout,
+): ModuleWriter {
   for (const [index, slot] of slotsOf(module, layout).entries()) {
     code.local(op.localGet, 0).constant(index).ops(op.i32Eq, op.if, emptyBlock);
     if (helper === "slotGet") {

@@ -47,13 +47,17 @@ export interface GuestAccess {
 type HostClosure = (...values: never[]) => number | bigint | void;
 
 /** The import object of one instance, with exactly the functions that its module names. */
-export function hostImports(names: readonly string[], host: HostFunctions, guest: GuestAccess): WebAssembly.Imports {
+export function hostImports(
+  names: readonly string[],
+  host: HostFunctions,
+  guest: GuestAccess,
+): WebAssembly.Imports {
   if (names.length === 0) return {};
   const functions: Record<string, HostClosure> = {};
   for (const name of names) {
     if (isHostFunctionName(name)) functions[name] = makers[name](host, guest);
   }
-  return { [importModule]: functions as WebAssembly.ModuleImports };
+  return { [importModule]: functions };
 }
 
 const makers: Readonly<Record<HostFunctionName, (host: HostFunctions, guest: GuestAccess) => HostClosure>> = {

@@ -11,7 +11,8 @@ import { hostImports } from "./host.ts";
 import type { HostFunctions } from "./host.ts";
 import { callDepthLimit, fuelLimit } from "./limits.ts";
 import type { AgentExports, PreparedModule } from "./prepare.ts";
-import { AgentTrap, classifyTrap } from "./trap.ts";
+import { classifyTrap } from "./trap.ts";
+import type { AgentTrap } from "./trap.ts";
 
 /** What an instance needs to know of its module; part of `PreparedModule`. */
 export type ModuleShape = Pick<PreparedModule, "imports" | "exports">;
@@ -26,7 +27,10 @@ export interface CallLimits {
 export function shapeOf(module: WebAssembly.Module): ModuleShape {
   const control = WebAssembly.Module.customSections(module, controlSection.name)[0];
   if (control === undefined || new Uint8Array(control)[0] !== controlSection.version) {
-    throw new CaxtonError("invalid_module", "Module refused: it is not instrumented by this version; deploy it again");
+    throw new CaxtonError(
+      "invalid_module",
+      "Module refused: it is not instrumented by this version; deploy it again",
+    );
   }
   const names = new Set(WebAssembly.Module.exports(module).map((exported) => exported.name));
   const exports: AgentExports = {
@@ -36,7 +40,10 @@ export function shapeOf(module: WebAssembly.Module): ModuleShape {
     on_timer: names.has("on_timer"),
     initialize: names.has("_initialize"),
   };
-  return { imports: [...new Set(WebAssembly.Module.imports(module).map((imported) => imported.name))], exports };
+  return {
+    imports: [...new Set(WebAssembly.Module.imports(module).map((imported) => imported.name))],
+    exports,
+  };
 }
 
 /** The instance's exports, as `prepareModule` has checked them. */
@@ -71,9 +78,17 @@ export class AgentInstance {
   }
 
   /** Instantiates, then runs the start function and `_initialize` on one budget; throws `AgentTrap`. */
-  static create(module: WebAssembly.Module, shape: ModuleShape, host: HostFunctions, limits: CallLimits): AgentInstance {
+  static create(
+    module: WebAssembly.Module,
+    shape: ModuleShape,
+    host: HostFunctions,
+    limits: CallLimits,
+  ): AgentInstance {
     assert(limits.fuel >= 0 && limits.fuel <= fuelLimit, `fuel is at most ${fuelLimit}`);
-    assert(limits.call_depth >= 1 && limits.call_depth <= callDepthLimit, `call depth is at most ${callDepthLimit}`);
+    assert(
+      limits.call_depth >= 1 && limits.call_depth <= callDepthLimit,
+      `call depth is at most ${callDepthLimit}`,
+    );
     const memory = new GuestMemory();
     let charge: (units: number) => void = () => undefined;
     const access = { memory, charge: (units: number) => charge(units) };

@@ -4,33 +4,30 @@
  */
 import type { RefusedFeature } from "./refusal.ts";
 
-/** What follows an opcode in the byte stream. */
-export type Immediate =
+/** What follows an opcode and only has to be checked and copied. */
+export type PlainImmediate =
   | "none"
-  | "block"
-  | "label"
-  | "labels"
-  | "function"
-  | "indirect"
   | "local"
   | "global"
   | "table"
   | "types"
-  | "memory"
   | "address"
+  | "address_lane"
+  | "lane"
+  | "shuffle"
   | "i32"
   | "i64"
   | "f32"
   | "f64"
-  | "reference"
-  | "prefixed"
-  | "vector"
-  | "lane"
-  | "address_lane"
-  | "shuffle"
-  | "data"
-  | "data_drop"
-  | "copy";
+  | "reference";
+
+/** What follows an opcode that the rewriter does something about. */
+export type ControlImmediate = "block" | "label" | "labels" | "function" | "indirect" | "memory" | "prefixed";
+
+export type Immediate = PlainImmediate | ControlImmediate;
+
+/** What follows an opcode of the prefix 0xfc. */
+export type BulkImmediate = "none" | "table" | "data" | "copy" | "fill";
 
 /** An instruction that agents may not use. */
 export interface RefusedInstruction {
@@ -88,7 +85,7 @@ export const op = {
   vectorPrefix: 0xfd,
 } as const;
 
-const immediates: (Immediate | null)[] = new Array<Immediate | null>(256).fill(null);
+const immediates: (Immediate | null)[] = Array.from({ length: 256 }, () => null);
 function define(first: number, last: number, immediate: Immediate): void {
   for (let opcode = first; opcode <= last; opcode++) immediates[opcode] = immediate;
 }
@@ -126,17 +123,17 @@ export function immediateOf(opcode: number): Immediate | null {
 }
 
 /** What follows an opcode after the prefix 0xfc; null when it is not allowed. */
-export function bulkImmediateOf(opcode: number): Immediate | null {
+export function bulkImmediateOf(opcode: number): BulkImmediate | null {
   if (opcode <= 7) return "none";
   if (opcode === 8) return "data";
   if (opcode === 10) return "copy";
-  if (opcode === 11) return "memory";
+  if (opcode === 11) return "fill";
   if (opcode === 16) return "table";
   return null;
 }
 
 /** What follows an opcode after the prefix 0xfd; null when it is not allowed. */
-export function vectorImmediateOf(opcode: number): Immediate | null {
+export function vectorImmediateOf(opcode: number): PlainImmediate | null {
   if (opcode <= 11 || opcode === 92 || opcode === 93) return "address";
   if (opcode === 12 || opcode === 13) return "shuffle";
   if (opcode >= 21 && opcode <= 34) return "lane";

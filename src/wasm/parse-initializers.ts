@@ -19,7 +19,9 @@ export function parseGlobals(count: number, module: ParsedModule, reader: Module
     if (flag > 1) malformed(`unknown mutability ${flag}`, at);
     const mutable = flag === 1;
     if (mutable && isReferenceType(type)) {
-      refuse(`global ${i} (offset ${at}) is a mutable reference, which a snapshot would lose; build without it`);
+      refuse(
+        `global ${i} (offset ${at}) is a mutable reference, which a snapshot would lose; build without it`,
+      );
     }
     if (mutable && ++mutables > moduleLimits.mutableGlobals) {
       refuse(`it has more than ${moduleLimits.mutableGlobals} mutable globals; keep that state in memory`);

@@ -55,20 +55,31 @@ export function parseModule(bytes: Uint8Array): ParsedModule {
     reader.offset = end;
   }
   if (module.bodies.length !== module.functions.length) {
-    malformed(`${module.functions.length} functions are declared but ${module.bodies.length} have code`, bytes.length);
+    malformed(
+      `${module.functions.length} functions are declared but ${module.bodies.length} have code`,
+      bytes.length,
+    );
   }
   if (module.dataCount !== null && module.dataCount !== module.dataSegments) {
-    malformed(`${module.dataCount} data segments are announced but there are ${module.dataSegments}`, bytes.length);
+    malformed(
+      `${module.dataCount} data segments are announced but there are ${module.dataSegments}`,
+      bytes.length,
+    );
   }
   return module;
 }
 
 function checkHeader(bytes: Uint8Array): void {
   if (bytes.length > moduleLimits.module_bytes) {
-    refuse(`it is ${formatSize(bytes.length)} and the limit is 16 MiB; strip debug information or split the agent`);
+    refuse(
+      `it is ${formatSize(bytes.length)} and the limit is 16 MiB; strip debug information or split the agent`,
+    );
   }
   if (bytes.length < 8 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
-    const hint = bytes[0] === 0x28 ? "it looks like the text format, compile it first (wat2wasm)" : "is it a .wasm file?";
+    const hint =
+      bytes[0] === 0x28
+        ? "it looks like the text format, compile it first (wat2wasm)"
+        : "is it a .wasm file?";
     refuse(`it does not begin with \\0asm; ${hint}`);
   }
   if (bytes[4] === 1 && bytes[5] === 0 && bytes[6] === 0 && bytes[7] === 0) return;
@@ -89,7 +100,8 @@ function parseSection(id: number, module: ParsedModule, reader: ModuleReader): v
     module.entries.set(id, { start: reader.offset, end: reader.end });
     parseEntries(id, count, module, reader);
   }
-  if (reader.remaining !== 0) malformed(`section ${id} has ${reader.remaining} bytes too many`, reader.offset);
+  if (reader.remaining !== 0)
+    malformed(`section ${id} has ${reader.remaining} bytes too many`, reader.offset);
 }
 
 const entryNames: Readonly<Record<number, readonly [string, number]>> = {
@@ -190,7 +202,9 @@ function parseTables(count: number, module: ParsedModule, reader: ModuleReader):
     if (limits.shared) refuseFeature("threads", { offset: at });
     entries += limits.minimum;
     if (entries > moduleLimits.tableEntries) {
-      refuse(`its tables have ${entries} entries and ${moduleLimits.tableEntries} are allowed; declare smaller ones`);
+      refuse(
+        `its tables have ${entries} entries and ${moduleLimits.tableEntries} are allowed; declare smaller ones`,
+      );
     }
   }
   module.tables = count;
@@ -209,7 +223,12 @@ function parseMemory(count: number, module: ParsedModule, reader: ModuleReader):
 const exportKinds = ["function", "table", "memory", "global"] as const;
 
 function parseExports(count: number, module: ParsedModule, reader: ModuleReader): void {
-  const existing = { function: functionCount(module), table: module.tables, memory: 1, global: module.globals.length };
+  const existing = {
+    function: functionCount(module),
+    table: module.tables,
+    memory: 1,
+    global: module.globals.length,
+  };
   for (let i = 0; i < count; i++) {
     const at = reader.offset;
     const name = reader.name();

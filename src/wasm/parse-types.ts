@@ -33,6 +33,13 @@ export function readReferenceType(reader: ModuleReader): number {
   return byte;
 }
 
+/** The type of a `ref.null`, which may also be one of the bottom types. */
+export function readNullType(reader: ModuleReader): void {
+  const at = reader.offset;
+  const byte = reader.u8();
+  if (byte !== 0x72 && byte !== 0x73 && !isReferenceType(byte)) refuseType(byte, at);
+}
+
 export function readValueTypes(reader: ModuleReader, what: string, limit: number): Uint8Array {
   const count = reader.count(what, limit);
   const start = reader.offset;

@@ -64,7 +64,8 @@ export function prepareModule(bytes: Uint8Array, options: PrepareOptions): Prepa
 }
 
 function matches(type: FunctionType, signature: Signature): boolean {
-  const same = (a: Uint8Array, b: readonly number[]): boolean => a.length === b.length && b.every((t, i) => t === a[i]);
+  const same = (a: Uint8Array, b: readonly number[]): boolean =>
+    a.length === b.length && b.every((t, i) => t === a[i]);
   return same(type.params, signature.params) && same(type.results, signature.results);
 }
 
@@ -72,7 +73,9 @@ function checkImports(module: ParsedModule, granted: readonly Capability[]): voi
   for (const imported of module.imports) {
     const full = `${imported.module}.${imported.name}`;
     if (imported.module !== importModule || !isHostFunctionName(imported.name)) {
-      refuse(`it imports ${JSON.stringify(full)}, which the host does not have; ${importHint(imported.module)}`);
+      refuse(
+        `it imports ${JSON.stringify(full)}, which the host does not have; ${importHint(imported.module)}`,
+      );
     }
     const signature = hostSignatures[imported.name];
     if (!matches(module.types[imported.type] as FunctionType, signature)) {
@@ -80,7 +83,9 @@ function checkImports(module: ParsedModule, granted: readonly Capability[]): voi
     }
     if (!granted.includes(signature.capability)) {
       const capability = signature.capability;
-      refuse(`it imports "${full}", which needs the capability "${capability}"; grant it with --capability ${capability}`);
+      refuse(
+        `it imports "${full}", which needs the capability "${capability}"; grant it with --capability ${capability}`,
+      );
     }
   }
 }
@@ -107,7 +112,9 @@ function memoryOf(module: ParsedModule, limit_bytes: number): PreparedModule["me
   const cap_pages = Math.min(65_536, Math.floor(limit_bytes / page_bytes));
   if (declared.initial_pages > cap_pages) {
     const least = declared.initial_pages * page_bytes;
-    refuse(`its memory begins at ${least} bytes and the limit is ${limit_bytes}; raise it with --memory or declare less`);
+    refuse(
+      `its memory begins at ${least} bytes and the limit is ${limit_bytes}; raise it with --memory or declare less`,
+    );
   }
   return {
     initial_pages: declared.initial_pages,

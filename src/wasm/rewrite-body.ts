@@ -82,7 +82,13 @@ export class BodyRewriter {
     else out.s32(this.#resultType(type.results));
   }
 
-  #code(out: ModuleWriter, body: ByteRange, scanner: BodyScanner, temporaries: Temporaries, depth: number): void {
+  #code(
+    out: ModuleWriter,
+    body: ByteRange,
+    scanner: BodyScanner,
+    temporaries: Temporaries,
+    depth: number,
+  ): void {
     const bytes = this.#module.bytes;
     const patches = scanner.patches;
     let from = scanner.code;

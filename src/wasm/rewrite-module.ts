@@ -51,7 +51,9 @@ class ModuleRewriter {
     const code = this.#code();
     const helperTypes = helperNames.map((helper) => this.#type(helperType(helper)));
     this.#out.bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
-    this.#section(sectionIds.type, this.#module.types.length, this.#types, (out, type) => writeType(out, type));
+    this.#section(sectionIds.type, this.#module.types.length, this.#types, (out, type) =>
+      writeType(out, type),
+    );
     this.#section(sectionIds.import, this.#module.imports.length, [], () => undefined);
     const added = [...helperTypes, ...this.#module.imports.map((imported) => imported.type)];
     this.#section(sectionIds.function, this.#module.functions.length, added, (out, type) => out.u32(type));
@@ -79,7 +81,12 @@ class ModuleRewriter {
   }
 
   /** The guest's entries of a section, then `added`. */
-  #section<T>(id: number, count: number, added: readonly T[], write: (out: ModuleWriter, item: T) => void): void {
+  #section<T>(
+    id: number,
+    count: number,
+    added: readonly T[],
+    write: (out: ModuleWriter, item: T) => void,
+  ): void {
     if (count + added.length === 0) return;
     const range = this.#module.entries.get(id);
     const content = new ModuleWriter((range ? range.end - range.start : 0) + 64);
@@ -117,16 +124,21 @@ class ModuleRewriter {
     const out = new ModuleWriter(module.bytes.length * 2);
     out.u32(module.bodies.length + helperNames.length + module.imports.length);
     const scanner = new BodyScanner(module, this.#referenced, this.#options.canonicalNans);
-    const rewriter = new BodyRewriter(module, layout, (results) => this.#type({ params: new Uint8Array(0), results }));
+    const rewriter = new BodyRewriter(module, layout, (results) =>
+      this.#type({ params: new Uint8Array(0), results }),
+    );
     for (const [i, body] of module.bodies.entries()) {
       const index = module.imports.length + i;
       scanner.scan(index, body);
       rewriter.write(out, index, body, scanner);
       if (out.length > moduleLimits.instrumented_bytes) {
-        refuse(`it grows beyond ${moduleLimits.instrumented_bytes} bytes when it is metered; make it smaller`);
+        refuse(
+          `it grows beyond ${moduleLimits.instrumented_bytes} bytes when it is metered; make it smaller`,
+        );
       }
     }
-    for (const helper of helperNames) out.sized(null, helperBody(helper, module, layout, this.#options.maximum_pages));
+    for (const helper of helperNames)
+      out.sized(null, helperBody(helper, module, layout, this.#options.maximum_pages));
     for (const [i, imported] of module.imports.entries()) {
       out.sized(null, meteredImport(i, module.types[imported.type] as FunctionType, layout));
     }
@@ -143,8 +155,9 @@ class ModuleRewriter {
 
   /** First values of our globals: all zero but the page count. */
   #globals(): number[] {
-    const initial = new Array<number>(addedGlobals).fill(0);
-    initial[this.#layout.global("pages") - this.#module.globals.length] = this.#module.memory?.initial_pages ?? 0;
+    const initial = Array.from({ length: addedGlobals }, () => 0);
+    initial[this.#layout.global("pages") - this.#module.globals.length] =
+      this.#module.memory?.initial_pages ?? 0;
     return initial;
   }
 
@@ -172,11 +185,16 @@ class ModuleRewriter {
   /** The guest's segments, and a declaration of what its code refers to by `ref.func`. */
   #elements(): void {
     const declared = [...this.#referenced].map((index) => this.#layout.reference(index));
-    this.#section(sectionIds.element, this.#module.elementSegments, declared.length === 0 ? [] : [declared], (out, list) => {
-      out.bytes([3, 0]);
-      out.u32(list.length);
-      for (const index of list) out.u32(index);
-    });
+    this.#section(
+      sectionIds.element,
+      this.#module.elementSegments,
+      declared.length === 0 ? [] : [declared],
+      (out, list) => {
+        out.bytes([3, 0]);
+        out.u32(list.length);
+        for (const index of list) out.u32(index);
+      },
+    );
   }
 
   #control(): void {

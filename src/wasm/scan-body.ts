@@ -3,13 +3,13 @@
  * that no guest reaches what the rewriter adds), and notes what has to change. Fuel is summed for
  * each basic block: a run of instructions that is entered at its top and left only at its end.
  */
-import { present } from "../base/assert.ts";
+import { present, unreachable } from "../base/assert.ts";
 import { fuelPrices, moduleLimits } from "./limits.ts";
 import { ModuleReader } from "./module-reader.ts";
 import { nanPatchOf, nanPatchOfVector } from "./nan-patches.ts";
 import { bulkImmediateOf, immediateOf, op, refusedInstruction, vectorImmediateOf } from "./opcodes.ts";
-import type { Immediate } from "./opcodes.ts";
-import { readReferenceType, readValueType } from "./parse-types.ts";
+import type { PlainImmediate } from "./opcodes.ts";
+import { readNullType, readValueType } from "./parse-types.ts";
 import { functionCount, functionType } from "./parsed-module.ts";
 import type { ByteRange, ParsedModule } from "./parsed-module.ts";
 import { PatchList, patchKinds } from "./patches.ts";
@@ -124,13 +124,28 @@ export class BodyScanner {
       case "prefixed":
         this.#prefixed(at, opcode);
         break;
-      default:
+      case "local":
+      case "global":
+      case "table":
+      case "types":
+      case "address":
+      case "address_lane":
+      case "lane":
+      case "shuffle":
+      case "i32":
+      case "i64":
+      case "f32":
+      case "f64":
+      case "reference":
         this.#skip(immediate);
+        break;
+      default:
+        unreachable(immediate);
     }
   }
 
   /** Immediates that the rewriter only checks. */
-  #skip(immediate: Immediate): void {
+  #skip(immediate: PlainImmediate): void {
     const reader = this.#reader;
     switch (immediate) {
       case "none":
@@ -172,8 +187,11 @@ export class BodyScanner {
       case "shuffle":
         reader.skip(16);
         break;
+      case "reference":
+        readNullType(reader);
+        break;
       default:
-        readReferenceType(reader);
+        unreachable(immediate);
     }
   }
 
@@ -207,7 +225,9 @@ export class BodyScanner {
       readValueType(this.#reader);
     }
     if (this.#blocks.length / 2 >= moduleLimits.nesting) {
-      refuse(`function ${this.#index} nests more than ${moduleLimits.nesting} blocks (offset ${at}); split it`);
+      refuse(
+        `function ${this.#index} nests more than ${moduleLimits.nesting} blocks (offset ${at}); split it`,
+      );
     }
     this.#blocks.push(opcode, this.#live ? 1 : 0);
     // A loop's head and both arms of an `if` are entered from elsewhere; a block's top only from above.

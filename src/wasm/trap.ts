@@ -41,7 +41,10 @@ export class AgentTrap extends Error {
 
 /** Engine messages (JSC's, then V8's), first match wins. */
 const patterns: readonly (readonly [RegExp, TrapKind])[] = [
-  [/call_indirect|indirect call|signature mismatch|null function|table index is out of bounds/i, "indirect_call"],
+  [
+    /call_indirect|indirect call|signature mismatch|null function|table index is out of bounds/i,
+    "indirect_call",
+  ],
   [/division by zero|divide by zero|integer overflow|remainder by zero|unrepresentable/i, "arithmetic"],
   [/out.of.bounds.*(trunc|conversion)|truncat/i, "arithmetic"],
   [/unreachable/i, "unreachable"],
@@ -55,10 +58,15 @@ const patterns: readonly (readonly [RegExp, TrapKind])[] = [
 export const trapReasons = { fuel: 1, callDepth: 2, memory: 3, growthRefused: 0x100 } as const;
 
 /** The trap that something thrown by a guest's call stands for. */
-export function classifyTrap(thrown: unknown, reason: number, limits: { fuel: number; call_depth: number }): AgentTrap {
+export function classifyTrap(
+  thrown: unknown,
+  reason: number,
+  limits: { fuel: number; call_depth: number },
+): AgentTrap {
   const code = reason & 0xff;
   const options = { cause: thrown };
-  if (code === trapReasons.fuel) return new AgentTrap("fuel", `used all ${limits.fuel} units of fuel`, options);
+  if (code === trapReasons.fuel)
+    return new AgentTrap("fuel", `used all ${limits.fuel} units of fuel`, options);
   if (code === trapReasons.callDepth) {
     return new AgentTrap("call_depth", `calls nested deeper than ${limits.call_depth}`, options);
   }

@@ -74,7 +74,11 @@ export function startAgent(bytes: Uint8Array, options: RunOptions = {}): AgentIn
   return instantiate(prepared, new WebAssembly.Module(prepared.instrumented), options);
 }
 
-export function instantiate(prepared: PreparedModule, module: WebAssembly.Module, options: RunOptions = {}): AgentInstance {
+export function instantiate(
+  prepared: PreparedModule,
+  module: WebAssembly.Module,
+  options: RunOptions = {},
+): AgentInstance {
   return AgentInstance.create(module, prepared, options.host ?? new RecordingHost(), {
     fuel: options.fuel ?? 50_000_000,
     call_depth: options.call_depth ?? 512,

@@ -3,7 +3,15 @@
  * nothing: wrong modules are the point of some tests. Code is given as bytes, made with `code`.
  */
 
-export const t = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b, funcref: 0x70, externref: 0x6f } as const;
+export const t = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+  funcref: 0x70,
+  externref: 0x6f,
+} as const;
 
 export function uleb(value: number): number[] {
   const bytes: number[] = [];
@@ -92,7 +100,12 @@ export class WasmBuilder {
   }
 
   /** Imported functions come before all defined ones. */
-  importFunction(module: string, name: string, params: readonly number[], results: readonly number[]): number {
+  importFunction(
+    module: string,
+    name: string,
+    params: readonly number[],
+    results: readonly number[],
+  ): number {
     this.rawImport(module, name, [0, ...uleb(this.type(params, results))]);
     return this.#functionImports++;
   }
