@@ -1,0 +1,407 @@
+/**
+ * Joins the SWIM core and the agent directory to the world: a clock, sealed datagrams, streams. Driven by
+ * completions only, so that it runs the same in its thread and in a simulation. No SWIM rule lives here.
+ */
+import type { AgentName, NodeId } from "../base/ids.ts";
+import { assert, unreachable } from "../base/assert.ts";
+import { Directory } from "../ownership/directory.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import { type Address, type Datagrams, type DatagramSocket, formatAddress } from "../ports/datagrams.ts";
+import type { SwimEffect, SwimInput } from "../swim/effects.ts";
+import type { SwimMember } from "../swim/members.ts";
+import { Swim } from "../swim/swim.ts";
+import { autoTiming, type TimingProfile, timingOf } from "../swim/timing.ts";
+import { WireError } from "../wire/cursor.ts";
+import type { AgentClaim } from "../wire/gossip-directory.ts";
+import { encodeHello, encodeHelloAnswer, welcomeFrames } from "../wire/gossip-hello.ts";
+import { decodeRecords, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
+import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
+import { protocolRange } from "../wire/protocol-version.ts";
+import type { Sealer } from "../wire/sealer.ts";
+import { type Admission, judgeHello, readWelcome } from "./gossip-admission.ts";
+import { DirectorySync, headsReserve_bytes } from "./gossip-directory-sync.ts";
+import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
+import { GossipStatistics, OncePerMinute } from "./gossip-statistics.ts";
+import { Heartbeat } from "./gossip-heartbeat.ts";
+import type { GossipStats, Member } from "./membership.ts";
+
+export interface GossipDriverOptions {
+  readonly self: NodeId;
+  readonly boot: number;
+  readonly cluster: string;
+  /** Null of a fresh joiner: it takes the UUID of whoever welcomes it, and speaks no UDP before. */
+  readonly uuid: string | null;
+  /** Where the others reach this node, by UDP and by streams. */
+  readonly address: Address;
+  readonly tags: NodeTags;
+  readonly profile: TimingProfile;
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly sealerFor: (uuid: string) => Sealer;
+  readonly streams: GossipStreams;
+  readonly report: (report: GossipReport) => void;
+}
+
+/** Payload of one packet, whatever the sealer allows beyond. */
+const payloadLimit_bytes = 1_280;
+/** Last-seen times and the automatic profile are looked at this often. */
+const second_ms = 1_000;
+
+export class GossipDriver {
+  readonly #options: GossipDriverOptions;
+  readonly #swim: Swim;
+  readonly #directory = new Directory();
+  readonly #sync: DirectorySync;
+  readonly #statistics = new GossipStatistics();
+  readonly #refusals = new OncePerMinute();
+  readonly #heartbeat: Heartbeat;
+  #uuid: string | null;
+  #sealer: Sealer | null = null;
+  #socket: DatagramSocket | null = null;
+  #timer: Timer | null = null;
+  #timerAt = Infinity;
+  #secondAt: number;
+  #closed = false;
+
+  constructor(options: GossipDriverOptions) {
+    this.#options = options;
+    this.#uuid = options.uuid;
+    const { self, boot, address, tags, seed, clock, streams } = options;
+    const now = clock.now_ms();
+    const timing = timingOf(options.profile);
+    const reserved_bytes = headsReserve_bytes(self);
+    this.#swim = new Swim({ self, boot, address, tags, timing, seed, payloadLimit_bytes, reserved_bytes }, now);
+    this.#secondAt = now + second_ms;
+    this.#sync = new DirectorySync(
+      {
+        self,
+        boot,
+        directory: this.#directory,
+        bootOf: (node) => this.#swim.member(node)?.incarnation.boot,
+        aliveOthers: () => this.#aliveOthers(),
+        send: (to, records) => streams.send(to, joinRecords(records)),
+        spread: (key, bytes) => this.#step({ kind: "rumor", key, priority: "directory", bytes }),
+        refuse: (reason) => this.#statistics.dropped(reason),
+        convergence: this.#statistics.convergence,
+      },
+      now,
+    );
+    this.#heartbeat = new Heartbeat(clock, () => this.#tick());
+  }
+
+  /** Binds the socket, and enters the cluster when its UUID is known. Throws as `Datagrams.bind` does. */
+  async open(datagrams: Datagrams, local: Address): Promise<Address> {
+    const socket = await datagrams.bind(local, {
+      packet: (from, bytes) => this.#packet(from, bytes),
+      // A refusal is a hint that a process is gone; suspicion by probes needs none.
+      refused: () => this.#statistics.dropped("icmp_refused"),
+    });
+    this.#socket = socket;
+    if (this.#uuid !== null) this.#enter(this.#uuid);
+    else this.#step({ kind: "tick" });
+    return socket.local;
+  }
+
+  get uuid(): string | null {
+    return this.#uuid;
+  }
+
+  get directory(): Directory {
+    return this.#directory;
+  }
+
+  members(): Member[] {
+    return [...this.#swim.members].map((member) => this.#view(member));
+  }
+
+  /** A frame of the gossip class, from the node that the stream's certificate names. */
+  frame(from: NodeId, bytes: Uint8Array): void {
+    if (this.#muted()) return;
+    const records = this.#decode(bytes);
+    if (!records) return;
+    this.#step({ kind: "frame", from, records });
+    this.#hearDirectory(from, records);
+  }
+
+  /** Answers a first contact. */
+  answerHello(hello: Uint8Array, from: NodeId, remote: Address): Uint8Array {
+    const judgement = judgeHello(this.#admission(), hello, from);
+    if (judgement.kind === "refuse") {
+      this.#refused(`${from} at ${remote.host}`, `refused to let it in: ${judgement.answer.detail}`);
+      return encodeHelloAnswer(judgement.answer);
+    }
+    if (from !== this.#options.self) this.#step({ kind: "frame", from, records: judgement.records });
+    const frames = [...this.#swim.table(), ...this.#sync.allHeads()];
+    const records = frames.slice(0, welcomeFrames).map((frame) => joinRecords(frame));
+    assert(this.#uuid !== null, "only a member lets others in");
+    return encodeHelloAnswer({ kind: "welcome", uuid: this.#uuid, records });
+  }
+
+  /** What came of `streams.contact`. `address` as it was tried, for the report. */
+  contacted(contact: number, address: Address, outcome: ContactOutcome): void {
+    if (outcome.kind === "failed") {
+      if (outcome.code === "wrong_key") this.#refused(formatAddress(address), outcome.reason);
+      this.#step({ kind: "contacted", contact, by: null });
+      return;
+    }
+    const welcome = readWelcome(outcome.reply, this.#uuid);
+    if (welcome.kind === "refused") {
+      this.#refused(formatAddress(address), `cannot join: ${welcome.reason}`);
+      this.#step({ kind: "contacted", contact, by: null });
+      return;
+    }
+    if (this.#uuid === null) {
+      this.#uuid = welcome.uuid;
+      this.#options.report({ kind: "adopted", uuid: welcome.uuid });
+      this.#enter(welcome.uuid);
+    }
+    if (outcome.by !== this.#options.self) {
+      for (const records of welcome.frames) {
+        this.#step({ kind: "frame", from: outcome.by, records });
+        this.#hearDirectory(outcome.by, records);
+      }
+    }
+    this.#step({ kind: "contacted", contact, by: outcome.by });
+  }
+
+  announce(changed: readonly (AgentClaim & { readonly agent: AgentName })[], removed: readonly AgentName[]): void {
+    this.#sync.announce(changed, removed, this.#now());
+    this.#reportDirectory();
+    this.#arm();
+  }
+
+  setTags(tags: NodeTags): void {
+    this.#step({ kind: "tags", tags });
+  }
+
+  setLoad(load: NodeLoad): void {
+    this.#step({ kind: "load", load });
+  }
+
+  join(seeds: readonly Address[]): void {
+    this.#step({ kind: "join", seeds });
+  }
+
+  remove(node: NodeId): void {
+    this.#step({ kind: "remove", node });
+  }
+
+  ping(ping: number, node: NodeId, timeout_ms: number): void {
+    this.#step({ kind: "ping", ping, node, timeout_ms });
+  }
+
+  /** `left-told` is reported when the others were told often enough. */
+  leave(): void {
+    this.#step({ kind: "leave" });
+  }
+
+  /** The sign of life of the thread that does the node's work; from the first on they must keep coming. */
+  beat(): void {
+    this.#heartbeat.beat();
+  }
+
+  stats(): GossipStats {
+    return this.#statistics.snapshot(this.#swim.localHealth, this.#swim.refused);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#heartbeat.close();
+    await this.#socket?.close();
+  }
+
+  #enter(uuid: string): void {
+    this.#sealer = this.#options.sealerFor(uuid);
+    assert(this.#sealer.payloadLimit_bytes >= payloadLimit_bytes, "a datagram holds a whole payload");
+    this.#step({ kind: "enter" });
+  }
+
+  #packet(address: Address, datagram: Uint8Array): void {
+    this.#statistics.packetsReceived++;
+    this.#statistics.bytesReceived += datagram.length;
+    if (this.#closed || this.#muted() || !this.#sealer) return;
+    const opened = this.#sealer.open(datagram);
+    if (opened.kind === "dropped") {
+      this.#statistics.dropped(opened.reason);
+      this.#reportDropped(address, opened.reason);
+      return;
+    }
+    if (opened.sender === this.#options.self) {
+      this.#statistics.dropped("own_name");
+      return;
+    }
+    const records = this.#decode(opened.payload);
+    if (!records) return;
+    const { sender: from, bootEpoch: boot } = opened;
+    this.#step({ kind: "packet", from, boot, address, records });
+    this.#hearDirectory(from, records);
+  }
+
+  #decode(bytes: Uint8Array): GossipRecord[] | undefined {
+    try {
+      return decodeRecords(bytes);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#statistics.dropped("malformed");
+      return undefined;
+    }
+  }
+
+  #hearDirectory(from: NodeId, records: readonly GossipRecord[]): void {
+    const now = this.#now();
+    for (const record of records) this.#sync.hear(from, record, now);
+    this.#reportDirectory();
+    this.#arm();
+  }
+
+  #tick(): void {
+    if (this.#closed || this.#muted()) return;
+    const now = this.#now();
+    this.#step({ kind: "tick" });
+    this.#sync.run(now);
+    this.#reportDirectory();
+    if (this.#secondAt <= now) {
+      this.#secondAt = now + second_ms;
+      this.#everySecond();
+    }
+    this.#arm();
+  }
+
+  #everySecond(): void {
+    const nodes = [...this.#swim.members].map((member) => [member.id, this.#lastSeen_ms(member)] as const);
+    this.#options.report({ kind: "seen", nodes });
+    if (this.#options.profile !== "auto") return;
+    this.#swim.retime(autoTiming(this.#swim.timing, this.#statistics.roundTrips.values()));
+  }
+
+  #step(input: SwimInput): void {
+    if (this.#closed) return;
+    for (const effect of this.#swim.step(input, this.#now())) this.#perform(effect);
+    this.#arm();
+  }
+
+  #perform(effect: SwimEffect): void {
+    const { report, streams } = this.#options;
+    switch (effect.kind) {
+      case "send":
+        this.#send(effect.node, effect.address, effect.records);
+        return;
+      case "stream":
+        streams.send(effect.node, joinRecords(effect.records));
+        return;
+      case "exchange":
+        for (const heads of this.#sync.allHeads()) streams.send(effect.node, joinRecords(heads));
+        return;
+      case "contact":
+        streams.contact(effect.contact, effect.address, this.#hello(), effect.timeout_ms);
+        return;
+      case "member":
+        this.#directory.setAbsent(effect.member.id, effect.member.status === "left");
+        report({ kind: "member", event: effect.event, member: this.#view(effect.member), reason: effect.reason });
+        this.#reportDirectory();
+        return;
+      case "forgotten":
+        this.#directory.forget(effect.member.id);
+        this.#sync.forget(effect.member.id);
+        report({ kind: "forgotten", member: this.#view(effect.member), reason: effect.reason });
+        this.#reportDirectory();
+        return;
+      case "load":
+        report({ kind: "load", node: effect.member.id, load: effect.member.load });
+        return;
+      case "round-trip":
+        this.#statistics.roundTrips.add(effect.roundTrip_ms);
+        return;
+      case "pinged":
+        report({ kind: "pinged", ping: effect.ping, roundTrip_ms: effect.roundTrip_ms });
+        return;
+      case "conflict":
+        this.#refused(effect.source, effect.reason);
+        return;
+      case "left-told":
+        report({ kind: "left-told" });
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #send(node: NodeId, address: Address, records: readonly Uint8Array[]): void {
+    if (!this.#socket || !this.#sealer) return;
+    const datagram = this.#sealer.seal(joinRecords([...records, ...this.#sync.heads(node)]));
+    const outcome = this.#socket.send(address, datagram);
+    if (outcome !== "sent") this.#statistics.dropped(`send_${outcome}`);
+    this.#statistics.packetsSent++;
+    this.#statistics.bytesSent += datagram.length;
+  }
+
+  #hello(): Uint8Array {
+    const { self: node, boot, cluster } = this.#options;
+    const records = joinRecords([this.#swim.ownRecord()]);
+    return encodeHello({ cluster, uuid: this.#uuid, node, boot, protocol: protocolRange, records });
+  }
+
+  #admission(): Admission {
+    const { self, address, cluster } = this.#options;
+    return { self, address, cluster, uuid: this.#uuid, member: (id) => this.#swim.member(id) };
+  }
+
+  #reportDirectory(): void {
+    const difference = this.#directory.takeDifference();
+    if (difference) this.#options.report({ kind: "directory", difference });
+  }
+
+  /** Only what hints at a wrong configuration; replays and damage are counted alone. */
+  #reportDropped(address: Address, reason: string): void {
+    if (reason === "unknown_key" || reason === "bad_seal" || reason === "version") {
+      this.#refused(address.host, reason === "version" ? "its gossip protocol has another version"
+        : "its gossip packets are sealed with another cluster key, name or UUID");
+    }
+  }
+
+  #refused(source: string, reason: string): void {
+    if (this.#refusals.allows(source, this.#now())) this.#options.report({ kind: "refused", source, reason });
+  }
+
+  #muted(): boolean {
+    if (!this.#heartbeat.missing) return false;
+    this.#statistics.dropped("wedged");
+    return true;
+  }
+
+  #aliveOthers(): NodeId[] {
+    const others: NodeId[] = [];
+    for (const { id, status } of this.#swim.members) if (status === "alive" && id !== this.#options.self) others.push(id);
+    return others;
+  }
+
+  #view(member: SwimMember): Member {
+    const { id, address, status, incarnation, tags, load } = member;
+    const { boot: bootEpoch, counter } = incarnation;
+    const lastSeen_ms = this.#lastSeen_ms(member);
+    return { id, address, status, bootEpoch, incarnation: counter, tags, load, lastSeen_ms };
+  }
+
+  #lastSeen_ms(member: SwimMember): number {
+    const { clock, self } = this.#options;
+    return member.id === self ? clock.wall_ms() : clock.wall_ms() - Math.round(clock.now_ms() - member.heard);
+  }
+
+  #now(): number {
+    return this.#options.clock.now_ms();
+  }
+
+  /** One timer, moved only when something is due before it. */
+  #arm(): void {
+    if (this.#closed) return;
+    const due = Math.min(this.#swim.wake, this.#sync.due(), this.#secondAt);
+    if (this.#timer && this.#timerAt <= due) return;
+    this.#timer?.cancel();
+    this.#timerAt = due;
+    this.#timer = this.#options.clock.after(Math.max(0, due - this.#now()), () => {
+      this.#timer = null;
+      this.#tick();
+    });
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Whether the node's main thread still works. While its beats are missing the driver is deaf and dumb, so
+ * that a wedged node looks wedged. Checks are counted, not time: a process that was stopped as a whole, or
+ * a machine that was starved, misses one check and not all of them.
+ */
+import type { Clock, Timer } from "../ports/clock.ts";
+
+/** Main beats this often. */
+export const beat_ms = 250;
+/** So many checks in a row without a beat: a little over 2 s. */
+const missedLimit = 8;
+
+export class Heartbeat {
+  #missed = 0;
+  #timer: Timer | null = null;
+  #closed = false;
+
+  constructor(
+    private readonly clock: Clock,
+    /** Runs when the beats are back after they were missing. */
+    private readonly resumed: () => void,
+  ) {}
+
+  get missing(): boolean {
+    return this.#missed > missedLimit;
+  }
+
+  beat(): void {
+    const wasMissing = this.missing;
+    this.#missed = 0;
+    if (this.#closed) return;
+    this.#timer ??= this.clock.after(beat_ms, () => this.#check());
+    if (wasMissing) this.resumed();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  #check(): void {
+    this.#missed++;
+    this.#timer = this.clock.after(beat_ms, () => this.#check());
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The membership table: one row a node ever heard of and not yet forgotten, and the graves of the
+ * forgotten, which stop old news from bringing them back.
+ */
+import type { NodeId } from "../base/ids.ts";
+import type { MemberStatus } from "../wire/gossip-records.ts";
+import { idleLoad, type NodeLoad, type NodeTags } from "../wire/gossip-tags.ts";
+import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
+import type { Suspicion } from "./suspicion.ts";
+
+export interface SwimMember {
+  readonly id: NodeId;
+  address: GossipAddress;
+  incarnation: Incarnation;
+  status: MemberStatus;
+  tags: NodeTags;
+  load: NodeLoad;
+  /** Sequence of `load` within the boot epoch; 0 when none was heard. */
+  loadSequence: number;
+  /** When the status last changed. */
+  since: number;
+  /** When a packet of its own last arrived; for this node itself meaningless. */
+  heard: number;
+  /** Exactly when the status is `suspect`. */
+  suspicion: Suspicion | null;
+}
+
+interface Grave {
+  readonly incarnation: Incarnation;
+  readonly until: number;
+}
+
+/** More nodes than one cluster may have; what would be one more is refused. */
+export const membersLimit = 4_096;
+const gravesLimit = 4_096;
+
+export class Members {
+  readonly #rows = new Map<NodeId, SwimMember>();
+  readonly #graves = new Map<NodeId, Grave>();
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** Alive and suspect ones, this node included: the N of every formula. */
+  get present(): number {
+    let count = 0;
+    for (const member of this.#rows.values()) if (isPresent(member)) count++;
+    return count;
+  }
+
+  get(id: NodeId): SwimMember | undefined {
+    return this.#rows.get(id);
+  }
+
+  all(): IterableIterator<SwimMember> {
+    return this.#rows.values();
+  }
+
+  insert(
+    row: Pick<SwimMember, "id" | "address" | "incarnation" | "status" | "tags">,
+    now: number,
+  ): SwimMember {
+    const member: SwimMember = {
+      ...row,
+      load: idleLoad,
+      loadSequence: 0,
+      since: now,
+      heard: now,
+      suspicion: null,
+    };
+    this.#rows.set(row.id, member);
+    this.#graves.delete(row.id);
+    return member;
+  }
+
+  /** Forgets a member until it returns with a newer incarnation, or the grave is old. */
+  bury(member: SwimMember, until: number): void {
+    this.#rows.delete(member.id);
+    this.dig(member.id, member.incarnation, until);
+  }
+
+  dig(id: NodeId, incarnation: Incarnation, until: number): void {
+    const known = this.#graves.get(id);
+    const newest = known && compareIncarnations(known.incarnation, incarnation) > 0 ? known.incarnation : incarnation;
+    this.#graves.delete(id);
+    this.#graves.set(id, { incarnation: newest, until });
+    if (this.#graves.size > gravesLimit) {
+      const [oldest] = this.#graves.keys();
+      if (oldest !== undefined) this.#graves.delete(oldest);
+    }
+  }
+
+  /** What a buried node must exceed, or undefined. */
+  grave(id: NodeId): Incarnation | undefined {
+    return this.#graves.get(id)?.incarnation;
+  }
+
+  dropGravesBefore(now: number): void {
+    for (const [id, grave] of this.#graves) if (grave.until <= now) this.#graves.delete(id);
+  }
+}
+
+export function isPresent(member: SwimMember): boolean {
+  return member.status === "alive" || member.status === "suspect";
+}

@@ -1,0 +1,78 @@
+/**
+ * Whole tables between two members, now and then: what packets lost is repaired here. Each frame of it
+ * stands alone and may be merged twice or in any order.
+ */
+import type { NodeId } from "../base/ids.ts";
+import { encodeRecord, frameLimit_bytes, type GossipRecord } from "../wire/gossip-records.ts";
+import type { SwimMember } from "./members.ts";
+import type { SwimState } from "./state.ts";
+import { pushPullScale } from "./timing.ts";
+
+const frameBudget_bytes = frameLimit_bytes - 64;
+
+export class PushPull {
+  #nextAt = Infinity;
+
+  constructor(private readonly state: SwimState) {}
+
+  begin(): void {
+    this.#plan();
+  }
+
+  due(): number {
+    return this.#nextAt;
+  }
+
+  run(): void {
+    if (this.#nextAt > this.state.now) return;
+    this.#plan();
+    const [partner] = this.state.someAlive(1);
+    if (partner) this.exchange(partner.id, true);
+  }
+
+  /** Sends the table; `reply` asks for the other's. */
+  exchange(node: NodeId, reply: boolean): void {
+    for (const [i, frame] of tableFrames(this.state).entries()) {
+      const mark = encodeRecord({ kind: "push-pull", reply: reply && i === 0 });
+      this.state.emit({ kind: "stream", node, records: [mark, ...frame] });
+    }
+    this.state.emit({ kind: "exchange", node });
+  }
+
+  #plan(): void {
+    const { state } = this;
+    const interval_ms = state.timing.pushPull_ms * pushPullScale(state.members.present);
+    this.#nextAt = state.now + interval_ms * (0.75 + state.prng.float() / 2);
+  }
+}
+
+/** The table as encoded records, in frames below 64 KiB; this node's own row is in the first. */
+export function tableFrames(state: SwimState): Uint8Array[][] {
+  const frames: Uint8Array[][] = [[]];
+  let room_bytes = frameBudget_bytes;
+  for (const member of [state.me, ...state.members.all()]) {
+    if (member.id === state.self && (frames[0]?.length ?? 0) > 0) continue;
+    const record = encodeRecord(stateRecord(state, member));
+    if (record.length > room_bytes) {
+      frames.push([]);
+      room_bytes = frameBudget_bytes;
+    }
+    room_bytes -= record.length;
+    frames.at(-1)?.push(record);
+  }
+  return frames;
+}
+
+function stateRecord(state: SwimState, member: SwimMember): GossipRecord {
+  return {
+    kind: "member",
+    node: member.id,
+    incarnation: member.incarnation,
+    address: member.address,
+    tags: member.tags,
+    status: member.status,
+    age_ms: Math.max(0, Math.floor(state.now - member.since)),
+    loadSequence: member.loadSequence,
+    load: member.load,
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * What the parts of the SWIM core share: tables, queues, the present moment, and the effects so far.
+ * Every other file of this folder is functions or small classes over it.
+ */
+import { present } from "../base/assert.ts";
+import type { NodeId } from "../base/ids.ts";
+import { Prng } from "../base/prng.ts";
+import { encodeRecord } from "../wire/gossip-records.ts";
+import type { NodeTags } from "../wire/gossip-tags.ts";
+import type { GossipAddress } from "../wire/gossip-values.ts";
+import { Awareness } from "./awareness.ts";
+import { Rumors } from "./dissemination.ts";
+import type { SwimEffect } from "./effects.ts";
+import { Members, type SwimMember } from "./members.ts";
+import { ProbeOrder } from "./probe-order.ts";
+import type { Timing } from "./timing.ts";
+
+export interface SwimOptions {
+  readonly self: NodeId;
+  /** The persisted count of this node's starts: the high part of its incarnation. */
+  readonly boot: number;
+  readonly address: GossipAddress;
+  readonly tags: NodeTags;
+  readonly timing: Timing;
+  /** Of this node's own generator. */
+  readonly seed: number;
+  /** Of one packet, before sealing. */
+  readonly payloadLimit_bytes: number;
+  /** Left free in packets that carry a probe or an ack, for what the driver adds. */
+  readonly reserved_bytes: number;
+}
+
+/** What is refused, for the counters. */
+export type RefusedReason = "stale" | "poisoned" | "misaddressed" | "unknown_accuser" | "too_many_members" | "unexpected";
+
+/** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
+export type Phase = "outside" | "inside" | "leaving";
+
+export class SwimState {
+  readonly self: NodeId;
+  readonly members = new Members();
+  readonly rumors = new Rumors();
+  readonly awareness = new Awareness();
+  readonly prng: Prng;
+  readonly order: ProbeOrder;
+  timing: Timing;
+  phase: Phase = "outside";
+  now: number;
+  effects: SwimEffect[] = [];
+  readonly refused = new Map<RefusedReason, number>();
+
+  constructor(
+    readonly options: SwimOptions,
+    now: number,
+  ) {
+    this.self = options.self;
+    this.timing = options.timing;
+    this.now = now;
+    this.prng = new Prng(options.seed);
+    this.order = new ProbeOrder(options.self, this.prng);
+    const { self, boot, address, tags } = options;
+    this.members.insert({ id: self, address, incarnation: { boot, counter: 0 }, status: "alive", tags }, now);
+  }
+
+  get me(): SwimMember {
+    return present(this.members.get(this.self), "this node's own row");
+  }
+
+  emit(effect: SwimEffect): void {
+    this.effects.push(effect);
+  }
+
+  refuse(reason: RefusedReason): void {
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  }
+
+  /** Others that are thought to be alive, not even suspect. */
+  aliveOthers(): SwimMember[] {
+    return [...this.members.all()].filter((member) => member.status === "alive" && member.id !== this.self);
+  }
+
+  /** Up to `count` of them at random, none of `except`. */
+  someAlive(count: number, except?: NodeId): SwimMember[] {
+    const others = this.aliveOthers().filter((member) => member.id !== except);
+    return this.prng.shuffle(others).slice(0, count);
+  }
+}
+
+/** The record that says what the table says of a member: its alive update, or what it is accused of. */
+export function recordOf(state: SwimState, member: SwimMember): Uint8Array {
+  const { id: node, incarnation, address, tags, status } = member;
+  switch (status) {
+    case "alive":
+      return encodeRecord({ kind: "alive", node, incarnation, address, tags });
+    case "suspect":
+    case "failed":
+      return encodeRecord({ kind: status, node, incarnation, accuser: state.self });
+    case "left":
+      return encodeRecord({ kind: "left", node, incarnation });
+  }
+}
+
+/** One subject a member: the newest word about it replaces older news. */
+export function memberKey(node: NodeId): string {
+  return `member ${node}`;
+}
+
+export function spreadMember(state: SwimState, member: SwimMember): void {
+  state.rumors.add(memberKey(member.id), "membership", recordOf(state, member));
+}

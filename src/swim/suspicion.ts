@@ -1,0 +1,54 @@
+/**
+ * Suspicion of one member: the time left shrinks with each further node that accuses it by itself
+ * (Lifeguard, section IV-B). The number of accusers waited for is not tied to the multiplier.
+ */
+import type { NodeId } from "../base/ids.ts";
+
+/** Least and most time of suspicion in a cluster of `members`, in ms. */
+export function suspicionBounds(
+  timing: { readonly probe_ms: number; readonly suspicionMultiplier: number; readonly suspicionMaxMultiplier: number },
+  members: number,
+): { readonly least_ms: number; readonly most_ms: number } {
+  const scale = Math.max(1, Math.log10(Math.max(1, members)));
+  const least_ms = timing.suspicionMultiplier * scale * timing.probe_ms;
+  return { least_ms, most_ms: least_ms * timing.suspicionMaxMultiplier };
+}
+
+/** Time from the first accusation to failure with `confirmations` of `expected` further accusers, in ms. */
+export function suspicionTimeout(least_ms: number, most_ms: number, confirmations: number, expected: number): number {
+  if (expected <= 0) return least_ms;
+  const share = Math.log(confirmations + 1) / Math.log(expected + 1);
+  return Math.max(least_ms, most_ms - (most_ms - least_ms) * share);
+}
+
+/** Distinct accusers kept; more add nothing. */
+const accusersLimit = 16;
+
+export class Suspicion {
+  readonly #accusers = new Set<NodeId>();
+
+  constructor(
+    /** When it began, moved forward by the time that this node itself was asleep. */
+    public began: number,
+    first: NodeId,
+  ) {
+    this.#accusers.add(first);
+  }
+
+  /** Accusers beyond the first. */
+  get confirmations(): number {
+    return this.#accusers.size - 1;
+  }
+
+  /** True when this accuser is new and so worth passing on. */
+  confirm(accuser: NodeId): boolean {
+    if (this.#accusers.has(accuser) || this.#accusers.size >= accusersLimit) return false;
+    this.#accusers.add(accuser);
+    return true;
+  }
+
+  /** When it turns into failure. */
+  deadline(least_ms: number, most_ms: number, expected: number): number {
+    return this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
+  }
+}

@@ -1,0 +1,311 @@
+/**
+ * The SWIM core: `step(input, now)` changes the table and returns what to do. No clock, socket or
+ * randomness of its own. `wake` is when to come back with a `tick` at the latest.
+ */
+import type { NodeId } from "../base/ids.ts";
+import { assert, unreachable } from "../base/assert.ts";
+import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
+import type { GossipAddress } from "../wire/gossip-values.ts";
+import type { SwimEffect, SwimInput } from "./effects.ts";
+import { Failing } from "./failing.ts";
+import { LoadNews } from "./load-news.ts";
+import type { SwimMember } from "./members.ts";
+import { gossip, sendPacket } from "./packets.ts";
+import { Probing } from "./probing.ts";
+import { PushPull, tableFrames } from "./push-pull.ts";
+import { Reconnecting } from "./reconnecting.ts";
+import { memberKey, recordOf, spreadMember, SwimState } from "./state.ts";
+import type { SwimOptions } from "./state.ts";
+import type { Timing } from "./timing.ts";
+import { applyAlive, applyFailed, applyLeft, applyLoad, applyMemberState } from "./updates.ts";
+import { applyRemoved, applySuspect, type Verdict } from "./updates.ts";
+
+/** An address that packets may come from and that answers go to; null for a stream. */
+type Origin = { readonly from: NodeId; readonly boot: number | null; readonly address: GossipAddress | null };
+
+export class Swim {
+  readonly #state: SwimState;
+  readonly #probing: Probing;
+  readonly #failing: Failing;
+  readonly #pushPull: PushPull;
+  readonly #reconnecting: Reconnecting;
+  readonly #load: LoadNews;
+  #gossipAt = Infinity;
+  #wake: number;
+
+  constructor(options: SwimOptions, now: number) {
+    this.#state = new SwimState(options, now);
+    this.#probing = new Probing(this.#state);
+    this.#failing = new Failing(this.#state);
+    this.#pushPull = new PushPull(this.#state);
+    this.#reconnecting = new Reconnecting(this.#state);
+    this.#load = new LoadNews(this.#state);
+    this.#wake = now;
+  }
+
+  /** When the next tick is due; infinite only outside of a cluster without seeds. */
+  get wake(): number {
+    return this.#wake;
+  }
+
+  get localHealth(): number {
+    return this.#state.awareness.score;
+  }
+
+  get members(): IterableIterator<SwimMember> {
+    return this.#state.members.all();
+  }
+
+  get refused(): ReadonlyMap<string, number> {
+    return this.#state.refused;
+  }
+
+  get timing(): Timing {
+    return this.#state.timing;
+  }
+
+  member(id: NodeId): SwimMember | undefined {
+    return this.#state.members.get(id);
+  }
+
+  retime(timing: Timing): void {
+    this.#state.timing = timing;
+  }
+
+  /** This node's alive update, encoded: for a hello. */
+  ownRecord(): Uint8Array {
+    return recordOf(this.#state, this.#state.me);
+  }
+
+  /** The table in frames of encoded records: for a welcome. */
+  table(): Uint8Array[][] {
+    return tableFrames(this.#state);
+  }
+
+  step(input: SwimInput, now: number): readonly SwimEffect[] {
+    const state = this.#state;
+    state.now = Math.max(state.now, now);
+    if (input.kind === "tick") this.#forgiveLag();
+    this.#take(input);
+    this.#runDue();
+    this.#wake = this.#due();
+    const { effects } = state;
+    state.effects = [];
+    return effects;
+  }
+
+  #take(input: SwimInput): void {
+    const state = this.#state;
+    switch (input.kind) {
+      case "tick":
+        return;
+      case "enter":
+        this.#enter();
+        return;
+      case "packet":
+        this.#hear(input, input.records);
+        return;
+      case "frame":
+        this.#hear({ from: input.from, boot: null, address: null }, input.records);
+        return;
+      case "contacted":
+        this.#reconnecting.contacted(input.contact, input.by);
+        return;
+      case "join":
+        this.#reconnecting.join(input.seeds);
+        return;
+      case "tags":
+        state.me.tags = input.tags;
+        this.#raise();
+        return;
+      case "load":
+        this.#load.measured(input.load);
+        return;
+      case "rumor":
+        state.rumors.add(input.key, input.priority, input.bytes);
+        return;
+      case "ping":
+        this.#probing.ping(input.ping, input.node, input.timeout_ms);
+        return;
+      case "remove": {
+        const member = state.members.get(input.node);
+        if (member && member.id !== state.self) applyRemoved(state, member.id, member.incarnation, state.self);
+        return;
+      }
+      case "leave":
+        this.#leave();
+        return;
+      default:
+        unreachable(input);
+    }
+  }
+
+  #enter(): void {
+    const state = this.#state;
+    assert(state.phase === "outside", "a node enters its cluster once");
+    state.phase = "inside";
+    this.#probing.begin();
+    this.#pushPull.begin();
+    this.#reconnecting.begin();
+    spreadMember(state, state.me);
+  }
+
+  /** A new counter, so that the changed word about this node wins. */
+  #raise(): void {
+    const { me } = this.#state;
+    me.incarnation = { boot: me.incarnation.boot, counter: me.incarnation.counter + 1 };
+    if (this.#state.phase === "inside") spreadMember(this.#state, me);
+  }
+
+  #leave(): void {
+    const state = this.#state;
+    if (state.phase === "inside") {
+      state.phase = "leaving";
+      state.me.status = "left";
+      this.#raise();
+      spreadMember(state, state.me);
+    }
+    if (state.phase === "outside" || state.aliveOthers().length === 0) {
+      state.rumors.clear();
+      state.emit({ kind: "left-told" });
+    }
+  }
+
+  #hear(origin: Origin, records: readonly GossipRecord[]): void {
+    const state = this.#state;
+    if (origin.from === state.self || state.phase === "outside") {
+      state.refuse("unexpected");
+      return;
+    }
+    const reply: Uint8Array[] = [];
+    for (const record of records) this.#learn(origin, record, reply);
+    const sender = state.members.get(origin.from);
+    if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
+    for (const record of records) this.#answer(origin, record, reply);
+    if (reply.length === 0) return;
+    const { from, address } = origin;
+    if (address) sendPacket(state, from, address, reply);
+    else state.emit({ kind: "stream", node: from, records: reply });
+  }
+
+  /** News first, so that the answers to the same packet are given with it known. */
+  #learn(origin: Origin, record: GossipRecord, reply: Uint8Array[]): void {
+    const state = this.#state;
+    const { from } = origin;
+    switch (record.kind) {
+      case "alive":
+        this.#judge(applyAlive(state, record, from), record.node, reply);
+        return;
+      case "suspect":
+        this.#judge(applySuspect(state, record.node, record.incarnation, record.accuser), record.node, reply);
+        return;
+      case "failed":
+        this.#judge(applyFailed(state, record.node, record.incarnation, record.accuser), record.node, reply);
+        return;
+      case "left":
+        this.#judge(applyLeft(state, record.node, record.incarnation, from), record.node, reply);
+        return;
+      case "removed":
+        this.#judge(applyRemoved(state, record.node, record.incarnation, from), record.node, reply);
+        return;
+      case "load":
+        applyLoad(state, record);
+        return;
+      case "member":
+        this.#judge(applyMemberState(state, record, from), record.node, reply);
+        return;
+      default:
+    }
+  }
+
+  #answer(origin: Origin, record: GossipRecord, reply: Uint8Array[]): void {
+    const state = this.#state;
+    switch (record.kind) {
+      case "probe":
+        if (record.target !== state.self) {
+          state.refuse("misaddressed");
+          return;
+        }
+        reply.push(encodeRecord({ kind: "ack", sequence: record.sequence }), ...this.#whatIsHeldAgainst(origin));
+        return;
+      case "probe-request":
+        if (origin.address) this.#probing.relay(origin.from, origin.address, record);
+        else state.refuse("unexpected");
+        return;
+      case "ack":
+        this.#probing.acked(origin.from, record.sequence, origin.address !== null);
+        return;
+      case "nack":
+        this.#probing.nacked(origin.from, record.sequence);
+        return;
+      case "introduce":
+        reply.push(recordOf(state, state.me));
+        return;
+      case "push-pull":
+        if (record.reply) this.#pushPull.exchange(origin.from, false);
+        return;
+      default:
+    }
+  }
+
+  /** A stale word is answered: by this node about itself, or with what stands in the table about its subject. */
+  #judge(verdict: Verdict, node: NodeId, reply: Uint8Array[]): void {
+    if (verdict !== "answer") return;
+    const state = this.#state;
+    const member = state.members.get(node);
+    const grave = state.members.grave(node);
+    if (member) reply.push(recordOf(state, member));
+    else if (grave) reply.push(encodeRecord({ kind: "removed", node, incarnation: grave }));
+  }
+
+  /** A prober that is unknown here, or of another life, is asked who it is; an accused one is told. */
+  #whatIsHeldAgainst(origin: Origin): Uint8Array[] {
+    const state = this.#state;
+    const member = state.members.get(origin.from);
+    if (!member) return [encodeRecord({ kind: "introduce" })];
+    if (origin.boot !== null && origin.boot > member.incarnation.boot) return [encodeRecord({ kind: "introduce" })];
+    return member.status === "alive" ? [] : [recordOf(state, member)];
+  }
+
+  #runDue(): void {
+    const state = this.#state;
+    if (state.phase !== "leaving") this.#reconnecting.run();
+    if (state.phase === "outside") return;
+    if (state.phase === "inside") {
+      this.#probing.run();
+      this.#failing.run();
+      this.#pushPull.run();
+      this.#load.run();
+    }
+    if (this.#gossipAt <= state.now) {
+      this.#gossipAt = Infinity;
+      gossip(state);
+    }
+    if (this.#gossipAt === Infinity && state.rumors.size > 0) this.#gossipAt = state.now + state.timing.gossip_ms;
+    if (state.phase === "leaving" && !state.rumors.has(memberKey(state.self))) state.emit({ kind: "left-told" });
+  }
+
+  #due(): number {
+    const { phase } = this.#state;
+    if (phase === "outside") return this.#reconnecting.due();
+    if (phase === "leaving") return this.#gossipAt;
+    return Math.min(
+      this.#gossipAt,
+      this.#probing.due(),
+      this.#failing.due(),
+      this.#pushPull.due(),
+      this.#reconnecting.due(),
+      this.#load.due(),
+    );
+  }
+
+  /** A tick far too late means that this process was asleep or starved: silence heard meanwhile proves nothing. */
+  #forgiveLag(): void {
+    const state = this.#state;
+    const lag_ms = state.now - this.#wake;
+    if (!(lag_ms > state.timing.timeout_ms) || state.phase === "outside") return;
+    state.awareness.change(1);
+    this.#probing.forgive();
+    this.#failing.forgive(lag_ms);
+  }
+}

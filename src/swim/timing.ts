@@ -1,0 +1,110 @@
+/**
+ * The timing of failure detection as a table of profiles, and what scales with the size of the cluster.
+ * Times are for a healthy node; awareness stretches probes, size stretches suspicion and push-pull.
+ */
+
+export interface Timing {
+  /** Protocol period P: one member is probed in each. */
+  readonly probe_ms: number;
+  /** For a direct ack; then helpers and a stream are asked for the rest of the period. */
+  readonly timeout_ms: number;
+  /** Suspicion lasts at least `suspicionMultiplier · max(1, log10 N) · P`, at most that many times more. */
+  readonly suspicionMultiplier: number;
+  readonly suspicionMaxMultiplier: number;
+  /** Distinct accusers beyond the first that bring suspicion down to its least time. */
+  readonly suspicionConfirmations: number;
+  /** News goes to `gossipFanout` members each `gossip_ms`, only while there is news. */
+  readonly gossip_ms: number;
+  readonly gossipFanout: number;
+  /** One piece of news is sent `retransmitMultiplier · ceil(log10(N + 1))` times. */
+  readonly retransmitMultiplier: number;
+  /** Helpers asked after a missed direct ack. */
+  readonly indirectProbes: number;
+  /** Whole tables are exchanged with one member this often, times `pushPullScale`. */
+  readonly pushPull_ms: number;
+  /** One failed member is told that it is accused this often: so a partition heals. */
+  readonly deadProbe_ms: number;
+  /** A seed or lost peer is contacted by stream this soon after a failure, doubling up to the limit. */
+  readonly reconnect_ms: number;
+  readonly reconnectLimit_ms: number;
+  readonly streamTimeout_ms: number;
+  /** News of load, at most this often. */
+  readonly load_ms: number;
+  /** The failed and the left are forgotten after these, and may not return unnoticed for `grave_ms`. */
+  readonly reapFailed_ms: number;
+  readonly reapLeft_ms: number;
+  readonly grave_ms: number;
+}
+
+export const timingProfiles = ["local", "lan", "wan", "auto"] as const;
+export type TimingProfile = (typeof timingProfiles)[number];
+
+const minute_ms = 60_000;
+const hour_ms = 60 * minute_ms;
+
+const lan: Timing = {
+  probe_ms: 300,
+  timeout_ms: 150,
+  suspicionMultiplier: 5,
+  suspicionMaxMultiplier: 6,
+  suspicionConfirmations: 2,
+  gossip_ms: 100,
+  gossipFanout: 3,
+  retransmitMultiplier: 4,
+  indirectProbes: 3,
+  pushPull_ms: 15_000,
+  deadProbe_ms: 1_000,
+  reconnect_ms: 500,
+  reconnectLimit_ms: 15_000,
+  streamTimeout_ms: 3_000,
+  load_ms: 3_000,
+  reapFailed_ms: 24 * hour_ms,
+  reapLeft_ms: 10 * minute_ms,
+  grave_ms: 48 * hour_ms,
+};
+
+const profiles: Readonly<Record<Exclude<TimingProfile, "auto">, Timing>> = {
+  local: { ...lan, probe_ms: 200, timeout_ms: 100, deadProbe_ms: 500, reconnectLimit_ms: 5_000 },
+  lan,
+  wan: {
+    ...lan,
+    probe_ms: 1_000,
+    timeout_ms: 600,
+    gossip_ms: 300,
+    pushPull_ms: 30_000,
+    deadProbe_ms: 3_000,
+    reconnect_ms: 1_000,
+    reconnectLimit_ms: 30_000,
+    streamTimeout_ms: 10_000,
+    load_ms: 5_000,
+  },
+};
+
+/** `auto` begins as `lan`; see `autoTiming`. */
+export function timingOf(profile: TimingProfile): Timing {
+  return profiles[profile === "auto" ? "lan" : profile];
+}
+
+/** Below this many samples the present choice stays. */
+const autoSamples = 20;
+const autoUp_ms = 50;
+const autoDown_ms = 25;
+
+/** The timing that measured round trips ask for, with a gap between up and down so that it does not flap. */
+export function autoTiming(current: Timing, roundTrips_ms: readonly number[]): Timing {
+  if (roundTrips_ms.length < autoSamples) return current;
+  const sorted = roundTrips_ms.toSorted((a, b) => a - b);
+  const high_ms = sorted[Math.floor(sorted.length * 0.9)] ?? 0;
+  if (high_ms > autoUp_ms) return profiles.wan;
+  return high_ms < autoDown_ms ? profiles.lan : current;
+}
+
+/** How often one piece of news is sent in a cluster of `members`. */
+export function retransmitLimit(multiplier: number, members: number): number {
+  return multiplier * Math.ceil(Math.log10(members + 1));
+}
+
+/** Push-pull slows down above 32 members, so that its load per node stays bounded. */
+export function pushPullScale(members: number): number {
+  return members <= 32 ? 1 : 1 + Math.ceil(Math.log2(members / 32));
+}

@@ -1,0 +1,220 @@
+/**
+ * How news changes the table. At one incarnation alive < suspect < failed < left; a newer incarnation,
+ * which only its owner gives, beats them all. A buried node returns only with a newer one.
+ */
+import type { NodeId } from "../base/ids.ts";
+import { type AliveUpdate, encodeRecord, type GossipRecord, type MemberState } from "../wire/gossip-records.ts";
+import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
+import { type SwimMember, membersLimit } from "./members.ts";
+import { refuteIfAccused } from "./refutation.ts";
+import { memberKey, spreadMember, type SwimState } from "./state.ts";
+import { Suspicion } from "./suspicion.ts";
+
+/** Honest steps are far smaller; a larger one is meant to put a name out of its owner's reach. */
+export const counterStepLimit = 1_000;
+export const bootStepLimit = 1_000_000;
+
+/** `answer`: the subject itself said something old, and must be told what is held against it. */
+export type Verdict = "taken" | "ignored" | "answer";
+
+export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId): Verdict {
+  if (update.node === state.self) return refuteIfAccused(state, update.incarnation, "alive", source);
+  const member = state.members.get(update.node);
+  const grave = state.members.grave(update.node);
+  const stale = update.node === source ? "answer" : "ignored";
+  if (!member) {
+    if (grave && compareIncarnations(update.incarnation, grave) <= 0) return refuse(state, "stale", stale);
+    if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
+    if (update.incarnation.counter > counterLimit / 2) return refuse(state, "poisoned", "ignored");
+    welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
+    return "taken";
+  }
+  const newer = compareIncarnations(update.incarnation, member.incarnation);
+  if (newer < 0) return refuse(state, "stale", stale);
+  if (newer === 0) {
+    if (member.status === "alive") return "ignored";
+    return refuse(state, "stale", stale);
+  }
+  if (!plausible(member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
+  const sameLife = update.incarnation.boot === member.incarnation.boot;
+  if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
+  revive(state, member, update);
+  return "taken";
+}
+
+function welcomeMember(state: SwimState, update: AliveUpdate, reason: string): void {
+  const { node: id, incarnation, address, tags } = update;
+  const member = state.members.insert({ id, incarnation, address, tags, status: "alive" }, state.now);
+  state.order.insert(id);
+  spreadMember(state, member);
+  state.emit({ kind: "member", event: "joined", member, reason });
+}
+
+function revive(state: SwimState, member: SwimMember, update: AliveUpdate): void {
+  const before = member.status;
+  const restarted = update.incarnation.boot > member.incarnation.boot;
+  member.incarnation = update.incarnation;
+  member.address = update.address;
+  member.tags = update.tags;
+  if (restarted) member.loadSequence = 0;
+  setStatus(state, member, "alive");
+  if (before !== "alive" && before !== "suspect") state.order.insert(member.id);
+  spreadMember(state, member);
+  if (restarted) {
+    const reason = `restarted (boot epoch ${update.incarnation.boot})`;
+    state.emit({ kind: "member", event: before === "left" ? "joined" : "alive", member, reason });
+  } else if (before === "alive") {
+    state.emit({ kind: "member", event: "updated", member, reason: "said something new of itself" });
+  } else {
+    const reason = before === "suspect" ? "refuted the suspicion" : `came back, was thought to have ${before}`;
+    state.emit({ kind: "member", event: "alive", member, reason });
+  }
+}
+
+export function applySuspect(state: SwimState, node: NodeId, incarnation: Incarnation, accuser: NodeId): Verdict {
+  if (node === state.self) return refuteIfAccused(state, incarnation, "suspect", accuser);
+  const member = accused(state, node, incarnation);
+  if (!member) return "ignored";
+  if (accuser !== state.self && !state.members.get(accuser)) return refuse(state, "unknown_accuser", "ignored");
+  const newer = compareIncarnations(incarnation, member.incarnation);
+  if (member.status === "suspect" && newer === 0) {
+    if (!member.suspicion?.confirm(accuser)) return "ignored";
+    if (member.suspicion.confirmations <= state.timing.suspicionConfirmations) spreadSuspicion(state, member, accuser);
+    return "taken";
+  }
+  if (member.status !== "alive" && newer === 0) return "ignored";
+  if (member.status !== "alive" && member.status !== "suspect") return "ignored";
+  member.incarnation = incarnation;
+  setStatus(state, member, "suspect");
+  member.suspicion = new Suspicion(state.now, accuser);
+  spreadSuspicion(state, member, accuser);
+  const reason = accuser === state.self ? "does not answer probes" : `accused by ${accuser}`;
+  state.emit({ kind: "member", event: "suspect", member, reason });
+  return "taken";
+}
+
+/** Each accuser's word goes round under its name, so that others can count distinct ones. */
+function spreadSuspicion(state: SwimState, member: SwimMember, accuser: NodeId): void {
+  const record = encodeRecord({ kind: "suspect", node: member.id, incarnation: member.incarnation, accuser });
+  const key = member.suspicion?.confirmations === 0 ? memberKey(member.id) : `${memberKey(member.id)} ${accuser}`;
+  state.rumors.add(key, "membership", record);
+}
+
+export function applyFailed(
+  state: SwimState,
+  node: NodeId,
+  incarnation: Incarnation,
+  accuser: NodeId,
+  reason = accuser === state.self ? "did not answer in time" : `reported by ${accuser}`,
+): Verdict {
+  if (node === state.self) return refuteIfAccused(state, incarnation, "failed", accuser);
+  const member = accused(state, node, incarnation);
+  if (!member || member.status === "failed" || member.status === "left") return "ignored";
+  member.incarnation = incarnation;
+  setStatus(state, member, "failed");
+  spreadMember(state, member);
+  state.emit({ kind: "member", event: "failed", member, reason });
+  return "taken";
+}
+
+export function applyLeft(state: SwimState, node: NodeId, incarnation: Incarnation, source: NodeId): Verdict {
+  if (node === state.self) return refuteIfAccused(state, incarnation, "left", source);
+  const member = accused(state, node, incarnation);
+  if (!member) return "ignored";
+  if (member.status === "left") return "ignored";
+  member.incarnation = incarnation;
+  setStatus(state, member, "left");
+  spreadMember(state, member);
+  state.emit({ kind: "member", event: "left", member, reason: "left" });
+  return "taken";
+}
+
+/** An operator's word that a member is gone: forgotten here and, by gossip, everywhere. */
+export function applyRemoved(state: SwimState, node: NodeId, incarnation: Incarnation, source: NodeId): Verdict {
+  if (node === state.self) return refuteIfAccused(state, incarnation, "removed", source);
+  const member = accused(state, node, incarnation);
+  if (!member) return "ignored";
+  member.incarnation = incarnation;
+  setStatus(state, member, "left");
+  state.members.bury(member, state.now + state.timing.grave_ms);
+  state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation }));
+  state.emit({ kind: "forgotten", member, reason: "removed by an operator" });
+  return "taken";
+}
+
+export function applyLoad(state: SwimState, record: Extract<GossipRecord, { kind: "load" }>): Verdict {
+  if (record.node === state.self) return "ignored";
+  const member = state.members.get(record.node);
+  if (!member || member.incarnation.boot !== record.boot || record.sequence <= member.loadSequence) return "ignored";
+  member.load = record.load;
+  member.loadSequence = record.sequence;
+  state.rumors.add(`load ${record.node}`, "load", encodeRecord(record));
+  state.emit({ kind: "load", member });
+  return "taken";
+}
+
+/**
+ * A row of somebody's table. It never brings back the gone: an unknown member that failed or left is
+ * learned as such, with its age, and a failure is only a suspicion here until this node agrees.
+ */
+export function applyMemberState(state: SwimState, row: MemberState, source: NodeId): Verdict {
+  if (row.node === state.self) return refuteIfAccused(state, row.incarnation, row.status, source);
+  const known = state.members.get(row.node);
+  const gone = row.status === "failed" || row.status === "left";
+  if (!known && gone) return learnGone(state, row);
+  if (row.status === "left") return applyLeft(state, row.node, row.incarnation, source);
+  const verdict = applyAlive(state, row, source);
+  if (row.status !== "alive") applySuspect(state, row.node, row.incarnation, source);
+  if (row.loadSequence > 0) {
+    const { node, loadSequence: sequence, load } = row;
+    applyLoad(state, { kind: "load", node, boot: row.incarnation.boot, sequence, load });
+  }
+  return verdict;
+}
+
+function learnGone(state: SwimState, row: MemberState): Verdict {
+  if (row.status !== "failed" && row.status !== "left") return "ignored";
+  const life_ms = row.status === "failed" ? state.timing.reapFailed_ms : state.timing.reapLeft_ms;
+  const grave = state.members.grave(row.node);
+  if (row.age_ms >= life_ms || (grave && compareIncarnations(row.incarnation, grave) <= 0)) return "ignored";
+  if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
+  const { node: id, incarnation, address, tags, status } = row;
+  const member = state.members.insert({ id, incarnation, address, tags, status }, state.now);
+  member.since = state.now - row.age_ms;
+  member.heard = member.since;
+  state.emit({ kind: "member", event: status, member, reason: "was so before this node joined" });
+  return "taken";
+}
+
+/** The member that an accusation may concern: known, of this life or an older word about it, within bounds. */
+function accused(state: SwimState, node: NodeId, incarnation: Incarnation): SwimMember | undefined {
+  const member = state.members.get(node);
+  if (!member) return undefined;
+  if (compareIncarnations(incarnation, member.incarnation) < 0) {
+    state.refuse("stale");
+    return undefined;
+  }
+  // Of a life that it never announced here, nothing can be said yet.
+  const step = incarnation.counter - member.incarnation.counter;
+  if (incarnation.boot !== member.incarnation.boot || step > counterStepLimit) {
+    state.refuse("poisoned");
+    return undefined;
+  }
+  return member;
+}
+
+function plausible(known: Incarnation, next: Incarnation): boolean {
+  if (next.boot === known.boot) return next.counter - known.counter <= counterStepLimit;
+  return next.boot - known.boot <= bootStepLimit && next.counter <= counterLimit / 2;
+}
+
+function setStatus(state: SwimState, member: SwimMember, status: SwimMember["status"]): void {
+  if (member.status !== status) member.since = state.now;
+  member.status = status;
+  if (status !== "suspect") member.suspicion = null;
+}
+
+function refuse(state: SwimState, reason: Parameters<SwimState["refuse"]>[0], verdict: Verdict): Verdict {
+  state.refuse(reason);
+  return verdict;
+}

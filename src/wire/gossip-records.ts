@@ -1,0 +1,279 @@
+/**
+ * The body of every gossip packet and stream frame: a version byte, then records, each `u8 type`,
+ * `varint length`, body. All records are read and checked before any is acted upon. A record of an
+ * unknown type from 128 up is skipped (a newer node's extra), any other unknown type is refused.
+ */
+import type { NodeId } from "../base/ids.ts";
+import { Reader, WireError, Writer } from "./cursor.ts";
+import { type DirectoryChange, type DirectoryChunk, type DirectoryHead } from "./gossip-directory.ts";
+import { readChange, readChunk, readHead, readSequence } from "./gossip-directory.ts";
+import { writeChange, writeChunk, writeHead } from "./gossip-directory.ts";
+import { decodeTags, encodeTags, type NodeLoad, type NodeTags, readLoad, tagsLimit_bytes } from "./gossip-tags.ts";
+import { writeLoad } from "./gossip-tags.ts";
+import { type GossipAddress, type Incarnation, readAddress, readBoot, readIncarnation } from "./gossip-values.ts";
+import { readNodeId, writeAddress, writeIncarnation } from "./gossip-values.ts";
+
+export const gossipVersion = 1;
+/** A packet holds far fewer; a stream frame of 64 KiB may hold a thousand member states. */
+export const recordsLimit = 2_048;
+export const frameLimit_bytes = 64 * 1024;
+
+/** The index is the byte on the wire: the order never changes. */
+export const memberStatuses = ["alive", "suspect", "failed", "left"] as const;
+export type MemberStatus = (typeof memberStatuses)[number];
+
+/** A node's word about itself, or another's word of it. */
+export interface AliveUpdate {
+  readonly node: NodeId;
+  readonly incarnation: Incarnation;
+  readonly address: GossipAddress;
+  readonly tags: NodeTags;
+}
+
+/** A whole row of the sender's membership table; `age_ms` counts from the last change of status. */
+export interface MemberState extends AliveUpdate {
+  readonly status: MemberStatus;
+  readonly age_ms: number;
+  readonly loadSequence: number;
+  readonly load: NodeLoad;
+}
+
+export type GossipRecord =
+  /** `target` guards against an address that another node took over. */
+  | { readonly kind: "probe"; readonly sequence: number; readonly target: NodeId }
+  | { readonly kind: "ack" | "nack"; readonly sequence: number }
+  | {
+      readonly kind: "probe-request";
+      readonly sequence: number;
+      readonly target: NodeId;
+      readonly address: GossipAddress;
+      /** How long the requester waits for an answer. */
+      readonly wait_ms: number;
+    }
+  /** "I do not know you, or not this life of yours": answered with an alive update. */
+  | { readonly kind: "introduce" }
+  | ({ readonly kind: "alive" } & AliveUpdate)
+  | {
+      readonly kind: "suspect" | "failed";
+      readonly node: NodeId;
+      readonly incarnation: Incarnation;
+      readonly accuser: NodeId;
+    }
+  /** `left`: the node's own word. `removed`: an operator's, that it is forgotten. */
+  | { readonly kind: "left" | "removed"; readonly node: NodeId; readonly incarnation: Incarnation }
+  | {
+      readonly kind: "load";
+      readonly node: NodeId;
+      readonly boot: number;
+      readonly sequence: number;
+      readonly load: NodeLoad;
+    }
+  | ({ readonly kind: "member" } & MemberState)
+  /** Followed by `member` records; `reply` asks for the other side's in turn. */
+  | { readonly kind: "push-pull"; readonly reply: boolean }
+  /** Directory of `owner` as far as the sender of the packet knows it. */
+  | { readonly kind: "head"; readonly owner: NodeId; readonly head: DirectoryHead }
+  | { readonly kind: "change"; readonly owner: NodeId; readonly boot: number; readonly change: DirectoryChange }
+  | { readonly kind: "pull"; readonly owner: NodeId; readonly boot: number; readonly since: number }
+  | { readonly kind: "chunk"; readonly chunk: DirectoryChunk };
+
+type RecordKind = GossipRecord["kind"];
+
+/** The byte on the wire of each kind. */
+const types: Readonly<Record<RecordKind, number>> = {
+  probe: 1,
+  ack: 2,
+  nack: 3,
+  "probe-request": 4,
+  introduce: 5,
+  alive: 6,
+  suspect: 7,
+  failed: 8,
+  left: 9,
+  removed: 10,
+  load: 11,
+  member: 12,
+  "push-pull": 13,
+  head: 14,
+  change: 15,
+  pull: 16,
+  chunk: 17,
+};
+const kinds = new Map<number, RecordKind>((Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]));
+const firstOptionalType = 128;
+const waitLimit_ms = 60_000;
+
+/** One record with its type and length, ready to be joined to others. */
+export function encodeRecord(record: GossipRecord): Uint8Array<ArrayBuffer> {
+  const body = new Writer(128);
+  writeBody(body, record);
+  const writer = new Writer(body.length + 6);
+  return writer.u8(types[record.kind]).varint(body.length).raw(body.view()).finish();
+}
+
+/** A packet or frame of records that are encoded already. */
+export function joinRecords(records: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const writer = new Writer(1_400);
+  writer.u8(gossipVersion);
+  for (const record of records) writer.raw(record);
+  return writer.finish();
+}
+
+export function encodeRecords(records: readonly GossipRecord[]): Uint8Array<ArrayBuffer> {
+  return joinRecords(records.map(encodeRecord));
+}
+
+/** Reads a whole packet or frame, or throws `WireError`. */
+export function decodeRecords(bytes: Uint8Array): GossipRecord[] {
+  if (bytes.length > frameLimit_bytes) throw new WireError("frame too long");
+  const reader = new Reader(bytes);
+  if (reader.u8() !== gossipVersion) throw new WireError("gossip of another version");
+  const records: GossipRecord[] = [];
+  while (reader.remaining > 0) {
+    const type = reader.u8();
+    const body = new Reader(reader.blob(frameLimit_bytes));
+    const kind = kinds.get(type);
+    if (kind === undefined) {
+      if (type < firstOptionalType) throw new WireError("unknown record");
+      continue;
+    }
+    if (records.length === recordsLimit) throw new WireError("too many records");
+    records.push(readBody(kind, body));
+    body.finish();
+  }
+  return records;
+}
+
+function writeBody(writer: Writer, record: GossipRecord): void {
+  switch (record.kind) {
+    case "probe":
+      writer.u32(record.sequence).text(record.target);
+      return;
+    case "ack":
+    case "nack":
+      writer.u32(record.sequence);
+      return;
+    case "probe-request":
+      writer.u32(record.sequence).text(record.target);
+      writeAddress(writer, record.address);
+      writer.varint(record.wait_ms);
+      return;
+    case "introduce":
+      return;
+    case "alive":
+      writeAlive(writer, record);
+      return;
+    case "suspect":
+    case "failed":
+      writer.text(record.node);
+      writeIncarnation(writer, record.incarnation);
+      writer.text(record.accuser);
+      return;
+    case "left":
+    case "removed":
+      writer.text(record.node);
+      writeIncarnation(writer, record.incarnation);
+      return;
+    case "load":
+      writer.text(record.node).u64(record.boot).varint(record.sequence);
+      writeLoad(writer, record.load);
+      return;
+    case "member":
+      writeAlive(writer, record);
+      writer.u8(memberStatuses.indexOf(record.status)).u64(record.age_ms).varint(record.loadSequence);
+      writeLoad(writer, record.load);
+      return;
+    default:
+      writeSyncBody(writer, record);
+  }
+}
+
+type SyncRecord = Extract<GossipRecord, { readonly kind: "push-pull" | "head" | "change" | "pull" | "chunk" }>;
+
+function writeSyncBody(writer: Writer, record: SyncRecord): void {
+  switch (record.kind) {
+    case "push-pull":
+      writer.bool(record.reply);
+      return;
+    case "head":
+      writer.text(record.owner);
+      writeHead(writer, record.head);
+      return;
+    case "change":
+      writer.text(record.owner).u64(record.boot);
+      writeChange(writer, record.change);
+      return;
+    case "pull":
+      writer.text(record.owner).u64(record.boot).u64(record.since);
+      return;
+    case "chunk":
+      writeChunk(writer, record.chunk);
+  }
+}
+
+function writeAlive(writer: Writer, alive: AliveUpdate): void {
+  writer.text(alive.node);
+  writeIncarnation(writer, alive.incarnation);
+  writeAddress(writer, alive.address);
+  writer.blob(encodeTags(alive.tags));
+}
+
+function readAlive(reader: Reader): AliveUpdate {
+  return {
+    node: readNodeId(reader),
+    incarnation: readIncarnation(reader),
+    address: readAddress(reader),
+    tags: decodeTags(reader.blob(tagsLimit_bytes)),
+  };
+}
+
+function readBody(kind: RecordKind, reader: Reader): GossipRecord {
+  switch (kind) {
+    case "probe":
+      return { kind, sequence: reader.u32(), target: readNodeId(reader) };
+    case "ack":
+    case "nack":
+      return { kind, sequence: reader.u32() };
+    case "probe-request": {
+      const [sequence, target, address] = [reader.u32(), readNodeId(reader), readAddress(reader)];
+      return { kind, sequence, target, address, wait_ms: Math.min(reader.varint(), waitLimit_ms) };
+    }
+    case "introduce":
+      return { kind };
+    case "alive":
+      return { kind, ...readAlive(reader) };
+    case "suspect":
+    case "failed":
+      return { kind, node: readNodeId(reader), incarnation: readIncarnation(reader), accuser: readNodeId(reader) };
+    case "left":
+    case "removed":
+      return { kind, node: readNodeId(reader), incarnation: readIncarnation(reader) };
+    case "load":
+      return {
+        kind,
+        node: readNodeId(reader),
+        boot: readBoot(reader),
+        sequence: reader.varint(),
+        load: readLoad(reader),
+      };
+    case "member":
+      return { kind, ...readMemberState(reader) };
+    case "push-pull":
+      return { kind, reply: reader.bool() };
+    case "head":
+      return { kind, owner: readNodeId(reader), head: readHead(reader) };
+    case "change":
+      return { kind, owner: readNodeId(reader), boot: readBoot(reader), change: readChange(reader) };
+    case "pull":
+      return { kind, owner: readNodeId(reader), boot: readBoot(reader), since: readSequence(reader) };
+    case "chunk":
+      return { kind, chunk: readChunk(reader) };
+  }
+}
+
+function readMemberState(reader: Reader): MemberState {
+  const alive = readAlive(reader);
+  const status = memberStatuses[reader.u8()];
+  if (status === undefined) throw new WireError("unknown member status");
+  return { ...alive, status, age_ms: reader.u64(), loadSequence: reader.varint(), load: readLoad(reader) };
+}
