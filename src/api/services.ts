@@ -71,7 +71,8 @@ export interface ClusterService {
   /** Wall time this node started, Unix ms; for other members null. */
   startedAt_ms(): number;
   status(): Promise<ClusterStatus>;
-  assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean })[];
+  /** `assignedAt_ms` (Unix) where this node knows it: for its own agents. */
+  assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean; readonly assignedAt_ms?: number })[];
   ping(node: NodeId): Promise<PingResult>;
   /** Leaves gracefully; when `node` is another one, that node is asked to. */
   leave(node: NodeId, drain_timeout_ms: number): Promise<void>;

@@ -1,0 +1,80 @@
+/** An agent as the API shows it: where it is, and from its owner, when that can be asked, how it does. */
+import * as v from "valibot";
+import { agentStatuses, capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import { priorityNames } from "./deploy-options.ts";
+import { timeSchema } from "../http/fields.ts";
+import type { AgentView } from "../services.ts";
+
+export const shownStatuses = [...agentStatuses, "orphaned"] as const;
+
+const detailSchema = v.object({
+  durability: v.picklist(durabilities),
+  priority: v.picklist(priorityNames),
+  capabilities: v.array(v.picklist(capabilities)),
+  limits: v.object({
+    memory_bytes: v.number(),
+    fuel: v.number(),
+    inbox_messages: v.number(),
+    inbox_bytes: v.number(),
+  }),
+  restart: v.object({ policy: v.picklist(["restart", "fail"]), max_restarts: v.number() }),
+  placement: v.object({
+    strategy: v.picklist(placementStrategies),
+    prefer_nodes: v.array(v.string()),
+    target_node: v.nullable(v.string()),
+  }),
+  deployed_at: timeSchema,
+  deployed_by: v.string(),
+  inbox: v.number(),
+  inbox_bytes: v.number(),
+  memory_bytes: v.number(),
+  handled: v.number(),
+  traps: v.number(),
+  restarts: v.number(),
+});
+
+export const agentSchema = v.object({
+  name: v.string(),
+  node: v.string(),
+  status: v.picklist(shownStatuses),
+  revision: v.number(),
+  epoch: v.number(),
+  module: v.string(),
+  /** Null in lists, and when the owner cannot be asked. */
+  detail: v.nullable(detailSchema),
+});
+export type AgentAnswer = v.InferOutput<typeof agentSchema>;
+
+export function agentAnswer(agent: AgentView): AgentAnswer {
+  const { name, node, status, revision, epoch, module, detail } = agent;
+  if (detail === null) return { name, node, status, revision, epoch, module, detail: null };
+  const { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts } = detail;
+  return {
+    name,
+    node,
+    status,
+    revision,
+    epoch,
+    module,
+    detail: {
+      durability: spec.durability,
+      priority: spec.priority,
+      capabilities: [...spec.capabilities],
+      limits: { ...spec.limits },
+      restart: { policy: spec.restart.policy, max_restarts: spec.restart.maxRestarts },
+      placement: {
+        strategy: spec.placement.strategy,
+        prefer_nodes: [...spec.placement.preferNodes],
+        target_node: spec.placement.targetNode,
+      },
+      deployed_at: new Date(spec.deployedAt_ms).toISOString(),
+      deployed_by: spec.deployedBy,
+      inbox,
+      inbox_bytes,
+      memory_bytes,
+      handled,
+      traps,
+      restarts,
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/** `/api/v1/agents`: list, show, remove, suspend, resume, logs. Deploying is `deploy.ts`. */
+import * as v from "valibot";
+import type { ApiRoutes } from "../http/endpoint.ts";
+import { agentNameField, countField, nodeIdField, pageFields, timeSchema } from "../http/fields.ts";
+import { pageOf } from "../http/page.ts";
+import { agentAnswer, agentSchema, shownStatuses } from "./agent.ts";
+
+const logLines_max = 1_000;
+
+export const agentsQuery = v.strictObject({
+  ...pageFields,
+  node: v.optional(nodeIdField),
+  status: v.optional(v.picklist(shownStatuses, `not one of ${shownStatuses.join(", ")}`)),
+});
+export const agentsAnswer = v.object({ agents: v.array(agentSchema), next_cursor: v.nullable(v.string()) });
+export type AgentsAnswer = v.InferOutput<typeof agentsAnswer>;
+
+const named = v.object({ name: agentNameField });
+export const agentDone = v.object({ name: v.string(), status: v.picklist(["removed", "suspended", "running"]) });
+export type AgentDone = v.InferOutput<typeof agentDone>;
+
+export const logsAnswer = v.object({
+  name: v.string(),
+  lines: v.array(v.object({ at: timeSchema, level: v.picklist(["debug", "info", "warn", "error"]), text: v.string() })),
+});
+export type LogsAnswer = v.InferOutput<typeof logsAnswer>;
+
+export function addAgents(api: ApiRoutes): void {
+  const { agents } = api.services;
+  const tag = "agents";
+  api.add(
+    "get",
+    "/api/v1/agents",
+    { tag, summary: "List the agents", query: agentsQuery, answer: agentsAnswer },
+    ({ query }) => {
+      const wanted = agents
+        .list()
+        .filter(({ node }) => query.node === undefined || node === query.node)
+        .filter(({ status }) => query.status === undefined || status === query.status);
+      const { items, next_cursor } = pageOf(wanted, ({ name }) => name, query);
+      return { agents: items.map(agentAnswer), next_cursor };
+    },
+  );
+  const path = "/api/v1/agents/:name";
+  api.add("get", path, { tag, summary: "Show an agent", params: named, answer: agentSchema }, async ({ params }) =>
+    agentAnswer(await agents.show(params.name)),
+  );
+  api.add(
+    "delete",
+    path,
+    { tag, summary: "Remove an agent", description: "Its unhandled mail becomes dead letters.", params: named, answer: agentDone },
+    async ({ params }) => {
+      await agents.remove(params.name);
+      return { name: params.name, status: "removed" as const };
+    },
+  );
+  api.add(
+    "post",
+    `${path}/suspend`,
+    { tag, summary: "Park an agent; its mail is kept", params: named, answer: agentDone },
+    async ({ params }) => {
+      await agents.suspend(params.name);
+      return { name: params.name, status: "suspended" as const };
+    },
+  );
+  api.add(
+    "post",
+    `${path}/resume`,
+    { tag, summary: "Let a parked agent go on", params: named, answer: agentDone },
+    async ({ params }) => {
+      await agents.resume(params.name);
+      return { name: params.name, status: "running" as const };
+    },
+  );
+  addLogs(api, path);
+}
+
+function addLogs(api: ApiRoutes, path: string): void {
+  const limit = v.optional(countField(1, logLines_max), "100");
+  api.add(
+    "get",
+    `${path}/logs`,
+    { tag: "agents", summary: "What an agent logged lately", params: named, query: v.strictObject({ limit }), answer: logsAnswer },
+    async ({ params, query }) => {
+      const lines = await api.services.agents.logs(params.name, query.limit);
+      return {
+        name: params.name,
+        lines: lines.map(({ at_ms, level, text }) => ({ at: new Date(at_ms).toISOString(), level, text })),
+      };
+    },
+  );
+}

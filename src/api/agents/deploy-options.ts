@@ -1,0 +1,74 @@
+/** How an agent is to run, as text fields of a query or form, with the cluster's defaults for what is left out. */
+import * as v from "valibot";
+import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import { type Priority, priorities } from "../../wire/message.ts";
+import { agentNameField, choiceField, countField, listField, nodeIdField, sizeField } from "../http/fields.ts";
+import type { DeployRequest } from "../services.ts";
+
+export const priorityNames = Object.keys(priorities) as [Priority, ...Priority[]];
+
+export interface AgentDefaults {
+  readonly memory_bytes: number;
+  readonly fuel: number;
+  readonly inbox_messages: number;
+  readonly inbox_bytes: number;
+  readonly maxRestarts: number;
+}
+
+export const agentDefaults: AgentDefaults = {
+  memory_bytes: 64 * 1024 * 1024,
+  fuel: 50_000_000,
+  inbox_messages: 10_000,
+  inbox_bytes: 64 * 1024 * 1024,
+  maxRestarts: 5,
+};
+
+const memory_bytes_max = 4 * 1024 ** 3;
+const fuel_max = 1e15;
+const listed = 64;
+
+export const optionFields = {
+  durability: v.optional(choiceField(durabilities), "local"),
+  priority: v.optional(choiceField(priorityNames), "normal"),
+  /** What it may import, `log,send`; everything unless given, nothing when empty. */
+  capabilities: v.optional(listField(choiceField(capabilities), listed), capabilities.join(",")),
+  memory: v.optional(sizeField(64 * 1024, memory_bytes_max)),
+  fuel: v.optional(countField(1, fuel_max)),
+  inbox_messages: v.optional(countField(1, 10_000_000)),
+  inbox_bytes: v.optional(sizeField(1_024, memory_bytes_max)),
+  restart: v.optional(choiceField(["restart", "fail"]), "restart"),
+  max_restarts: v.optional(countField(0, 1_000)),
+  placement_strategy: v.optional(choiceField(placementStrategies)),
+  prefer_nodes: v.optional(listField(nodeIdField, listed), ""),
+  target_node: v.optional(nodeIdField),
+};
+
+export const deployQuery = v.strictObject({ name: agentNameField, ...optionFields });
+export const updateQuery = v.strictObject(optionFields);
+export type DeployQuery = v.InferInput<typeof deployQuery>;
+
+/** `strategy`: the cluster's own, for when the deployer names none. */
+export function deployOptions(
+  given: v.InferOutput<typeof updateQuery>,
+  defaults: AgentDefaults,
+  strategy: string,
+): DeployRequest["options"] {
+  const known = placementStrategies.find((name) => name === strategy) ?? "least_loaded";
+  return {
+    durability: given.durability,
+    priority: given.priority,
+    capabilities: [...new Set(given.capabilities)],
+    limits: {
+      memory_bytes: given.memory ?? defaults.memory_bytes,
+      fuel: given.fuel ?? defaults.fuel,
+      inbox_messages: given.inbox_messages ?? defaults.inbox_messages,
+      inbox_bytes: given.inbox_bytes ?? defaults.inbox_bytes,
+    },
+    restart: { policy: given.restart, maxRestarts: given.max_restarts ?? defaults.maxRestarts },
+    placement: {
+      strategy: given.placement_strategy ?? known,
+      preferNodes: given.prefer_nodes,
+      targetNode: given.target_node ?? null,
+    },
+  };
+}

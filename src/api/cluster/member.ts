@@ -1,0 +1,50 @@
+/** A member as the API shows it: what this node knows of it, which may be late. */
+import * as v from "valibot";
+import type { Member } from "../../cluster/membership.ts";
+import { formatAddress } from "../../ports/datagrams.ts";
+import { timeSchema } from "../http/fields.ts";
+
+export const memberSchema = v.object({
+  id: v.string(),
+  status: v.picklist(["alive", "suspect", "failed", "left"]),
+  address: v.string(),
+  /** Its API's URL; empty when it listens on loopback only. */
+  api: v.string(),
+  region: v.string(),
+  zone: v.string(),
+  version: v.string(),
+  services: v.array(v.string()),
+  weight: v.number(),
+  agents: v.number(),
+  max_agents: v.number(),
+  cpu_percent: v.number(),
+  memory_bytes: v.number(),
+  memory_percent: v.number(),
+  boot_epoch: v.number(),
+  incarnation: v.number(),
+  last_seen: timeSchema,
+});
+export type MemberView = v.InferOutput<typeof memberSchema>;
+
+export function memberView(member: Member): MemberView {
+  const { tags, load } = member;
+  return {
+    id: member.id,
+    status: member.status,
+    address: formatAddress(member.address),
+    api: tags.api,
+    region: tags.region,
+    zone: tags.zone,
+    version: tags.version,
+    services: [...tags.services],
+    weight: tags.weight,
+    agents: load.agents,
+    max_agents: tags.maxAgents,
+    cpu_percent: load.cpu_percent,
+    memory_bytes: load.memory_bytes,
+    memory_percent: load.memory_percent,
+    boot_epoch: member.bootEpoch,
+    incarnation: member.incarnation,
+    last_seen: new Date(member.lastSeen_ms).toISOString(),
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * `/api/cluster/…` with the documented field names: nodes, assignments, statistics, leader, balance.
+ * A node is registered by gossip; what needs an elected leader says that there is none.
+ */
+import * as v from "valibot";
+import { CaxtonError } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import { agentStatuses, placementStrategies } from "../../wire/agent-spec.ts";
+import type { ApiRoutes } from "../http/endpoint.ts";
+import { choiceField, nodeIdField, timeSchema } from "../http/fields.ts";
+import { FieldsError } from "../http/problem.ts";
+import { type NodeView, type NodeViewer, nodeRoles, nodeSchema, nodeStatus, nodeStatuses, nodeView } from "./node.ts";
+
+export const nodesQuery = v.strictObject({
+  role: v.optional(v.picklist(nodeRoles, `not one of ${nodeRoles.join(", ")}`)),
+  status: v.optional(v.picklist(nodeStatuses, `not one of ${nodeStatuses.join(", ")}`)),
+  service: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  region: v.optional(v.pipe(v.string(), v.maxLength(64))),
+});
+export const nodesAnswer = v.object({ nodes: v.array(nodeSchema), count: v.number() });
+
+export const assignmentsAnswer = v.object({
+  assignments: v.array(
+    v.object({
+      agent_name: v.string(),
+      node_id: v.string(),
+      /** Null when only the owner knows. */
+      assigned_at: v.nullable(timeSchema),
+      status: v.picklist([...agentStatuses, "orphaned"]),
+      epoch: v.number(),
+      revision: v.number(),
+    }),
+  ),
+  count: v.number(),
+});
+
+const counts = v.record(v.string(), v.number());
+export const statsAnswer = v.object({
+  local_node: v.string(),
+  is_leader: v.boolean(),
+  total_assignments: v.number(),
+  registry: v.object({
+    total_nodes: v.number(),
+    healthy_nodes: v.number(),
+    online_nodes: v.number(),
+    total_agents: v.number(),
+    max_agents: v.number(),
+    utilization_pct: v.number(),
+    nodes_by_role: counts,
+    nodes_by_status: counts,
+  }),
+  balancer: v.object({ strategy: v.string(), round_robin_index: v.number() }),
+});
+export type StatsAnswer = v.InferOutput<typeof statsAnswer>;
+
+export function addNodes(api: ApiRoutes): void {
+  const { cluster, node: self } = api.services;
+  const viewer = async (): Promise<NodeViewer> => {
+    const { leader } = await cluster.status();
+    return { self, leader, startedAt_ms: cluster.startedAt_ms(), now_ms: api.clock.wall_ms() };
+  };
+  const tag = "cluster (documented shapes)";
+  api.add(
+    "get",
+    "/api/cluster/nodes",
+    { tag, summary: "List the nodes", query: nodesQuery, answer: nodesAnswer },
+    async ({ query }) => {
+      const by = await viewer();
+      const wanted = cluster.members().filter((member) => query.status === undefined || nodeStatus(member) === query.status);
+      const nodes = wanted
+        .map((member) => nodeView(member, by))
+        .filter((node) => query.role === undefined || node.role === query.role)
+        .filter((node) => query.service === undefined || node.services.includes(query.service))
+        .filter((node) => query.region === undefined || node.region === query.region);
+      return { nodes, count: nodes.length };
+    },
+  );
+  api.add(
+    "get",
+    "/api/cluster/nodes/:id",
+    { tag, summary: "Details of one node", params: v.object({ id: nodeIdField }), answer: nodeSchema },
+    async ({ params }) => {
+      const member = cluster.members().find(({ id }) => id === params.id);
+      if (member === undefined) throw new CaxtonError("node_not_found", `No node ${quote(params.id)} is known`);
+      return nodeView(member, await viewer());
+    },
+  );
+  api.add(
+    "get",
+    "/api/cluster/assignments",
+    { tag, summary: "Which node hosts which agent", answer: assignmentsAnswer },
+    () => {
+      const assignments = cluster.assignments().map((entry) => ({
+        agent_name: entry.agent,
+        node_id: entry.node,
+        assigned_at: entry.assignedAt_ms === undefined ? null : new Date(entry.assignedAt_ms).toISOString(),
+        status: entry.orphaned ? ("orphaned" as const) : entry.status,
+        epoch: entry.epoch,
+        revision: entry.revision,
+      }));
+      return { assignments, count: assignments.length };
+    },
+  );
+  api.add("get", "/api/cluster/stats", { tag, summary: "Statistics of the cluster", answer: statsAnswer }, async () => {
+    const by = await viewer();
+    const nodes = cluster.members().map((member) => nodeView(member, by));
+    return {
+      local_node: self,
+      is_leader: by.leader === self,
+      total_assignments: cluster.assignments().length,
+      registry: registryOf(nodes),
+      balancer: cluster.balancing(),
+    };
+  });
+  addLeaderAndBalance(api, tag, viewer);
+}
+
+function addLeaderAndBalance(api: ApiRoutes, tag: string, viewer: () => Promise<NodeViewer>): void {
+  const { cluster } = api.services;
+  api.add(
+    "get",
+    "/api/cluster/leader",
+    { tag, summary: "The current leader", answer: v.object({ leader: nodeSchema }) },
+    async () => {
+      const by = await viewer();
+      const member = cluster.members().find(({ id }) => id === by.leader);
+      if (member === undefined) throw new CaxtonError("not_found", "The cluster has no elected leader");
+      return { leader: nodeView(member, by) };
+    },
+  );
+  api.add(
+    "post",
+    "/api/cluster/balance",
+    {
+      tag,
+      summary: "Choose the placement strategy",
+      query: v.strictObject({ strategy: v.string() }),
+      answer: v.object({ success: v.boolean(), strategy: v.string() }),
+    },
+    ({ query }) => {
+      const result = v.safeParse(choiceField(placementStrategies), query.strategy);
+      if (!result.success) {
+        const message = `not one of ${placementStrategies.join(", ")}`;
+        throw new FieldsError("invalid_body", `Strategy ${quote(query.strategy)} is ${message}`, [{ field: "strategy", message }]);
+      }
+      cluster.setBalancing(result.output);
+      return { success: true, strategy: cluster.balancing().strategy };
+    },
+  );
+}
+
+function registryOf(nodes: readonly NodeView[]): StatsAnswer["registry"] {
+  const there = nodes.filter(({ status }) => status === "online");
+  const total_agents = there.reduce((sum, node) => sum + node.active_agents, 0);
+  const max_agents = there.reduce((sum, node) => sum + node.max_agents, 0);
+  return {
+    total_nodes: nodes.length,
+    healthy_nodes: nodes.filter(({ healthy }) => healthy).length,
+    online_nodes: there.length,
+    total_agents,
+    max_agents,
+    utilization_pct: max_agents === 0 ? 0 : Math.round((1_000 * total_agents) / max_agents) / 10,
+    nodes_by_role: countBy(nodes, ({ role }) => role),
+    nodes_by_status: countBy(nodes, ({ status }) => status),
+  };
+}
+
+function countBy(nodes: readonly NodeView[], keyOf: (node: NodeView) => string): Record<string, number> {
+  const counted: Record<string, number> = {};
+  for (const node of nodes) counted[keyOf(node)] = (counted[keyOf(node)] ?? 0) + 1;
+  return counted;
+}

@@ -1,0 +1,74 @@
+/** `/api/v1/cluster/…` of the commands that act: leave, remove, and the placement strategy. */
+import * as v from "valibot";
+import { placementStrategies } from "../../wire/agent-spec.ts";
+import type { ApiRoutes } from "../http/endpoint.ts";
+import { choiceField, durationField, nodeIdField } from "../http/fields.ts";
+
+const drain_ms_max = 3_600_000;
+/** An answer comes this long after the drain at the latest. */
+const leaveMargin_ms = 30_000;
+
+export const leaveBody = v.strictObject({
+  /** The node that answers unless given. */
+  node: v.optional(nodeIdField),
+  drain_timeout: v.optional(durationField(0, drain_ms_max), "60s"),
+});
+export const leaveAnswer = v.object({ node: v.string(), status: v.literal("leaving") });
+
+export const removeBody = v.strictObject({ node: nodeIdField, force: v.optional(v.boolean(), false) });
+export const removeAnswer = v.object({ node: v.string(), status: v.literal("removed") });
+
+export const balanceBody = v.strictObject({ strategy: choiceField(placementStrategies) });
+export const balanceAnswer = v.object({ strategy: v.string(), round_robin_index: v.number() });
+export type BalanceAnswer = v.InferOutput<typeof balanceAnswer>;
+
+export function addOperate(api: ApiRoutes): void {
+  const { cluster, node: self } = api.services;
+  api.add(
+    "post",
+    "/api/v1/cluster/leave",
+    {
+      tag: "cluster",
+      summary: "Let a node leave gracefully",
+      body: leaveBody,
+      answer: leaveAnswer,
+      status: 202,
+      timeout_ms: drain_ms_max + leaveMargin_ms,
+    },
+    async ({ body }) => {
+      const node = body.node ?? self;
+      await cluster.leave(node, body.drain_timeout);
+      return { node, status: "leaving" as const };
+    },
+  );
+  api.add(
+    "post",
+    "/api/v1/cluster/remove",
+    {
+      tag: "cluster",
+      summary: "Forget a member that is gone",
+      description: "Refused for a node that is alive unless forced. A node that is not gone comes back by itself.",
+      body: removeBody,
+      answer: removeAnswer,
+    },
+    async ({ body }) => {
+      await cluster.remove(body.node, body.force);
+      return { node: body.node, status: "removed" as const };
+    },
+  );
+  api.add(
+    "get",
+    "/api/v1/cluster/balance",
+    { tag: "cluster", summary: "The placement strategy in use", answer: balanceAnswer },
+    () => cluster.balancing(),
+  );
+  api.add(
+    "post",
+    "/api/v1/cluster/balance",
+    { tag: "cluster", summary: "Choose the placement strategy", body: balanceBody, answer: balanceAnswer },
+    ({ body }) => {
+      cluster.setBalancing(body.strategy);
+      return cluster.balancing();
+    },
+  );
+}

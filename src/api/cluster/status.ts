@@ -1,0 +1,73 @@
+/** `/api/v1/cluster/…` of the commands that look: status, ping, verify-auth, performance. */
+import * as v from "valibot";
+import type { ApiRoutes } from "../http/endpoint.ts";
+import { nodeIdField } from "../http/fields.ts";
+
+export const statusAnswer = v.object({
+  cluster: v.string(),
+  uuid: v.nullable(v.string()),
+  node: v.string(),
+  status: v.string(),
+  operations: v.picklist(["READ-WRITE", "READ-ONLY", "LOCAL-ONLY"]),
+  nodes_active: v.number(),
+  nodes_total: v.number(),
+  queued_writes: v.number(),
+  leader: v.nullable(v.string()),
+});
+export type StatusAnswer = v.InferOutput<typeof statusAnswer>;
+
+const roundTrip = v.nullable(v.number());
+export const pingAnswer = v.object({
+  node: v.string(),
+  udp_ms: roundTrip,
+  stream_ms: roundTrip,
+  message_ms: roundTrip,
+  error: v.nullable(v.string()),
+});
+export type PingAnswer = v.InferOutput<typeof pingAnswer>;
+
+const keyMatch = v.picklist(["match", "mismatch", "unknown"]);
+export const verifyAuthAnswer = v.object({
+  nodes: v.array(v.object({ node: v.string(), gossip_key: keyMatch, certificate: keyMatch, detail: v.string() })),
+});
+export type VerifyAuthAnswer = v.InferOutput<typeof verifyAuthAnswer>;
+
+export const performanceAnswer = v.object({
+  rows: v.array(
+    v.object({
+      metric: v.string(),
+      target: v.string(),
+      actual: v.nullable(v.string()),
+      ok: v.nullable(v.boolean()),
+    }),
+  ),
+});
+export type PerformanceAnswer = v.InferOutput<typeof performanceAnswer>;
+
+export function addStatus(api: ApiRoutes): void {
+  const { cluster } = api.services;
+  api.add(
+    "get",
+    "/api/v1/cluster/status",
+    { tag: "cluster", summary: "Is the cluster well, and what may it do", answer: statusAnswer },
+    () => cluster.status(),
+  );
+  api.add(
+    "get",
+    "/api/v1/cluster/ping",
+    { tag: "cluster", summary: "Measure round trips to a node", query: v.strictObject({ node: nodeIdField }), answer: pingAnswer },
+    ({ query }) => cluster.ping(query.node),
+  );
+  api.add(
+    "get",
+    "/api/v1/cluster/verify-auth",
+    { tag: "cluster", summary: "Do keys and certificates match on every node", answer: verifyAuthAnswer },
+    async () => ({ nodes: [...(await cluster.verifyAuth())] }),
+  );
+  api.add(
+    "get",
+    "/api/v1/cluster/performance",
+    { tag: "cluster", summary: "Measured figures beside their targets", answer: performanceAnswer },
+    async () => ({ rows: [...(await cluster.performance())] }),
+  );
+}

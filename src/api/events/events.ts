@@ -1,0 +1,81 @@
+/** `GET /api/v1/events`: what happens in the cluster, as this node sees it, as a resumable stream. */
+import * as v from "valibot";
+import { CaxtonError } from "../../base/errors.ts";
+import type { ApiRoutes } from "../http/endpoint.ts";
+import { countField, timeSchema } from "../http/fields.ts";
+import type { ClusterEvent } from "../services.ts";
+import { type ServerEvent, eventStream } from "./event-stream.ts";
+import { typeFilter } from "./type-globs.ts";
+
+/** Open streams at once on a node; more are refused. */
+export const streams_max = 256;
+/** Under the 10 s after which Bun's server ends an idle connection. */
+const heartbeat_ms = 8_000;
+/** The longest that a timer of the runtime can wait. */
+const lifetime_ms_max = 2 ** 31 - 1;
+
+export const eventSchema = v.object({
+  id: v.number(),
+  type: v.string(),
+  level: v.picklist(["info", "warn"]),
+  at: timeSchema,
+  text: v.string(),
+  data: v.record(v.string(), v.unknown()),
+});
+export type EventAnswer = v.InferOutput<typeof eventSchema>;
+
+const eventsQuery = v.strictObject({
+  types: v.optional(v.pipe(v.string(), v.maxLength(1_024, "longer than 1024 characters"))),
+  /** As the header Last-Event-ID, which wins. */
+  after: v.optional(countField(0, Number.MAX_SAFE_INTEGER)),
+});
+
+export function addEvents(api: ApiRoutes): void {
+  const { events } = api.services;
+  let open = 0;
+  api.add(
+    "get",
+    "/api/v1/events",
+    {
+      tag: "events",
+      summary: "Follow events",
+      description: "Server-sent events. Resume with Last-Event-ID. Ends when the token expires or the reader is too slow.",
+      query: eventsQuery,
+      answer: eventSchema,
+      answerMedia: "text/event-stream",
+      timeout_ms: 0,
+    },
+    ({ query }, c) => {
+      const wanted = typeFilter(query.types);
+      const after = lastEventId(c.req.raw.headers.get("last-event-id")) ?? query.after ?? null;
+      const headers = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no" };
+      if (c.req.method === "HEAD") return new Response(null, { headers });
+      if (open >= streams_max) throw new CaxtonError("too_many_requests", `This node already serves ${streams_max} event streams`);
+      open += 1;
+      const expires_ms = (c.var.request.principal?.expires_s ?? 0) * 1_000 - api.clock.wall_ms();
+      const body = eventStream({
+        source: (signal) => filtered(events.follow(after, signal), wanted),
+        clock: api.clock,
+        heartbeat_ms,
+        lifetime_ms: Math.min(Math.max(0, expires_ms), lifetime_ms_max),
+        closed: () => {
+          open -= 1;
+        },
+      });
+      return new Response(body, { headers });
+    },
+  );
+}
+
+async function* filtered(source: AsyncIterable<ClusterEvent>, wanted: (type: string) => boolean): AsyncIterable<ServerEvent> {
+  for await (const { id, type, level, at_ms, text, data } of source) {
+    if (!wanted(type)) continue;
+    const event: EventAnswer = { id, type, level, at: new Date(at_ms).toISOString(), text, data: { ...data } };
+    yield { id, type, data: event };
+  }
+}
+
+/** A browser repeats what it last saw; anything else is not ours and ignored. */
+function lastEventId(text: string | null): number | undefined {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

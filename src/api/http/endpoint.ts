@@ -1,0 +1,106 @@
+/**
+ * How a route is written: its schemas, its words for OpenAPI and its handler in one place. The
+ * wrapper validates, bounds the body and the time, and turns what the handler returns into JSON.
+ */
+import type { Hono } from "hono";
+import { type DescribeRouteOptions, uniqueSymbol } from "hono-openapi";
+import type * as v from "valibot";
+import { CaxtonError } from "../../base/errors.ts";
+import { formatDuration } from "../../base/durations.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { NodeServices } from "../services.ts";
+import { readJson } from "./body.ts";
+import { describeEndpoint } from "./describe.ts";
+import type { ApiContext, ApiEnv } from "./request.ts";
+import { type AnySchema, readQuery, validate } from "./validate.ts";
+
+export const jsonBody_bytes = 1024 * 1024;
+
+export interface Endpoint<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema> {
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Strict object of text fields; without it any query is refused. */
+  readonly query?: Q;
+  readonly params?: P;
+  readonly body?: B;
+  readonly bodyLimit_bytes?: number;
+  /** The handler reads the body itself: its media types, for the document. */
+  readonly media?: readonly string[];
+  /** Schema of the JSON answer with `status` (200 unless given). */
+  readonly answer?: R;
+  readonly status?: 200 | 201 | 202;
+  /** For the document where the answer is not JSON. */
+  readonly answerMedia?: string;
+  /** 0: no limit (streams). Otherwise the API's own. */
+  readonly timeout_ms?: number;
+}
+
+export interface Input<Q extends AnySchema, P extends AnySchema, B extends AnySchema> {
+  readonly query: v.InferOutput<Q>;
+  readonly params: v.InferOutput<P>;
+  readonly body: v.InferOutput<B>;
+}
+
+type Method = "get" | "post" | "put" | "delete";
+type Answer<T> = T | Response | Promise<T | Response>;
+
+/** What the nouns' files get: services, and a way to add routes. */
+export class ApiRoutes {
+  constructor(
+    readonly app: Hono<ApiEnv>,
+    readonly services: NodeServices,
+    readonly clock: Clock,
+    readonly requestTimeout_ms: number,
+  ) {}
+
+  add<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema>(
+    method: Method,
+    path: string,
+    endpoint: Endpoint<Q, P, B, R>,
+    handle: (input: Input<Q, P, B>, c: ApiContext) => Answer<v.InferInput<R>>,
+  ): void {
+    const timeout_ms = endpoint.timeout_ms ?? this.requestTimeout_ms;
+    const run = (c: ApiContext): Response | Promise<Response> => {
+      const text = readQuery(c.req.raw.url);
+      if (endpoint.query === undefined && Object.keys(text).length > 0) {
+        throw new CaxtonError("invalid_argument", `Query refused: ${path} takes no parameters`);
+      }
+      const query = endpoint.query && validate(endpoint.query, text, "invalid_argument", "Query");
+      const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
+      if (endpoint.body === undefined) return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms);
+      const { body: schema, bodyLimit_bytes } = endpoint;
+      const handled = readJson(c.req.raw, bodyLimit_bytes ?? jsonBody_bytes).then((value) => {
+        const body = validate(schema, value, "invalid_body", "Body");
+        return handle({ query, params, body }, c);
+      });
+      return this.#answer(handled, endpoint, timeout_ms);
+    };
+    const spec: DescribeRouteOptions = describeEndpoint(endpoint);
+    this.app.on(method.toUpperCase(), path, Object.assign(run, { [uniqueSymbol]: { spec } }));
+  }
+
+  #answer(
+    handled: Answer<unknown>,
+    endpoint: { readonly status?: number | undefined },
+    timeout_ms: number,
+  ): Response | Promise<Response> {
+    if (!(handled instanceof Promise)) return toResponse(handled, endpoint.status);
+    const answered = handled.then((value) => toResponse(value, endpoint.status));
+    return timeout_ms === 0 ? answered : this.#inTime(answered, timeout_ms);
+  }
+
+  #inTime<T>(work: Promise<T>, timeout_ms: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.after(timeout_ms, () => {
+        reject(new CaxtonError("timeout", `No answer within ${formatDuration(timeout_ms)}`));
+      });
+      work.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+}
+
+function toResponse(value: unknown, status = 200): Response {
+  if (value instanceof Response) return value;
+  return new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json" } });
+}

@@ -1,0 +1,20 @@
+/** Pages of lists that the node holds in memory: in order of a key, the cursor being the last key given. */
+
+export interface PageOf<T> {
+  readonly items: readonly T[];
+  readonly next_cursor: string | null;
+}
+
+/** `keyOf` gives unique names (`nameRule`), which are cursors as they stand. Items after the cursor, at most `limit`. */
+export function pageOf<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  query: { readonly limit: number; readonly cursor?: string | undefined },
+): PageOf<T> {
+  const { limit, cursor } = query;
+  const ordered = items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const after = cursor === undefined ? ordered : ordered.filter((item) => keyOf(item) > cursor);
+  const page = after.slice(0, limit);
+  const last = page.at(-1);
+  return { items: page, next_cursor: after.length > limit && last !== undefined ? keyOf(last) : null };
+}

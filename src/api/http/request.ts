@@ -1,0 +1,18 @@
+/** What every handler knows of its request; set by the gate before anything else runs. */
+import type { Context } from "hono";
+import type { Principal } from "../../security/tokens.ts";
+
+export interface RequestInfo {
+  readonly id: string;
+  readonly traceId: string;
+  readonly traceparent: string;
+  readonly started_ms: number;
+  /** Null on public routes. */
+  readonly principal: Principal | null;
+}
+
+export interface ApiEnv {
+  Variables: { request: RequestInfo };
+}
+
+export type ApiContext = Context<ApiEnv>;

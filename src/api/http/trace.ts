@@ -1,0 +1,58 @@
+/**
+ * Who asked, told apart: a request id (`X-Request-Id`, the client's when it is well-formed) and a W3C
+ * trace context (`traceparent`, https://www.w3.org/TR/trace-context/). A malformed one is ignored.
+ */
+import type { Entropy } from "../../ports/entropy.ts";
+
+export interface TraceContext {
+  /** 32 lower-case hexadecimal digits, not all zero. */
+  readonly traceId: string;
+  /** For the response and for messages sent on: our own span under the caller's trace. */
+  readonly traceparent: string;
+}
+
+const requestId = /^[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}$/;
+const parent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const zeroTrace = "0".repeat(32);
+const zeroSpan = "0".repeat(16);
+const pool_bytes = 2_400;
+
+export class RequestIds {
+  readonly #entropy: Entropy;
+  #pool = "";
+  #at = 0;
+
+  constructor(entropy: Entropy) {
+    this.#entropy = entropy;
+  }
+
+  requestId(given: string | null): string {
+    return given !== null && requestId.test(given) ? given : this.#hex(32);
+  }
+
+  trace(given: string | null): TraceContext {
+    const caller = given === null ? null : parseTraceparent(given);
+    const traceId = caller?.traceId ?? this.#hex(32);
+    return { traceId, traceparent: `00-${traceId}-${this.#hex(16)}-${caller?.flags ?? "00"}` };
+  }
+
+  /** Random hexadecimal digits, drawn from a pool so that a request costs no call to the system. */
+  #hex(digits: number): string {
+    if (this.#at + digits > this.#pool.length) {
+      this.#pool = Array.from(this.#entropy.bytes(pool_bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      this.#at = 0;
+    }
+    this.#at += digits;
+    return this.#pool.slice(this.#at - digits, this.#at);
+  }
+}
+
+/** The caller's trace, or null when the header is not one. Versions above 00 may carry more parts, 00 may not. */
+export function parseTraceparent(text: string): { readonly traceId: string; readonly flags: string } | null {
+  const match = parent.exec(text);
+  if (match === null) return null;
+  const [, version, traceId, spanId, flags, rest] = match as unknown as [string, string, string, string, string, string?];
+  if (version === "ff" || (version === "00" && rest !== undefined)) return null;
+  if (traceId === zeroTrace || spanId === zeroSpan) return null;
+  return { traceId, flags: version === "00" ? flags : (Number.parseInt(flags, 16) & 1) === 1 ? "01" : "00" };
+}

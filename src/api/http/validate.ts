@@ -1,0 +1,39 @@
+/** Query, path and body against their Valibot schema; a refusal names every field at fault. */
+import * as v from "valibot";
+import type { ErrorCode } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import { type FieldError, FieldsError } from "./problem.ts";
+
+export type AnySchema = v.GenericSchema;
+const fieldsShown = 10;
+
+/** The schema's output. Throws `FieldsError(code)`. `what` begins the sentence: "Query", "Body", "Path". */
+export function validate<S extends AnySchema>(schema: S, value: unknown, code: ErrorCode, what: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const fields = result.issues.slice(0, fieldsShown).map(fieldError);
+  const detail = fields.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");
+  throw new FieldsError(code, `${what} refused: ${detail}`, fields);
+}
+
+/** The parameters of a URL's query. Throws for one that is given twice. */
+export function readQuery(url: string): Record<string, string> {
+  const mark = url.indexOf("?");
+  const query: Record<string, string> = {};
+  if (mark === -1) return query;
+  for (const [name, value] of new URLSearchParams(url.slice(mark + 1))) {
+    if (Object.hasOwn(query, name)) {
+      const field = { field: name, message: "given twice" };
+      throw new FieldsError("invalid_argument", `Query refused: ${quote(name)} is given twice`, [field]);
+    }
+    Object.defineProperty(query, name, { value, enumerable: true });
+  }
+  return query;
+}
+
+function fieldError(issue: v.BaseIssue<unknown>): FieldError {
+  const field = (issue.path ?? []).map(({ key }) => String(key)).join(".").slice(0, 200);
+  if (issue.type === "strict_object" && issue.expected === "never") return { field, message: "unknown field" };
+  if (issue.received === "undefined") return { field, message: "missing" };
+  return { field, message: issue.message.slice(0, 300) };
+}

@@ -1,0 +1,228 @@
+/**
+ * A node's services held in memory, for testing the API and the client without a cluster: real in what
+ * it keeps (agents, messages, dead letters, events), with one echo rule in place of agents that run.
+ */
+import type {
+  AgentLogLine,
+  AgentView,
+  ClusterEvent,
+  Health,
+  NodeServices,
+  SendRequest,
+  SendResult,
+} from "../../src/api/services.ts";
+import { CaxtonError } from "../../src/base/errors.ts";
+import type { AgentName, MessageId, ModuleHash, NodeId } from "../../src/base/ids.ts";
+import type { Member, MemberStatus } from "../../src/cluster/membership.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { DeadLetter } from "../../src/store/store.ts";
+import type { AgentSpec } from "../../src/wire/agent-spec.ts";
+import { type Message, encodeMessage } from "../../src/wire/message.ts";
+
+interface HeldAgent {
+  spec: AgentSpec;
+  suspended: boolean;
+  logs: AgentLogLine[];
+}
+
+export class MemoryServices implements NodeServices {
+  readonly node = "node-1" as NodeId;
+  readonly version = "0.0.0-test";
+  readonly held = new Map<AgentName, HeldAgent>();
+  readonly known: Member[] = [];
+  readonly sent: SendRequest[] = [];
+  readonly letters: DeadLetter[] = [];
+  readonly past: ClusterEvent[] = [];
+  readonly left: { node: string; drain_ms: number }[] = [];
+  healthy = true;
+  followers = 0;
+  #strategy = "least_loaded";
+  #wake: (() => void)[] = [];
+
+  constructor(readonly clock: Clock) {
+    this.known.push(this.member("node-1", "alive"), this.member("node-2", "alive"), this.member("node-3", "failed"));
+  }
+
+  member(id: string, status: MemberStatus): Member {
+    return {
+      id: id as NodeId,
+      address: { host: "10.0.0.1", port: 7946 },
+      status,
+      bootEpoch: 1,
+      incarnation: 0,
+      tags: { version: "0.1.0", region: "eu", zone: "a", api: "", maxAgents: 100, weight: 100, services: ["agents"] },
+      load: { agents: 50, cpu_percent: 40, memory_bytes: 1_000_000, memory_percent: 60 },
+      lastSeen_ms: this.clock.wall_ms(),
+    };
+  }
+
+  emit(type: string, text: string): void {
+    this.past.push({ id: this.past.length + 1, type, level: "info", at_ms: this.clock.wall_ms(), text, data: { text } });
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  readonly cluster: NodeServices["cluster"] = {
+    members: () => this.known,
+    startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
+    status: () =>
+      Promise.resolve({
+        cluster: "test",
+        uuid: null,
+        node: this.node,
+        status: "HEALTHY (majority partition)",
+        operations: "READ-WRITE",
+        nodes_active: 2,
+        nodes_total: 3,
+        queued_writes: 0,
+        leader: null,
+      }),
+    assignments: () =>
+      [...this.held.values()].map(({ spec }) => ({
+        agent: spec.name,
+        node: this.node,
+        epoch: 1,
+        revision: spec.revision,
+        status: "running" as const,
+        module: spec.module,
+        orphaned: false,
+        assignedAt_ms: spec.deployedAt_ms,
+      })),
+    ping: (node) => {
+      if (!this.known.some(({ id }) => id === node)) throw new CaxtonError("node_not_found", `No node "${node}" is known`);
+      return Promise.resolve({ node, udp_ms: 0.5, stream_ms: null, message_ms: null, error: "stream: refused" });
+    },
+    leave: (node, drain_ms) => {
+      this.left.push({ node, drain_ms });
+      return Promise.resolve();
+    },
+    remove: (node, force) => {
+      const at = this.known.findIndex(({ id }) => id === node);
+      if (at === -1) throw new CaxtonError("node_not_found", `No node "${node}" is known`);
+      if (this.known[at]?.status === "alive" && !force) throw new CaxtonError("conflict", `Node "${node}" is alive`);
+      this.known.splice(at, 1);
+      return Promise.resolve();
+    },
+    verifyAuth: () =>
+      Promise.resolve([{ node: this.node, gossip_key: "match", certificate: "unknown", detail: "not asked" } as const]),
+    performance: () => Promise.resolve([{ metric: "Local routing P50", target: "< 100 µs", actual: null, ok: null }]),
+    balancing: () => ({ strategy: this.#strategy, round_robin_index: 0 }),
+    setBalancing: (strategy) => {
+      this.#strategy = strategy;
+    },
+  };
+
+  readonly agents: NodeServices["agents"] = {
+    deploy: async ({ name, wasm, options, principal }) => {
+      if (wasm[0] !== 0) throw new CaxtonError("invalid_module", "The module does not begin with \\0asm");
+      const before = this.held.get(name);
+      const revision = (before?.spec.revision ?? 0) + 1;
+      const module = "a".repeat(64) as ModuleHash;
+      const spec = { ...options, name, module, revision, epoch: 1, deployedAt_ms: this.clock.wall_ms(), deployedBy: principal };
+      this.held.set(name, { spec, suspended: false, logs: [] });
+      return { agent: this.#view(name), created: before === undefined, why: "least loaded" };
+    },
+    list: () => [...this.held.keys()].map((name) => ({ ...this.#view(name), detail: null })),
+    show: async (name) => this.#view(name),
+    remove: async (name) => {
+      this.#agent(name);
+      this.held.delete(name);
+    },
+    suspend: async (name) => {
+      this.#agent(name).suspended = true;
+    },
+    resume: async (name) => {
+      this.#agent(name).suspended = false;
+    },
+    logs: async (name, limit) => this.#agent(name).logs.slice(-limit),
+  };
+
+  readonly messages: NodeServices["messages"] = {
+    send: async (request) => this.#send(request),
+    list: async ({ conversation, limit, cursor }) => {
+      const all = this.sent.map(({ message }) => message).filter((m) => conversation === null || m.conversationId === conversation);
+      const start = Number(cursor ?? 0);
+      return { items: all.slice(start, start + limit), next: start + limit < all.length ? String(start + limit) : null };
+    },
+    conversations: async () => ({
+      items: [{ id: "c1", messages: 2, participants: ["~alice", "echo"], protocol: "", firstAt_ms: 0, lastAt_ms: 1_000 }],
+      next: null,
+    }),
+    deadLetters: async ({ limit }) => ({ items: this.letters.slice(0, limit), next: null }),
+    replayDeadLetters: async (ids) => this.#take(ids),
+    purgeDeadLetters: async (ids) => this.#take(ids),
+  };
+
+  readonly events: NodeServices["events"] = {
+    follow: (after, signal) => this.#follow(after, signal),
+  };
+
+  readonly health: NodeServices["health"] = {
+    live: () => Promise.resolve(this.#health()),
+    ready: () => Promise.resolve(this.#health()),
+  };
+
+  #health(): Health {
+    return { ok: this.healthy, checks: [{ name: "store", ok: this.healthy, detail: this.healthy ? "open" : "closed" }] };
+  }
+
+  #agent(name: AgentName): HeldAgent {
+    const held = this.held.get(name);
+    if (held === undefined) throw new CaxtonError("agent_not_found", `No agent "${name}"`);
+    return held;
+  }
+
+  #view(name: AgentName): AgentView {
+    const { spec, suspended } = this.#agent(name);
+    const detail = { spec, inbox: 0, inbox_bytes: 0, memory_bytes: 65_536, handled: 7, traps: 0, restarts: 0 };
+    const { revision, epoch, module } = spec;
+    return { name, node: this.node, status: suspended ? "suspended" : "running", revision, epoch, module, detail };
+  }
+
+  /** The agent `echo` answers with what it got; `mute` never does; others do not exist. */
+  #send(request: SendRequest): SendResult {
+    const { message, wait_ms, principal } = request;
+    const number = String(this.sent.length + 1).padStart(12, "0");
+    const messageId = `00000000-0000-7000-8000-${number}` as MessageId;
+    const complete: Message = { ...message, messageId, sender: `~${principal}` };
+    if (message.receiver !== "echo" && message.receiver !== "mute") {
+      throw new CaxtonError("agent_not_found", `No node hosts agent "${message.receiver}"`);
+    }
+    this.sent.push({ ...request, message: complete });
+    if (wait_ms === null) return { messageId, status: "delivered", reply: null };
+    if (message.receiver === "mute") throw new CaxtonError("timeout", `No reply from "mute" in time; message ${messageId} is delivered all the same`);
+    const reply: Message = { ...complete, performative: "inform", sender: "echo", receiver: `~${principal}`, inReplyTo: messageId };
+    return { messageId, status: "delivered", reply };
+  }
+
+  deadLetter(id: number, message: Message): void {
+    this.letters.push({ id, reason: "unknown_agent", detail: "nobody has it", at_ms: 0, message: encodeMessage(message) });
+  }
+
+  #take(ids: readonly number[] | "all"): number {
+    const before = this.letters.length;
+    const kept = ids === "all" ? [] : this.letters.filter(({ id }) => !ids.includes(id));
+    this.letters.splice(0, before, ...kept);
+    return before - kept.length;
+  }
+
+  async *#follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {
+    this.followers += 1;
+    try {
+      let next = after ?? this.past.length;
+      while (!signal.aborted) {
+        const event = this.past[next];
+        if (event !== undefined) {
+          next += 1;
+          yield event;
+        } else {
+          await new Promise<void>((resolve) => {
+            this.#wake.push(resolve);
+            signal.addEventListener("abort", () => resolve(), { once: true });
+          });
+        }
+      }
+    } finally {
+      this.followers -= 1;
+    }
+  }
+}
