@@ -1,11 +1,13 @@
 /**
  * What main and an agent thread say to each other. Messages travel in batches: one transferred
- * buffer of entries, each `u32 ticket` then an encoded message (which carries its own length).
- * A ticket is the sender's number for an entry; the other side answers it with an outcome
- * (wire/outcome.ts), as a byte.
+ * buffer of entries (messaging/message-batch.ts). A ticket is the sender's number for an entry; the
+ * other side answers it with an outcome (wire/outcome.ts), as a byte.
  */
-import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { AgentName, NodeId } from "../base/ids.ts";
 import type { MessagePortLike } from "../ports/threads.ts";
+import type { PreparedModule } from "../wasm/prepare.ts";
+import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 
 export type ToAgentThread =
@@ -16,21 +18,31 @@ export type ToAgentThread =
       readonly seed: number;
       readonly store: MessagePortLike;
     }
-  /** Start or replace an agent. `wasm` is instrumented; the thread keeps a compiled module a hash. */
+  /**
+   * Start or replace an agent. The thread keeps compiled modules by `moduleKey`; null when main thinks it has it.
+   * At most one of host, stop, suspend, resume is under way for an agent.
+   */
   | {
       readonly kind: "host";
       readonly request: number;
       readonly spec: AgentSpec;
-      readonly wasm: Uint8Array | null;
+      readonly module: PreparedModule | null;
       readonly suspended: boolean;
     }
-  /** `forget`: its durable records go too, its mail becomes dead letters. */
+  /**
+   * A volatile agent's mail becomes dead letters. A durable one's stays in the store with its state, and with what
+   * `save` gives unless `forget`: then main removes its records next.
+   */
   | { readonly kind: "stop"; readonly request: number; readonly agent: AgentName; readonly forget: boolean }
   | { readonly kind: "suspend" | "resume"; readonly request: number; readonly agent: AgentName }
   | { readonly kind: "deliver"; readonly batch: Uint8Array }
-  /** Outcomes of a `send` batch of the thread: pairs of u32 ticket and u8 outcome, packed. */
+  /**
+   * Outcomes of a `send` batch of the thread. They free its window, no more: a message that could not be delivered
+   * has been ended by the router (dead letter) before its outcome comes.
+   */
   | { readonly kind: "outcomes"; readonly packed: Uint8Array }
-  | { readonly kind: "stats"; readonly request: number }
+  /** Totals of the thread, and the figures of those agents. */
+  | { readonly kind: "stats"; readonly request: number; readonly agents: readonly AgentName[] }
   /** Handle what is running, commit, answer `stopped`, exit. */
   | { readonly kind: "shutdown"; readonly deadline_ms: number };
 
@@ -40,27 +52,17 @@ export type FromAgentThread =
   | {
       readonly kind: "done";
       readonly request: number;
-      readonly error: { readonly code: string; readonly detail: string } | null;
+      readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
     }
-  | { readonly kind: "needs_module"; readonly request: number; readonly module: ModuleHash }
-  /** Messages of this thread's agents to receivers elsewhere. Flag byte before each ticket: 1 = already in the outbox. */
+  | { readonly kind: "needs_module"; readonly request: number }
+  /** Messages of this thread's agents to receivers elsewhere. Flag 1: already in the outbox. */
   | { readonly kind: "send"; readonly batch: Uint8Array }
   | { readonly kind: "outcomes"; readonly packed: Uint8Array }
-  | { readonly kind: "agent"; readonly event: AgentEvent }
+  | { readonly kind: "events"; readonly events: readonly AgentEvent[] }
   | { readonly kind: "stats"; readonly request: number; readonly stats: AgentThreadStats }
+  /** The store refuses commits (`reason`), or takes them again (null). */
+  | { readonly kind: "storage"; readonly reason: string | null }
   | { readonly kind: "stopped" };
-
-export type TrapKind =
-  | "fuel"
-  | "call_depth"
-  | "memory"
-  | "table"
-  | "unreachable"
-  | "out_of_bounds"
-  | "arithmetic"
-  | "indirect_call"
-  | "abi"
-  | "other";
 
 export type AgentEvent =
   | {
@@ -84,7 +86,7 @@ export type AgentEvent =
       readonly text: string;
       readonly at_ms: number;
     }
-  /** The thread ended a message itself: it is in the dead letters, durably. */
+  /** The thread ended a message itself: a dead letter, in the store with the next commit. */
   | {
       readonly kind: "dead_letter";
       readonly agent: AgentName;
@@ -104,11 +106,18 @@ export interface AgentStats {
 }
 
 export interface AgentThreadStats {
+  /** Of the agents that were asked for and are here. */
   readonly agents: readonly AgentStats[];
+  readonly agentsByStatus: Readonly<Record<AgentStatus, number>>;
+  readonly inbox: number;
+  readonly inbox_bytes: number;
+  readonly memory_bytes: number;
+  readonly traps: number;
+  readonly restarts: number;
   readonly handled: number;
   readonly fuel: number;
   readonly trapsByKind: Readonly<Record<string, number>>;
-  /** Accepted-to-handled times: upper bounds in ms and counts, cumulative, for the Prometheus histogram. */
+  /** Accepted-to-handled times since the start: upper bounds in ms, and counts of each bucket (one more than bounds). */
   readonly latency: {
     readonly bounds_ms: readonly number[];
     readonly counts: readonly number[];
@@ -116,6 +125,8 @@ export interface AgentThreadStats {
   };
   readonly latency_p50_ms: number;
   readonly latency_p99_ms: number;
+  /** Sent elsewhere and not answered yet. */
+  readonly outgoing: number;
   /** Time to instantiate and init agents, most recent 512. */
   readonly startup_ms: readonly number[];
 }

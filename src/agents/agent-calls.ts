@@ -1,0 +1,184 @@
+/**
+ * The host's side of one agent's calls: gathers what a handler does (sends, state writes, timers) so
+ * that all of it can be kept when the call returned, or undone when it trapped.
+ */
+import type { ConversationGuard } from "../messaging/conversation-guard.ts";
+import { fastReceiver, latin1Bytes } from "../messaging/fast-ascii.ts";
+import { sealOutgoing } from "../messaging/outgoing-message.ts";
+import { checkMessage, contentLimit_bytes, messageLimit_bytes } from "../wire/message.ts";
+import type { HostFunctions } from "../wasm/host.ts";
+import { WireError } from "../wire/cursor.ts";
+import type { AgentState, StateWrite } from "./agent-state.ts";
+import type { AgentTimers, TimerChange } from "./agent-timers.ts";
+import type { AgentWorld, Outgoing } from "./agent-world.ts";
+import { abiErrors, sendsPerCall, sendsPerCall_bytes } from "./host-calls.ts";
+import { LogLimit } from "./log-limit.ts";
+import type { HostedAgent } from "./hosted-agent.ts";
+
+const levels = ["debug", "info", "warn", "error"] as const;
+const lenientUtf8 = new TextDecoder();
+
+/** What one call left behind. */
+export interface CallEffects {
+  readonly sends: readonly Outgoing[];
+  readonly state: readonly StateWrite[];
+  readonly timers: readonly TimerChange[];
+}
+
+const noSends: readonly Outgoing[] = [];
+
+export class AgentCalls implements HostFunctions {
+  readonly #world: AgentWorld;
+  readonly #agent: HostedAgent;
+  readonly #state: AgentState;
+  readonly #timers: AgentTimers;
+  readonly #guard: ConversationGuard;
+  readonly #sender: Uint8Array;
+  readonly #logLimit = new LogLimit();
+  #sends: Outgoing[] = [];
+  #sent_bytes = 0;
+  #now_ms = 0;
+  #trace: Uint8Array | undefined;
+
+  constructor(
+    world: AgentWorld,
+    agent: HostedAgent,
+    parts: { readonly state: AgentState; readonly timers: AgentTimers; readonly guard: ConversationGuard },
+  ) {
+    this.#world = world;
+    this.#agent = agent;
+    this.#state = parts.state;
+    this.#timers = parts.timers;
+    this.#guard = parts.guard;
+    this.#sender = latin1Bytes(agent.name);
+  }
+
+  /** A call begins; `trace` is the handled message's trace context. */
+  begin(trace: Uint8Array | undefined): void {
+    this.#trace = trace;
+    this.#now_ms = 0;
+  }
+
+  /** The call returned: what it left, for the thread to carry out. `collect`: state writes are wanted too. */
+  finish(collect: boolean): CallEffects {
+    const sends = this.#sends.length === 0 ? noSends : this.#sends;
+    if (this.#sends.length > 0) {
+      this.#sends = [];
+      this.#sent_bytes = 0;
+      this.#guard.commit();
+    }
+    return { sends, state: this.#state.commit(collect), timers: this.#timers.commit() };
+  }
+
+  /** The call trapped: nothing of it happened. */
+  undo(): void {
+    for (const { bytes, receiver, target } of this.#sends) {
+      if (target === undefined) this.#world.window.release(bytes.length, receiver);
+      else target.inbox.release(bytes.length);
+    }
+    this.#sends = [];
+    this.#sent_bytes = 0;
+    this.#state.undo();
+    this.#timers.undo();
+    this.#guard.undo();
+  }
+
+  log(level: 0 | 1 | 2 | 3, text: Uint8Array): void {
+    this.note(levels[level], lenientUtf8.decode(text));
+  }
+
+  /** A line in the agent's log, by the agent or about it. */
+  note(level: (typeof levels)[number], text: string): void {
+    const { clock } = this.#world;
+    if (!this.#logLimit.admit(clock.now_ms())) return;
+    const at_ms = clock.wall_ms();
+    const dropped = this.#logLimit.takeDropped();
+    const agent = this.#agent.name;
+    if (dropped > 0) {
+      const left = `${dropped} lines left out: more than 200 a second`;
+      this.#world.event({ kind: "log", agent, level: "warn", text: left, at_ms });
+    }
+    this.#world.event({ kind: "log", agent, level, text, at_ms });
+  }
+
+  send(guest: Uint8Array): number {
+    if (guest.length > messageLimit_bytes) return abiErrors.tooLarge;
+    const refused = this.#refusal(guest);
+    if (refused !== undefined) {
+      this.note("error", `send refused: ${refused}`);
+      return abiErrors.invalid;
+    }
+    if (this.#sends.length >= sendsPerCall || this.#sent_bytes + guest.length > sendsPerCall_bytes) {
+      return abiErrors.tooManySends;
+    }
+    const bytes = sealOutgoing(guest, this.#sender, this.#trace, this.#world.ids, this.now());
+    const receiver = fastReceiver(bytes);
+    const target = this.#world.find(receiver);
+    if (target === undefined) {
+      if (!this.#world.window.reserve(bytes.length, receiver)) return abiErrors.queueFull;
+    } else {
+      if (bytes[3] === exactlyOnce && !target.durable) {
+        this.note("error", `send refused: exactly_once to "${receiver}", which is volatile`);
+        return abiErrors.invalid;
+      }
+      if (target.durable && this.#world.commits.full) return abiErrors.queueFull;
+      if (!target.inbox.reserve(bytes.length)) return abiErrors.queueFull;
+    }
+    this.#sends.push({ bytes, receiver, target });
+    this.#sent_bytes += bytes.length;
+    return 0;
+  }
+
+  now(): number {
+    if (this.#now_ms === 0) this.#now_ms = this.#world.clock.wall_ms();
+    return this.#now_ms;
+  }
+
+  random(): bigint {
+    const { prng } = this.#world;
+    return BigInt.asIntN(64, (BigInt(prng.u32()) << 32n) | BigInt(prng.u32()));
+  }
+
+  timerSet(id: number, delay_ms: number): number {
+    return this.#timers.set(id, delay_ms, this.now()) ? 0 : abiErrors.tooManyTimers;
+  }
+
+  timerCancel(id: number): number {
+    this.#timers.cancel(id);
+    return 0;
+  }
+
+  stateGet(key: Uint8Array): Uint8Array | undefined {
+    return this.#state.get(key);
+  }
+
+  stateSet(key: Uint8Array, value: Uint8Array): number {
+    return this.#state.set(key, value) ? 0 : abiErrors.stateLimit;
+  }
+
+  stateDelete(key: Uint8Array): number {
+    return this.#state.delete(key) ? 0 : abiErrors.stateLimit;
+  }
+
+  stateNext(key: Uint8Array): Uint8Array | undefined {
+    return this.#state.next(key);
+  }
+
+  /** Why the bytes may not be sent, or undefined. */
+  #refusal(guest: Uint8Array): string | undefined {
+    try {
+      if (checkMessage(guest) !== guest.length) return "trailing bytes after the message";
+    } catch (error) {
+      if (error instanceof WireError) return error.message;
+      throw error;
+    }
+    if (((guest[42] as number) | (guest[43] as number)) === 0) return "no receiver";
+    if (((guest[60] as number) | (guest[61] as number) | (guest[62] as number) | (guest[63] as number)) === 0) {
+      return `no content (1 byte to ${contentLimit_bytes} bytes)`;
+    }
+    return this.#guard.sending(guest);
+  }
+}
+
+/** The byte of `exactly_once` in `deliveries`. */
+const exactlyOnce = 2;

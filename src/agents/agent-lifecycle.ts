@@ -1,0 +1,219 @@
+/**
+ * Starting, replacing, stopping, suspending and recovering the agents of a thread. All of it waits for
+ * what is under way in the commit queue, so that an agent never leaves effects behind half done.
+ */
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { quote } from "../base/ids.ts";
+import type { AgentName } from "../base/ids.ts";
+import type { ConversationGuard } from "../messaging/conversation-guard.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { RecoveredAgent, Store } from "../store/store.ts";
+import type { PreparedModule } from "../wasm/prepare.ts";
+import { AgentTrap } from "../wasm/trap.ts";
+import type { AgentSpec } from "../wire/agent-spec.ts";
+import { savedLimit_bytes } from "../wire/journal-codec.ts";
+import type { JournalRecord } from "../wire/journal-record.ts";
+import type { AgentWorld } from "./agent-world.ts";
+import { HostedAgent } from "./hosted-agent.ts";
+import { moduleKey } from "./module-key.ts";
+import type { ThreadMail } from "./thread-mail.ts";
+
+/** Agents that one thread takes. */
+export const agentsPerThreadLimit = 100_000;
+/** How long between attempts to recover an agent from a store that does not answer. */
+const recoverRetry_ms = 500;
+/** States of `save` that go to the store in one commit at shutdown. */
+const savesPerCommit = 64;
+
+const nothingStored: RecoveredAgent = { inbox: [], state: [], timers: [], handled: [], saved: undefined };
+
+export interface LifecycleParts {
+  readonly world: AgentWorld;
+  readonly mail: ThreadMail;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly agents: Map<string, HostedAgent>;
+  /** Compiles; throws `invalid_module`. */
+  readonly addModule: (key: string, module: PreparedModule) => Promise<void>;
+  readonly newGuard: (agent: AgentName) => ConversationGuard;
+}
+
+export class AgentLifecycle {
+  readonly #parts: LifecycleParts;
+  readonly #hosting: string[] = [];
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+  }
+
+  /** "needs_module" when the thread does not have it. Throws `CaxtonError` when the agent does not run then. */
+  async host(spec: AgentSpec, module: PreparedModule | null, suspended: boolean): Promise<"hosted" | "needs_module"> {
+    const key = moduleKey(spec);
+    this.#hosting.push(key);
+    try {
+      if (!this.#parts.world.handlers.has(key)) {
+        if (module === null) return "needs_module";
+        await this.#parts.addModule(key, module);
+      }
+      const existing = this.#parts.agents.get(spec.name);
+      if (existing === undefined) await this.#start(spec, suspended);
+      else await this.#replace(existing, spec, suspended);
+      return "hosted";
+    } finally {
+      this.#hosting.splice(this.#hosting.indexOf(key), 1);
+    }
+  }
+
+  /** Keys of the modules that agents of the thread have or are about to have. */
+  modulesInUse(): ReadonlySet<string> {
+    const keys = new Set(this.#hosting);
+    for (const agent of this.#parts.agents.values()) keys.add(moduleKey(agent.spec));
+    return keys;
+  }
+
+  async stop(name: AgentName, forget: boolean): Promise<void> {
+    const agent = this.#agent(name);
+    const { agents, world, store } = this.#parts;
+    agent.leaving = true;
+    await this.#quiet(agent);
+    // Once more: what other agents of this thread sent it may be in the commit that gathers now.
+    await world.commits.passed();
+    if (agent.durable && !forget) {
+      const saved = this.#saved(agent);
+      if (saved !== undefined) await store.append([saved]);
+    }
+    agents.delete(name);
+    this.#endVolatileMail(agent, "agent_removed", "The agent was removed");
+    agent.unload();
+  }
+
+  suspend(name: AgentName): void {
+    this.#agent(name).suspended = true;
+  }
+
+  /** Also brings a failed agent back. */
+  async resume(name: AgentName): Promise<void> {
+    const agent = this.#agent(name);
+    agent.suspended = false;
+    if (agent.failure !== undefined) agent.revive();
+    this.#parts.world.wake(agent);
+    await this.#startedOrThrow(agent);
+  }
+
+  /** Forgets what the agent has in memory and takes it from the store again. */
+  recover(agent: HostedAgent): void {
+    const { store, clock, agents, world, mail } = this.#parts;
+    agent.unload();
+    agent.leaving = true;
+    const attempt = (): void => {
+      if (agents.get(agent.name) !== agent) return;
+      store.recoverAgent(agent.name).then(
+        (recovered) => {
+          if (agents.get(agent.name) !== agent) return;
+          agent.load(recovered);
+          agent.ready = true;
+          agent.leaving = false;
+          mail.takeReturned(agent);
+          world.wake(agent);
+        },
+        () => clock.after(recoverRetry_ms, attempt),
+      );
+    };
+    attempt();
+  }
+
+  /** Nothing runs any more; resolves when everything is on disk. Mail of volatile agents becomes dead letters. */
+  async shutdown(): Promise<void> {
+    const { agents, world, store } = this.#parts;
+    for (const agent of agents.values()) agent.leaving = true;
+    await world.commits.passed();
+    let saves: JournalRecord[] = [];
+    for (const agent of agents.values()) {
+      await this.#quiet(agent);
+      this.#endVolatileMail(agent, "node_stopped", "The node stopped before its volatile agent handled it");
+      const saved = agent.durable ? this.#saved(agent) : undefined;
+      if (saved !== undefined) saves.push(saved);
+      if (saves.length < savesPerCommit) continue;
+      await store.append(saves);
+      saves = [];
+    }
+    if (saves.length > 0) await store.append(saves);
+    while (world.commits.notes > 0) await world.commits.passed();
+    await world.commits.passed();
+  }
+
+  async #start(spec: AgentSpec, suspended: boolean): Promise<void> {
+    const { world, store, agents, newGuard } = this.#parts;
+    if (agents.size >= agentsPerThreadLimit) {
+      throw new CaxtonError("no_capacity", `The thread hosts ${agentsPerThreadLimit} agents already`);
+    }
+    const agent = new HostedAgent(world, spec, newGuard(spec.name));
+    agent.suspended = suspended;
+    agents.set(spec.name, agent);
+    try {
+      agent.load(agent.durable ? await store.recoverAgent(spec.name) : nothingStored);
+    } catch (error) {
+      agents.delete(spec.name);
+      throw error;
+    }
+    agent.ready = true;
+    world.wake(agent);
+    await this.#startedOrThrow(agent);
+  }
+
+  async #replace(agent: HostedAgent, spec: AgentSpec, suspended: boolean): Promise<void> {
+    if ((spec.durability === "volatile") === agent.durable) {
+      const [from, to] = [agent.spec.durability, spec.durability];
+      throw new CaxtonError(
+        "conflict",
+        `Agent ${quote(spec.name)} cannot change from ${from} to ${to} in place: remove it first, then deploy it again`,
+      );
+    }
+    agent.paused = true;
+    try {
+      await this.#quiet(agent);
+      agent.replace(spec);
+      agent.suspended = suspended;
+    } catch (error) {
+      if (!(error instanceof AgentTrap)) throw error;
+      const detail = `New revision of ${quote(spec.name)} trapped (${error.kind}: ${error.detail}); the old one stays`;
+      throw new CaxtonError("invalid_module", detail, { cause: error });
+    } finally {
+      agent.paused = false;
+      this.#parts.world.wake(agent);
+    }
+  }
+
+  async #startedOrThrow(agent: HostedAgent): Promise<void> {
+    const failure = await agent.started();
+    if (failure !== undefined) throw new CaxtonError("agent_failed", `Agent ${quote(agent.name)} failed: ${failure}`);
+  }
+
+  async #quiet(agent: HostedAgent): Promise<void> {
+    while (agent.uncommitted > 0) await this.#parts.world.commits.passed();
+  }
+
+  #saved(agent: HostedAgent): JournalRecord | undefined {
+    try {
+      const state = agent.save();
+      if (state === undefined) return undefined;
+      if (state.length <= savedLimit_bytes) return { kind: "saved", agent: agent.name, state };
+      agent.calls.note("error", `save gave ${state.length} bytes, at most ${savedLimit_bytes}: its memory is not kept`);
+      return undefined;
+    } catch (error) {
+      agent.calls.note("error", `save failed, its memory is not kept: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
+  #endVolatileMail(agent: HostedAgent, reason: string, detail: string): void {
+    if (agent.durable) return;
+    for (const { bytes } of agent.inbox.takeAll()) this.#parts.mail.deadLetter(agent, reason, detail, bytes);
+  }
+
+  #agent(name: AgentName): HostedAgent {
+    const agent = this.#parts.agents.get(name);
+    if (agent === undefined) throw new CaxtonError("agent_not_found", `No agent ${quote(name)} on this thread`);
+    return agent;
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * The core of an agent thread: takes main's messages, runs agents a bounded slice at a time, and sends
+ * what gathered once a slice. Knows no runtime: its entry (agent-thread-main.ts) joins it to a worker.
+ */
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { unreachable } from "../base/assert.ts";
+import { latencyBounds_ms } from "../base/latency-histogram.ts";
+import type { AgentName, NodeId } from "../base/ids.ts";
+import { Prng } from "../base/prng.ts";
+import type { ConversationGuard } from "../messaging/conversation-guard.ts";
+import { MessageIds } from "../messaging/outgoing-message.ts";
+import { OutgoingWindow } from "../messaging/outgoing-window.ts";
+import { Scheduler } from "../messaging/scheduler.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Store } from "../store/store.ts";
+import type { PreparedModule } from "../wasm/prepare.ts";
+import type { AgentStatus } from "../wire/agent-spec.ts";
+import { AgentLifecycle } from "./agent-lifecycle.ts";
+import { ThreadTimers } from "./agent-timers.ts";
+import type { AgentWorld, Outgoing } from "./agent-world.ts";
+import { CommitQueue, type CommitEntry } from "./commit-queue.ts";
+import type { HandlerSource } from "./handler.ts";
+import { HostedAgent } from "./hosted-agent.ts";
+import { ThreadCounters } from "./thread-counters.ts";
+import { ThreadMail } from "./thread-mail.ts";
+import type { AgentEvent, AgentThreadStats, FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
+
+/** Log lines of all agents in one slice; the rest of the slice's are left out and counted. */
+const logLinesPerSlice = 1_000;
+
+export interface ThreadModules extends HandlerSource {
+  /** May drop modules other than those `inUse`. Throws `invalid_module`. */
+  add(key: string, module: PreparedModule, inUse: () => ReadonlySet<string>): Promise<void>;
+}
+
+export interface AgentThreadOptions {
+  readonly node: NodeId;
+  readonly seed: number;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly modules: ThreadModules;
+  readonly newGuard: (agent: AgentName) => ConversationGuard;
+  /** Runs the callback in a later turn of the event loop, as soon as waiting events were seen. */
+  readonly soon: (callback: () => void) => void;
+  readonly post: (message: FromAgentThread, transfer?: readonly ArrayBuffer[]) => void;
+}
+
+export class AgentThread implements AgentWorld {
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly ids: MessageIds;
+  readonly window = new OutgoingWindow();
+  readonly commits: CommitQueue;
+  readonly handlers: HandlerSource;
+  readonly counters = new ThreadCounters();
+  readonly #options: AgentThreadOptions;
+  readonly #agents = new Map<string, HostedAgent>();
+  readonly #scheduler = new Scheduler<HostedAgent>();
+  readonly #mail: ThreadMail;
+  readonly #lifecycle: AgentLifecycle;
+  readonly #timers: ThreadTimers<HostedAgent>;
+  #events: AgentEvent[] = [];
+  #logLines = 0;
+  #logLinesLeftOut = 0;
+  #kicked = false;
+  #storageReason: string | null = null;
+
+  constructor(options: AgentThreadOptions) {
+    const { clock, store, modules, node } = options;
+    this.#options = options;
+    this.clock = clock;
+    this.prng = new Prng(options.seed);
+    this.ids = new MessageIds(this.prng);
+    this.handlers = modules;
+    this.commits = new CommitQueue(store, clock, {
+      durable: (entries) => this.#durable(entries),
+      failed: (entries, reason) => this.#commitFailed(entries, reason),
+      notesLost: (count) => this.#notesLost(count),
+      unblocked: () => {
+        this.#scheduler.unpark();
+        this.#kick();
+      },
+    });
+    this.#mail = new ThreadMail({
+      node,
+      clock,
+      agents: this.#agents,
+      window: this.window,
+      commits: () => this.commits,
+      wake: (agent) => this.wake(agent),
+      event: (event) => this.event(event),
+    });
+    this.#timers = new ThreadTimers(
+      clock,
+      (agent, id, due_ms) => agent.timers.isSet(id, due_ms) && this.#agents.get(agent.name) === agent,
+      (agent, id) => agent.timerDue(id),
+    );
+    this.#lifecycle = new AgentLifecycle({
+      world: this,
+      mail: this.#mail,
+      store,
+      clock,
+      agents: this.#agents,
+      addModule: (key, module) => modules.add(key, module, () => this.#lifecycle.modulesInUse()),
+      newGuard: options.newGuard,
+    });
+  }
+
+  /** A message of main, other than `init`. */
+  receive(message: Exclude<ToAgentThread, { kind: "init" }>): void {
+    switch (message.kind) {
+      case "host":
+        this.#answer(message.request, this.#host(message));
+        break;
+      case "stop":
+        this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget));
+        break;
+      case "suspend":
+        this.#answer(message.request, Promise.resolve().then(() => this.#lifecycle.suspend(message.agent)));
+        break;
+      case "resume":
+        this.#answer(message.request, Promise.resolve().then(() => this.#lifecycle.resume(message.agent)));
+        break;
+      case "deliver":
+        this.#mail.deliver(message.batch);
+        this.#slice();
+        break;
+      case "outcomes":
+        this.#mail.answered(message.packed);
+        break;
+      case "stats":
+        this.#options.post({ kind: "stats", request: message.request, stats: this.#stats(message.agents) });
+        break;
+      case "shutdown":
+        this.#shutdown(message.deadline_ms);
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  find(receiver: string): HostedAgent | undefined {
+    return this.#mail.find(receiver);
+  }
+
+  release(outgoing: Outgoing, committed: boolean, now_ms: number): void {
+    this.#mail.release(outgoing, committed, now_ms);
+  }
+
+  deadLetter(agent: HostedAgent, reason: string, detail: string, message: Uint8Array): void {
+    this.#mail.deadLetter(agent, reason, detail, message);
+  }
+
+  setTimer(agent: HostedAgent, id: number, due_ms: number): void {
+    this.#timers.add(agent, id, due_ms);
+  }
+
+  event(event: AgentEvent): void {
+    if (event.kind === "log" && ++this.#logLines > logLinesPerSlice) {
+      this.#logLinesLeftOut++;
+      return;
+    }
+    this.#events.push(event);
+  }
+
+  wake(agent: HostedAgent): void {
+    this.#scheduler.wake(agent);
+    this.#kick();
+  }
+
+  #kick(): void {
+    if (this.#kicked) return;
+    this.#kicked = true;
+    this.#options.soon(() => {
+      this.#kicked = false;
+      this.#slice();
+    });
+  }
+
+  /** Runs agents for a bounded while, then sends everything that gathered. */
+  #slice(): void {
+    const more = this.#scheduler.drain();
+    this.commits.flush();
+    this.#post();
+    if (more) this.#kick();
+  }
+
+  #post(): void {
+    const { batch, outcomes } = this.#mail.take();
+    if (batch !== undefined) this.#options.post({ kind: "send", batch }, [batch.buffer]);
+    if (outcomes !== undefined) this.#options.post({ kind: "outcomes", packed: outcomes }, [outcomes.buffer]);
+    if (this.#events.length === 0) return;
+    const events = this.#events;
+    const last = events.findLast((event) => event.kind === "log");
+    if (this.#logLinesLeftOut > 0 && last !== undefined) {
+      const text = `${this.#logLinesLeftOut} lines of agents of this thread left out`;
+      events.push({ kind: "log", agent: last.agent, level: "warn", text, at_ms: last.at_ms });
+    }
+    this.#events = [];
+    this.#logLines = 0;
+    this.#logLinesLeftOut = 0;
+    this.#options.post({ kind: "events", events });
+  }
+
+  #durable(entries: readonly CommitEntry[]): void {
+    this.#mail.durable(entries);
+    if (this.#storageReason !== null) {
+      this.#storageReason = null;
+      this.#options.post({ kind: "storage", reason: null });
+    }
+    // Mail that was released is handled in this turn, and its effects go into the next commit.
+    this.#slice();
+  }
+
+  #commitFailed(entries: readonly CommitEntry[], reason: string): void {
+    this.#storageReason = reason;
+    this.#options.post({ kind: "storage", reason });
+    for (const agent of this.#mail.failed(entries)) this.#lifecycle.recover(agent);
+    this.#post();
+  }
+
+  #notesLost(count: number): void {
+    this.#options.post({ kind: "storage", reason: `${count} dead letters or outbox ends could not be written` });
+  }
+
+  async #host(message: Extract<ToAgentThread, { kind: "host" }>): Promise<"needs_module" | undefined> {
+    const result = await this.#lifecycle.host(message.spec, message.module, message.suspended);
+    return result === "needs_module" ? result : undefined;
+  }
+
+  #answer(request: number, work: Promise<"needs_module" | undefined | void>): void {
+    work.then(
+      (result) => {
+        this.#post();
+        if (result === "needs_module") this.#options.post({ kind: "needs_module", request });
+        else this.#options.post({ kind: "done", request, error: null });
+      },
+      (error: unknown) => {
+        this.#post();
+        const code = error instanceof CaxtonError ? error.code : "internal";
+        this.#options.post({ kind: "done", request, error: { code, detail: reasonOf(error) } });
+      },
+    );
+  }
+
+  #shutdown(deadline_ms: number): void {
+    this.#mail.closed = true;
+    this.#timers.stop();
+    let stopped = false;
+    const stop = (): void => {
+      if (stopped) return;
+      stopped = true;
+      this.#post();
+      this.#options.post({ kind: "stopped" });
+    };
+    const deadline = this.clock.after(deadline_ms, stop);
+    this.#lifecycle.shutdown().then(
+      () => {
+        deadline.cancel();
+        stop();
+      },
+      (error: unknown) => {
+        this.#options.post({ kind: "storage", reason: reasonOf(error) });
+        deadline.cancel();
+        stop();
+      },
+    );
+  }
+
+  #stats(names: readonly AgentName[]): AgentThreadStats {
+    const asked = names.flatMap((name) => this.#agents.get(name) ?? []);
+    const { counters } = this;
+    return {
+      agents: asked.map((agent) => ({
+        agent: agent.name,
+        status: agent.status,
+        inbox: agent.inbox.length,
+        inbox_bytes: agent.inbox.bytes,
+        memory_bytes: agent.memory_bytes,
+        handled: agent.handled,
+        traps: agent.traps,
+        restarts: agent.restarts,
+      })),
+      ...totalsOf(this.#agents.values()),
+      handled: counters.handled,
+      fuel: counters.fuel,
+      trapsByKind: counters.trapsByKind,
+      latency: { bounds_ms: latencyBounds_ms, counts: counters.latency.counts, sum_ms: counters.latency.sum_ms },
+      latency_p50_ms: counters.latency.percentile_ms(0.5),
+      latency_p99_ms: counters.latency.percentile_ms(0.99),
+      outgoing: this.window.used,
+      startup_ms: counters.startups_ms,
+    };
+  }
+}
+
+function totalsOf(agents: Iterable<HostedAgent>) {
+  const agentsByStatus: Record<AgentStatus, number> = { starting: 0, running: 0, suspended: 0, failed: 0 };
+  const totals = { agentsByStatus, inbox: 0, inbox_bytes: 0, memory_bytes: 0, traps: 0, restarts: 0 };
+  for (const agent of agents) {
+    agentsByStatus[agent.status]++;
+    totals.inbox += agent.inbox.length;
+    totals.inbox_bytes += agent.inbox.bytes;
+    totals.memory_bytes += agent.memory_bytes;
+    totals.traps += agent.traps;
+    totals.restarts += agent.restarts;
+  }
+  return totals;
+}

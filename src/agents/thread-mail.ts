@@ -1,0 +1,195 @@
+/**
+ * Mail of an agent thread: into inboxes, between agents of the thread (a function call away), out to
+ * main in batches, and into the dead letters. Also what a finished or failed commit means for mail.
+ */
+import type { NodeId } from "../base/ids.ts";
+import { WireError } from "../wire/cursor.ts";
+import { checkMessage, messageIdOf, replyByOf } from "../wire/message.ts";
+import type { Outcome } from "../wire/outcome.ts";
+import { fastReceiver, idKey } from "../messaging/fast-ascii.ts";
+import { BatchWriter, flagInOutbox, OutcomeWriter, readBatch, readOutcomes } from "../messaging/message-batch.ts";
+import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Outgoing } from "./agent-world.ts";
+import type { CommitEntry, CommitQueue } from "./commit-queue.ts";
+import type { HostedAgent } from "./hosted-agent.ts";
+import type { AgentEvent } from "./thread-protocol.ts";
+
+/** The byte of `exactly_once` in `deliveries`. */
+const exactlyOnce = 2;
+
+export interface ThreadMailOptions {
+  readonly node: NodeId;
+  readonly clock: Clock;
+  readonly agents: ReadonlyMap<string, HostedAgent>;
+  readonly window: OutgoingWindow;
+  readonly commits: () => CommitQueue;
+  readonly wake: (agent: HostedAgent) => void;
+  readonly event: (event: AgentEvent) => void;
+}
+
+export class ThreadMail {
+  readonly #options: ThreadMailOptions;
+  readonly #outgoing = new BatchWriter();
+  readonly #outcomes = new OutcomeWriter();
+  /** Ids whose acceptance from main is not on disk yet. */
+  readonly #accepting = new Set<string>();
+  readonly #ownSuffix: string;
+  /** No mail is taken any more. */
+  closed = false;
+
+  constructor(options: ThreadMailOptions) {
+    this.#options = options;
+    this.#ownSuffix = `@${options.node}`;
+  }
+
+  /** The agent that takes mail for `receiver` on this thread at present. */
+  find(receiver: string): HostedAgent | undefined {
+    if (this.#options.window.isUnderWay(receiver)) return undefined;
+    const agent = this.#lookup(receiver);
+    return agent !== undefined && agent.ready && !agent.leaving && agent.failure === undefined ? agent : undefined;
+  }
+
+  /** A batch from main; each entry is answered with an outcome, at once or when it is durable. */
+  deliver(batch: Uint8Array): void {
+    const arrived_ms = this.#options.clock.now_ms();
+    const wall_ms = this.#options.clock.wall_ms();
+    readBatch(batch, (_flags, ticket, message) => {
+      const outcome = this.#accept(message, ticket, arrived_ms, wall_ms);
+      if (outcome !== undefined) this.#outcomes.add(ticket, outcome);
+    });
+  }
+
+  /** Main's answers to what this thread sent. A message that failed is main's business: it has ended it. */
+  answered(packed: Uint8Array): void {
+    readOutcomes(packed, (ticket) => this.#options.window.answered(ticket));
+  }
+
+  /** See `AgentWorld.release`; `committed` when its sender's commit holds it already. */
+  release(outgoing: Outgoing, committed: boolean, now_ms: number): void {
+    const { bytes, receiver, target } = outgoing;
+    if (target === undefined) {
+      this.#send(bytes, receiver, committed);
+      return;
+    }
+    target.inbox.release(bytes.length);
+    const here = this.#options.agents.get(target.name) === target && !target.leaving && target.ready;
+    if (committed && target.durable) {
+      // That commit was its acceptance; when it has left meanwhile the store keeps it.
+      if (here) this.#put(target, bytes, now_ms);
+    } else if (here && target.failure === undefined) {
+      this.#put(target, bytes, now_ms);
+      const commits = this.#options.commits();
+      if (target.durable) commits.add({ kind: "accepted", agent: target, message: bytes, ticket: 0 });
+      else if (committed) commits.note({ kind: "sent", message: messageIdOf(bytes) });
+    } else {
+      this.#options.window.take(bytes.length, receiver);
+      this.#send(bytes, receiver, committed);
+    }
+  }
+
+  deadLetter(agent: HostedAgent, reason: string, detail: string, message: Uint8Array): void {
+    const at_ms = this.#options.clock.wall_ms();
+    this.#options.commits().note({ kind: "dead", reason, detail, at_ms, message });
+    this.#options.event({ kind: "dead_letter", agent: agent.name, reason, at_ms });
+  }
+
+  /** A commit is on disk: its outcomes are true now, its messages leave. */
+  durable(entries: readonly CommitEntry[]): void {
+    const now_ms = this.#options.clock.now_ms();
+    for (const entry of entries) {
+      if (entry.kind === "accepted") {
+        if (entry.ticket !== 0) this.#answer(entry.message, entry.ticket, "accepted");
+      } else {
+        for (const outgoing of entry.sends) this.release(outgoing, true, now_ms);
+      }
+    }
+  }
+
+  /** A commit failed: nothing of it leaves. Returns the agents whose memory is ahead of the store. */
+  failed(entries: readonly CommitEntry[]): ReadonlySet<HostedAgent> {
+    const affected = new Set<HostedAgent>();
+    for (const entry of entries) {
+      affected.add(entry.agent);
+      if (entry.kind === "accepted") {
+        if (entry.ticket !== 0) this.#answer(entry.message, entry.ticket, "storage_failed");
+        else entry.agent.returned.push(entry.message);
+        continue;
+      }
+      for (const { bytes, receiver, target } of entry.sends) {
+        if (target === undefined) this.#options.window.release(bytes.length, receiver);
+        else target.inbox.release(bytes.length);
+      }
+    }
+    return affected;
+  }
+
+  /** A recovered agent takes the mail again whose acceptance had failed. */
+  takeReturned(agent: HostedAgent): void {
+    for (const message of agent.returned.splice(0)) {
+      this.#put(agent, message, 0);
+      this.#options.commits().add({ kind: "accepted", agent, message, ticket: 0 });
+    }
+  }
+
+  /** What gathered for main since the last call. */
+  take(): { readonly batch: Uint8Array<ArrayBuffer> | undefined; readonly outcomes: Uint8Array<ArrayBuffer> | undefined } {
+    return {
+      batch: this.#outgoing.count > 0 ? this.#outgoing.take() : undefined,
+      outcomes: this.#outcomes.count > 0 ? this.#outcomes.take() : undefined,
+    };
+  }
+
+  #lookup(receiver: string): HostedAgent | undefined {
+    const agent = this.#options.agents.get(receiver);
+    if (agent !== undefined || !receiver.endsWith(this.#ownSuffix)) return agent;
+    return this.#options.agents.get(receiver.slice(0, -this.#ownSuffix.length));
+  }
+
+  /** The outcome, or undefined when it comes with a commit. */
+  #accept(message: Uint8Array, ticket: number, arrived_ms: number, wall_ms: number): Outcome | undefined {
+    if (!isMessage(message)) return "invalid_message";
+    const agent = this.#lookup(fastReceiver(message));
+    if (agent === undefined) return "unknown_agent";
+    if (this.closed || !agent.ready || agent.leaving) return "unreachable";
+    if (agent.failure !== undefined) return "agent_failed";
+    if (message[39] !== 0 && replyByOf(message) < wall_ms) return "expired";
+    if (message[3] === exactlyOnce && !agent.durable) return "invalid_message";
+    const id = idKey(message);
+    if (agent.recent.has(id)) return this.#accepting.has(id) ? "unreachable" : "accepted";
+    if (!agent.inbox.hasRoom(message.length)) return "queue_full";
+    const commits = this.#options.commits();
+    if (agent.durable && commits.full) return commits.blocked ? "storage_failed" : "queue_full";
+    agent.recent.add(id);
+    agent.inbox.push({ bytes: message, arrived_ms });
+    this.#options.wake(agent);
+    if (!agent.durable) return "accepted";
+    this.#accepting.add(id);
+    commits.add({ kind: "accepted", agent, message, ticket });
+    return undefined;
+  }
+
+  #answer(message: Uint8Array, ticket: number, outcome: Outcome): void {
+    this.#accepting.delete(idKey(message));
+    this.#outcomes.add(ticket, outcome);
+  }
+
+  #put(agent: HostedAgent, bytes: Uint8Array, now_ms: number): void {
+    agent.inbox.push({ bytes, arrived_ms: now_ms === 0 ? this.#options.clock.now_ms() : now_ms });
+    this.#options.wake(agent);
+  }
+
+  #send(bytes: Uint8Array, receiver: string, inOutbox: boolean): void {
+    const ticket = this.#options.window.issue(bytes.length, receiver);
+    this.#outgoing.add(inOutbox ? flagInOutbox : 0, ticket, bytes);
+  }
+}
+
+function isMessage(bytes: Uint8Array): boolean {
+  try {
+    return checkMessage(bytes) === bytes.length;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
+  }
+}
