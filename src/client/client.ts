@@ -1,0 +1,30 @@
+/** A typed client of a node's API, a file a folder of `api/`. Failures are `CaxtonError`. */
+import { AgentsClient } from "./agents.ts";
+import { ClusterClient } from "./cluster.ts";
+import { EventsClient } from "./events.ts";
+import { MessagesClient } from "./messages.ts";
+import { SystemClient } from "./system.ts";
+import { type ClientOptions, Transport } from "./transport.ts";
+
+export interface Client {
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly cluster: ClusterClient;
+  readonly agents: AgentsClient;
+  readonly messages: MessagesClient;
+  readonly events: EventsClient;
+  readonly system: SystemClient;
+}
+
+/** Throws `CaxtonError("invalid_argument")` for a URL that is none. Nothing is sent yet. */
+export function createClient(options: ClientOptions): Client {
+  const transport = new Transport(options);
+  return {
+    url: transport.url,
+    cluster: new ClusterClient(transport),
+    agents: new AgentsClient(transport),
+    messages: new MessagesClient(transport),
+    events: new EventsClient(transport),
+    system: new SystemClient(transport),
+  };
+}

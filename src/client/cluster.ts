@@ -1,0 +1,64 @@
+/** `/api/v1/cluster/…`, a method a route. */
+import type { MembersAnswer } from "../api/cluster/members.ts";
+import type { BalanceAnswer } from "../api/cluster/operate.ts";
+import type { PerformanceAnswer, PingAnswer, StatusAnswer, VerifyAuthAnswer } from "../api/cluster/status.ts";
+import { formatDuration } from "../base/durations.ts";
+import { allPages, pageLimit } from "./pages.ts";
+import type { Transport } from "./transport.ts";
+
+export class ClusterClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Every member, by id, with the answering node's name and clock. */
+  async members(): Promise<Omit<MembersAnswer, "next_cursor">> {
+    let first: MembersAnswer | undefined;
+    const members = await allPages(
+      async (cursor) => {
+        const query = { limit: pageLimit, cursor };
+        const page = await this.#transport.json<MembersAnswer>({ method: "GET", path: "/api/v1/cluster/members", query });
+        first ??= page;
+        return page;
+      },
+      (page) => page.members,
+    );
+    return { self: first?.self ?? "", now: first?.now ?? "", members };
+  }
+
+  status(): Promise<StatusAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/status" });
+  }
+
+  ping(node: string): Promise<PingAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/ping", query: { node } });
+  }
+
+  verifyAuth(): Promise<VerifyAuthAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/verify-auth" });
+  }
+
+  performance(): Promise<PerformanceAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/performance" });
+  }
+
+  /** Resolves when the node has drained; `node` undefined is the one that answers. */
+  leave(options: { readonly node?: string; readonly drainTimeout_ms: number }): Promise<{ node: string; status: "leaving" }> {
+    const json = { node: options.node, drain_timeout: formatDuration(options.drainTimeout_ms) };
+    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/leave", json, patience_ms: options.drainTimeout_ms });
+  }
+
+  remove(node: string, force: boolean): Promise<{ node: string; status: "removed" }> {
+    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/remove", json: { node, force } });
+  }
+
+  balance(): Promise<BalanceAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/balance" });
+  }
+
+  setBalance(strategy: string): Promise<BalanceAnswer> {
+    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/balance", json: { strategy } });
+  }
+}
