@@ -50,28 +50,35 @@ export type Step =
 
 /**
  * The conversation after `said`, which names a known protocol. `conversation` is the one of the two parties
- * under that id, or null when there is none. An ended one may be begun anew by an opening message.
+ * under that id, or null when there is none. An ended one may be begun anew by an opening message, and so
+ * may one whose deadline passed in silence. A cancel is never too late.
  */
 export function advance(conversation: Conversation | null, said: Said, now_ms: number): Step {
   const rules = protocolNamed(said.protocol);
   assert(rules !== undefined, "only messages of a known protocol advance a conversation");
   if (conversation === null || conversation.state === ended) return open(rules, conversation, said);
+  if (isLapsed(conversation, now_ms) && rules.opening[said.performative] !== undefined) {
+    return open(rules, conversation, said);
+  }
   assert(
     conversation.id === said.conversationId && conversation.protocol === said.protocol,
     "a message advances the conversation that it names",
   );
   const roles = rolesOf(conversation, said);
   if (roles.length === 0) {
-    return refuse(`a message between ${quote(conversation.initiator)} and ${quote(conversation.participant)}`);
+    return refuse(
+      `a message between ${quote(conversation.initiator)} and ${quote(conversation.participant)}`,
+    );
   }
-  if (said.performative === "not-understood") return over(conversation);
+  if (said.performative === "not-understood") return { kind: "ok", conversation: closed(conversation) };
   for (const role of roles) {
-    const next = turn(rules, conversation, said, role);
-    if (next === null) continue;
-    if (isLate(conversation, role, now_ms)) {
+    const advanced = turn(rules, conversation, said, role);
+    if (advanced === null) continue;
+    const late = isLapsed(conversation, now_ms) && conversation.awaited === role;
+    if (late && said.performative !== "cancel") {
       return refuse(`it by ${new Date(conversation.deadline_ms).toISOString()}, which has passed`);
     }
-    return { kind: "ok", conversation: next };
+    return { kind: "ok", conversation: advanced };
   }
   return refuse(expectations(rules, conversation));
 }
@@ -80,7 +87,8 @@ function open(rules: ProtocolRules, before: Conversation | null, said: Said): St
   const state = rules.opening[said.performative];
   if (state === undefined) {
     // A crossing not-understood is no reason for another one.
-    if (before !== null && said.performative === "not-understood") return over(before);
+    if (before !== null && said.performative === "not-understood")
+      return { kind: "ok", conversation: before };
     const openings = list(Object.keys(rules.opening));
     return refuse(before === null ? `${openings} first` : `${openings}: the conversation has ended`);
   }
@@ -113,36 +121,42 @@ function rolesOf(conversation: Conversation, said: Said): readonly Role[] {
 /** The conversation after a turn that is allowed; null when it is not. */
 function turn(rules: ProtocolRules, conversation: Conversation, said: Said, by: Role): Conversation | null {
   if (by === "initiator" && said.performative === "cancel" && conversation.cancel === null) {
-    return { ...after(conversation, said, by), cancel: tagOf(said) };
+    return next(conversation, said, by, conversation.state, tagOf(said));
   }
   if (by === "participant" && conversation.cancel !== null && said.inReplyTo === conversation.cancel) {
-    if (said.performative === "inform") return { ...after(conversation, said, by), state: ended };
+    if (said.performative === "inform") return next(conversation, said, by, ended, null);
     // The cancel failed, so the conversation goes on.
-    if (said.performative === "failure") return { ...after(conversation, said, by), cancel: null };
+    if (said.performative === "failure") return next(conversation, said, by, conversation.state, null);
   }
   // Once it has cancelled, the initiator waits; what the participant says may have crossed the cancel on its way.
   if (by === "initiator" && conversation.cancel !== null) return null;
   const allowed = turnsOf(rules, conversation).find(
     (candidate) => candidate.by === by && candidate.says.includes(said.performative),
   );
-  if (allowed !== undefined) return { ...after(conversation, said, by), state: allowed.then };
+  if (allowed !== undefined) return next(conversation, said, by, allowed.to, conversation.cancel);
   // An agent that leaves out in_reply_to may still confirm a cancel.
   const confirms = conversation.cancel !== null && said.performative === "inform" && said.inReplyTo === "";
-  return by === "participant" && confirms ? { ...after(conversation, said, by), state: ended } : null;
+  return by === "participant" && confirms ? next(conversation, said, by, ended, null) : null;
 }
 
-function after(conversation: Conversation, said: Said, by: Role): Conversation {
+function next(
+  conversation: Conversation,
+  said: Said,
+  by: Role,
+  state: string,
+  cancel: string | null,
+): Conversation {
+  if (state === ended) return closed(conversation);
   const awaited = by === "initiator" ? "participant" : "initiator";
-  return { ...conversation, deadline_ms: said.replyBy_ms, awaited };
+  return { ...conversation, state, deadline_ms: said.replyBy_ms, awaited, cancel };
 }
 
-function over(conversation: Conversation): Step {
-  return { kind: "ok", conversation: { ...conversation, state: ended, deadline_ms: 0, cancel: null } };
+function closed(conversation: Conversation): Conversation {
+  return { ...conversation, state: ended, deadline_ms: 0, cancel: null };
 }
 
-function isLate(conversation: Conversation, role: Role, now_ms: number): boolean {
-  const { deadline_ms, awaited } = conversation;
-  return deadline_ms !== 0 && awaited === role && now_ms > deadline_ms;
+function isLapsed({ deadline_ms }: Conversation, now_ms: number): boolean {
+  return deadline_ms !== 0 && now_ms > deadline_ms;
 }
 
 function turnsOf(rules: ProtocolRules, conversation: Conversation): ProtocolRules["states"][string] {
@@ -152,7 +166,8 @@ function turnsOf(rules: ProtocolRules, conversation: Conversation): ProtocolRule
 }
 
 function expectations(rules: ProtocolRules, conversation: Conversation): string {
-  if (conversation.cancel !== null) return `inform or failure from ${quote(conversation.participant)} to the cancel`;
+  if (conversation.cancel !== null)
+    return `inform or failure from ${quote(conversation.participant)} to the cancel`;
   const parts = (["initiator", "participant"] as const).flatMap((role) => {
     const says = turnsOf(rules, conversation).flatMap((each) => (each.by === role ? each.says : []));
     return says.length === 0 ? [] : [`${list(says)} from ${quote(conversation[role])}`];

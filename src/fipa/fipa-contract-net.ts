@@ -10,13 +10,13 @@ export const fipaContractNet: ProtocolRules = {
   opening: { cfp: "called" },
   states: {
     called: [
-      { by: "participant", says: ["propose"], then: "proposed" },
-      { by: "participant", says: ["refuse"], then: ended },
+      { by: "participant", says: ["propose"], to: "proposed" },
+      { by: "participant", says: ["refuse"], to: ended },
     ],
     proposed: [
-      { by: "initiator", says: ["accept-proposal"], then: "accepted" },
-      { by: "initiator", says: ["reject-proposal"], then: ended },
+      { by: "initiator", says: ["accept-proposal"], to: "accepted" },
+      { by: "initiator", says: ["reject-proposal"], to: ended },
     ],
-    accepted: [{ by: "participant", says: ["failure", "inform"], then: ended }],
+    accepted: [{ by: "participant", says: ["failure", "inform"], to: ended }],
   },
 };

@@ -5,6 +5,6 @@ export const fipaPropose: ProtocolRules = {
   name: "fipa-propose",
   opening: { propose: "proposed" },
   states: {
-    proposed: [{ by: "participant", says: ["accept-proposal", "reject-proposal"], then: ended }],
+    proposed: [{ by: "participant", says: ["accept-proposal", "reject-proposal"], to: ended }],
   },
 };

@@ -9,14 +9,14 @@ export const fipaQuery: ProtocolRules = {
   opening: { "query-if": "asked-if", "query-ref": "asked-ref" },
   states: {
     "asked-if": [
-      { by: "participant", says: ["agree"], then: "agreed-if" },
-      { by: "participant", says: ["refuse", "failure", "inform", "confirm", "disconfirm"], then: ended },
+      { by: "participant", says: ["agree"], to: "agreed-if" },
+      { by: "participant", says: ["refuse", "failure", "inform", "confirm", "disconfirm"], to: ended },
     ],
     "asked-ref": [
-      { by: "participant", says: ["agree"], then: "agreed-ref" },
-      { by: "participant", says: ["refuse", "failure", "inform"], then: ended },
+      { by: "participant", says: ["agree"], to: "agreed-ref" },
+      { by: "participant", says: ["refuse", "failure", "inform"], to: ended },
     ],
-    "agreed-if": [{ by: "participant", says: ["failure", "inform", "confirm", "disconfirm"], then: ended }],
-    "agreed-ref": [{ by: "participant", says: ["failure", "inform"], then: ended }],
+    "agreed-if": [{ by: "participant", says: ["failure", "inform", "confirm", "disconfirm"], to: ended }],
+    "agreed-ref": [{ by: "participant", says: ["failure", "inform"], to: ended }],
   },
 };

@@ -6,9 +6,9 @@ export const fipaRequest: ProtocolRules = {
   opening: { request: "requested" },
   states: {
     requested: [
-      { by: "participant", says: ["agree"], then: "agreed" },
-      { by: "participant", says: ["refuse", "failure", "inform"], then: ended },
+      { by: "participant", says: ["agree"], to: "agreed" },
+      { by: "participant", says: ["refuse", "failure", "inform"], to: ended },
     ],
-    agreed: [{ by: "participant", says: ["failure", "inform"], then: ended }],
+    agreed: [{ by: "participant", says: ["failure", "inform"], to: ended }],
   },
 };

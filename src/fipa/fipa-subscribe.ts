@@ -6,12 +6,12 @@ export const fipaSubscribe: ProtocolRules = {
   opening: { subscribe: "subscribed" },
   states: {
     subscribed: [
-      { by: "participant", says: ["agree", "inform"], then: "informing" },
-      { by: "participant", says: ["refuse", "failure"], then: ended },
+      { by: "participant", says: ["agree", "inform"], to: "informing" },
+      { by: "participant", says: ["refuse", "failure"], to: ended },
     ],
     informing: [
-      { by: "participant", says: ["inform"], then: "informing" },
-      { by: "participant", says: ["failure"], then: ended },
+      { by: "participant", says: ["inform"], to: "informing" },
+      { by: "participant", says: ["failure"], to: ended },
     ],
   },
 };

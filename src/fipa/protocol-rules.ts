@@ -11,7 +11,7 @@ export interface Turn {
   readonly by: Role;
   readonly says: readonly Performative[];
   /** The state it leads to. */
-  readonly then: string;
+  readonly to: string;
 }
 
 export interface ProtocolRules {

@@ -29,7 +29,8 @@ export function validateMessage(message: Message, now_ms: number): string | null
 function fieldRefusal(message: Message): string | null {
   for (const field of messageFields) {
     const text = message[field];
-    if (text.length > fieldLimit_bytes) return `${inJson(field)} is longer than ${fieldLimit_bytes} characters`;
+    if (text.length > fieldLimit_bytes)
+      return `${inJson(field)} is longer than ${fieldLimit_bytes} characters`;
     if (!/^[ -~]*$/.test(text)) return `${inJson(field)} ${quote(text)} is not printable ASCII`;
   }
   return null;
