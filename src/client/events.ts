@@ -40,7 +40,7 @@ export class EventsClient {
       try {
         const body = await this.#connect(options.types, after, both, () => once.abort());
         connected = true;
-        for await (const event of readEvents(body, () => once.abort())) {
+        for await (const event of readEvents(body, both, () => once.abort())) {
           wait_ms = backoff_ms.first;
           after = event.id;
           yield event;
@@ -78,9 +78,15 @@ export class EventsClient {
   }
 }
 
-async function* readEvents(body: ReadableStream<Uint8Array>, abandon: () => void): AsyncIterable<EventAnswer> {
+async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+  abandon: () => void,
+): AsyncIterable<EventAnswer> {
   const parser = new EventParser();
   const reader = body.getReader();
+  const cancel = (): void => void reader.cancel().catch(() => undefined);
+  signal.addEventListener("abort", cancel, { once: true });
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     for (;;) {
@@ -92,7 +98,8 @@ async function* readEvents(body: ReadableStream<Uint8Array>, abandon: () => void
     }
   } finally {
     clearTimeout(timer);
-    await reader.cancel().catch(() => undefined);
+    signal.removeEventListener("abort", cancel);
+    cancel();
   }
 }
 

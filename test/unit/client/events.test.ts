@@ -18,11 +18,20 @@ describe("events at the client", () => {
         const response = await app.fetch(new Request(url, init));
         if (connections > 1) return response;
         // The first connection breaks in the middle.
-        const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-        const broken = new AbortController();
-        cut = () => broken.abort();
-        void response.body?.pipeTo(writable, { signal: broken.signal }).catch(() => undefined);
-        return new Response(readable, { headers: response.headers });
+        const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+        const body = new ReadableStream<Uint8Array>({
+          start(controller) {
+            cut = () => {
+              controller.error(new Error("connection reset"));
+              void reader.cancel();
+            };
+          },
+          async pull(controller) {
+            const { value } = await reader.read();
+            if (value !== undefined) controller.enqueue(value);
+          },
+        });
+        return new Response(body, { headers: response.headers });
       },
     });
     const stop = new AbortController();
