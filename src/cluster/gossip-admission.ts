@@ -18,6 +18,8 @@ export interface Admission {
   readonly cluster: string;
   /** Null while this node is in no cluster itself. */
   readonly uuid: string | null;
+  /** No boot epoch may be above it. */
+  readonly bootCeiling: number;
   readonly member: (id: NodeId) => SwimMember | undefined;
 }
 
@@ -70,6 +72,9 @@ function nameConflict(admission: Admission, hello: Hello, address: Address): Jud
   };
   if (hello.node === admission.self) {
     return sameAddress(address, admission.address) ? undefined : taken(admission.address);
+  }
+  if (hello.boot > admission.bootCeiling) {
+    return refuse("future_boot", `boot epoch ${hello.boot} of "${hello.node}" is in the future: set its clock`);
   }
   const known = admission.member(hello.node);
   if (!known) return undefined;

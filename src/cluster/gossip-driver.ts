@@ -56,6 +56,8 @@ export class GossipDriver {
   readonly #refusals = new OncePerMinute();
   readonly #heartbeat: Heartbeat;
   #uuid: string | null;
+  /** A welcome whose UUID is being kept by the node. */
+  #welcomed: { readonly uuid: string; readonly settle: () => void } | null = null;
   #sealer: Sealer | null = null;
   #socket: DatagramSocket | null = null;
   #timer: Timer | null = null;
@@ -71,6 +73,7 @@ export class GossipDriver {
     const timing = timingOf(options.profile);
     const reserved_bytes = headsReserve_bytes(self);
     this.#swim = new Swim({ self, boot, address, tags, timing, seed, payloadLimit_bytes, reserved_bytes }, now);
+    this.#swim.setBootCeiling(bootCeiling(clock));
     this.#secondAt = now + second_ms;
     this.#sync = new DirectorySync(
       {
@@ -127,7 +130,7 @@ export class GossipDriver {
   answerHello(hello: Uint8Array, from: NodeId, remote: Address): Uint8Array {
     const judgement = judgeHello(this.#admission(), hello, from);
     if (judgement.kind === "refuse") {
-      this.#refused(`${from} at ${remote.host}`, `refused to let it in: ${judgement.answer.detail}`);
+      this.#refused(`${from} at ${remote.host}`, judgement.answer.detail);
       return encodeHelloAnswer(judgement.answer);
     }
     if (from !== this.#options.self) this.#step({ kind: "frame", from, records: judgement.records });
@@ -146,22 +149,36 @@ export class GossipDriver {
     }
     const welcome = readWelcome(outcome.reply, this.#uuid);
     if (welcome.kind === "refused") {
-      this.#refused(formatAddress(address), `cannot join: ${welcome.reason}`);
+      this.#refused(formatAddress(address), `it does not let this node in: ${welcome.reason}`);
       this.#step({ kind: "contacted", contact, by: null });
       return;
     }
+    const { by } = outcome;
     if (this.#uuid === null) {
-      this.#uuid = welcome.uuid;
-      this.#options.report({ kind: "adopted", uuid: welcome.uuid });
-      this.#enter(welcome.uuid);
+      if (this.#welcomed) this.#step({ kind: "contacted", contact, by: null });
+      else this.#welcomed = { uuid: welcome.uuid, settle: () => this.#settle(contact, by, welcome.frames) };
+      this.#options.report({ kind: "adopted", uuid: this.#welcomed?.uuid ?? welcome.uuid });
+      return;
     }
-    if (outcome.by !== this.#options.self) {
-      for (const records of welcome.frames) {
-        this.#step({ kind: "frame", from: outcome.by, records });
-        this.#hearDirectory(outcome.by, records);
-      }
+    this.#settle(contact, by, welcome.frames);
+  }
+
+  /** The adopted UUID is on disk: from now on this node is a member and speaks UDP. */
+  kept(): void {
+    const welcomed = this.#welcomed;
+    this.#welcomed = null;
+    if (!welcomed || this.#closed) return;
+    this.#uuid = welcomed.uuid;
+    this.#enter(welcomed.uuid);
+    welcomed.settle();
+  }
+
+  #settle(contact: number, by: NodeId, frames: readonly (readonly GossipRecord[])[]): void {
+    for (const records of by === this.#options.self ? [] : frames) {
+      this.#step({ kind: "frame", from: by, records });
+      this.#hearDirectory(by, records);
     }
-    this.#step({ kind: "contacted", contact, by: outcome.by });
+    this.#step({ kind: "contacted", contact, by });
   }
 
   announce(changed: readonly (AgentClaim & { readonly agent: AgentName })[], removed: readonly AgentName[]): void {
@@ -271,6 +288,7 @@ export class GossipDriver {
   #everySecond(): void {
     const nodes = [...this.#swim.members].map((member) => [member.id, this.#lastSeen_ms(member)] as const);
     this.#options.report({ kind: "seen", nodes });
+    this.#swim.setBootCeiling(bootCeiling(this.#options.clock));
     if (this.#options.profile !== "auto") return;
     this.#swim.retime(autoTiming(this.#swim.timing, this.#statistics.roundTrips.values()));
   }
@@ -344,7 +362,8 @@ export class GossipDriver {
 
   #admission(): Admission {
     const { self, address, cluster } = this.#options;
-    return { self, address, cluster, uuid: this.#uuid, member: (id) => this.#swim.member(id) };
+    const member = (id: NodeId): SwimMember | undefined => this.#swim.member(id);
+    return { self, address, cluster, uuid: this.#uuid, bootCeiling: bootCeiling(this.#options.clock), member };
   }
 
   #reportDirectory(): void {
@@ -404,4 +423,14 @@ export class GossipDriver {
       this.#tick();
     });
   }
+}
+
+/** No clock of the cluster is a day ahead of this one; a machine without a set clock cannot judge. */
+const clockAhead_ms = 24 * 3_600_000;
+const clockIsSet_ms = Date.UTC(2020, 0, 1);
+
+/** Boot epochs are wall times of starts (or small counts), so one of the far future is poison. */
+function bootCeiling(clock: Clock): number {
+  const wall_ms = clock.wall_ms();
+  return wall_ms > clockIsSet_ms ? wall_ms + clockAhead_ms : Infinity;
 }

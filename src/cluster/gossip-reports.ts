@@ -18,7 +18,7 @@ export type GossipReport =
   /** Once a second: when each was last heard, wall time of this node. */
   | { readonly kind: "seen"; readonly nodes: readonly (readonly [node: NodeId, lastSeen_ms: number])[] }
   | { readonly kind: "directory"; readonly difference: DirectoryDifference }
-  /** A fresh joiner was welcomed: the UUID is now this node's, and to be kept. */
+  /** A fresh joiner was welcomed: this UUID is to be kept; the driver waits for its `kept`. */
   | { readonly kind: "adopted"; readonly uuid: string }
   | { readonly kind: "refused"; readonly source: string; readonly reason: string }
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }

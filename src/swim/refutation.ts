@@ -36,5 +36,6 @@ export function refuteIfAccused(
   me.incarnation = { boot: me.incarnation.boot, counter: Math.max(said.counter, me.incarnation.counter) + 1 };
   state.awareness.change(1);
   spreadMember(state, me);
+  state.emit({ kind: "member", event: "updated", member: me, reason: `refuted "${what}" of ${source}` });
   return "answer";
 }

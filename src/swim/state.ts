@@ -47,6 +47,8 @@ export class SwimState {
   phase: Phase = "outside";
   now: number;
   effects: SwimEffect[] = [];
+  /** Boot epochs above it are refused: nobody can start in the future. */
+  bootCeiling = Infinity;
   readonly refused = new Map<RefusedReason, number>();
 
   constructor(

@@ -155,6 +155,7 @@ export class Swim {
     const { me } = this.#state;
     me.incarnation = { boot: me.incarnation.boot, counter: me.incarnation.counter + 1 };
     if (this.#state.phase === "inside") spreadMember(this.#state, me);
+    this.#state.emit({ kind: "member", event: "updated", member: me, reason: "this node itself" });
   }
 
   #leave(): void {

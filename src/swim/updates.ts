@@ -12,7 +12,6 @@ import { Suspicion } from "./suspicion.ts";
 
 /** Honest steps are far smaller; a larger one is meant to put a name out of its owner's reach. */
 export const counterStepLimit = 1_000;
-export const bootStepLimit = 1_000_000;
 
 /** `answer`: the subject itself said something old, and must be told what is held against it. */
 export type Verdict = "taken" | "ignored" | "answer";
@@ -25,7 +24,7 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
   if (!member) {
     if (grave && compareIncarnations(update.incarnation, grave) <= 0) return refuse(state, "stale", stale);
     if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
-    if (update.incarnation.counter > counterLimit / 2) return refuse(state, "poisoned", "ignored");
+    if (!plausible(state, undefined, update.incarnation)) return refuse(state, "poisoned", "ignored");
     welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
     return "taken";
   }
@@ -35,7 +34,7 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
     if (member.status === "alive") return "ignored";
     return refuse(state, "stale", stale);
   }
-  if (!plausible(member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
+  if (!plausible(state, member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
   const sameLife = update.incarnation.boot === member.incarnation.boot;
   if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
   revive(state, member, update);
@@ -176,6 +175,7 @@ function learnGone(state: SwimState, row: MemberState): Verdict {
   if (row.status !== "failed" && row.status !== "left") return "ignored";
   const life_ms = row.status === "failed" ? state.timing.reapFailed_ms : state.timing.reapLeft_ms;
   const grave = state.members.grave(row.node);
+  if (!plausible(state, undefined, row.incarnation)) return refuse(state, "poisoned", "ignored");
   if (row.age_ms >= life_ms || (grave && compareIncarnations(row.incarnation, grave) <= 0)) return "ignored";
   if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
   const { node: id, incarnation, address, tags, status } = row;
@@ -203,9 +203,10 @@ function accused(state: SwimState, node: NodeId, incarnation: Incarnation): Swim
   return member;
 }
 
-function plausible(known: Incarnation, next: Incarnation): boolean {
-  if (next.boot === known.boot) return next.counter - known.counter <= counterStepLimit;
-  return next.boot - known.boot <= bootStepLimit && next.counter <= counterLimit / 2;
+/** A word that an honest owner may give: a small step, or a new life that began before now. */
+function plausible(state: SwimState, known: Incarnation | undefined, next: Incarnation): boolean {
+  if (next.boot === known?.boot) return next.counter - known.counter <= counterStepLimit;
+  return next.boot <= state.bootCeiling && next.counter <= counterLimit / 2;
 }
 
 function setStatus(state: SwimState, member: SwimMember, status: SwimMember["status"]): void {

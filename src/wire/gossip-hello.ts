@@ -21,7 +21,16 @@ export interface Hello {
 }
 
 /** The index is the byte on the wire: the order never changes. */
-export const refusalCodes = ["other_name", "other_uuid", "no_uuid", "version", "name_taken", "old_boot", "malformed"] as const;
+export const refusalCodes = [
+  "other_name",
+  "other_uuid",
+  "no_uuid",
+  "version",
+  "name_taken",
+  "old_boot",
+  "malformed",
+  "future_boot",
+] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 
 export type HelloAnswer =

@@ -12,7 +12,7 @@ export interface GossipAddress {
 }
 
 /**
- * How new a node's word about itself is: the persisted count of its starts, then a counter within this
+ * How new a node's word about itself is: its persisted boot epoch, which rises with each start, then a counter within this
  * life. Only its owner raises it. Compared lexicographically.
  */
 export interface Incarnation {

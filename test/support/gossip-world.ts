@@ -77,7 +77,10 @@ export class World {
         send: (to, frame) => this.#frame(node, to, frame),
         contact: (contact, to, hello) => this.#contact(node, contact, to, hello),
       },
-      report: (report) => reports.push(report),
+      report: (report) => {
+        reports.push(report);
+        if (report.kind === "adopted") this.clock.after(1, () => node.driver.kept());
+      },
     });
     const node: WorldNode = { id, host, boot, driver, clock, reports, down: false };
     this.nodes.set(name, node);

@@ -1,0 +1,360 @@
+/**
+ * Membership as main sees it: a copy of the gossip thread's tables, kept by its reports, and the thread's
+ * way to streams, which live on main. Nothing is decided here.
+ */
+import { unreachable } from "../base/assert.ts";
+import { CaxtonError, isErrorCode, reasonOf } from "../base/errors.ts";
+import type { AgentName, NodeId } from "../base/ids.ts";
+import { quote } from "../base/ids.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Address } from "../ports/datagrams.ts";
+import type { Thread } from "../ports/threads.ts";
+import { encodeTags } from "../wire/gossip-tags.ts";
+import { isIpAddress } from "../wire/gossip-values.ts";
+import { beat_ms } from "./gossip-heartbeat.ts";
+import { MembershipTables } from "./gossip-tables.ts";
+import type { ContactOutcome, GossipReport } from "./gossip-reports.ts";
+import type { FromGossip, GossipIdentity, ToGossip } from "./gossip-thread-protocol.ts";
+import type { DirectoryEntry, GossipStats, Member, Membership, MembershipEvent } from "./membership.ts";
+import type { NodeLoad, NodeTags } from "./membership.ts";
+import type { Peers } from "./peers.ts";
+
+export interface GossipThreadOptions {
+  readonly identity: GossipIdentity;
+  readonly seeds: readonly Address[];
+  /** Of the thread's generator: from the entropy port. */
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly peers: Peers;
+  readonly spawn: () => Thread<FromGossip, ToGossip>;
+  readonly resolve: (host: string) => Promise<string>;
+  /** A fresh joiner was let in: keeps the UUID on disk; only then the node takes part. */
+  readonly adopted: (uuid: string) => Promise<void>;
+  /** The thread ended by itself: the node cannot go on. */
+  readonly failed: (error: CaxtonError) => void;
+}
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: CaxtonError) => void;
+}
+
+/** For an answer of the thread itself; probes and contacts have their own time-outs. */
+const answerTimeout_ms = 5_000;
+const stopTimeout_ms = 2_000;
+const requestsLimit = 1_024;
+
+export class GossipThread implements Membership {
+  readonly self: NodeId;
+  readonly #tables = new MembershipTables();
+  readonly #listeners = new Set<(event: MembershipEvent) => void>();
+  readonly #answers = new Map<number, Waiting<Uint8Array>>();
+  readonly #statistics = new Map<number, Waiting<GossipStats>>();
+  readonly #pings = new Map<number, Waiting<number> & { readonly node: NodeId; readonly timeout_ms: number }>();
+  #request = 0;
+  #uuid: string | null;
+  #beat: Timer | null = null;
+  #leaving: (() => void) | null = null;
+  #stopping = false;
+  readonly #stopped = Promise.withResolvers<void>();
+
+  /** Starts the thread; resolves when its socket is bound. Throws `port_in_use` or `invalid_argument`. */
+  static async start(options: GossipThreadOptions): Promise<GossipThread> {
+    checkTags(options.identity.tags);
+    const thread = options.spawn();
+    const opened = Promise.withResolvers<void>();
+    const membership = new GossipThread(options, thread, opened);
+    const { identity, seeds, seed } = options;
+    thread.post({ kind: "open", identity, seeds, seed });
+    await opened.promise;
+    return membership;
+  }
+
+  private constructor(
+    private readonly options: GossipThreadOptions,
+    private readonly thread: Thread<FromGossip, ToGossip>,
+    private readonly opened: Waiting<void>,
+  ) {
+    this.self = options.identity.self;
+    this.#uuid = options.identity.uuid;
+    thread.receive((message) => this.#receive(message));
+    thread.ended((error) => this.#ended(error));
+    const { peers } = options;
+    peers.onFrame("gossip", ({ from, bytes }) => thread.post({ kind: "frame", from, bytes }));
+    peers.onContact((hello, from, remote) => this.#hello(hello, from, remote));
+  }
+
+  /** Null until a fresh joiner was let in. */
+  get uuid(): string | null {
+    return this.#uuid;
+  }
+
+  members(): readonly Member[] {
+    return this.#tables.members();
+  }
+
+  member(id: NodeId): Member | undefined {
+    return this.#tables.member(id);
+  }
+
+  locate(agent: AgentName): DirectoryEntry | undefined {
+    return this.#tables.locate(agent);
+  }
+
+  directory(): Iterable<DirectoryEntry> {
+    return this.#tables.directory();
+  }
+
+  subscribe(listener: (event: MembershipEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Throws `invalid_argument` for tags that do not fit 512 bytes. */
+  setTags(tags: NodeTags): void {
+    checkTags(tags);
+    this.#tables.setTags(this.self, tags);
+    this.thread.post({ kind: "tags", tags });
+  }
+
+  setLoad(load: NodeLoad): void {
+    this.#tables.setLoad(this.self, load);
+    this.thread.post({ kind: "load", load });
+  }
+
+  announce(changed: readonly Omit<DirectoryEntry, "node">[], removed: readonly AgentName[]): void {
+    this.thread.post({ kind: "announce", changed, removed });
+  }
+
+  async ping(node: NodeId, timeout_ms: number): Promise<number> {
+    if (!this.#tables.member(node)) throw new CaxtonError("node_not_found", `No node ${quote(node)} is known`);
+    const ping = this.#nextRequest(this.#pings.size);
+    return await new Promise<number>((resolve, reject) => {
+      this.#pings.set(ping, { resolve, reject, node, timeout_ms });
+      this.thread.post({ kind: "ping", ping, node, timeout_ms });
+    });
+  }
+
+  join(seeds: readonly Address[]): void {
+    this.thread.post({ kind: "join", seeds });
+  }
+
+  remove(node: NodeId): void {
+    this.thread.post({ kind: "remove", node });
+  }
+
+  stats(): Promise<GossipStats> {
+    const request = this.#nextRequest(this.#statistics.size);
+    return this.#ask(this.#statistics, request, { kind: "stats", request });
+  }
+
+  async leave(deadline_ms: number): Promise<void> {
+    if (this.#stopping) return;
+    await new Promise<void>((resolve) => {
+      const deadline = this.options.clock.after(deadline_ms, resolve);
+      this.#leaving = () => {
+        deadline.cancel();
+        resolve();
+      };
+      this.thread.post({ kind: "leave" });
+    });
+    this.#leaving = null;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#beat?.cancel();
+      this.thread.post({ kind: "stop" });
+      this.options.clock.after(stopTimeout_ms, () => this.#stopped.resolve());
+    }
+    await this.#stopped.promise;
+    this.#rejectAll(new CaxtonError("unavailable", "The node is stopping"));
+    await this.thread.terminate();
+  }
+
+  #receive(message: FromGossip): void {
+    switch (message.kind) {
+      case "opened":
+        for (const member of message.members) this.#tables.put(member);
+        this.#keepBeating();
+        this.opened.resolve();
+        return;
+      case "unopened":
+        this.#stopping = true;
+        this.opened.reject(new CaxtonError(isErrorCode(message.code) ? message.code : "internal", message.detail));
+        return;
+      case "report":
+        this.#report(message.report);
+        return;
+      case "frame":
+        this.options.peers.send(message.to, "gossip", message.bytes);
+        return;
+      case "contact":
+        void this.#contact(message);
+        return;
+      case "answer":
+        settle(this.#answers, message.request)?.resolve(message.reply);
+        return;
+      case "stats":
+        settle(this.#statistics, message.request)?.resolve(message.stats);
+        return;
+      case "stopped":
+        this.#stopped.resolve();
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #report(report: GossipReport): void {
+    switch (report.kind) {
+      case "member":
+        this.#tables.put(report.member);
+        this.#route(report.member);
+        this.#tell({ kind: report.event, member: report.member, reason: report.reason });
+        return;
+      case "forgotten":
+        this.#tables.forget(report.member.id);
+        this.options.peers.setAddress(report.member.id, undefined);
+        this.#tell({ kind: "left", member: report.member, reason: report.reason });
+        return;
+      case "load":
+        this.#tables.setLoad(report.node, report.load);
+        return;
+      case "seen":
+        for (const [node, lastSeen_ms] of report.nodes) this.#tables.seen(node, lastSeen_ms);
+        return;
+      case "directory":
+        this.#tables.change(report.difference);
+        this.#tell({ kind: "directory", ...report.difference });
+        return;
+      case "adopted":
+        void this.#adopt(report.uuid);
+        return;
+      case "refused":
+        this.#tell(report);
+        return;
+      case "pinged":
+        this.#pinged(report.ping, report.roundTrip_ms);
+        return;
+      case "left-told":
+        this.#leaving?.();
+        return;
+      default:
+        unreachable(report);
+    }
+  }
+
+  /** Streams go to where a member says it is; to a lost one too, since it may not be lost. */
+  #route(member: Member): void {
+    if (member.id === this.self) return;
+    this.options.peers.setAddress(member.id, member.status === "left" ? undefined : member.address);
+  }
+
+  async #adopt(uuid: string): Promise<void> {
+    try {
+      await this.options.adopted(uuid);
+    } catch (error) {
+      // Not kept: the thread stays outside, and a later welcome tries again.
+      this.#tell({ kind: "refused", source: this.self, reason: `cannot keep the cluster's UUID: ${reasonOf(error)}` });
+      return;
+    }
+    this.#uuid = uuid;
+    this.thread.post({ kind: "kept" });
+  }
+
+  #pinged(ping: number, roundTrip_ms: number | null): void {
+    const waiting = this.#pings.get(ping);
+    this.#pings.delete(ping);
+    if (!waiting) return;
+    if (roundTrip_ms !== null) waiting.resolve(roundTrip_ms);
+    else {
+      const detail = `Cannot ping ${quote(waiting.node)}: timed out after ${waiting.timeout_ms} ms`;
+      waiting.reject(new CaxtonError("timeout", detail));
+    }
+  }
+
+  /** Names are resolved anew at each try: addresses change while a node is away. */
+  async #contact({ contact, address, hello, timeout_ms }: Extract<FromGossip, { kind: "contact" }>): Promise<void> {
+    let outcome: ContactOutcome;
+    try {
+      const host = isIpAddress(address.host) ? address.host : await this.options.resolve(address.host);
+      const { from, reply } = await this.options.peers.contact({ host, port: address.port }, hello, timeout_ms);
+      outcome = { kind: "answered", by: from, reply };
+    } catch (error) {
+      const code = error instanceof CaxtonError ? error.code : "unreachable";
+      outcome = { kind: "failed", code, reason: reasonOf(error) };
+    }
+    this.thread.post({ kind: "contacted", contact, address, outcome });
+  }
+
+  #hello(hello: Uint8Array, from: NodeId, remote: Address): Promise<Uint8Array> {
+    const request = this.#nextRequest(this.#answers.size);
+    return this.#ask(this.#answers, request, { kind: "hello", request, hello, from, remote });
+  }
+
+  #ask<T>(waiting: Map<number, Waiting<T>>, request: number, message: ToGossip): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const deadline = this.options.clock.after(answerTimeout_ms, () => {
+        const detail = `The gossip thread did not answer within ${answerTimeout_ms} ms`;
+        settle(waiting, request)?.reject(new CaxtonError("timeout", detail));
+      });
+      const end = <A>(then: (value: A) => void) => (value: A): void => {
+        deadline.cancel();
+        then(value);
+      };
+      waiting.set(request, { resolve: end(resolve), reject: end(reject) });
+      this.thread.post(message);
+    });
+  }
+
+  #nextRequest(open: number): number {
+    if (this.#stopping) throw new CaxtonError("unavailable", "The node is stopping");
+    if (open >= requestsLimit) throw new CaxtonError("too_many_requests", "Too many requests to the gossip thread");
+    return ++this.#request;
+  }
+
+  #keepBeating(): void {
+    if (this.#stopping) return;
+    this.thread.post({ kind: "beat" });
+    this.#beat = this.options.clock.after(beat_ms, () => this.#keepBeating());
+  }
+
+  #tell(event: MembershipEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #ended(error: Error | undefined): void {
+    this.#stopped.resolve();
+    this.#beat?.cancel();
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const why = error ? error.message : "it ended";
+    const failure = new CaxtonError("internal", `The gossip thread failed: ${why}`, { cause: error });
+    this.opened.reject(failure);
+    this.#rejectAll(failure);
+    this.options.failed(failure);
+  }
+
+  #rejectAll(error: CaxtonError): void {
+    for (const table of [this.#answers, this.#statistics, this.#pings]) {
+      for (const waiting of table.values()) waiting.reject(error);
+      table.clear();
+    }
+  }
+}
+
+function settle<T>(waiting: Map<number, Waiting<T>>, request: number): Waiting<T> | undefined {
+  const found = waiting.get(request);
+  waiting.delete(request);
+  return found;
+}
+
+function checkTags(tags: NodeTags): void {
+  try {
+    encodeTags(tags);
+  } catch (error) {
+    throw new CaxtonError("invalid_argument", `The node's tags cannot be spread: ${reasonOf(error)}`, { cause: error });
+  }
+}

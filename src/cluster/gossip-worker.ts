@@ -1,0 +1,30 @@
+/**
+ * Entry of the gossip thread: UDP and SWIM, nothing that can block. It ends with `stop`, and when the
+ * channel to its parent closes, since nobody would hear it then.
+ */
+import { parentPort } from "node:worker_threads";
+import { present } from "../base/assert.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { systemClock } from "../platform/node/clock.ts";
+import { openDatagrams } from "../platform/node/datagrams.ts";
+import { createGossipSealer } from "../security/gossip-sealer.ts";
+import { startGossip } from "./gossip-service.ts";
+import type { ToGossip } from "./gossip-thread-protocol.ts";
+
+const parent = present(parentPort, "the channel to the thread that started this one");
+
+const service = startGossip({
+  clock: systemClock,
+  datagrams: openDatagrams(),
+  sealerFor: ({ self, boot, cluster, keys }, uuid) =>
+    createGossipSealer({ node: self, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys }),
+  post: (message) => parent.postMessage(message),
+  failed: (error) => {
+    const code = error instanceof CaxtonError ? error.code : "internal";
+    parent.postMessage({ kind: "unopened", code, detail: reasonOf(error) });
+  },
+  ended: () => parent.close(),
+});
+
+parent.on("message", (message: ToGossip) => service.receive(message));
+parent.on("close", () => service.end());
