@@ -91,14 +91,17 @@ export class Journal {
     let { sequence, offset } = this.#position;
     let bytes = 0;
     while (sequence < this.#last && records.length < sliceLimit_records && bytes < sliceLimit_bytes) {
-      const reader = new Reader(this.#row(sequence + 1), offset);
-      const start = reader.at;
+      let reader: Reader;
       try {
-        while (reader.remaining > 0 && records.length < sliceLimit_records && reader.at - start < sliceLimit_bytes) {
-          records.push(readJournalRecord(reader));
-        }
+        reader = new Reader(this.#row(sequence + 1), offset);
       } catch (thrown) {
-        throw damaged(sequence + 1, reasonOf(thrown));
+        // What lies before a damaged row is good and comes first.
+        if (records.length > 0) break;
+        throw thrown;
+      }
+      const start = reader.at;
+      while (reader.remaining > 0 && records.length < sliceLimit_records && reader.at - start < sliceLimit_bytes) {
+        records.push(this.#record(reader, sequence + 1));
       }
       bytes += reader.at - start;
       if (reader.remaining > 0) offset = reader.at;
@@ -132,6 +135,14 @@ export class Journal {
       this.#backlog_records = records;
       this.#backlog_bytes = bytes;
     };
+  }
+
+  #record(reader: Reader, sequence: number): JournalRecord {
+    try {
+      return readJournalRecord(reader);
+    } catch (thrown) {
+      throw damaged(sequence, reasonOf(thrown));
+    }
   }
 
   #row(sequence: number): Uint8Array {
