@@ -1,0 +1,121 @@
+/** `caxton deploy FILE.wasm --name N`: deploys or updates an agent and prints where it went. */
+import { readFileSync } from "node:fs";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { parseAgentName, quote } from "../../base/ids.ts";
+import { parseSize } from "../../base/sizes.ts";
+import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import { command } from "../command.ts";
+import { shortHash } from "../figures.ts";
+import { asText, choice, wholeNumber } from "../parse.ts";
+
+const priorities = ["low", "normal", "high", "critical"] as const;
+
+interface Flags {
+  readonly name: string;
+  readonly durability?: (typeof durabilities)[number];
+  readonly priority?: (typeof priorities)[number];
+  readonly placementStrategy?: (typeof placementStrategies)[number];
+  readonly preferNodes?: string;
+  readonly targetNode?: string;
+  readonly capability?: readonly string[];
+  readonly memory?: string;
+  readonly fuel?: number;
+}
+
+function size(input: string): string {
+  parseSize(input);
+  return input;
+}
+
+export const deploy = command<Flags, [string]>({
+  brief: "Deploy an agent, or its next revision",
+  parameters: {
+    flags: {
+      name: { kind: "parsed", parse: parseAgentName, placeholder: "N", brief: "The agent's name" },
+      durability: {
+        kind: "parsed",
+        parse: choice(durabilities),
+        optional: true,
+        brief: durabilities.join(", "),
+      },
+      priority: { kind: "parsed", parse: choice(priorities), optional: true, brief: priorities.join(", ") },
+      placementStrategy: {
+        kind: "parsed",
+        parse: choice(placementStrategies),
+        optional: true,
+        placeholder: "S",
+        brief: placementStrategies.join(", "),
+      },
+      preferNodes: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        placeholder: "A,B",
+        brief: "Nodes to prefer",
+      },
+      targetNode: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        placeholder: "NODE",
+        brief: "This node or none",
+      },
+      capability: {
+        kind: "parsed",
+        parse: choice(capabilities),
+        variadic: ",",
+        optional: true,
+        brief: `What it may use, all unless given: ${capabilities.join(", ")}`,
+      },
+      memory: {
+        kind: "parsed",
+        parse: size,
+        optional: true,
+        placeholder: "64MiB",
+        brief: "The most linear memory",
+      },
+      fuel: {
+        kind: "parsed",
+        parse: wholeNumber(1, 1e15),
+        optional: true,
+        brief: "Fuel of one call of a handler",
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: asText, placeholder: "FILE.wasm", brief: "The module" }],
+    },
+  },
+  run: async (call, flags, file) => {
+    const client = await call.client();
+    const answer = await client.agents.deploy(readModule(file), {
+      name: flags.name,
+      durability: flags.durability,
+      priority: flags.priority,
+      placement_strategy: flags.placementStrategy,
+      prefer_nodes: flags.preferNodes,
+      target_node: flags.targetNode,
+      capabilities: flags.capability?.join(","),
+      memory: flags.memory,
+      fuel: flags.fuel === undefined ? undefined : String(flags.fuel),
+    });
+    const { agent, created, why } = answer;
+    const done = created ? "Deployed" : "Updated";
+    const lines = [
+      `${done} ${agent.name} on ${agent.node} (revision ${agent.revision}, module ${shortHash(agent.module)})`,
+    ];
+    call.output.lines(call.output.format === "wide" ? [...lines, `Why: ${why}`] : lines, answer);
+  },
+});
+
+function readModule(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : reasonOf(error);
+    throw new CaxtonError("invalid_argument", `Cannot read module ${quote(file)}: ${reason}`, {
+      cause: error,
+    });
+  }
+}

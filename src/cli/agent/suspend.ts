@@ -1,0 +1,12 @@
+/** `caxton agent suspend NAME`. */
+import { command } from "../command.ts";
+import { agentArgument } from "../positional.ts";
+
+export const suspend = command<Record<never, never>, [string]>({
+  brief: "Park an agent; its mail is kept",
+  parameters: { positional: agentArgument },
+  run: async (call, _flags, name) => {
+    const done = await (await call.client()).agents.suspend(name);
+    call.output.lines([`Suspended ${name}`], done);
+  },
+});

@@ -1,0 +1,33 @@
+/** `caxton cluster leave [--node N]`: a node finishes its work, tells the others and exits. */
+import { parseDuration } from "../../base/durations.ts";
+import { parseNodeId } from "../../base/ids.ts";
+import { command } from "../command.ts";
+
+interface Flags {
+  readonly node?: string;
+  readonly drainTimeout: number;
+}
+
+export const leave = command<Flags>({
+  brief: "Let a node leave gracefully, the one that answers unless named",
+  parameters: {
+    flags: {
+      node: { kind: "parsed", parse: parseNodeId, optional: true, placeholder: "N", brief: "The node" },
+      drainTimeout: {
+        kind: "parsed",
+        parse: parseDuration,
+        default: "60s",
+        placeholder: "D",
+        brief: "How long it may finish its work",
+      },
+    },
+  },
+  run: async (call, { node, drainTimeout }) => {
+    const { cluster } = await call.client();
+    const done = await cluster.leave({
+      ...(node === undefined ? {} : { node }),
+      drainTimeout_ms: drainTimeout,
+    });
+    call.output.lines([`Node ${done.node} is leaving`], done);
+  },
+});

@@ -1,0 +1,23 @@
+/** `caxton cluster remove --node N`: forgets a member that is gone for good. */
+import { parseNodeId } from "../../base/ids.ts";
+import { command } from "../command.ts";
+
+interface Flags {
+  readonly node: string;
+  readonly force: boolean;
+}
+
+export const remove = command<Flags>({
+  brief: "Forget a member that is gone",
+  parameters: {
+    flags: {
+      node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },
+      force: { kind: "boolean", default: false, withNegated: false, brief: "Even one that is alive" },
+    },
+  },
+  run: async (call, { node, force }) => {
+    await call.confirm(`Forget ${node} everywhere?`);
+    const done = await (await call.client()).cluster.remove(node, force);
+    call.output.lines([`Removed ${node}`], done);
+  },
+});

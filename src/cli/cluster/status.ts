@@ -1,0 +1,25 @@
+/** `caxton cluster status`: is the cluster well, and what may it do. */
+import type { StatusAnswer } from "../../api/cluster/status.ts";
+import { command } from "../command.ts";
+
+export const status = command({
+  brief: "Show whether the cluster is well",
+  parameters: {},
+  run: async (call) => {
+    const answer = await (await call.client()).cluster.status();
+    call.output.lines(statusLines(answer, call.output.format === "wide"), answer);
+  },
+});
+
+export function statusLines(answer: StatusAnswer, wide: boolean): string[] {
+  const lines = [
+    `Status: ${answer.status}`,
+    `Operations: ${answer.operations}`,
+    `Nodes: ${answer.nodes_active}/${answer.nodes_total} active`,
+    `Queued writes: ${answer.queued_writes}`,
+  ];
+  if (answer.leader !== null) lines.push(`Leader: ${answer.leader}`);
+  if (wide)
+    lines.push(`Cluster: ${answer.cluster} (${answer.uuid ?? "not joined yet"})`, `Seen by: ${answer.node}`);
+  return lines;
+}

@@ -1,0 +1,24 @@
+/** `caxton cluster verify-auth`: do the gossip keys and certificates match on every node. */
+import { command } from "../command.ts";
+
+const refusedExit = 4;
+
+export const verifyAuth = command({
+  brief: "Check that keys and certificates match on every node",
+  parameters: {},
+  run: async (call) => {
+    const answer = await (await call.client()).cluster.verifyAuth();
+    call.output.table(
+      [
+        { title: "NODE-ID", cell: ({ node }) => node },
+        { title: "GOSSIP-KEY", cell: ({ gossip_key }) => gossip_key },
+        { title: "CERTIFICATE", cell: ({ certificate }) => certificate },
+        { title: "DETAIL", cell: ({ detail }) => detail },
+      ],
+      answer.nodes,
+      answer,
+    );
+    const mismatch = answer.nodes.some((row) => [row.gossip_key, row.certificate].includes("mismatch"));
+    return mismatch ? refusedExit : 0;
+  },
+});

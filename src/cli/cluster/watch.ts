@@ -1,0 +1,9 @@
+/** `caxton cluster watch`: what happens in the cluster, a line an event, until interrupted. */
+import { command } from "../command.ts";
+import { followEvents } from "../follow-events.ts";
+
+export const watch = command({
+  brief: "Follow what happens in the cluster",
+  parameters: {},
+  run: (call) => followEvents(call, []),
+});

@@ -1,0 +1,89 @@
+/**
+ * How a command is written: its words, its own flags and arguments, and what it does, on one screen.
+ * The global flags, the connection and the printing come from here.
+ */
+import { buildCommand } from "@stricli/core";
+import type { BaseArgs, Command, CommandContext, TypedCommandParameters } from "@stricli/core";
+import type { Client } from "../client/client.ts";
+import { globalFlags } from "./global-flags.ts";
+import type { GlobalFlags } from "./global-flags.ts";
+import { Output } from "./output.ts";
+import type { Writer } from "./output.ts";
+import { findTarget } from "./target.ts";
+import type { Target } from "./target.ts";
+
+export interface CliContext extends CommandContext {
+  readonly process: {
+    readonly stdout: Writer;
+    readonly stderr: Writer;
+    readonly env: Readonly<Record<string, string | undefined>>;
+  };
+}
+
+/** One run of a command. */
+export interface Call {
+  readonly output: Output;
+  readonly flags: GlobalFlags;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where it would connect; reads no network. */
+  target(): Target;
+  /** Loaded only by commands that talk to a node. */
+  client(): Promise<Client>;
+  /** Asks on a terminal unless `--yes`; throws when the answer is no. In a pipe the command itself is the answer. */
+  confirm(question: string): Promise<void>;
+}
+
+/** What `F` may be: an interface of flags, which has no index signature of its own. */
+type FlagsOf<F> = Readonly<Partial<Record<keyof F, unknown>>>;
+
+interface Definition<F extends FlagsOf<F>, A extends BaseArgs> {
+  readonly brief: string;
+  readonly description?: string;
+  readonly parameters: TypedCommandParameters<F, A, CliContext>;
+  /** The exit code, when it is not 0. */
+  readonly run: (call: Call, flags: F, ...args: A) => Promise<number | void> | number | void;
+}
+
+export function command<const F extends FlagsOf<F> = Record<never, never>, const A extends BaseArgs = []>(
+  definition: Definition<F, A>,
+): Command<CliContext> {
+  const own = definition.parameters as { readonly flags?: object; readonly aliases?: object };
+  const parameters = {
+    ...definition.parameters,
+    flags: { ...own.flags, ...globalFlags },
+    aliases: { o: "format", ...own.aliases },
+  };
+  const docs =
+    definition.description === undefined
+      ? { brief: definition.brief }
+      : { brief: definition.brief, fullDescription: definition.description };
+  return buildCommand<Record<string, unknown>, A, CliContext>({
+    docs,
+    parameters: parameters as never,
+    async func(given, ...args) {
+      const flags = given as unknown as F & GlobalFlags;
+      const exit = await definition.run(openCall(this, flags), flags, ...args);
+      if (typeof exit === "number") process.exitCode = exit;
+    },
+  });
+}
+
+function openCall(context: CliContext, flags: GlobalFlags): Call {
+  const { stdout, stderr, env } = context.process;
+  const target = (): Target => findTarget(flags, env);
+  return {
+    output: new Output(flags.format ?? flags.output ?? "table", stdout, stderr),
+    flags,
+    env,
+    target,
+    client: async () => {
+      const { connect } = await import("./connect.ts");
+      return connect(target(), flags.requestTimeout);
+    },
+    confirm: async (question) => {
+      if (flags.yes || stdout.isTTY !== true || process.stdin.isTTY !== true) return;
+      const { ask } = await import("./ask.ts");
+      await ask(question);
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/** The configuration as a node started here would read it. */
+import { existsSync, readFileSync } from "node:fs";
+import type { LoadedConfig } from "../../config/load-config.ts";
+import type { Call } from "../command.ts";
+
+/** Throws `CaxtonError("invalid_config")` with a line a problem. */
+export async function readConfig(call: Call, file: string | undefined): Promise<LoadedConfig> {
+  const { loadConfig } = await import("../../config/load-config.ts");
+  const { dataDir } = call.flags;
+  return loadConfig({
+    flags: dataDir === undefined ? {} : { "data-dir": dataDir },
+    file,
+    env: call.env,
+    readFile: (path) => (existsSync(path) ? readFileSync(path, "utf8") : null),
+  });
+}
+
+export const fileFlag = {
+  kind: "parsed",
+  parse: (input: string): string => input,
+  optional: true,
+  placeholder: "FILE",
+  brief: "The file [default CAXTON_CONFIG, ./caxton.yaml, /etc/caxton/config.yaml]",
+} as const;

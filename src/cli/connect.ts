@@ -1,0 +1,16 @@
+/** The client of the node that a command talks to. */
+import { CaxtonError } from "../base/errors.ts";
+import { createClient } from "../client/client.ts";
+import type { Client } from "../client/client.ts";
+import type { Target } from "./target.ts";
+
+export function connect({ api, token, ca, dataDir }: Target, requestTimeout_ms: number): Client {
+  if (token === null) {
+    throw new CaxtonError(
+      "unauthenticated",
+      `No token for ${api}: there is no admin.token of a local node in ${dataDir}; ` +
+        "start one (caxton server start), or give its --data-dir, or a --token",
+    );
+  }
+  return createClient({ url: api, token, requestTimeout_ms, ...(ca === undefined ? {} : { ca }) });
+}

@@ -1,0 +1,20 @@
+/** Prints events as they happen, one `[INFO]` or `[WARN]` line each, and comes back after a broken connection. */
+import type { EventAnswer } from "../api/events/events.ts";
+import type { Call } from "./command.ts";
+import { printable } from "./table.ts";
+import { untilInterrupt } from "./until-interrupt.ts";
+
+export async function followEvents(call: Call, types: readonly string[]): Promise<void> {
+  const client = await call.client();
+  await untilInterrupt(async (signal) => {
+    const broken = (error: Error): void => call.output.notice(`[WARN] ${error.message}; trying again`);
+    for await (const event of client.events.follow({ signal, types, broken })) {
+      call.output.line(call.output.format === "json" ? JSON.stringify(event) : eventLine(event));
+    }
+  });
+}
+
+/** `[INFO] Node node-2 detected as failed`; with the time in `at` only in JSON, as the documents print it. */
+export function eventLine({ level, text }: Pick<EventAnswer, "level" | "text">): string {
+  return `[${level === "warn" ? "WARN" : "INFO"}] ${printable(text)}`;
+}

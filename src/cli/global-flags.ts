@@ -1,0 +1,76 @@
+/** The flags that every command takes. */
+import { parseDuration } from "../base/durations.ts";
+import { choice } from "./parse.ts";
+import { formats } from "./output.ts";
+import type { Format } from "./output.ts";
+
+export interface GlobalFlags {
+  readonly api?: string | undefined;
+  readonly token?: string | undefined;
+  readonly apiKey?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly context?: string | undefined;
+  readonly format?: Format | undefined;
+  readonly output?: Format | undefined;
+  readonly requestTimeout: number;
+  readonly yes: boolean;
+  readonly color: boolean;
+}
+
+const text = (input: string): string => input;
+
+export const globalFlags = {
+  api: { kind: "parsed", parse: text, optional: true, placeholder: "URL", brief: "The node to talk to" },
+  token: {
+    kind: "parsed",
+    parse: text,
+    optional: true,
+    placeholder: "T",
+    brief: "A JWT instead of the local one",
+  },
+  apiKey: {
+    kind: "parsed",
+    parse: text,
+    optional: true,
+    placeholder: "K",
+    brief: "An API key instead of a JWT",
+  },
+  dataDir: {
+    kind: "parsed",
+    parse: text,
+    optional: true,
+    placeholder: "DIR",
+    brief: "Where the local node keeps its token [default ./data]",
+  },
+  context: {
+    kind: "parsed",
+    parse: text,
+    optional: true,
+    placeholder: "NAME",
+    brief: "A saved node to talk to",
+  },
+  format: {
+    kind: "parsed",
+    parse: choice(formats),
+    optional: true,
+    placeholder: "F",
+    brief: "table, json or wide",
+  },
+  output: {
+    kind: "parsed",
+    parse: choice(formats),
+    optional: true,
+    hidden: true,
+    placeholder: "F",
+    brief: "The same as --format",
+  },
+  requestTimeout: {
+    kind: "parsed",
+    parse: parseDuration,
+    default: "30s",
+    placeholder: "D",
+    brief: "Until one request is given up",
+  },
+  yes: { kind: "boolean", default: false, withNegated: false, brief: "Ask nothing" },
+  color: { kind: "boolean", default: true, brief: "Colours on a terminal" },
+} as const;

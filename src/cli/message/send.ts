@@ -1,0 +1,130 @@
+/** `caxton message send --to NAME --content TEXT`: sends a message; with `--wait` prints the reply's content. */
+import { readFileSync } from "node:fs";
+import type { MessageAnswer } from "../../api/messages/message.ts";
+import { formatDuration, parseDuration } from "../../base/durations.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import { deliveries, performatives } from "../../wire/message.ts";
+import type { Call } from "../command.ts";
+import { command } from "../command.ts";
+import { asText, choice } from "../parse.ts";
+
+const priorities = ["low", "normal", "high", "critical"] as const;
+/** Replies that say no: the command fails with them. */
+const refusals: readonly string[] = ["failure", "refuse", "not-understood"];
+
+interface Flags {
+  readonly to: string;
+  readonly content: string;
+  readonly performative: (typeof performatives)[number];
+  readonly conversationId?: string;
+  readonly replyBy?: string;
+  readonly protocol?: string;
+  readonly language?: string;
+  readonly ontology?: string;
+  readonly priority?: (typeof priorities)[number];
+  readonly delivery?: (typeof deliveries)[number];
+  readonly wait?: number;
+  readonly idempotencyKey?: string;
+}
+
+function optional(placeholder: string, brief: string) {
+  return { kind: "parsed", parse: asText, optional: true, placeholder, brief } as const;
+}
+
+export const send = command<Flags>({
+  brief: "Send a message to an agent",
+  parameters: {
+    flags: {
+      to: { kind: "parsed", parse: asText, placeholder: "NAME", brief: "The receiver" },
+      content: {
+        kind: "parsed",
+        parse: asText,
+        placeholder: "TEXT|@FILE|-",
+        brief: "What to say; - reads standard input",
+      },
+      performative: {
+        kind: "parsed",
+        parse: choice(performatives),
+        default: "request",
+        brief: "FIPA performative",
+      },
+      conversationId: optional("ID", "The conversation it belongs to"),
+      replyBy: optional("TIME|30s", "When a reply is of no more use"),
+      protocol: optional("NAME", "The FIPA protocol of the conversation"),
+      language: optional("NAME", "The language of the content"),
+      ontology: optional("NAME", "The ontology of the content"),
+      priority: { kind: "parsed", parse: choice(priorities), optional: true, brief: priorities.join(", ") },
+      delivery: { kind: "parsed", parse: choice(deliveries), optional: true, brief: deliveries.join(", ") },
+      wait: {
+        kind: "parsed",
+        parse: parseDuration,
+        optional: true,
+        placeholder: "5s",
+        brief: "Wait so long for a reply",
+      },
+      idempotencyKey: optional("KEY", "The same key sends the same message once"),
+    },
+    aliases: { t: "to", c: "content" },
+  },
+  run: async (call, flags) => {
+    const client = await call.client();
+    const answer = await client.messages.send(
+      {
+        receiver: flags.to,
+        performative: flags.performative,
+        ...contentOf(flags.content),
+        conversation_id: flags.conversationId,
+        reply_by: flags.replyBy,
+        protocol: flags.protocol,
+        language: flags.language,
+        ontology: flags.ontology,
+        priority: flags.priority,
+        delivery: flags.delivery,
+      },
+      {
+        ...(flags.wait === undefined ? {} : { wait_ms: flags.wait }),
+        ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
+      },
+    );
+    if (flags.wait === undefined)
+      return call.output.lines([`Sent ${answer.message_id} (${answer.status})`], answer);
+    if (answer.reply === null) {
+      throw new CaxtonError(
+        "timeout",
+        `No reply from ${quote(flags.to)} within ${formatDuration(flags.wait)}`,
+      );
+    }
+    if (call.output.format === "json") call.output.json(answer);
+    else printContent(call, answer.reply);
+    if (!refusals.includes(answer.reply.performative)) return 0;
+    call.output.notice(`error: ${flags.to} answered with ${answer.reply.performative}`);
+    return 1;
+  },
+});
+
+/** The text itself, a file after `@`, or standard input for `-`; bytes that are no text as base64. */
+function contentOf(given: string): { readonly content: string; readonly content_encoding?: "base64" } {
+  if (given !== "-" && !given.startsWith("@")) return { content: given };
+  const file = given === "-" ? 0 : given.slice(1);
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    const what = file === 0 ? "standard input" : quote(given.slice(1));
+    throw new CaxtonError("invalid_argument", `Cannot read the content from ${what}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+  try {
+    return { content: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { content: Buffer.from(bytes).toString("base64"), content_encoding: "base64" };
+  }
+}
+
+/** Bytes as they are; text as it is, and in a terminal or a pipe on a line of its own. */
+function printContent({ output }: Call, { content, content_encoding }: MessageAnswer): void {
+  if (content_encoding === "base64") process.stdout.write(Buffer.from(content, "base64"));
+  else output.stdout.write(content.endsWith("\n") ? content : `${content}\n`);
+}

@@ -1,0 +1,40 @@
+/** Values of flags and arguments, each refused with what is accepted. */
+import { CaxtonError } from "../base/errors.ts";
+import { quote } from "../base/ids.ts";
+import { nearest } from "../base/nearest.ts";
+
+export function asText(input: string): string {
+  return input;
+}
+
+/** One of `options`; `-` and `_` are alike, and so is case. */
+export function choice<const T extends readonly string[]>(options: T): (input: string) => T[number] {
+  return (input) => {
+    const wanted = plain(input);
+    const found = options.find((option) => plain(option) === wanted);
+    if (found !== undefined) return found;
+    const near = nearest(input, options);
+    const hint = near === undefined ? "" : `; did you mean ${near}?`;
+    throw new CaxtonError("invalid_argument", `${quote(input)} is not one of ${options.join(", ")}${hint}`);
+  };
+}
+
+/** `a,b,c`; spaces around entries are dropped. */
+export function commaList(input: string): readonly string[] {
+  return input
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+export function wholeNumber(low: number, high: number): (input: string) => number {
+  return (input) => {
+    const value = Number(input);
+    if (/^\d+$/.test(input) && value >= low && value <= high) return value;
+    throw new CaxtonError("invalid_argument", `${quote(input)} is not a whole number from ${low} to ${high}`);
+  };
+}
+
+function plain(text: string): string {
+  return text.toLowerCase().replaceAll("_", "-");
+}

@@ -1,0 +1,87 @@
+/**
+ * Which node a command talks to, and as whom: flags, then the environment, then a saved context, then
+ * the node whose data directory is here.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { isLoopback } from "../base/host-port.ts";
+import { quote } from "../base/ids.ts";
+import { readContexts } from "./contexts.ts";
+import type { GlobalFlags } from "./global-flags.ts";
+
+export const defaultApi = "http://127.0.0.1:8080";
+export const defaultDataDir = "./data";
+
+export interface Target {
+  readonly api: string;
+  /** Null when none was found. */
+  readonly token: string | null;
+  /** PEM of the cluster's own CA, for https. */
+  readonly ca: string | undefined;
+  readonly dataDir: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type TargetFlags = Pick<GlobalFlags, "api" | "token" | "apiKey" | "dataDir" | "context">;
+
+export function findTarget(flags: TargetFlags, env: Environment): Target {
+  const contexts = readContexts(env);
+  const contextName = flags.context ?? (env["CAXTON_CONTEXT"] || undefined);
+  if (contextName !== undefined && contexts.contexts[contextName] === undefined) {
+    throw new CaxtonError("not_found", `There is no context ${quote(contextName)}: see caxton context list`);
+  }
+  const explicit = flags.api !== undefined || flags.dataDir !== undefined;
+  const current = contextName ?? (explicit ? undefined : (contexts.current ?? undefined));
+  const context = current === undefined ? undefined : contexts.contexts[current];
+  const dataDir =
+    flags.dataDir ?? (env["CAXTON_NODE__DATA_DIR"] || undefined) ?? context?.data_dir ?? defaultDataDir;
+  const api =
+    flags.api ?? (env["CAXTON_API"] || undefined) ?? context?.api ?? localApi(dataDir) ?? defaultApi;
+  const url = parseApi(api);
+  const token = flags.token ?? (env["CAXTON_TOKEN"] || undefined) ?? context?.token;
+  if (flags.apiKey !== undefined) {
+    throw new CaxtonError("invalid_argument", "--api-key has no effect in this version: use --token");
+  }
+  const named = flags.dataDir !== undefined || context?.data_dir !== undefined;
+  // A token found by itself goes neither over a network in clear nor to an address that only happens to be given.
+  const mayUseLocal = named || isLoopback(url.hostname.replaceAll(/[[\]]/g, "")) || url.protocol === "https:";
+  const found = token ?? (mayUseLocal ? readSecret(join(dataDir, "admin.token")) : undefined);
+  return {
+    api: url.href.replace(/\/$/, ""),
+    token: found ?? null,
+    ca: url.protocol === "https:" ? readSecret(join(dataDir, "ca.pem")) : undefined,
+    dataDir,
+  };
+}
+
+/** The address that the node of this data directory last listened on. */
+export function localApi(dataDir: string): string | undefined {
+  return readSecret(join(dataDir, "api.address"));
+}
+
+function parseApi(api: string): URL {
+  const text = /^[a-z]+:\/\//.test(api) ? api : `http://${api}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new CaxtonError("invalid_argument", `API address ${quote(api)} is not like http://127.0.0.1:8080`);
+  }
+  return url;
+}
+
+/** The file's text without its line end; undefined when there is none. */
+function readSecret(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    const text = readFileSync(path, "utf8").trim();
+    return text === "" ? undefined : text;
+  } catch (error) {
+    throw new CaxtonError(
+      "forbidden",
+      `Cannot read ${quote(path)}: ${reasonOf(error)}; run as the node's user`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
