@@ -2,10 +2,11 @@
  * The host's side of one agent's calls: gathers what a handler does (sends, state writes, timers) so
  * that all of it can be kept when the call returned, or undone when it trapped.
  */
-import type { ConversationGuard } from "../messaging/conversation-guard.ts";
+import { ConversationGuard } from "../messaging/conversation-guard.ts";
 import { fastReceiver, latin1Bytes } from "../messaging/fast-ascii.ts";
+import { messageRefusal } from "../messaging/message-rules.ts";
 import { sealOutgoing } from "../messaging/outgoing-message.ts";
-import { checkMessage, contentLimit_bytes, messageLimit_bytes } from "../wire/message.ts";
+import { checkMessage, messageLimit_bytes } from "../wire/message.ts";
 import type { HostFunctions } from "../wasm/host.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { AgentState, StateWrite } from "./agent-state.ts";
@@ -65,8 +66,8 @@ export class AgentCalls implements HostFunctions {
     if (this.#sends.length > 0) {
       this.#sends = [];
       this.#sent_bytes = 0;
-      this.#guard.commit();
     }
+    this.#guard.commit();
     return { sends, state: this.#state.commit(collect), timers: this.#timers.commit() };
   }
 
@@ -103,11 +104,8 @@ export class AgentCalls implements HostFunctions {
 
   send(guest: Uint8Array): number {
     if (guest.length > messageLimit_bytes) return abiErrors.tooLarge;
-    const refused = this.#refusal(guest);
-    if (refused !== undefined) {
-      this.note("error", `send refused: ${refused}`);
-      return abiErrors.invalid;
-    }
+    const refused = this.#malformed(guest);
+    if (refused !== undefined) return this.#refuse(abiErrors.invalid, refused);
     if (this.#sends.length >= sendsPerCall || this.#sent_bytes + guest.length > sendsPerCall_bytes) {
       return abiErrors.tooManySends;
     }
@@ -118,11 +116,17 @@ export class AgentCalls implements HostFunctions {
       if (!this.#world.window.reserve(bytes.length, receiver)) return abiErrors.queueFull;
     } else {
       if (bytes[3] === exactlyOnce && !target.durable) {
-        this.note("error", `send refused: exactly_once to "${receiver}", which is volatile`);
-        return abiErrors.invalid;
+        return this.#refuse(abiErrors.invalid, `exactly_once to "${receiver}", which is volatile`);
       }
       if (target.durable && this.#world.commits.full) return abiErrors.queueFull;
       if (!target.inbox.reserve(bytes.length)) return abiErrors.queueFull;
+    }
+    // Judged last, because it counts: a message that found no place was never said.
+    const misfit = ConversationGuard.concerns(bytes) ? this.#guard.judge(bytes, this.now()) : undefined;
+    if (misfit !== undefined) {
+      if (target === undefined) this.#world.window.release(bytes.length, receiver);
+      else target.inbox.release(bytes.length);
+      return this.#refuse(abiErrors.invalid, misfit);
     }
     this.#sends.push({ bytes, receiver, target });
     this.#sent_bytes += bytes.length;
@@ -164,19 +168,20 @@ export class AgentCalls implements HostFunctions {
     return this.#state.next(key);
   }
 
-  /** Why the bytes may not be sent, or undefined. */
-  #refusal(guest: Uint8Array): string | undefined {
+  #refuse(code: number, reason: string): number {
+    this.note("error", `send refused: ${reason}`);
+    return code;
+  }
+
+  /** Why the bytes are no message that may be sent, or undefined. */
+  #malformed(guest: Uint8Array): string | undefined {
     try {
       if (checkMessage(guest) !== guest.length) return "trailing bytes after the message";
     } catch (error) {
       if (error instanceof WireError) return error.message;
       throw error;
     }
-    if (((guest[42] as number) | (guest[43] as number)) === 0) return "no receiver";
-    if (((guest[60] as number) | (guest[61] as number) | (guest[62] as number) | (guest[63] as number)) === 0) {
-      return `no content (1 byte to ${contentLimit_bytes} bytes)`;
-    }
-    return this.#guard.sending(guest);
+    return messageRefusal(guest);
   }
 }
 

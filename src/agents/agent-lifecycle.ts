@@ -5,7 +5,6 @@
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { AgentName } from "../base/ids.ts";
-import type { ConversationGuard } from "../messaging/conversation-guard.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RecoveredAgent, Store } from "../store/store.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
@@ -35,7 +34,6 @@ export interface LifecycleParts {
   readonly agents: Map<string, HostedAgent>;
   /** Compiles; throws `invalid_module`. */
   readonly addModule: (key: string, module: PreparedModule) => Promise<void>;
-  readonly newGuard: (agent: AgentName) => ConversationGuard;
 }
 
 export class AgentLifecycle {
@@ -143,11 +141,11 @@ export class AgentLifecycle {
   }
 
   async #start(spec: AgentSpec, suspended: boolean): Promise<void> {
-    const { world, store, agents, newGuard } = this.#parts;
+    const { world, store, agents } = this.#parts;
     if (agents.size >= agentsPerThreadLimit) {
       throw new CaxtonError("no_capacity", `The thread hosts ${agentsPerThreadLimit} agents already`);
     }
-    const agent = new HostedAgent(world, spec, newGuard(spec.name));
+    const agent = new HostedAgent(world, spec);
     agent.suspended = suspended;
     agents.set(spec.name, agent);
     try {

@@ -5,7 +5,6 @@ import { systemClock } from "../platform/node/clock.ts";
 import { channelOfPort } from "../store/port-channel.ts";
 import { StoreClient } from "../store/store-client.ts";
 import type { StoreReply, StoreRequest } from "../store/store-protocol.ts";
-import { openGuard } from "../messaging/conversation-guard.ts";
 import { AgentThread } from "./agent-thread.ts";
 import type { FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
 import { WasmModules } from "./wasm-modules.ts";
@@ -24,7 +23,6 @@ parent.receive((message) => {
     store: new StoreClient(channelOfPort<StoreReply, StoreRequest>(message.store as unknown as MessagePort)),
     clock: systemClock,
     modules: new WasmModules(),
-    newGuard: () => openGuard,
     soon: (callback) => void setImmediate(callback),
     post: (answer, transfer) => parent.post(answer, transfer),
   });

@@ -7,7 +7,6 @@ import { unreachable } from "../base/assert.ts";
 import { latencyBounds_ms } from "../base/latency-histogram.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
-import type { ConversationGuard } from "../messaging/conversation-guard.ts";
 import { MessageIds } from "../messaging/outgoing-message.ts";
 import { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import { Scheduler } from "../messaging/scheduler.ts";
@@ -39,7 +38,6 @@ export interface AgentThreadOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly modules: ThreadModules;
-  readonly newGuard: (agent: AgentName) => ConversationGuard;
   /** Runs the callback in a later turn of the event loop, as soon as waiting events were seen. */
   readonly soon: (callback: () => void) => void;
   readonly post: (message: FromAgentThread, transfer?: readonly ArrayBuffer[]) => void;
@@ -102,7 +100,6 @@ export class AgentThread implements AgentWorld {
       clock,
       agents: this.#agents,
       addModule: (key, module) => modules.add(key, module, () => this.#lifecycle.modulesInUse()),
-      newGuard: options.newGuard,
     });
   }
 

@@ -3,14 +3,14 @@
  * its turn. A durable agent's calls take effect in its own memory at once, and outside only when
  * their commit is on disk; a volatile one's at once. Lifecycle around it: agent-lifecycle.ts.
  */
-import type { AgentName } from "../base/ids.ts";
+import type { AgentName, MessageId } from "../base/ids.ts";
 import { reasonOf } from "../base/errors.ts";
 import { present } from "../base/assert.ts";
 import { RingQueue } from "../base/ring-queue.ts";
-import type { ConversationGuard } from "../messaging/conversation-guard.ts";
+import { notUnderstood } from "../fipa/reply.ts";
+import { ConversationGuard } from "../messaging/conversation-guard.ts";
 import { latin1 } from "../messaging/fast-ascii.ts";
 import { Inbox, type Mail } from "../messaging/inbox.ts";
-import { notUnderstood } from "../messaging/not-understood.ts";
 import { traceOf } from "../messaging/outgoing-message.ts";
 import { RecentIds } from "../messaging/recent-ids.ts";
 import type { Runnable } from "../messaging/scheduler.ts";
@@ -18,7 +18,7 @@ import type { RecoveredAgent } from "../store/store.ts";
 import { AgentTrap } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
-import { messageIdOf, priorities, replyByOf, writeUuid } from "../wire/message.ts";
+import { decodeMessage, encodeMessage, messageIdOf, priorities, replyByOf, writeUuid } from "../wire/message.ts";
 import { AgentCalls, type CallEffects } from "./agent-calls.ts";
 import { AgentState } from "./agent-state.ts";
 import { AgentTimers } from "./agent-timers.ts";
@@ -30,6 +30,8 @@ import { RestartWindow } from "./restart-window.ts";
 const recentDurable = 4_096;
 const recentVolatile = 64;
 
+/** Until the thread's generator writes one. */
+const unset = "00000000-0000-0000-0000-000000000000" as MessageId;
 const noEffects: CallEffects = { sends: [], state: [], timers: [] };
 const noRecords: readonly JournalRecord[] = [];
 
@@ -60,7 +62,7 @@ export class HostedAgent implements Runnable {
   /** Mail from agents of this thread whose acceptance failed; taken again after recovery. */
   readonly returned: Uint8Array[] = [];
   readonly #world: AgentWorld;
-  readonly #guard: ConversationGuard;
+  readonly #guard = new ConversationGuard();
   readonly #due = new RingQueue<number>();
   readonly #restartWindow = new RestartWindow();
   #handler: Handler | undefined;
@@ -70,15 +72,14 @@ export class HostedAgent implements Runnable {
   constructor(
     world: AgentWorld,
     public spec: AgentSpec,
-    guard: ConversationGuard,
   ) {
     this.#world = world;
-    this.#guard = guard;
     this.name = spec.name;
     this.durable = spec.durability !== "volatile";
     this.inbox = new Inbox({ messages: spec.limits.inbox_messages, bytes: spec.limits.inbox_bytes });
     this.recent = new RecentIds(this.durable ? recentDurable : recentVolatile);
-    this.calls = new AgentCalls(world, this, { state: this.state, timers: this.timers, guard });
+    const { state, timers } = this;
+    this.calls = new AgentCalls(world, this, { state, timers, guard: this.#guard });
   }
 
   get weight(): number {
@@ -266,7 +267,7 @@ export class HostedAgent implements Runnable {
       this.endMail(bytes, "expired", "Its reply-by passed while it waited in the inbox");
       return 0;
     }
-    const misfit = this.#guard.receiving(bytes);
+    const misfit = ConversationGuard.concerns(bytes) ? this.#guard.judge(bytes, clock.wall_ms()) : undefined;
     if (misfit !== undefined) {
       this.#refuse(bytes, misfit);
       return 0;
@@ -294,11 +295,14 @@ export class HostedAgent implements Runnable {
   /** Out of protocol: its sender is told, the agent never sees it. */
   #refuse(message: Uint8Array, reason: string): void {
     const { clock, ids, window } = this.#world;
-    const reply = notUnderstood(message, this.name, reason, ids, clock.wall_ms());
+    const now_ms = clock.wall_ms();
     this.calls.note("warn", `message out of protocol: ${reason}`);
+    const reply = notUnderstood(decodeMessage(message), reason, { messageId: unset, sender: this.name, now_ms });
     const sends: Outgoing[] = [];
-    if (reply !== undefined) {
-      const { bytes, receiver } = reply;
+    if (reply !== null) {
+      const bytes = encodeMessage(reply);
+      ids.write(bytes, 8, now_ms);
+      const { receiver } = reply;
       const target = this.#world.find(receiver);
       const placed = target === undefined ? window.reserve(bytes.length, receiver) : target.inbox.reserve(bytes.length);
       if (placed) sends.push({ bytes, receiver, target });

@@ -8,7 +8,9 @@ export function spawnAgentThread(): AgentThreadPort {
   const worker = new Worker(new URL("./agent-thread-main.ts", import.meta.url));
   let failure: Error | undefined;
   // Without a listener an error of the worker would end the whole process.
-  worker.on("error", (error) => (failure = error));
+  worker.on("error", (error: unknown) => {
+    failure = error instanceof Error ? error : new Error(String(error));
+  });
   let receiving = false;
   return {
     post: (message, transfer) => worker.postMessage(message, transfer as never),

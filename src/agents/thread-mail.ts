@@ -7,6 +7,7 @@ import { WireError } from "../wire/cursor.ts";
 import { checkMessage, messageIdOf, replyByOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { fastReceiver, idKey } from "../messaging/fast-ascii.ts";
+import { messageRefusal } from "../messaging/message-rules.ts";
 import { BatchWriter, flagInOutbox, OutcomeWriter, readBatch, readOutcomes } from "../messaging/message-batch.ts";
 import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -187,7 +188,7 @@ export class ThreadMail {
 
 function isMessage(bytes: Uint8Array): boolean {
   try {
-    return checkMessage(bytes) === bytes.length;
+    return checkMessage(bytes) === bytes.length && messageRefusal(bytes) === undefined;
   } catch (error) {
     if (error instanceof WireError) return false;
     throw error;
