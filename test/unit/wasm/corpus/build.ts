@@ -42,9 +42,9 @@ function rust(name: string): void {
 
 /** From the text: with the extension .ts the source would be taken for TypeScript by everything here. */
 async function assemblyScript(name: string): Promise<void> {
-  const flags = { optimizeLevel: 3, noAssert: true, runtime: "incremental", use: ["abort="] } as const;
-  const { error, stderr, binary } = await asc.compileString(readFileSync(path(`${name}.as`), "utf8"), flags);
-  if (error || binary === null) throw new Error(String(stderr), { cause: error });
+  const flags = { optimizeLevel: 3, noAssert: true, runtime: "incremental", use: ["abort="] };
+  const { error, binary } = await asc.compileString(readFileSync(path(`${name}.as`), "utf8"), flags);
+  if (error || binary === null) throw new Error(`${name}.as does not compile`, { cause: error });
   writeFileSync(path(`${name}.wasm`), binary);
 }
 
