@@ -190,12 +190,28 @@ describe("in every protocol", () => {
       "fipa-contract-net",
       `
       i cfp => called
-      p propose => proposed
-      i cancel => proposed cancelling
+      p propose by=10 => proposed
+      i accept-proposal at=11 => ! it by 2023-11-14T22:13:20.010Z, which has passed
+      i cancel at=11 => proposed cancelling
       i accept-proposal => ! inform or failure from "bob" to the cancel
       p agree => ! inform or failure from "bob" to the cancel
       p inform => ended`,
     );
+  });
+
+  test("a message to somebody else is no part of it", () => {
+    const opened = advance(null, said("fipa-propose", "i", "propose"), now_ms);
+    const conversation = opened.kind === "ok" ? opened.conversation : null;
+    for (const [sender, receiver] of [
+      ["alice", "carol"],
+      ["bob", "carol"],
+    ] as const) {
+      const astray = said("fipa-propose", "i", "not-understood", { sender, receiver });
+      expect(advance(conversation, astray, now_ms)).toEqual({
+        kind: "out_of_protocol",
+        expected: 'a message between "alice" and "bob"',
+      });
+    }
   });
 
   test("an unconfirmed cancel may be answered by the message's id", () => {
