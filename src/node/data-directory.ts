@@ -159,8 +159,12 @@ function takeLock(directory: string, given: string): Database {
     return lock;
   } catch (thrown) {
     lock.close();
-    if (!(thrown instanceof CaxtonError) || thrown.code !== "data_locked") throw failure(given, "cannot be locked", thrown);
-    throw new CaxtonError("data_locked", `Data directory ${quote(given)} is in use by ${holderOf(directory)}`);
+    if (!(thrown instanceof CaxtonError) || thrown.code !== "data_locked")
+      throw failure(given, "cannot be locked", thrown);
+    throw new CaxtonError(
+      "data_locked",
+      `Data directory ${quote(given)} is in use by ${holderOf(directory)}`,
+    );
   }
 }
 
@@ -229,6 +233,12 @@ function writeFile(directory: string, given: string, name: string, value: unknow
 
 function failure(given: string, what: string, thrown: unknown): CaxtonError {
   const code: ErrorCode =
-    thrown instanceof CaxtonError ? thrown.code : /ENOSPC|EDQUOT/.test(reasonOf(thrown)) ? "disk_full" : "storage_failed";
-  return new CaxtonError(code, `Data directory ${quote(given)} ${what}: ${reasonOf(thrown)}`, { cause: thrown });
+    thrown instanceof CaxtonError
+      ? thrown.code
+      : /ENOSPC|EDQUOT/.test(reasonOf(thrown))
+        ? "disk_full"
+        : "storage_failed";
+  return new CaxtonError(code, `Data directory ${quote(given)} ${what}: ${reasonOf(thrown)}`, {
+    cause: thrown,
+  });
 }
