@@ -1,0 +1,94 @@
+/**
+ * What the metrics are read from when they are scraped: figures that the node's parts keep anyway, so
+ * that nothing is counted twice. `node/` gives them; each shape is what its part's `stats()` returns.
+ * An area that is left out is not shown; one that fails is left out of that scrape and logged.
+ */
+import type { HistogramFigures } from "./instrument.ts";
+
+type Given<T> = () => T | Promise<T>;
+
+export interface MetricSources {
+  readonly cluster?: Given<ClusterFigures>;
+  readonly gossip?: Given<GossipFigures>;
+  readonly peers?: Given<PeersFigures>;
+  readonly agents?: Given<AgentFigures>;
+  readonly messages?: Given<MessageFigures>;
+  readonly store?: Given<StoreFigures>;
+  readonly system?: Given<SystemFigures>;
+}
+
+export interface ClusterFigures {
+  /** Members known, the failed included, those that left not. */
+  readonly nodes: number;
+  readonly alive: number;
+  readonly suspect: number;
+  readonly failed: number;
+  /** Agents in the directory, of every node. */
+  readonly agents: number;
+}
+
+/** As `GossipStats` of cluster/membership.ts. */
+export interface GossipFigures {
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly roundTrips_ms: readonly number[];
+  readonly localHealth: number;
+  readonly convergence_ms: readonly number[];
+}
+
+/** As `Peers.stats()`. */
+export interface PeersFigures {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly connections: number;
+  readonly queued_bytes: number;
+}
+
+/** As `AgentThreadsStats` of agents/thread-stats.ts. */
+export interface AgentFigures {
+  readonly threads: number;
+  readonly agentsByStatus: Readonly<Record<string, number>>;
+  readonly inbox: number;
+  readonly inbox_bytes: number;
+  readonly memory_bytes: number;
+  readonly traps: number;
+  readonly restarts: number;
+  readonly handled: number;
+  readonly fuel: number;
+  readonly trapsByKind: Readonly<Record<string, number>>;
+  readonly latency: HistogramFigures;
+  readonly latency_p99_ms: number;
+  readonly startup_ms: readonly number[];
+}
+
+/** As `Router.counters`, with its `pending`. */
+export interface MessageFigures {
+  readonly pending: number;
+  readonly accepted: number;
+  readonly remote: number;
+  readonly retries: number;
+  readonly deadLetters: number;
+  readonly malformedFrames: number;
+}
+
+/** As `StoreStats` of store/store.ts. */
+export interface StoreFigures {
+  readonly size_bytes: number;
+  readonly commits: number;
+  readonly journalRecords: number;
+  readonly deadLetters: number;
+  readonly outbox: number;
+  readonly commit_ms: readonly number[];
+}
+
+export interface SystemFigures {
+  /** 0 to 100 of all cores. */
+  readonly cpu_percent: number;
+  readonly memoryAvailable_bytes: number;
+  /** Resident memory of the node's process. */
+  readonly memory_bytes: number;
+  readonly startedAt_ms: number;
+}
