@@ -72,6 +72,11 @@ export class Swim {
     this.#state.timing = timing;
   }
 
+  /** Boot epochs above `ceiling` are refused from now on. */
+  setBootCeiling(ceiling: number): void {
+    this.#state.bootCeiling = ceiling;
+  }
+
   /** This node's alive update, encoded: for a hello. */
   ownRecord(): Uint8Array {
     return recordOf(this.#state, this.#state.me);

@@ -12,8 +12,8 @@ export interface GossipAddress {
 }
 
 /**
- * How new a node's word about itself is: its persisted boot epoch, which rises with each start, then a counter within this
- * life. Only its owner raises it. Compared lexicographically.
+ * How new a node's word about itself is: its persisted boot epoch, which rises with each start, then a
+ * counter within this life. Only its owner raises it. Compared lexicographically.
  */
 export interface Incarnation {
   readonly boot: number;
