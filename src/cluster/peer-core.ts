@@ -1,0 +1,24 @@
+/** What the parts of the peer network share: the ports, this node's greeting, and where news of peers goes. */
+import type { Prng } from "../base/prng.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { StreamIdentity, Streams } from "../ports/streams.ts";
+import type { ProtocolRange } from "../wire/protocol-version.ts";
+import type { AnswerBudget } from "./peer-answers.ts";
+import type { CloseKind, ConnectionCounters } from "./peer-connection.ts";
+
+export interface PeerNetworkCore {
+  readonly streams: Streams;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly counters: ConnectionCounters;
+  readonly budget: AnswerBudget;
+  identity(): StreamIdentity;
+  greeting(): { readonly node: NodeId; readonly bootEpoch: number; readonly protocol: ProtocolRange };
+  /** False for an earlier life of a node than one already heard of; a later one is remembered. */
+  admitBoot(node: NodeId, bootEpoch: number): boolean;
+  /** A peer was turned away, or turned this node away, for its key, cluster or version. */
+  refused(source: string, reason: string): void;
+  /** A connection ended; counted by kind. */
+  closed(kind: CloseKind, peer: string, detail: string): void;
+}

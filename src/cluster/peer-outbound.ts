@@ -1,0 +1,199 @@
+/**
+ * This node's own connection to one peer and class: what it sends goes here and nowhere else, so order is
+ * the order of one stream and two nodes that dial each other at once need no tie-break. Dials while something
+ * is queued, with growing jittered waits; keeps what was not yet written over a lost connection.
+ */
+import { CaxtonError, reasonOf, type ErrorCode } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Timer } from "../ports/clock.ts";
+import type { Address } from "../ports/datagrams.ts";
+import { formatAddress } from "../ports/datagrams.ts";
+import { WireError } from "../wire/cursor.ts";
+import type { PeerFrame, StreamPurpose } from "../wire/peer-frame.ts";
+import { commonVersion, protocolRange } from "../wire/protocol-version.ts";
+import { PeerCalls } from "./peer-calls.ts";
+import type { CloseKind } from "./peer-connection.ts";
+import { PeerConnection } from "./peer-connection.ts";
+import type { PeerNetworkCore } from "./peer-core.ts";
+import { frameLimit_bytes, PeerQueue } from "./peer-queue.ts";
+
+/** Connecting and the TLS handshake; then as long again for the greeting. */
+const dialTimeout_ms = 5_000;
+const backoffFirst_ms = 100;
+const backoffLongest_ms = 5_000;
+
+type State =
+  | { readonly kind: "idle" }
+  | { readonly kind: "dialling"; readonly connection: PeerConnection; readonly timer: Timer | undefined }
+  | { readonly kind: "up"; readonly connection: PeerConnection }
+  | { readonly kind: "waiting"; readonly timer: Timer }
+  | { readonly kind: "closed" };
+
+export interface OutboundEvents {
+  readonly up: (peer: NodeId) => void;
+  /** Only after `up`. */
+  readonly down: (kind: CloseKind, detail: string) => void;
+}
+
+export class PeerOutbound {
+  readonly calls: PeerCalls;
+  readonly #queue = new PeerQueue();
+  /** For texts. */
+  readonly #name: string;
+  #state: State = { kind: "idle" };
+  #failures = 0;
+
+  constructor(
+    private readonly core: PeerNetworkCore,
+    readonly address: Address,
+    private readonly purpose: StreamPurpose,
+    /** Undefined on first contact: whoever answers there. */
+    private readonly peer: NodeId | undefined,
+    private readonly events: OutboundEvents,
+  ) {
+    this.#name = peer ?? formatAddress(address);
+    const wake = (): void => this.#wake();
+    this.calls = new PeerCalls(this.#name, this.#queue, core.clock, wake, (id) => this.#control({ kind: "cancel", id }));
+  }
+
+  get isUp(): boolean {
+    return this.#state.kind === "up";
+  }
+
+  get queued_bytes(): number {
+    return this.#queue.queued_bytes + (this.#state.kind === "up" ? this.#state.connection.buffered_bytes : 0);
+  }
+
+  /** False when the queue is full. */
+  send(payload: Uint8Array): boolean {
+    if (this.#state.kind === "closed" || !this.#queue.push({ kind: "data", payload })) return false;
+    this.#wake();
+    return true;
+  }
+
+  check(now_ms: number): void {
+    if (this.#state.kind === "up") this.#state.connection.check(now_ms);
+  }
+
+  /** The peer has restarted: its old connection is dead, whatever TCP thinks. */
+  renew(detail: string): void {
+    if (this.#state.kind === "up") this.#state.connection.close("superseded", detail);
+  }
+
+  /** For good. What is queued is written first when `flush` is true and the link is up. */
+  close(detail: string, flush: boolean): void {
+    const state = this.#state;
+    if (state.kind === "closed") return;
+    this.#state = { kind: "closed" };
+    if (state.kind === "waiting" || state.kind === "dialling") state.timer?.cancel();
+    if (state.kind === "up" && flush) state.connection.finish("closed", detail);
+    else if (state.kind === "up" || state.kind === "dialling") state.connection.close("closed", detail);
+    this.calls.fail("unreachable", `Cannot reach "${this.#name}": ${detail}`);
+    this.#queue.clear();
+  }
+
+  #wake(): void {
+    if (this.#state.kind === "up") this.#state.connection.flushSoon();
+    else if (this.#state.kind === "idle") this.#dial();
+  }
+
+  #control(frame: PeerFrame): void {
+    if (this.#state.kind === "up") this.#state.connection.control(frame);
+  }
+
+  #dial(): void {
+    const { core } = this;
+    const connection = new PeerConnection(this.#queue, core.clock, core.counters, {
+      frame: (frame) => this.#frame(connection, frame),
+      closed: (kind, detail) => this.#lost(connection, kind, detail),
+    });
+    this.#queue.clearControl();
+    this.#state = { kind: "dialling", connection, timer: undefined };
+    const options = { timeout_ms: dialTimeout_ms, ...(this.peer === undefined ? {} : { expect: this.peer }) };
+    core.streams.connect(this.address, core.identity(), options, connection.handlers).then(
+      (stream) => {
+        if (!this.#isDialling(connection)) {
+          stream.destroy();
+          return;
+        }
+        const timer = core.clock.after(dialTimeout_ms, () => connection.close("silent", "no greeting in time"));
+        this.#state = { kind: "dialling", connection, timer };
+        connection.control({ kind: "hello", purpose: this.purpose, ...core.greeting() });
+        connection.attach(stream);
+      },
+      (error: unknown) => {
+        if (!this.#isDialling(connection)) return;
+        const code = error instanceof CaxtonError ? error.code : "unreachable";
+        if (code === "wrong_key" || code === "wrong_cluster") core.refused(formatAddress(this.address), reasonOf(error));
+        this.#failed(code, reasonOf(error));
+      },
+    );
+  }
+
+  #isDialling(connection: PeerConnection): boolean {
+    return this.#state.kind === "dialling" && this.#state.connection === connection;
+  }
+
+  #frame(connection: PeerConnection, frame: PeerFrame): void {
+    switch (frame.kind) {
+      case "welcome":
+        this.#welcomed(connection, frame);
+        break;
+      case "goodbye":
+        connection.close("refused", frame.detail);
+        break;
+      case "ping":
+        connection.control({ kind: "pong" });
+        break;
+      case "pong":
+        break;
+      case "response":
+      case "response_chunk":
+      case "failure":
+        this.calls.frame(frame);
+        break;
+      default:
+        throw new WireError(`a ${frame.kind} frame from the side that was dialled`);
+    }
+  }
+
+  #welcomed(connection: PeerConnection, frame: Extract<PeerFrame, { kind: "welcome" }>): void {
+    const state = this.#state;
+    if (state.kind !== "dialling" || state.connection !== connection) throw new WireError("a second welcome");
+    if (commonVersion(protocolRange, frame.protocol) === undefined) {
+      connection.close("version", "it speaks no protocol version that this node speaks");
+      return;
+    }
+    if (frame.node !== connection.peer || !this.core.admitBoot(frame.node, frame.bootEpoch)) {
+      connection.close("wrong_peer", `it is not the node, or not the life of it, that was dialled`);
+      return;
+    }
+    state.timer?.cancel();
+    this.#state = { kind: "up", connection };
+    this.#failures = 0;
+    connection.greeted(frameLimit_bytes(this.purpose === "bulk"));
+    this.events.up(frame.node);
+  }
+
+  /** A connection that existed has ended; called once for each. */
+  #lost(connection: PeerConnection, kind: CloseKind, detail: string): void {
+    const state = this.#state;
+    if (state.kind === "closed" || !("connection" in state) || state.connection !== connection) return;
+    this.core.closed(kind, this.#name, detail);
+    if (state.kind === "dialling") state.timer?.cancel();
+    const code = kind === "version" ? "version_mismatch" : "unreachable";
+    this.#failed(code, `Lost the connection to "${this.#name}": ${detail}`);
+    if (state.kind === "up") this.events.down(kind, detail);
+  }
+
+  #failed(code: ErrorCode, detail: string): void {
+    const wait_ms = Math.min(backoffLongest_ms, backoffFirst_ms * 2 ** this.#failures++);
+    const timer = this.core.clock.after(wait_ms * (0.5 + 0.5 * this.core.prng.float()), () => {
+      this.#state = { kind: "idle" };
+      if (!this.#queue.empty) this.#wake();
+    });
+    this.#state = { kind: "waiting", timer };
+    this.#queue.clearControl();
+    this.calls.fail(code, detail);
+  }
+}
