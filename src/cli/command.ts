@@ -5,6 +5,7 @@
 import { buildCommand } from "@stricli/core";
 import type { BaseArgs, Command, CommandContext, TypedCommandParameters } from "@stricli/core";
 import type { Client } from "../client/client.ts";
+import type { ClientOptions } from "../client/transport.ts";
 import { globalFlags } from "./global-flags.ts";
 import type { GlobalFlags } from "./global-flags.ts";
 import { Output } from "./output.ts";
@@ -18,6 +19,10 @@ export interface CliContext extends CommandContext {
     readonly stderr: Writer;
     readonly env: Readonly<Record<string, string | undefined>>;
   };
+  /** The exit code of a command that did its work and has bad news; the library keeps only its own. */
+  readonly outcome: { exit: number };
+  /** How requests are sent; the runtime's own `fetch` unless given. */
+  readonly fetch?: NonNullable<ClientOptions["fetch"]>;
 }
 
 /** One run of a command. */
@@ -63,7 +68,7 @@ export function command<const F extends FlagsOf<F> = Record<never, never>, const
     async func(given, ...args) {
       const flags = given as unknown as F & GlobalFlags;
       const exit = await definition.run(openCall(this, flags), flags, ...args);
-      if (typeof exit === "number") process.exitCode = exit;
+      if (typeof exit === "number") this.outcome.exit = exit;
     },
   });
 }
@@ -78,7 +83,7 @@ function openCall(context: CliContext, flags: GlobalFlags): Call {
     target,
     client: async () => {
       const { connect } = await import("./connect.ts");
-      return connect(target(), flags.requestTimeout);
+      return connect(target(), flags.requestTimeout, context.fetch);
     },
     confirm: async (question) => {
       if (flags.yes || stdout.isTTY !== true || process.stdin.isTTY !== true) return;

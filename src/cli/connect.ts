@@ -2,9 +2,14 @@
 import { CaxtonError } from "../base/errors.ts";
 import { createClient } from "../client/client.ts";
 import type { Client } from "../client/client.ts";
+import type { ClientOptions } from "../client/transport.ts";
 import type { Target } from "./target.ts";
 
-export function connect({ api, token, ca, dataDir }: Target, requestTimeout_ms: number): Client {
+export function connect(
+  { api, token, ca, dataDir }: Target,
+  requestTimeout_ms: number,
+  fetch: ClientOptions["fetch"],
+): Client {
   if (token === null) {
     throw new CaxtonError(
       "unauthenticated",
@@ -12,5 +17,11 @@ export function connect({ api, token, ca, dataDir }: Target, requestTimeout_ms: 
         "start one (caxton server start), or give its --data-dir, or a --token",
     );
   }
-  return createClient({ url: api, token, requestTimeout_ms, ...(ca === undefined ? {} : { ca }) });
+  return createClient({
+    url: api,
+    token,
+    requestTimeout_ms,
+    ...(ca === undefined ? {} : { ca }),
+    ...(fetch === undefined ? {} : { fetch }),
+  });
 }

@@ -5,7 +5,7 @@ export const formats = ["table", "json", "wide"] as const;
 export type Format = (typeof formats)[number];
 
 export interface Writer {
-  readonly write: (text: string) => unknown;
+  readonly write: (text: string | Uint8Array) => unknown;
   readonly isTTY?: boolean;
 }
 

@@ -22,6 +22,8 @@ interface Import {
   /** False for what is erased at run time. */
   readonly value: boolean;
   readonly reexport: boolean;
+  /** `new URL("./thread.ts", import.meta.url)`: starts another module graph, so it closes no cycle. */
+  readonly thread: boolean;
 }
 
 interface Module {
@@ -126,9 +128,9 @@ function findCycles(modules: ReadonlyMap<string, Module>): string[][] {
     }
     if (done.has(module.path)) return;
     path.push(module.path);
-    for (const { specifier } of module.imports) {
+    for (const { specifier, thread } of module.imports) {
       const next = specifier.startsWith(".") ? modules.get(resolve(module.path, specifier)) : undefined;
-      if (next !== undefined) walk(next);
+      if (next !== undefined && !thread) walk(next);
     }
     path.pop();
     done.add(module.path);
@@ -177,11 +179,11 @@ function importOf(node: SyntaxNode): Import | undefined {
       return importing(node["expression"], true);
     case "CallExpression":
       return typeOf(node["callee"]) === "Import" ? importing(argument(node, 0), true) : undefined;
-    case "NewExpression":
-      // `new URL("./thread.ts", import.meta.url)`: the way a thread's entry is named.
-      return nameOf(node["callee"]) === "URL" && argument(node, 1) !== undefined
-        ? importing(argument(node, 0), false)
-        : undefined;
+    case "NewExpression": {
+      if (nameOf(node["callee"]) !== "URL" || argument(node, 1) === undefined) return undefined;
+      const found = importing(argument(node, 0), false);
+      return found?.specifier.startsWith(".") === true ? { ...found, thread: true } : undefined;
+    }
     default:
       return undefined;
   }
@@ -207,7 +209,7 @@ function impurityOf(node: SyntaxNode): string | undefined {
 
 function importing(source: unknown, value: boolean): Import | undefined {
   if (typeOf(source) !== "StringLiteral") return undefined;
-  return { specifier: String((source as SyntaxNode)["value"]), value, reexport: false };
+  return { specifier: String((source as SyntaxNode)["value"]), value, reexport: false, thread: false };
 }
 
 function argument(node: SyntaxNode, index: number): unknown {

@@ -8,6 +8,7 @@ import { deliveries, performatives } from "../../wire/message.ts";
 import type { Call } from "../command.ts";
 import { command } from "../command.ts";
 import { asText, choice } from "../parse.ts";
+import { printable } from "../table.ts";
 
 const priorities = ["low", "normal", "high", "critical"] as const;
 /** Replies that say no: the command fails with them. */
@@ -123,8 +124,12 @@ function contentOf(given: string): { readonly content: string; readonly content_
   }
 }
 
-/** Bytes as they are; text as it is, and in a terminal or a pipe on a line of its own. */
-function printContent({ output }: Call, { content, content_encoding }: MessageAnswer): void {
-  if (content_encoding === "base64") process.stdout.write(Buffer.from(content, "base64"));
-  else output.stdout.write(content.endsWith("\n") ? content : `${content}\n`);
+/** As it is, so that it can be piped; on a terminal without what could paint it, on lines of its own. */
+function printContent({ output: { stdout } }: Call, { content, content_encoding }: MessageAnswer): void {
+  if (content_encoding === "base64" && stdout.isTTY !== true) {
+    stdout.write(Buffer.from(content, "base64"));
+    return;
+  }
+  const text = stdout.isTTY === true ? content.split("\n").map(printable).join("\n") : content;
+  stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }

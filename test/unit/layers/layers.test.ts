@@ -88,6 +88,14 @@ describe("the layer check refuses", () => {
   });
 });
 
+test("the layer check allows a thread to import the file that starts it", () => {
+  const violations = violationsOf({
+    "src/store/a.ts": `export const worker = new URL("./b.ts", import.meta.url); export type T = string;`,
+    "src/store/b.ts": `import type { T } from "./a.ts"; export const t: T = "";`,
+  });
+  expect(violations).toEqual([]);
+});
+
 test("the layer check allows an erased runtime type in the portable core, and a dated Date", () => {
   const violations = violationsOf({
     "src/api/a.ts": `import type { b } from "../platform/b.ts"; export type A = typeof b;`,

@@ -1,0 +1,242 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cliWorld } from "../../support/cli-world.ts";
+
+let world: Awaited<ReturnType<typeof cliWorld>>;
+
+beforeEach(async () => {
+  world = await cliWorld();
+});
+afterEach(() => world.dispose());
+
+async function deployEcho(): Promise<void> {
+  const file = join(world.folder, "echo.wasm");
+  writeFileSync(file, Uint8Array.of(0, 1, 2));
+  expect(await world.caxton("deploy", file, "--name", "echo")).toEqual({
+    exit: 0,
+    stdout: "Deployed echo on node-1 (revision 1, module aaaaaaaaaaaa)\n",
+    stderr: "",
+  });
+}
+
+/** Cells of a printed table, a row each. */
+function cells(stdout: string): string[][] {
+  return stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(/ {2,}/));
+}
+
+describe("cluster", () => {
+  test("members shows when each was last seen while one is not alive", async () => {
+    const { stdout } = await world.caxton("cluster", "members");
+    expect(cells(stdout)).toEqual([
+      ["NODE-ID", "STATUS", "LAST-SEEN", "AGENTS"],
+      ["node-1", "alive", "now", "50"],
+      ["node-2", "alive", "now", "50"],
+      ["node-3", "failed", "now", "50"],
+    ]);
+  });
+
+  test("members shows the load while all are well, and everything when wide", async () => {
+    world.services.known.pop();
+    expect(cells((await world.caxton("cluster", "members")).stdout)[0]).toEqual([
+      "NODE-ID",
+      "STATUS",
+      "ADDRESS",
+      "AGENTS",
+      "CPU",
+      "MEMORY",
+    ]);
+    const wide = cells((await world.caxton("cluster", "members", "-o", "wide")).stdout);
+    expect(wide[1]).toEqual([
+      "node-1",
+      "alive",
+      "10.0.0.1:7946",
+      "50",
+      "40%",
+      "1MB",
+      "now",
+      "eu",
+      "a",
+      "0.1.0",
+    ]);
+  });
+
+  test("members as JSON is what the API gave", async () => {
+    const { stdout } = await world.caxton("cluster", "members", "--format", "json");
+    const data = JSON.parse(stdout) as { self: string; members: unknown[] };
+    expect([data.self, data.members.length]).toEqual(["node-1", 3]);
+  });
+
+  test("status has the documents' lines", async () => {
+    const { stdout, exit } = await world.caxton("cluster", "status");
+    expect([stdout, exit]).toEqual([
+      "Status: HEALTHY (majority partition)\nOperations: READ-WRITE\nNodes: 2/3 active\nQueued writes: 0\n",
+      0,
+    ]);
+  });
+
+  test("ping shows each way and fails when one did not answer", async () => {
+    const { stdout, stderr, exit } = await world.caxton("cluster", "ping", "node-2");
+    expect(cells(stdout)[1]).toEqual(["node-2", "0.5ms", "-", "-"]);
+    expect([stderr, exit]).toEqual(["error: node-2 did not answer on every way: stream: refused\n", 3]);
+  });
+
+  test("performance says what was not measured", async () => {
+    const { stdout } = await world.caxton("cluster", "performance");
+    expect(cells(stdout)).toEqual([
+      ["METRIC", "TARGET", "ACTUAL", "STATUS"],
+      ["Local routing P50", "< 100 µs", "-", "not measured"],
+    ]);
+  });
+
+  test("verify-auth, leave and remove", async () => {
+    expect(cells((await world.caxton("cluster", "verify-auth")).stdout)[1]).toEqual([
+      "node-1",
+      "match",
+      "unknown",
+      "not asked",
+    ]);
+    expect((await world.caxton("cluster", "leave", "--node", "node-2", "--drain-timeout", "5s")).stdout).toBe(
+      "Node node-2 is leaving\n",
+    );
+    expect(world.services.left).toEqual([{ node: "node-2", drain_ms: 5_000 }]);
+    const refused = await world.caxton("cluster", "remove", "--node", "node-2");
+    expect([refused.exit, refused.stderr]).toEqual([6, 'error: Node "node-2" is alive\n']);
+    expect((await world.caxton("cluster", "remove", "--node", "node-2", "--force")).stdout).toBe(
+      "Removed node-2\n",
+    );
+    expect((await world.caxton("cluster", "ping", "nobody")).exit).toBe(5);
+  });
+});
+
+describe("agents", () => {
+  test("deploy, list by the plural too, show, suspend, resume, remove", async () => {
+    await deployEcho();
+    expect(cells((await world.caxton("agents", "list")).stdout)).toEqual([
+      ["AGENT-ID", "NODE", "STATUS", "REVISION"],
+      ["echo", "node-1", "running", "1"],
+    ]);
+    expect(cells((await world.caxton("agent", "list", "--by-node")).stdout)[1]).toEqual([
+      "node-1",
+      "echo",
+      "running",
+      "1",
+    ]);
+    const shown = Object.fromEntries(cells((await world.caxton("agent", "show", "echo")).stdout));
+    expect(shown).toMatchObject({
+      "AGENT-ID": "echo",
+      DURABILITY: "local",
+      MEMORY: "65.5KB of 67.1MB",
+      HANDLED: "7",
+    });
+    expect((await world.caxton("agent", "suspend", "echo")).stdout).toBe("Suspended echo\n");
+    expect((await world.caxton("agent", "list", "--status", "suspended")).stdout).toContain("echo");
+    expect((await world.caxton("agent", "resume", "echo")).stdout).toBe("Resumed echo\n");
+    expect((await world.caxton("agents", "remove", "echo", "--yes")).stdout).toBe("Removed echo\n");
+    const gone = await world.caxton("agent", "show", "echo");
+    expect([gone.exit, gone.stderr]).toEqual([5, 'error: No agent "echo"\n']);
+  });
+
+  test("deploy says why with wide, takes both spellings, and refuses what is no module", async () => {
+    const file = join(world.folder, "a.wasm");
+    writeFileSync(file, Uint8Array.of(0));
+    const flags = [
+      "--name",
+      "a",
+      "--placement-strategy",
+      "least-loaded",
+      "--capability",
+      "log,send",
+      "--memory",
+      "1MiB",
+    ];
+    const done = await world.caxton("agent", "deploy", file, ...flags, "--format", "wide");
+    expect(done.stdout).toContain("Why: least loaded\n");
+    expect([...world.services.held.values()][0]?.spec).toMatchObject({
+      capabilities: ["log", "send"],
+      placement: { strategy: "least_loaded" },
+      limits: { memory_bytes: 1_048_576 },
+    });
+    writeFileSync(file, "text");
+    expect(await world.caxton("deploy", file, "--name", "b")).toMatchObject({ exit: 1, stdout: "" });
+    expect((await world.caxton("deploy", "gone.wasm", "--name", "b")).stderr).toBe(
+      'error: Cannot read module "gone.wasm": there is no such file\n',
+    );
+  });
+
+  test("logs are lines with their control characters shown", async () => {
+    await deployEcho();
+    const held = [...world.services.held.values()][0];
+    held?.logs.push({ at_ms: 0, level: "info", text: "a\u001b[31mb\nc" });
+    expect((await world.caxton("agent", "logs", "echo")).stdout).toBe(
+      "1970-01-01T00:00:00.000Z [INFO] a\\x1b[31mb\\x0ac\n",
+    );
+  });
+});
+
+describe("messages", () => {
+  test("with --wait the reply's content alone is printed", async () => {
+    const sent = await world.caxton("message", "send", "--to", "echo", "--content", "hello", "--wait", "5s");
+    expect(sent).toEqual({ exit: 0, stdout: "hello\n", stderr: "" });
+  });
+
+  test("without it the id and what became of the message", async () => {
+    const { stdout } = await world.caxton(
+      "message",
+      "send",
+      "--to",
+      "echo",
+      "--content",
+      "x",
+      "--performative",
+      "QUERY_IF",
+    );
+    expect(stdout).toBe("Sent 00000000-0000-7000-8000-000000000001 (delivered)\n");
+    expect(world.services.sent[0]?.message.performative).toBe("query-if");
+  });
+
+  test("content from a file, bytes included", async () => {
+    const file = join(world.folder, "content");
+    writeFileSync(file, Uint8Array.of(0xff, 0xfe, 0));
+    await world.caxton("message", "send", "--to", "echo", "--content", `@${file}`);
+    expect([...(world.services.sent[0]?.message.content ?? [])]).toEqual([0xff, 0xfe, 0]);
+    writeFileSync(file, "text\n");
+    await world.caxton("message", "send", "--to", "echo", "--content", `@${file}`);
+    expect(new TextDecoder().decode(world.services.sent[1]?.message.content)).toBe("text\n");
+    expect((await world.caxton("message", "send", "--to", "echo", "--content", "@gone")).exit).toBe(2);
+  });
+
+  test("no reply in time, and nobody there, fail with what to know", async () => {
+    const late = await world.caxton("message", "send", "--to", "mute", "--content", "x", "--wait", "1ms");
+    expect([late.exit, late.stdout]).toEqual([1, ""]);
+    expect(late.stderr).toMatch(/^error: No reply from "mute" in time/);
+    expect((await world.caxton("message", "send", "--to", "nobody", "--content", "x")).exit).toBe(5);
+  });
+
+  test("list, conversations and dead letters", async () => {
+    await world.caxton("message", "send", "--to", "echo", "--content", "one", "--conversation-id", "c1");
+    expect(cells((await world.caxton("message", "list")).stdout)[1]?.slice(1, 4)).toEqual([
+      "~admin-user",
+      "echo",
+      "request",
+    ]);
+    expect((await world.caxton("conversation", "list")).stdout).toContain("~alice, echo");
+    expect((await world.caxton("conversation", "show", "c1")).stdout).toContain("one");
+    const [message] = world.services.sent.map((request) => request.message);
+    if (message === undefined) throw new Error("nothing was sent");
+    for (const id of [1, 2, 3]) world.services.deadLetter(id, message);
+    expect(cells((await world.caxton("message", "dead-letters", "list")).stdout)[1]?.slice(0, 4)).toEqual([
+      "1",
+      "unknown_agent",
+      "~admin-user",
+      "echo",
+    ]);
+    expect((await world.caxton("message", "dead-letters", "replay")).exit).toBe(2);
+    expect((await world.caxton("message", "dead-letters", "replay", "1", "--all")).exit).toBe(2);
+    expect((await world.caxton("message", "dead-letters", "replay", "1", "2")).stdout).toBe("Replayed 2\n");
+    expect((await world.caxton("message", "dead-letters", "purge", "--all")).stdout).toBe("Purged 1\n");
+  });
+});

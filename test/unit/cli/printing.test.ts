@@ -1,0 +1,101 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { LogTail } from "../../../src/cli/agent/logs.ts";
+import { statusText } from "../../../src/cli/cluster/performance.ts";
+import { statusLines } from "../../../src/cli/cluster/status.ts";
+import { agoText, latencyText } from "../../../src/cli/figures.ts";
+import { eventLine } from "../../../src/cli/follow-events.ts";
+import { renderTable } from "../../../src/cli/table.ts";
+
+describe("tables", () => {
+  test("align like the documents'", () => {
+    const table = renderTable(
+      ["NODE-ID", "STATUS", "LAST-SEEN", "AGENTS"],
+      [["node-2", "suspect", "45s ago", "38"]],
+    );
+    expect(table).toBe("NODE-ID    STATUS     LAST-SEEN    AGENTS\nnode-2     suspect    45s ago      38");
+  });
+
+  test("count characters, not bytes, and let nothing paint the terminal", () => {
+    expect(renderTable(["A", "B"], [["87μs", "✓"]])).toBe("A       B\n87μs    ✓");
+    expect(renderTable(["A"], [["\u001b[2J\n"]])).toBe("A\n\\x1b[2J\\x0a");
+  });
+
+  test("have a line a row, whatever the cells", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.string(), fc.string()), { maxLength: 8 }), (rows) => {
+        expect(renderTable(["A", "B"], rows).split("\n")).toHaveLength(rows.length + 1);
+      }),
+    );
+  });
+});
+
+test.each([
+  [null, "-"],
+  [0.0004, "0μs"],
+  [0.087, "87μs"],
+  [0.31, "0.31ms"],
+  [0.9, "0.9ms"],
+  [12.34, "12.3ms"],
+  [999.94, "999.9ms"],
+  [1_200, "1.2s"],
+])("a latency of %s ms is %s", (latency_ms, text) => {
+  expect(latencyText(latency_ms)).toBe(text);
+});
+
+test.each([
+  ["2026-01-01T00:00:00Z", "2026-01-01T00:00:45.9Z", "45s ago"],
+  ["2026-01-01T00:00:00Z", "2026-01-01T01:01:00Z", "1h1m ago"],
+  ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "now"],
+  ["2026-01-01T00:00:05Z", "2026-01-01T00:00:00Z", "now"],
+  ["", "2026-01-01T00:00:00Z", "-"],
+])("from %s to %s is %s", (then, now, text) => {
+  expect(agoText(then, now)).toBe(text);
+});
+
+test("performance and events carry the documents' signs", () => {
+  expect([true, false, null].map(statusText)).toEqual(["✓", "✗ DEGRADED", "not measured"]);
+  expect(eventLine({ level: "warn", text: "Node node-2 detected as failed" })).toBe(
+    "[WARN] Node node-2 detected as failed",
+  );
+});
+
+test("status of a minority, with a leader, and who says so when wide", () => {
+  const answer = {
+    cluster: "c",
+    uuid: "u",
+    node: "node-3",
+    status: "DEGRADED (minority partition)",
+    operations: "READ-ONLY",
+    nodes_active: 1,
+    nodes_total: 3,
+    queued_writes: 42,
+    leader: "node-1",
+  } as const;
+  expect(statusLines(answer, false)).toEqual([
+    "Status: DEGRADED (minority partition)",
+    "Operations: READ-ONLY",
+    "Nodes: 1/3 active",
+    "Queued writes: 42",
+    "Leader: node-1",
+  ]);
+  expect(statusLines(answer, true).slice(-2)).toEqual(["Cluster: c (u)", "Seen by: node-3"]);
+});
+
+describe("a followed log", () => {
+  const line = (second: number, text: string) => ({
+    at: `2026-01-01T00:00:0${second}Z`,
+    level: "info" as const,
+    text,
+  });
+
+  test("prints each line once, equal times and equal texts included", () => {
+    const tail = new LogTail();
+    const all = [line(1, "a"), line(2, "b"), line(2, "b"), line(2, "c"), line(3, "d")];
+    expect(tail.fresh(all.slice(0, 2))).toEqual([all[0], all[1]]);
+    expect(tail.fresh(all.slice(0, 3))).toEqual([all[2]]);
+    expect(tail.fresh(all)).toEqual([all[3], all[4]]);
+    expect(tail.fresh(all)).toEqual([]);
+    expect(tail.fresh([])).toEqual([]);
+  });
+});
