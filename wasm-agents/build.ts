@@ -61,7 +61,7 @@ function sourceOf(prefix: string, source: string): AgentSource {
 }
 
 /** The flags that an agent in AssemblyScript is built with; `README.md` gives them to authors. */
-export const assemblyScriptFlags = [
+const assemblyScriptFlags = [
   "-O3",
   "--noAssert",
   "--runtime",
@@ -102,7 +102,7 @@ const rustFlags = [
 ];
 
 /** The module's bytes, or why it could not be built here. */
-export type Built =
+type Built =
   | { readonly kind: "built"; readonly wasm: Uint8Array }
   | { readonly kind: "skipped"; readonly reason: string }
   | { readonly kind: "failed"; readonly reason: string };

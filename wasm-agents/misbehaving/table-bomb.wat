@@ -1,6 +1,6 @@
 ;; Content "go": grows a table by 4,096 entries again and again, and traps when it gets no more. Anything
-;; else is answered with the same content, in its conversation. A host that takes no module with
-;; `table.grow` refuses it when it is deployed.
+;; else is answered with the same content, in its conversation. Caxton refuses `table.grow` when a module is
+;; deployed, so it never gets so far.
 (module
   (import "caxton" "send" (func $send (param i32 i32) (result i32)))
   (table $bomb 1 funcref)

@@ -5,9 +5,15 @@ import { INVALID, Message, Outgoing, cancelTimer, log, now, onMessage, onTimer, 
 
 const notes = "note/";
 const reminders = "reminder/";
+// Reading bytes as text costs about 50 units of fuel a byte, so a larger message would use up the call's.
+const requestLimit_bytes = 64 * 1024;
 
 onMessage((m) => {
   if (m.performative != "request") return;
+  if (m.content.byteLength > requestLimit_bytes) {
+    m.reply("refuse", "at most " + requestLimit_bytes.toString() + " bytes");
+    return;
+  }
   const words = m.text.split(" ");
   const rest = words.slice(2).join(" ");
   if (words[0] == "set" && words.length > 2) answer(m, state.set(notes + words[1], rest));

@@ -3,6 +3,7 @@
 import { Message, Outgoing, onMessage, state } from "../sdk/assemblyscript/caxton";
 
 const roundsLimit: i64 = 1_000_000;
+const requestLimit_bytes = 200;
 
 onMessage((m) => {
   if (m.performative == "request") begin(m);
@@ -10,7 +11,7 @@ onMessage((m) => {
 });
 
 function begin(m: Message): void {
-  const words = m.text.trim().split(" ");
+  const words = m.content.byteLength > requestLimit_bytes ? [""] : m.text.trim().split(" ");
   const rounds = I64.parseInt(words[0]);
   const opponent = words.length > 1 ? words[1] : "pong";
   if (words.length > 2 || rounds.toString() != words[0] || rounds < 1 || rounds > roundsLimit) {
@@ -43,7 +44,7 @@ function play(m: Message): void {
   const rounds = I64.parseInt(game[0]);
   const opponent = game[1];
   if (m.performative != "inform") {
-    finish(m.conversationId, game, "failure", opponent + " answered " + m.performative + ": " + m.text);
+    finish(m.conversationId, game, "failure", opponent + " answered " + m.performative);
     return;
   }
   const round = I64.parseInt(m.inReplyTo);
