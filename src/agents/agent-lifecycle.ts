@@ -45,7 +45,11 @@ export class AgentLifecycle {
   }
 
   /** "needs_module" when the thread does not have it. Throws `CaxtonError` when the agent does not run then. */
-  async host(spec: AgentSpec, module: PreparedModule | null, suspended: boolean): Promise<"hosted" | "needs_module"> {
+  async host(
+    spec: AgentSpec,
+    module: PreparedModule | null,
+    suspended: boolean,
+  ): Promise<"hosted" | "needs_module"> {
     const key = moduleKey(spec);
     this.#hosting.push(key);
     try {
@@ -184,7 +188,8 @@ export class AgentLifecycle {
 
   async #startedOrThrow(agent: HostedAgent): Promise<void> {
     const failure = await agent.started();
-    if (failure !== undefined) throw new CaxtonError("agent_failed", `Agent ${quote(agent.name)} failed: ${failure}`);
+    if (failure !== undefined)
+      throw new CaxtonError("agent_failed", `Agent ${quote(agent.name)} failed: ${failure}`);
   }
 
   async #quiet(agent: HostedAgent): Promise<void> {
@@ -196,7 +201,10 @@ export class AgentLifecycle {
       const state = agent.save();
       if (state === undefined) return undefined;
       if (state.length <= savedLimit_bytes) return { kind: "saved", agent: agent.name, state };
-      agent.calls.note("error", `save gave ${state.length} bytes, at most ${savedLimit_bytes}: its memory is not kept`);
+      agent.calls.note(
+        "error",
+        `save gave ${state.length} bytes, at most ${savedLimit_bytes}: its memory is not kept`,
+      );
       return undefined;
     } catch (error) {
       agent.calls.note("error", `save failed, its memory is not kept: ${reasonOf(error)}`);
@@ -211,7 +219,8 @@ export class AgentLifecycle {
 
   #agent(name: AgentName): HostedAgent {
     const agent = this.#parts.agents.get(name);
-    if (agent === undefined) throw new CaxtonError("agent_not_found", `No agent ${quote(name)} on this thread`);
+    if (agent === undefined)
+      throw new CaxtonError("agent_not_found", `No agent ${quote(name)} on this thread`);
     return agent;
   }
 }

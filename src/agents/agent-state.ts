@@ -42,7 +42,8 @@ export class AgentState {
 
   /** Keeps a copy of `value`. False when a limit would be passed: nothing changed then. */
   set(key: Uint8Array, value: Uint8Array): boolean {
-    if (key.length === 0 || key.length > stateKeyLimit_bytes || value.length > stateValueLimit_bytes) return false;
+    if (key.length === 0 || key.length > stateKeyLimit_bytes || value.length > stateValueLimit_bytes)
+      return false;
     const text = latin1(key, 0, key.length);
     const old = this.#values.get(text);
     const added = old === undefined ? key.length + value.length : value.length - old.length;

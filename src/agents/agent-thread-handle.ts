@@ -6,7 +6,13 @@
 import { CaxtonError } from "../base/errors.ts";
 import { unreachable } from "../base/assert.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
-import { flagInOutbox, BatchWriter, OutcomeWriter, readBatch, readOutcomes } from "../messaging/message-batch.ts";
+import {
+  flagInOutbox,
+  BatchWriter,
+  OutcomeWriter,
+  readBatch,
+  readOutcomes,
+} from "../messaging/message-batch.ts";
 import type { MessagePortLike, Thread } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
@@ -171,7 +177,8 @@ export class AgentThreadHandle {
   }
 
   #ask(message: (request: number) => ToAgentThread): Promise<"done" | "needs_module" | AgentThreadStats> {
-    if (this.#ended) return Promise.reject(new CaxtonError("unavailable", "The agent thread has ended; it restarts"));
+    if (this.#ended)
+      return Promise.reject(new CaxtonError("unavailable", "The agent thread has ended; it restarts"));
     const request = ++this.#request;
     return new Promise((resolve, reject) => {
       this.#waiters.set(request, { resolve, reject });

@@ -9,7 +9,9 @@ import { AgentThread } from "./agent-thread.ts";
 import type { FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
 import { WasmModules } from "./wasm-modules.ts";
 
-const parent = channelOfPort<ToAgentThread, FromAgentThread>(present(parentPort, "the port of the parent thread"));
+const parent = channelOfPort<ToAgentThread, FromAgentThread>(
+  present(parentPort, "the port of the parent thread"),
+);
 let thread: AgentThread | undefined;
 
 parent.receive((message) => {

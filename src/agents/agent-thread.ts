@@ -113,10 +113,16 @@ export class AgentThread implements AgentWorld {
         this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget));
         break;
       case "suspend":
-        this.#answer(message.request, Promise.resolve().then(() => this.#lifecycle.suspend(message.agent)));
+        this.#answer(
+          message.request,
+          Promise.resolve().then(() => this.#lifecycle.suspend(message.agent)),
+        );
         break;
       case "resume":
-        this.#answer(message.request, Promise.resolve().then(() => this.#lifecycle.resume(message.agent)));
+        this.#answer(
+          message.request,
+          Promise.resolve().then(() => this.#lifecycle.resume(message.agent)),
+        );
         break;
       case "deliver":
         this.#mail.deliver(message.batch);
@@ -217,7 +223,10 @@ export class AgentThread implements AgentWorld {
   }
 
   #notesLost(count: number): void {
-    this.#options.post({ kind: "storage", reason: `${count} dead letters or outbox ends could not be written` });
+    this.#options.post({
+      kind: "storage",
+      reason: `${count} dead letters or outbox ends could not be written`,
+    });
   }
 
   async #host(message: Extract<ToAgentThread, { kind: "host" }>): Promise<"needs_module" | undefined> {
@@ -282,7 +291,11 @@ export class AgentThread implements AgentWorld {
       handled: counters.handled,
       fuel: counters.fuel,
       trapsByKind: counters.trapsByKind,
-      latency: { bounds_ms: latencyBounds_ms, counts: counters.latency.counts, sum_ms: counters.latency.sum_ms },
+      latency: {
+        bounds_ms: latencyBounds_ms,
+        counts: counters.latency.counts,
+        sum_ms: counters.latency.sum_ms,
+      },
       latency_p50_ms: counters.latency.percentile_ms(0.5),
       latency_p99_ms: counters.latency.percentile_ms(0.99),
       outgoing: this.window.used,

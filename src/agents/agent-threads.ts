@@ -5,6 +5,7 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
+import { SerialWork } from "../base/serial-work.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { fastReceiver } from "../messaging/fast-ascii.ts";
 import type { LocalDelivery } from "../messaging/router.ts";
@@ -65,7 +66,8 @@ export class AgentThreads implements LocalDelivery {
   readonly #options: AgentThreadsOptions;
   readonly #slots: Slot[] = [];
   readonly #hosted = new Map<string, Hosted>();
-  readonly #working = new Map<string, Promise<unknown>>();
+  /** Requests for one agent follow one another. */
+  readonly #inOrder = new SerialWork<AgentName>();
   readonly #stopped = new Map<Slot, () => void>();
   readonly #ownSuffix: string;
   #stopping = false;
@@ -79,7 +81,14 @@ export class AgentThreads implements LocalDelivery {
   static async start(options: AgentThreadsOptions): Promise<AgentThreads> {
     const threads = new AgentThreads(options);
     for (let index = 0; index < Math.max(1, options.threads); index++) {
-      const slot: Slot = { index, handle: undefined, agents: 0, modules: new Set(), ends: 0, spawnedAt_ms: 0 };
+      const slot: Slot = {
+        index,
+        handle: undefined,
+        agents: 0,
+        modules: new Set(),
+        ends: 0,
+        spawnedAt_ms: 0,
+      };
       threads.#slots.push(slot);
       await threads.#spawn(slot);
     }
@@ -94,9 +103,14 @@ export class AgentThreads implements LocalDelivery {
     return this.#hosted.has(agent);
   }
 
+  /** The revision that runs, or is to run; undefined when it is not hosted. */
+  specOf(agent: AgentName): AgentSpec | undefined {
+    return this.#hosted.get(agent)?.spec;
+  }
+
   /** Starts or replaces. Throws `agent_failed` when it is hosted but does not run; else when it throws it is not hosted. */
   host(spec: AgentSpec, suspended: boolean): Promise<void> {
-    return this.#oneAtATime(spec.name, async () => {
+    return this.#inOrder.run(spec.name, async () => {
       const known = this.#hosted.get(spec.name);
       const hosted = known ?? { spec, suspended, slot: this.#emptiest() };
       if (known === undefined) {
@@ -108,7 +122,8 @@ export class AgentThreads implements LocalDelivery {
         hosted.spec = spec;
         hosted.suspended = suspended;
       } catch (error) {
-        const stays = error instanceof CaxtonError && (error.code === "agent_failed" || error.code === "unavailable");
+        const stays =
+          error instanceof CaxtonError && (error.code === "agent_failed" || error.code === "unavailable");
         if (known === undefined && !stays) this.#drop(hosted);
         throw error;
       }
@@ -116,7 +131,7 @@ export class AgentThreads implements LocalDelivery {
   }
 
   stop(agent: AgentName, forget: boolean): Promise<void> {
-    return this.#oneAtATime(agent, async () => {
+    return this.#inOrder.run(agent, async () => {
       const hosted = this.#get(agent);
       try {
         await this.#handle(hosted.slot).stop(agent, forget);
@@ -129,7 +144,7 @@ export class AgentThreads implements LocalDelivery {
   }
 
   suspend(agent: AgentName): Promise<void> {
-    return this.#oneAtATime(agent, async () => {
+    return this.#inOrder.run(agent, async () => {
       const hosted = this.#get(agent);
       await this.#handle(hosted.slot).suspend(agent);
       hosted.suspended = true;
@@ -137,7 +152,7 @@ export class AgentThreads implements LocalDelivery {
   }
 
   resume(agent: AgentName): Promise<void> {
-    return this.#oneAtATime(agent, async () => {
+    return this.#inOrder.run(agent, async () => {
       const hosted = this.#get(agent);
       hosted.suspended = false;
       await this.#handle(hosted.slot).resume(agent);
@@ -219,7 +234,11 @@ export class AgentThreads implements LocalDelivery {
     if (clock.now_ms() - slot.spawnedAt_ms > soundAfter_ms) slot.ends = 0;
     const wait_ms = Math.min(lastRespawn_ms, firstRespawn_ms * 2 ** Math.min(slot.ends++, 10));
     const agents = [...this.#hosted.values()].filter((hosted) => hosted.slot === slot);
-    lost(slot.index, agents.map((hosted) => hosted.spec.name), reason);
+    lost(
+      slot.index,
+      agents.map((hosted) => hosted.spec.name),
+      reason,
+    );
     clock.after(wait_ms, () => {
       if (this.#stopping) return;
       void this.#spawn(slot).then(() => this.#rehost(slot));
@@ -229,21 +248,28 @@ export class AgentThreads implements LocalDelivery {
   async #rehost(slot: Slot): Promise<void> {
     const waiting = [...this.#hosted.values()].filter((hosted) => hosted.slot === slot);
     const worker = async (): Promise<void> => {
-      for (let hosted = waiting.pop(); hosted !== undefined; hosted = waiting.pop()) await this.#bringBack(hosted);
+      for (let hosted = waiting.pop(); hosted !== undefined; hosted = waiting.pop())
+        await this.#bringBack(hosted);
     };
     await Promise.all(Array.from({ length: rehostsAtOnce }, worker));
   }
 
   #bringBack(hosted: Hosted): Promise<void> {
     const { name } = hosted.spec;
-    return this.#oneAtATime(name, async () => {
+    return this.#inOrder.run(name, async () => {
       if (this.#hosted.get(name) !== hosted) return;
       try {
         await this.#hostOn(hosted.slot, hosted.spec, hosted.suspended);
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "unavailable") return;
         const at_ms = this.#options.clock.wall_ms();
-        this.#options.event({ kind: "status", agent: name, status: "failed", reason: reasonOf(error), at_ms });
+        this.#options.event({
+          kind: "status",
+          agent: name,
+          status: "failed",
+          reason: reasonOf(error),
+          at_ms,
+        });
       }
     });
   }
@@ -262,21 +288,6 @@ export class AgentThreads implements LocalDelivery {
     throw new CaxtonError("internal", `The agent thread did not keep the module of ${quote(spec.name)}`);
   }
 
-  /** Requests for one agent follow one another; those for different agents do not wait. */
-  #oneAtATime<T>(agent: AgentName, work: () => Promise<T>): Promise<T> {
-    const before = this.#working.get(agent) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    const settled = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#working.set(agent, settled);
-    void settled.then(() => {
-      if (this.#working.get(agent) === settled) this.#working.delete(agent);
-    });
-    return mine;
-  }
-
   #emptiest(): Slot {
     return this.#slots.reduce((best, slot) => (slot.agents < best.agents ? slot : best));
   }
@@ -288,7 +299,8 @@ export class AgentThreads implements LocalDelivery {
 
   #get(agent: AgentName): Hosted {
     const hosted = this.#hosted.get(agent);
-    if (hosted === undefined) throw new CaxtonError("agent_not_found", `Agent ${quote(agent)} is not on this node`);
+    if (hosted === undefined)
+      throw new CaxtonError("agent_not_found", `Agent ${quote(agent)} is not on this node`);
     return hosted;
   }
 

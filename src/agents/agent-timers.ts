@@ -144,7 +144,11 @@ export class ThreadTimers<A> {
 
   #due(): void {
     const now_ms = this.clock.wall_ms();
-    for (let first = this.#heap.peek(); first !== undefined && first.due_ms <= now_ms; first = this.#heap.peek()) {
+    for (
+      let first = this.#heap.peek();
+      first !== undefined && first.due_ms <= now_ms;
+      first = this.#heap.peek()
+    ) {
       this.#heap.pop();
       if (this.isSet(first.agent, first.id, first.due_ms)) this.fire(first.agent, first.id, first.due_ms);
     }

@@ -24,7 +24,12 @@ const lastRetry_ms = 5_000;
 
 export type CommitEntry =
   /** `ticket` is main's, or 0 when an agent of this thread sent it. */
-  | { readonly kind: "accepted"; readonly agent: HostedAgent; readonly message: Uint8Array; readonly ticket: number }
+  | {
+      readonly kind: "accepted";
+      readonly agent: HostedAgent;
+      readonly message: Uint8Array;
+      readonly ticket: number;
+    }
   /** A handled message or timer of a durable agent. */
   | {
       readonly kind: "handled";
@@ -73,7 +78,7 @@ export class CommitQueue {
   get full(): boolean {
     return (
       this.#blocked ||
-this.#gathering.length >= gatherLimit_entries ||
+      this.#gathering.length >= gatherLimit_entries ||
       this.#gathering_bytes >= gatherLimit_bytes
     );
   }

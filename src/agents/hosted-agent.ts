@@ -18,7 +18,14 @@ import type { RecoveredAgent } from "../store/store.ts";
 import { AgentTrap } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
-import { decodeMessage, encodeMessage, messageIdOf, priorities, replyByOf, writeUuid } from "../wire/message.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  messageIdOf,
+  priorities,
+  replyByOf,
+  writeUuid,
+} from "../wire/message.ts";
 import { AgentCalls, type CallEffects } from "./agent-calls.ts";
 import { AgentState } from "./agent-state.ts";
 import { AgentTimers } from "./agent-timers.ts";
@@ -87,7 +94,8 @@ export class HostedAgent implements Runnable {
   }
 
   get runnable(): boolean {
-    if (!this.ready || this.suspended || this.paused || this.leaving || this.failure !== undefined) return false;
+    if (!this.ready || this.suspended || this.paused || this.leaving || this.failure !== undefined)
+      return false;
     return this.#handler === undefined || this.inbox.length > 0 || this.#due.length > 0;
   }
 
@@ -230,7 +238,10 @@ export class HostedAgent implements Runnable {
       handler.init();
       if (saved !== undefined && handler.loads) handler.load(saved);
       else if (saved !== undefined) {
-        this.calls.note("warn", `${saved.length} bytes of saved memory dropped: this revision exports no load`);
+        this.calls.note(
+          "warn",
+          `${saved.length} bytes of saved memory dropped: this revision exports no load`,
+        );
       }
       return { handler, effects: this.calls.finish(this.durable) };
     } catch (error) {
@@ -297,16 +308,22 @@ export class HostedAgent implements Runnable {
     const { clock, ids, window } = this.#world;
     const now_ms = clock.wall_ms();
     this.calls.note("warn", `message out of protocol: ${reason}`);
-    const reply = notUnderstood(decodeMessage(message), reason, { messageId: unset, sender: this.name, now_ms });
+    const reply = notUnderstood(decodeMessage(message), reason, {
+      messageId: unset,
+      sender: this.name,
+      now_ms,
+    });
     const sends: Outgoing[] = [];
     if (reply !== null) {
       const bytes = encodeMessage(reply);
       ids.write(bytes, 8, now_ms);
       const { receiver } = reply;
       const target = this.#world.find(receiver);
-      const placed = target === undefined ? window.reserve(bytes.length, receiver) : target.inbox.reserve(bytes.length);
+      const placed =
+        target === undefined ? window.reserve(bytes.length, receiver) : target.inbox.reserve(bytes.length);
       if (placed) sends.push({ bytes, receiver, target });
-      else this.#world.deadLetter(this, "queue_full", `No room to send not-understood to "${receiver}"`, bytes);
+      else
+        this.#world.deadLetter(this, "queue_full", `No room to send not-understood to "${receiver}"`, bytes);
     }
     this.handled++;
     this.#settle(message, { ...noEffects, sends }, noRecords);
@@ -348,7 +365,13 @@ export class HostedAgent implements Runnable {
     counters.trap(trap.kind);
     this.traps++;
     this.#handler = undefined;
-    this.#world.event({ kind: "trap", agent: this.name, trap: trap.kind, detail: `${where}: ${trap.detail}`, at_ms });
+    this.#world.event({
+      kind: "trap",
+      agent: this.name,
+      trap: trap.kind,
+      detail: `${where}: ${trap.detail}`,
+      at_ms,
+    });
     if (this.#restartWindow.allow(this.spec.restart, clock.now_ms())) {
       this.restarts++;
       return;
@@ -361,7 +384,13 @@ export class HostedAgent implements Runnable {
   }
 
   #status(status: AgentStatus, reason: string): void {
-    this.#world.event({ kind: "status", agent: this.name, status, reason, at_ms: this.#world.clock.wall_ms() });
+    this.#world.event({
+      kind: "status",
+      agent: this.name,
+      status,
+      reason,
+      at_ms: this.#world.clock.wall_ms(),
+    });
   }
 
   #answerWaiters(failure: string | undefined): void {

@@ -8,7 +8,13 @@ import { checkMessage, messageIdOf, replyByOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { fastReceiver, idKey } from "../messaging/fast-ascii.ts";
 import { messageRefusal } from "../messaging/message-rules.ts";
-import { BatchWriter, flagInOutbox, OutcomeWriter, readBatch, readOutcomes } from "../messaging/message-batch.ts";
+import {
+  BatchWriter,
+  flagInOutbox,
+  OutcomeWriter,
+  readBatch,
+  readOutcomes,
+} from "../messaging/message-batch.ts";
 import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Outgoing } from "./agent-world.ts";
@@ -48,7 +54,9 @@ export class ThreadMail {
   find(receiver: string): HostedAgent | undefined {
     if (this.#options.window.isUnderWay(receiver)) return undefined;
     const agent = this.#lookup(receiver);
-    return agent !== undefined && agent.ready && !agent.leaving && agent.failure === undefined ? agent : undefined;
+    return agent !== undefined && agent.ready && !agent.leaving && agent.failure === undefined
+      ? agent
+      : undefined;
   }
 
   /** A batch from main; each entry is answered with an outcome, at once or when it is durable. */
@@ -134,7 +142,10 @@ export class ThreadMail {
   }
 
   /** What gathered for main since the last call. */
-  take(): { readonly batch: Uint8Array<ArrayBuffer> | undefined; readonly outcomes: Uint8Array<ArrayBuffer> | undefined } {
+  take(): {
+    readonly batch: Uint8Array<ArrayBuffer> | undefined;
+    readonly outcomes: Uint8Array<ArrayBuffer> | undefined;
+  } {
     return {
       batch: this.#outgoing.count > 0 ? this.#outgoing.take() : undefined,
       outcomes: this.#outcomes.count > 0 ? this.#outcomes.take() : undefined,

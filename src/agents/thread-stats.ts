@@ -13,7 +13,8 @@ export function mergeStats(all: readonly AgentThreadStats[]): AgentThreadsStats 
     all.reduce((total, stats) => total + figure(stats), 0);
   const trapsByKind: Record<string, number> = {};
   for (const stats of all) {
-    for (const [kind, count] of Object.entries(stats.trapsByKind)) trapsByKind[kind] = (trapsByKind[kind] ?? 0) + count;
+    for (const [kind, count] of Object.entries(stats.trapsByKind))
+      trapsByKind[kind] = (trapsByKind[kind] ?? 0) + count;
   }
   return {
     threads: all.length,

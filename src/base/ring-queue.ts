@@ -40,13 +40,15 @@ export class RingQueue<T> {
 
   /** Oldest first. The queue must not change meanwhile. */
   *[Symbol.iterator](): Iterator<T> {
-    for (let i = 0; i < this.#length; i++) yield this.#items[(this.#head + i) & (this.#items.length - 1)] as T;
+    for (let i = 0; i < this.#length; i++)
+      yield this.#items[(this.#head + i) & (this.#items.length - 1)] as T;
   }
 
   #grow(): void {
     const size = Math.max(smallest, this.#items.length * 2);
     const items: (T | undefined)[] = Array.from({ length: size });
-    for (let i = 0; i < this.#length; i++) items[i] = this.#items[(this.#head + i) & (this.#items.length - 1)];
+    for (let i = 0; i < this.#length; i++)
+      items[i] = this.#items[(this.#head + i) & (this.#items.length - 1)];
     this.#items = items;
     this.#head = 0;
   }

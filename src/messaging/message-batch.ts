@@ -70,7 +70,11 @@ export function readBatch(
     const start = at + entryHeader_bytes;
     const end = start + view.getUint32(start + 4, true);
     assert(end > start && end <= batch.length, "a batch entry lies within its batch");
-    each(flags, ticket, start === entryHeader_bytes && end === batch.length ? batch.subarray(start) : batch.slice(start, end));
+    each(
+      flags,
+      ticket,
+      start === entryHeader_bytes && end === batch.length ? batch.subarray(start) : batch.slice(start, end),
+    );
     at = end;
   }
 }

@@ -8,7 +8,15 @@ import { fieldLength, latin1 } from "./fast-ascii.ts";
 
 const tokenLimit = 128;
 const space = 0x20;
-const fieldNames = ["sender", "receiver", "conversation_id", "reply_with", "in_reply_to", "reply_to", "protocol"];
+const fieldNames = [
+  "sender",
+  "receiver",
+  "conversation_id",
+  "reply_with",
+  "in_reply_to",
+  "reply_to",
+  "protocol",
+];
 const receiverField = 1;
 const replyToField = 5;
 

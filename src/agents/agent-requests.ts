@@ -1,0 +1,111 @@
+/** What nodes ask each other about agents: JSON bodies with strict schemas, because a peer may be of another version or broken. */
+import * as v from "valibot";
+import { CaxtonError } from "../base/errors.ts";
+import { namePattern } from "../base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import { fuelLimit } from "../wasm/limits.ts";
+import { capabilities, durabilities, placementStrategies } from "../wire/agent-spec.ts";
+import { decodeUtf8, encodeUtf8, WireError } from "../wire/cursor.ts";
+import { priorities, type Priority } from "../wire/message.ts";
+
+export const agentMethods = {
+  start: "agents.start",
+  stop: "agents.stop",
+  suspend: "agents.suspend",
+  resume: "agents.resume",
+  detail: "agents.detail",
+  logs: "agents.logs",
+} as const;
+
+/** A request or answer other than logs is small; logs are bounded by their ring. */
+const bodyLimit_bytes = 16 * 1024 * 1024;
+const gibibyte = 1024 ** 3;
+
+const count = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(most));
+const agentName = v.pipe(
+  v.string(),
+  v.regex(namePattern),
+  v.transform((text) => text as AgentName),
+);
+const nodeId = v.pipe(
+  v.string(),
+  v.regex(namePattern),
+  v.transform((text) => text as NodeId),
+);
+const priorityNames = Object.keys(priorities) as [Priority, ...Priority[]];
+
+const specSchema = v.strictObject({
+  name: agentName,
+  module: v.pipe(
+    v.string(),
+    v.regex(/^[0-9a-f]{64}$/),
+    v.transform((text) => text as ModuleHash),
+  ),
+  revision: count(Number.MAX_SAFE_INTEGER),
+  epoch: count(Number.MAX_SAFE_INTEGER),
+  durability: v.picklist(durabilities),
+  priority: v.picklist(priorityNames),
+  capabilities: v.pipe(v.array(v.picklist(capabilities)), v.maxLength(capabilities.length)),
+  limits: v.strictObject({
+    memory_bytes: count(4 * gibibyte),
+    fuel: count(fuelLimit),
+    inbox_messages: count(10_000_000),
+    inbox_bytes: count(64 * gibibyte),
+  }),
+  restart: v.strictObject({ policy: v.picklist(["restart", "fail"]), maxRestarts: count(1_000_000) }),
+  placement: v.strictObject({
+    strategy: v.picklist(placementStrategies),
+    preferNodes: v.pipe(v.array(nodeId), v.maxLength(1_000)),
+    targetNode: v.nullable(nodeId),
+  }),
+  deployedAt_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(1e15)),
+  deployedBy: v.pipe(v.string(), v.maxLength(512)),
+});
+
+export const startRequest = v.strictObject({ spec: specSchema });
+export const nameRequest = v.strictObject({ name: agentName });
+export const logsRequest = v.strictObject({ name: agentName, limit: count(10_000) });
+export const emptyAnswer = v.strictObject({});
+export const detailAnswer = v.strictObject({
+  spec: specSchema,
+  inbox: count(Number.MAX_SAFE_INTEGER),
+  inbox_bytes: count(Number.MAX_SAFE_INTEGER),
+  memory_bytes: count(Number.MAX_SAFE_INTEGER),
+  handled: count(Number.MAX_SAFE_INTEGER),
+  traps: count(Number.MAX_SAFE_INTEGER),
+  restarts: count(Number.MAX_SAFE_INTEGER),
+});
+export const logsAnswer = v.strictObject({
+  lines: v.pipe(
+    v.array(
+      v.strictObject({
+        at_ms: v.number(),
+        level: v.picklist(["debug", "info", "warn", "error"]),
+        text: v.pipe(v.string(), v.maxLength(8_192)),
+      }),
+    ),
+    v.maxLength(10_000),
+  ),
+});
+
+/** Throws `invalid_body` for anything that the schema does not allow. */
+export function parseBody<S extends v.GenericSchema>(schema: S, body: Uint8Array): v.InferOutput<S> {
+  const refuse = (why: string): CaxtonError =>
+    new CaxtonError("invalid_body", `Request of a peer refused: ${why}`);
+  if (body.length > bodyLimit_bytes) throw refuse(`${body.length} bytes`);
+  let value: unknown;
+  try {
+    value = JSON.parse(decodeUtf8(body));
+  } catch (error) {
+    if (error instanceof WireError || error instanceof SyntaxError) throw refuse("it is not JSON");
+    throw error;
+  }
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const path = v.getDotPath(parsed.issues[0]);
+  throw refuse(`${path === null ? "" : `${path}: `}${parsed.issues[0].message}`.slice(0, 300));
+}
+
+export function jsonBody(value: object): Uint8Array {
+  return encodeUtf8(JSON.stringify(value));
+}
