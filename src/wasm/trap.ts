@@ -48,7 +48,7 @@ const patterns: readonly (readonly [RegExp, TrapKind])[] = [
   [/division by zero|divide by zero|integer overflow|remainder by zero|unrepresentable/i, "arithmetic"],
   [/out.of.bounds.*(trunc|conversion)|truncat/i, "arithmetic"],
   [/unreachable/i, "unreachable"],
-  [/out.of.bounds/i, "out_of_bounds"],
+  [/out.of.bounds|outside of memory/i, "out_of_bounds"],
   [/stack (size|overflow)/i, "call_depth"],
   [/out of memory|memory/i, "memory"],
   [/table/i, "table"],
@@ -56,6 +56,13 @@ const patterns: readonly (readonly [RegExp, TrapKind])[] = [
 
 /** What the instrumented module's own reason code says, as `caxton:reason` returns it. */
 export const trapReasons = { fuel: 1, callDepth: 2, memory: 3, growthRefused: 0x100 } as const;
+
+/** The message, without the piece of our own source that JSC puts behind it. */
+function textOf(thrown: unknown): string {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const source = message.indexOf(" (evaluating '");
+  return (source < 0 ? message : message.slice(0, source)).slice(0, 300);
+}
 
 /** The trap that something thrown by a guest's call stands for. */
 export function classifyTrap(
@@ -74,7 +81,7 @@ export function classifyTrap(
     return new AgentTrap("memory", "went on growing memory beyond its limit", options);
   }
   if (thrown instanceof AgentTrap) return thrown;
-  const text = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, 300);
+  const text = textOf(thrown);
   if (!(thrown instanceof WebAssembly.RuntimeError) && !(thrown instanceof RangeError)) {
     return new AgentTrap("other", text, options);
   }

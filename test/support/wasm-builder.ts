@@ -221,7 +221,12 @@ export function agentBuilder(handle: FunctionParts["code"], options: AgentOption
   options.before?.(builder);
   builder.memory(options.pages ?? 1, options.maximum ?? null);
   builder.export("memory", 2, 0);
-  builder.function({ params: [t.i32], results: [t.i32], code: code.i32(1_024), export: "alloc" });
+  builder.function({
+    params: [t.i32],
+    results: [t.i32],
+    code: options.alloc ?? code.i32(1_024),
+    export: "alloc",
+  });
   builder.function({
     params: [t.i32, t.i32],
     locals: options.locals ?? [],
@@ -234,6 +239,8 @@ export function agentBuilder(handle: FunctionParts["code"], options: AgentOption
 interface AgentOptions {
   readonly pages?: number;
   readonly maximum?: number | null;
+  /** Instead of always 1024. */
+  readonly alloc?: readonly number[];
   /** Types of the locals of `handle`, from index 2 on. */
   readonly locals?: readonly number[];
   /** Imports and other functions that come first. */
