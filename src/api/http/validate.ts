@@ -11,7 +11,8 @@ const fieldsShown = 10;
 export function validate<S extends AnySchema>(schema: S, value: unknown, code: ErrorCode, what: string): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  const fields = result.issues.slice(0, fieldsShown).map(fieldError);
+  const known = result.issues.filter((issue) => !isUnknownField(issue) || (issue.path?.length ?? 0) > 1);
+  const fields = [...known.map(fieldError), ...unknownFields(schema, value)].slice(0, fieldsShown);
   const detail = fields.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");
   throw new FieldsError(code, `${what} refused: ${detail}`, fields);
 }
@@ -31,9 +32,21 @@ export function readQuery(url: string): Record<string, string> {
   return query;
 }
 
+function isUnknownField(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === "strict_object" && issue.expected === "never";
+}
+
+/** All of them: Valibot itself stops at the first. */
+function unknownFields(schema: AnySchema, value: unknown): readonly FieldError[] {
+  const entries = (schema as { readonly entries?: object }).entries;
+  if (schema.type !== "strict_object" || entries === undefined || typeof value !== "object" || value === null) return [];
+  const unknown = Object.keys(value).filter((key) => !Object.hasOwn(entries, key));
+  return unknown.map((key) => ({ field: key.slice(0, 200), message: "unknown field" }));
+}
+
 function fieldError(issue: v.BaseIssue<unknown>): FieldError {
   const field = (issue.path ?? []).map(({ key }) => String(key)).join(".").slice(0, 200);
-  if (issue.type === "strict_object" && issue.expected === "never") return { field, message: "unknown field" };
+  if (isUnknownField(issue)) return { field, message: "unknown field" };
   if (issue.received === "undefined") return { field, message: "missing" };
   return { field, message: issue.message.slice(0, 300) };
 }

@@ -1,0 +1,178 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { depth_max, parseJson } from "../../../src/api/http/json-text.ts";
+import { apiWorld } from "../../support/api-world.ts";
+
+const path = "/api/v1/messages";
+const good = { performative: "request", receiver: "echo", content: "x" };
+
+/** A body that arrives piece by piece, and how much of it was taken. */
+function streamed(piece: Uint8Array, count: number) {
+  const taken = { pieces: 0 };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (taken.pieces === count) controller.close();
+        else {
+          taken.pieces += 1;
+          controller.enqueue(piece);
+        }
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { body, taken };
+}
+
+describe("bodies", () => {
+  it("that are no JSON are refused with the place", async () => {
+    const { call } = await apiWorld();
+    const cases: readonly (readonly [string, string])[] = [
+      ['{"a":1,}', 'unexpected "}" at line 1, column 8'],
+      ['{\n  "a": 1\n  "b": 2}', 'unexpected "\\"" at line 3, column 3'],
+      ['{"a":', "unexpected the end at line 1, column 6"],
+      ["{'a':1}", "unexpected \"'\" at line 1, column 2"],
+      ['{"a":"\\x"}', 'unexpected "\\\\" at line 1, column 7'],
+      ['{"a":01}', 'unexpected "1" at line 1, column 7'],
+      ["nul", 'unexpected "n" at line 1, column 1'],
+      ["{} {}", 'unexpected "{" at line 1, column 4'],
+    ];
+    for (const [body, text] of cases) {
+      const answer = await call("POST", path, { body, headers: { "content-type": "application/json" } });
+      expect(await answer.json(), body).toMatchObject({ status: 422, code: "invalid_body", detail: `The body is not JSON: ${text}` });
+    }
+  });
+
+  it("that are JSON are read as the runtime reads them, whatever they are", () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 5 }), (text) => {
+        expect(parseJson(text)).toEqual(JSON.parse(text));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("are refused where JSON.parse refuses them, and only there", () => {
+    const noise = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'{}[]",:\\ntrue0-1.eE \n') }));
+    fc.assert(
+      fc.property(noise, (text) => {
+        let valid = true;
+        try {
+          JSON.parse(text);
+        } catch {
+          valid = false;
+        }
+        if (valid) parseJson(text);
+        else expect(() => parseJson(text)).toThrow(/is not JSON: unexpected|nests deeper/);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("that nest too deep are refused before they are parsed, in linear time", async () => {
+    const { call } = await apiWorld();
+    for (const body of ["[".repeat(900_000), `{"a":${"[".repeat(depth_max)}${"]".repeat(depth_max)}}`, '{"a":'.repeat(100_000)]) {
+      const answer = await call("POST", path, { body, headers: { "content-type": "application/json" } });
+      expect(await answer.json()).toMatchObject({ status: 422, detail: `The body nests deeper than ${depth_max} levels` });
+    }
+    const brackets = { ...good, content: "[".repeat(1_000) };
+    expect((await call("POST", path, { json: brackets })).status).toBe(202);
+  });
+
+  it("of another type, empty, or not UTF-8 are refused", async () => {
+    const { call } = await apiWorld();
+    const send = async (body: BodyInit | null, type: string | null): Promise<unknown> =>
+      (await call("POST", path, { body, headers: type === null ? {} : { "content-type": type } })).json();
+    const text = JSON.stringify(good);
+    expect(await send(text, "text/plain")).toMatchObject({ status: 415, code: "unsupported_media_type" });
+    expect(await send(new TextEncoder().encode(text), null)).toMatchObject({ status: 415 });
+    expect(await send("", "application/json")).toMatchObject({ status: 422, detail: "The body is empty, expected JSON" });
+    expect(await send(new Uint8Array([34, 0xff, 34]), "application/json")).toMatchObject({ detail: "The body is not valid UTF-8" });
+    expect((await call("POST", path, { body: text, headers: { "content-type": "Application/JSON; charset=utf-8" } })).status).toBe(202);
+  });
+
+  it("that are too large are given up at the limit, not read to their end", async () => {
+    const { app, admin } = await apiWorld();
+    const { body, taken } = streamed(new Uint8Array(64 * 1024).fill(32), 100_000);
+    const init = { method: "POST", body, duplex: "half", headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" } };
+    const answer = await app.fetch(new Request("http://node/api/v1/cluster/remove", init as RequestInit));
+    expect(await answer.json()).toMatchObject({ status: 413, code: "payload_too_large" });
+    expect(taken.pieces).toBeLessThan(25);
+  });
+
+  it("that say they are too large are not read at all", async () => {
+    const { app, admin } = await apiWorld();
+    const { body, taken } = streamed(new Uint8Array(10), 1);
+    const headers = { authorization: `Bearer ${admin}`, "content-type": "application/wasm", "content-length": String(20 * 1024 ** 2) };
+    const init = { method: "POST", body, duplex: "half", headers };
+    const answer = await app.fetch(new Request("http://node/api/v1/agents?name=a", init as RequestInit));
+    expect(answer.status).toBe(413);
+    expect(taken.pieces).toBe(0);
+  });
+
+  it("with fields that no one knows, are missing or of a wrong type are refused with every name", async () => {
+    const { call, services } = await apiWorld();
+    const answer = await call("POST", path, { json: { performative: 7, receiver: "a b", extra: 1, constructor: 2 } });
+    const problem = (await answer.json()) as { errors: readonly { field: string; message: string }[] };
+    expect(answer.status).toBe(422);
+    const named = Object.fromEntries(problem.errors.map(({ field, message }) => [field, message]));
+    expect(named["content"]).toBe("missing");
+    expect(named["extra"]).toBe("unknown field");
+    expect(named["constructor"]).toBe("unknown field");
+    expect(Object.keys(named).toSorted()).toEqual(["constructor", "content", "extra", "performative", "receiver"]);
+    const proto = await call("POST", path, {
+      body: '{"performative":"request","receiver":"echo","content":1,"__proto__":{"admin":true}}',
+      headers: { "content-type": "application/json" },
+    });
+    expect(await proto.json()).toMatchObject({ errors: [{ field: "__proto__", message: "unknown field" }] });
+    for (const json of [null, 1, "text", [], [good], true]) expect((await call("POST", path, { json })).status).toBe(422);
+    expect(services.sent).toEqual([]);
+  });
+
+  it("of any shape never break the API", async () => {
+    const { call } = await apiWorld();
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue({ maxDepth: 3 }), fc.constantFrom(path, "/api/v1/cluster/leave", "/api/v1/dead-letters/replay"), async (json, to) => {
+        const { status } = await call("POST", to, { json });
+        expect([200, 202, 400, 404, 422]).toContain(status);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe("queries and paths", () => {
+  it("with parameters twice, unknown or out of range are refused", async () => {
+    const { call } = await apiWorld();
+    const cases: readonly (readonly [string, string])[] = [
+      ["/api/v1/cluster/members?limit=1&limit=2", '\\"limit\\" is given twice'],
+      ["/api/v1/cluster/members?limit=0", "limit: below 1"],
+      ["/api/v1/cluster/members?limit=1001", "limit: above 1000"],
+      ["/api/v1/cluster/members?limit=1e2", "limit: not a whole number"],
+      ["/api/v1/cluster/members?limt=1", "limt: unknown field"],
+      ["/api/v1/cluster/members?__proto__=1", "__proto__: unknown field"],
+      ["/api/v1/cluster/members?cursor=a%00b", "cursor: not a cursor"],
+      ["/api/v1/cluster/status?x=1", "takes no parameters"],
+      ["/api/v1/cluster/ping", "node: missing"],
+      ["/api/v1/cluster/ping?node=../x", "node: not 1 to 64"],
+      ["/api/v1/events?types=member.%2A,A", 'Event type \\"A\\"'],
+    ];
+    for (const [path, text] of cases) {
+      const answer = await call("GET", path);
+      expect(answer.status, path).toBe(400);
+      expect(await answer.text(), path).toContain(text);
+    }
+  });
+
+  it("with tricks in names are refused, never followed", async () => {
+    const { call } = await apiWorld();
+    for (const name of ["..%2f..%2fetc%2fpasswd", "%2e%2e", "a%00b", "a%20b", "%ff", "%", ".hidden", "-flag", "x".repeat(65), "a%2fb", "名"]) {
+      for (const [method, rest] of [["GET", ""], ["DELETE", ""], ["POST", "/suspend"], ["GET", "/logs"]] as const) {
+        const answer = await call(method, `/api/v1/agents/${name}${rest}`);
+        expect([400, 404, 405], `${method} ${name}`).toContain(answer.status);
+        expect(await answer.json(), name).not.toMatchObject({ code: "agent_not_found" });
+      }
+    }
+    expect((await call("GET", "/api/v1/agents/%65cho")).status).toBe(404);
+  });
+});
