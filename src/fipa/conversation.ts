@@ -4,7 +4,7 @@
  * cancel meta-protocol). A message with `reply_by` sets the deadline of the other side's next one.
  */
 import { assert } from "../base/assert.ts";
-import { quote } from "../base/ids.ts";
+import { quote, type MessageId } from "../base/ids.ts";
 import type { Message, Performative } from "../wire/message.ts";
 import { partyOf } from "./address.ts";
 import { ended, type ProtocolRules, type Role } from "./protocol-rules.ts";
@@ -41,6 +41,8 @@ export interface Conversation {
   readonly awaited: Role;
   /** The tag of the initiator's unanswered cancel; null when there is none. */
   readonly cancel: string | null;
+  /** The message that it came to this state by: seen again, as by an agent that writes to itself, it changes nothing. */
+  readonly last: MessageId;
 }
 
 export type Step =
@@ -56,6 +58,7 @@ export type Step =
 export function advance(conversation: Conversation | null, said: Said, now_ms: number): Step {
   const rules = protocolNamed(said.protocol);
   assert(rules !== undefined, "only messages of a known protocol advance a conversation");
+  if (conversation !== null && conversation.last === said.messageId) return { kind: "ok", conversation };
   if (conversation === null || conversation.state === ended) return open(rules, conversation, said);
   if (isLapsed(conversation, now_ms) && rules.opening[said.performative] !== undefined) {
     return open(rules, conversation, said);
@@ -70,7 +73,7 @@ export function advance(conversation: Conversation | null, said: Said, now_ms: n
       `a message between ${quote(conversation.initiator)} and ${quote(conversation.participant)}`,
     );
   }
-  if (said.performative === "not-understood") return { kind: "ok", conversation: closed(conversation) };
+  if (said.performative === "not-understood") return { kind: "ok", conversation: closed(conversation, said) };
   for (const role of roles) {
     const advanced = turn(rules, conversation, said, role);
     if (advanced === null) continue;
@@ -103,6 +106,7 @@ function open(rules: ProtocolRules, before: Conversation | null, said: Said): St
     deadline_ms: said.replyBy_ms,
     awaited: "participant",
     cancel: null,
+    last: said.messageId,
   };
   return { kind: "ok", conversation };
 }
@@ -146,13 +150,13 @@ function next(
   state: string,
   cancel: string | null,
 ): Conversation {
-  if (state === ended) return closed(conversation);
+  if (state === ended) return closed(conversation, said);
   const awaited = by === "initiator" ? "participant" : "initiator";
-  return { ...conversation, state, deadline_ms: said.replyBy_ms, awaited, cancel };
+  return { ...conversation, state, deadline_ms: said.replyBy_ms, awaited, cancel, last: said.messageId };
 }
 
-function closed(conversation: Conversation): Conversation {
-  return { ...conversation, state: ended, deadline_ms: 0, cancel: null };
+function closed(conversation: Conversation, said: Said): Conversation {
+  return { ...conversation, state: ended, deadline_ms: 0, cancel: null, last: said.messageId };
 }
 
 function isLapsed({ deadline_ms }: Conversation, now_ms: number): boolean {

@@ -3,20 +3,24 @@ import { describe, expect, test } from "vitest";
 import { ConversationTable } from "../../../src/fipa/conversation-table.ts";
 import type { Said } from "../../../src/fipa/conversation.ts";
 import { performatives } from "../../../src/wire/message.ts";
-import { testMessage } from "../../support/messages.ts";
+import { testMessage, testMessageId } from "../../support/messages.ts";
 
 const now_ms = 1_700_000_000_000;
+const ids = { next: 1 };
 
 function said(fields: Partial<Said>): Said {
-  return { ...testMessage(1), protocol: "fipa-request", conversationId: "c-1", ...fields };
+  return { ...testMessage(ids.next++), protocol: "fipa-request", conversationId: "c-1", ...fields };
 }
 
 const request = said({ performative: "request" });
 const agree = said({ performative: "agree", sender: "bob", receiver: "alice" });
 const inform = said({ performative: "inform", sender: "bob", receiver: "alice" });
 
+/** Each as a message of its own. */
 function verdicts(table: ConversationTable, messages: readonly Said[]): string[] {
-  return messages.map((message) => table.advance(message, now_ms).kind);
+  return messages.map(
+    (message) => table.advance({ ...message, messageId: testMessageId(ids.next++) }, now_ms).kind,
+  );
 }
 
 describe("ConversationTable", () => {
@@ -90,6 +94,19 @@ describe("ConversationTable", () => {
     ]);
     expect(verdicts(new ConversationTable(), [answer])).toEqual(["free"]);
     expect(verdicts(new ConversationTable(), [{ ...answer, inReplyTo: "" }])).toEqual(["out_of_protocol"]);
+  });
+
+  test("an agent that writes to itself sees each message twice, sent and received", () => {
+    const table = new ConversationTable();
+    const self = { sender: "alice", receiver: "alice@node-1" };
+    for (const performative of ["request", "agree", "inform"] as const) {
+      const message = said({ performative, ...self });
+      expect([table.advance(message, now_ms).kind, table.advance(message, now_ms).kind]).toEqual([
+        "ok",
+        "ok",
+      ]);
+    }
+    expect(verdicts(table, [said({ performative: "inform", ...self })])).toEqual(["out_of_protocol"]);
   });
 
   test("takes back what a trapped call had sent", () => {

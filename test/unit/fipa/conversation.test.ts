@@ -3,15 +3,24 @@ import { describe, expect, test } from "vitest";
 import { advance, type Conversation, type Said } from "../../../src/fipa/conversation.ts";
 import { protocols } from "../../../src/fipa/protocols.ts";
 import { performatives, type Performative } from "../../../src/wire/message.ts";
-import { testMessage } from "../../support/messages.ts";
+import { testMessage, testMessageId } from "../../support/messages.ts";
 
 const now_ms = 1_700_000_000_000;
+const ids = { next: 1 };
 
 /** `i` is alice, who began; `p` is bob; `x` is a stranger to bob. */
 function said(protocol: string, who: string, performative: Performative, more: Partial<Said> = {}): Said {
   const [sender, receiver] =
     who === "p" ? ["bob@node-2", "alice"] : [who === "x" ? "mallory" : "alice@node-1", "bob"];
-  return { ...testMessage(1), sender, receiver, performative, protocol, conversationId: "c-1", ...more };
+  return {
+    ...testMessage(ids.next++),
+    sender,
+    receiver,
+    performative,
+    protocol,
+    conversationId: "c-1",
+    ...more,
+  };
 }
 
 /**
@@ -199,6 +208,15 @@ describe("in every protocol", () => {
     );
   });
 
+  test("the message that it came by, seen again, changes nothing", () => {
+    const request = said("fipa-request", "i", "request");
+    const opened = advance(null, request, now_ms);
+    const conversation = opened.kind === "ok" ? opened.conversation : null;
+    expect(advance(conversation, request, now_ms)).toEqual({ kind: "ok", conversation });
+    const another = said("fipa-request", "i", "request");
+    expect(advance(conversation, another, now_ms).kind).toBe("out_of_protocol");
+  });
+
   test("a message to somebody else is no part of it", () => {
     const opened = advance(null, said("fipa-propose", "i", "propose"), now_ms);
     const conversation = opened.kind === "ok" ? opened.conversation : null;
@@ -215,7 +233,7 @@ describe("in every protocol", () => {
   });
 
   test("an unconfirmed cancel may be answered by the message's id", () => {
-    const id = testMessage(1).messageId;
+    const id = testMessageId(ids.next + 2);
     expect(play("fipa-subscribe", ["i subscribe", "p agree", "i cancel", `p inform re=${id}`]).at(-1)).toBe(
       "ended",
     );
