@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import type { Member } from "../../../src/cluster/membership.ts";
+import { apiWorld } from "../../support/api-world.ts";
+
+describe("the documented cluster shapes", () => {
+  it("list nodes with the documented fields and formulas", async () => {
+    const { call } = await apiWorld();
+    const { nodes, count } = (await (await call("GET", "/api/cluster/nodes")).json()) as { nodes: Record<string, unknown>[]; count: number };
+    expect(count).toBe(3);
+    expect(nodes[0]).toMatchObject({
+      id: "node-1",
+      hostname: "10.0.0.1",
+      address: "10.0.0.1:7946",
+      role: "worker",
+      status: "online",
+      healthy: true,
+      active_agents: 50,
+      max_agents: 100,
+      capacity: 0.5,
+      load: 49,
+      cpu_usage: 40,
+      memory_usage: 60,
+      uptime: "1h2m5s",
+      last_seen: "2026-01-01T00:00:00.000Z",
+    });
+    expect(nodes[2]).toMatchObject({ id: "node-3", status: "offline", healthy: false, uptime: null });
+  });
+
+  it("filter nodes, and refuse a filter that is none", async () => {
+    const { call } = await apiWorld();
+    const count = async (query: string): Promise<unknown> => ((await (await call("GET", `/api/cluster/nodes?${query}`)).json()) as { count: unknown }).count;
+    expect(await count("status=online")).toBe(2);
+    expect(await count("region=eu&service=agents&role=worker")).toBe(3);
+    expect(await count("role=leader")).toBe(0);
+    expect(await count("service=database")).toBe(0);
+    for (const query of ["status=dead", "role=king", "color=red"]) expect((await call("GET", `/api/cluster/nodes?${query}`)).status, query).toBe(400);
+  });
+
+  it("show one node, and 404 for one that is unknown", async () => {
+    const { call } = await apiWorld();
+    expect(await (await call("GET", "/api/cluster/nodes/node-2")).json()).toMatchObject({ id: "node-2" });
+    expect(await (await call("GET", "/api/cluster/nodes/node-9")).json()).toMatchObject({ status: 404, code: "node_not_found" });
+  });
+
+  it("give a capacity of 0 to a node that may host nothing", async () => {
+    const { call, services } = await apiWorld();
+    const none: Member = { ...services.member("node-4", "alive"), tags: { ...services.member("x", "alive").tags, maxAgents: 0 } };
+    services.known.push(none);
+    expect(await (await call("GET", "/api/cluster/nodes/node-4")).json()).toMatchObject({ capacity: 0, load: 34 });
+  });
+
+  it("give assignments and statistics", async () => {
+    const { call } = await apiWorld();
+    const init = { body: new Uint8Array([0, 97]), headers: { "content-type": "application/wasm" } };
+    await call("POST", "/api/v1/agents?name=codex", init);
+    expect(await (await call("GET", "/api/cluster/assignments")).json()).toEqual({
+      assignments: [
+        { agent_name: "codex", node_id: "node-1", assigned_at: "2026-01-01T00:00:00.000Z", status: "running", epoch: 1, revision: 1 },
+      ],
+      count: 1,
+    });
+    expect(await (await call("GET", "/api/cluster/stats")).json()).toEqual({
+      local_node: "node-1",
+      is_leader: false,
+      total_assignments: 1,
+      registry: {
+        total_nodes: 3,
+        healthy_nodes: 2,
+        online_nodes: 2,
+        total_agents: 100,
+        max_agents: 200,
+        utilization_pct: 50,
+        nodes_by_role: { worker: 3 },
+        nodes_by_status: { online: 2, offline: 1 },
+      },
+      balancer: { strategy: "least_loaded", round_robin_index: 0 },
+    });
+  });
+
+  it("say honestly that there is no leader", async () => {
+    const { call } = await apiWorld();
+    expect(await (await call("GET", "/api/cluster/leader")).json()).toMatchObject({ status: 404, code: "not_found", detail: "The cluster has no elected leader" });
+  });
+
+  it("change the strategy, written either way, and refuse an unknown one with 422", async () => {
+    const { call, services } = await apiWorld();
+    expect(await (await call("POST", "/api/cluster/balance?strategy=least-agents")).json()).toEqual({ success: true, strategy: "least_agents" });
+    const refused = await call("POST", "/api/cluster/balance?strategy=best");
+    expect(refused.status).toBe(422);
+    expect(await refused.json()).toMatchObject({ errors: [{ field: "strategy" }] });
+    expect((await call("POST", "/api/cluster/balance")).status).toBe(400);
+    expect(services.cluster.balancing().strategy).toBe("least_agents");
+  });
+});
+
+describe("members", () => {
+  it("come in pages whose cursors lead through all of them", async () => {
+    const { call } = await apiWorld();
+    const seen: string[] = [];
+    let cursor = "";
+    for (let page = 0; page < 5; page++) {
+      const answer = (await (await call("GET", `/api/v1/cluster/members?limit=2${cursor}`)).json()) as {
+        members: { id: string }[];
+        next_cursor: string | null;
+      };
+      seen.push(...answer.members.map(({ id }) => id));
+      if (answer.next_cursor === null) break;
+      cursor = `&cursor=${answer.next_cursor}`;
+    }
+    expect(seen).toEqual(["node-1", "node-2", "node-3"]);
+  });
+
+  it("are filtered by status", async () => {
+    const { call } = await apiWorld();
+    expect(await (await call("GET", "/api/v1/cluster/members?status=failed")).json()).toMatchObject({ self: "node-1", members: [{ id: "node-3" }] });
+  });
+
+  it("leave with the drain time given, this node unless another is named", async () => {
+    const { call, services } = await apiWorld();
+    expect((await call("POST", "/api/v1/cluster/leave", { json: {} })).status).toBe(202);
+    await call("POST", "/api/v1/cluster/leave", { json: { node: "node-2", drain_timeout: "5s" } });
+    expect(services.left).toEqual([{ node: "node-1", drain_ms: 60_000 }, { node: "node-2", drain_ms: 5_000 }]);
+  });
+});
+
+describe("health and keys", () => {
+  it("answer 503 when a check fails", async () => {
+    const { app, services } = await apiWorld();
+    services.healthy = false;
+    for (const path of ["/livez", "/readyz", "/healthz"]) {
+      const answer = await app.request(path);
+      expect(answer.status, path).toBe(503);
+      const { status, checks } = (await answer.json()) as { status: string; checks: object[] };
+      expect(status).toBe("failing");
+      expect(checks[0]).toMatchObject({ name: "store", ok: false });
+    }
+  });
+
+  it("publish the public keys and nothing secret", async () => {
+    const { app, key } = await apiWorld();
+    const answer = await app.request("/.well-known/jwks.json");
+    expect(answer.headers.get("content-type")).toBe("application/jwk-set+json");
+    expect(await answer.json()).toEqual({ keys: [key.publicJwk] });
+  });
+});
