@@ -21,6 +21,8 @@ const leaveRequest_ms = 5_000;
 export interface MeasuredPerformance {
   readonly routing_p50_ms: number | undefined;
   readonly routing_p99_ms: number | undefined;
+  readonly remote_p50_ms: number | undefined;
+  readonly remote_p99_ms: number | undefined;
   readonly startup_p50_ms: number | undefined;
   readonly startup_p99_ms: number | undefined;
   readonly convergence_ms: number | undefined;
@@ -181,6 +183,8 @@ export class NodeCluster implements ClusterService {
     return [
       row("Message routing P50", 0.1, m.routing_p50_ms),
       row("Message routing P99", 1, m.routing_p99_ms),
+      row("Remote routing P50", 5, m.remote_p50_ms),
+      row("Remote routing P99", 50, m.remote_p99_ms),
       row("Agent startup P50", 10, m.startup_p50_ms),
       row("Agent startup P99", 100, m.startup_p99_ms),
       row("Gossip convergence", 5_000, m.convergence_ms),

@@ -155,7 +155,6 @@ function takeLock(directory: string, given: string): Database {
     throw failure(given, "cannot be written", thrown);
   }
   try {
-    lock.execute("BEGIN IMMEDIATE");
     return lock;
   } catch (thrown) {
     lock.close();

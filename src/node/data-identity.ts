@@ -34,7 +34,8 @@ export function parseIdentity(text: string, file: string): Identity {
   if (fields["format"] !== format) throw damaged(file, "format is unknown");
   if (typeof node !== "string" || !namePattern.test(node)) throw damaged(file, "node is no node id");
   if (typeof cluster !== "string" || cluster === "") throw damaged(file, "cluster is no name");
-  if (uuid !== null && (typeof uuid !== "string" || uuid === "")) throw damaged(file, "uuid is neither text nor null");
+  if (uuid !== null && (typeof uuid !== "string" || uuid === ""))
+    throw damaged(file, "uuid is neither text nor null");
   if (!isCount(bootEpoch)) throw damaged(file, "bootEpoch is no whole number");
   if (!isCount(boots)) throw damaged(file, "boots is no whole number");
   return { format, node: node as NodeId, cluster, uuid, bootEpoch, boots };

@@ -39,8 +39,8 @@ class NodeProcess {
     this.#loaded = this.#load();
     this.#log = await openLog(this.#loaded.config, this.#loaded.config.node.id ?? "");
     for (const warning of this.#loaded.warnings) logger("config").warn(warning);
-    this.#node = await startNode(this.#loaded.config, {
-      restartLog: (node) => this.#openLog(node),
+    this.#node = await startNode(this.#loaded, {
+      named: (node) => this.#openLog(node),
       stop: (drain_timeout_ms) => void this.#stop(drain_timeout_ms),
       crash: (error) => this.#crash(error),
     });

@@ -1,0 +1,122 @@
+/** What a node stands on: its data directory, its identity and keys, and the store. */
+import { randomUUID } from "node:crypto";
+import { CaxtonError } from "../base/errors.ts";
+import { parseNodeId, type NodeId } from "../base/ids.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
+import { systemClock } from "../platform/node/clock.ts";
+import { systemEntropy } from "../platform/node/entropy.ts";
+import {
+  certificateAuthority,
+  nodeIdentity,
+  type CertificateAuthority,
+  type IssuedCertificate,
+} from "../security/certificates.ts";
+import { loadClusterKey, parseClusterKey, readClusterKey, writeClusterKey } from "../security/cluster-key.ts";
+import { loadSigningKey } from "../security/issuer-key-file.ts";
+import type { SigningKey } from "../security/issuer-key.ts";
+import { gossipKeyOf } from "../security/keyring.ts";
+import type { StreamIdentity } from "../ports/streams.ts";
+import { startStoreThread, type StoreThread } from "../store/store-thread.ts";
+import { openDataDirectory, type DataDirectory } from "./data-directory.ts";
+import { defaultNodeId } from "./node-id.ts";
+
+export interface Foundation {
+  readonly directory: DataDirectory;
+  readonly self: NodeId;
+  readonly cluster: string;
+  readonly authority: CertificateAuthority;
+  /** Gossip keys: the first seals, all open. */
+  readonly gossipKeys: readonly Uint8Array[];
+  readonly signingKey: SigningKey;
+  readonly store: StoreThread;
+  /** A new certificate of this node. */
+  newIdentity(): StreamIdentity & IssuedCertificate;
+}
+
+/** Throws `CaxtonError` with what is wrong; then nothing is left open. */
+export async function openFoundation(loaded: LoadedConfig): Promise<Foundation> {
+  const { config } = loaded;
+  const clusterGiven = loaded.values.get("cluster.name")?.source.kind !== "default";
+  const directory = openDataDirectory(config.node.data_dir, {
+    nodeId: config.node.id === null ? undefined : parseNodeId(config.node.id),
+    cluster: clusterGiven ? config.cluster.name : undefined,
+    initial: { nodeId: defaultNodeId(), cluster: config.cluster.name },
+    wall_ms: systemClock.wall_ms(),
+  });
+  try {
+    const clusterKey = await clusterKeyOf(loaded, directory);
+    beginCluster(loaded, directory);
+    const authority = certificateAuthority(clusterKey);
+    const further = config.security.cluster.gossip.keys.map((text, i) =>
+      gossipKeyOf(parseClusterKey(text, `security.cluster.gossip.keys[${i}]`)),
+    );
+    const world = { clock: systemClock, entropy: systemEntropy };
+    return {
+      directory,
+      self: directory.nodeId,
+      cluster: directory.cluster,
+      authority,
+      gossipKeys: [gossipKeyOf(clusterKey), ...further],
+      signingKey: await loadSigningKey(directory.file("signing.key")),
+      store: await startStoreThread(directory.file("store.db")),
+      newIdentity: () => nodeIdentity(authority, directory.nodeId, directory.cluster, world),
+    };
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}
+
+/**
+ * The key given by the environment or a file, which is then kept in the data directory; else the one
+ * kept there; else, for a node that begins a cluster, a new one.
+ */
+async function clusterKeyOf({ config }: LoadedConfig, directory: DataDirectory): Promise<Uint8Array> {
+  const own = directory.file("cluster.key");
+  const given = await givenKey(config.security.cluster.key, config.security.cluster.key_file, own);
+  if (given !== undefined) {
+    const kept = await readClusterKey(own);
+    if (kept === undefined) await writeClusterKey(own, given);
+    else if (Buffer.compare(kept, given) !== 0) {
+      throw new CaxtonError(
+        "wrong_key",
+        `The cluster key given is not the one in ${own}: remove that file if this node is to use the new key`,
+      );
+    }
+    return given;
+  }
+  const seeds = config.coordination.cluster.seeds;
+  if (
+    seeds.length > 0 &&
+    !config.coordination.cluster.bootstrap &&
+    (await readClusterKey(own)) === undefined
+  ) {
+    throw new CaxtonError(
+      "invalid_config",
+      "A node that joins needs the cluster's key: copy cluster.key from another node and name it with " +
+        "--cluster-key-file, or set CAXTON_CLUSTER_KEY",
+    );
+  }
+  return await loadClusterKey(own, systemEntropy);
+}
+
+async function givenKey(
+  text: string | null,
+  file: string | null,
+  own: string,
+): Promise<Uint8Array | undefined> {
+  if (text !== null) return parseClusterKey(text, "CAXTON_CLUSTER_KEY");
+  if (file === null) return undefined;
+  const key = await readClusterKey(file);
+  if (key === undefined && file !== own) {
+    throw new CaxtonError("invalid_config", `There is no cluster key at ${JSON.stringify(file)}`);
+  }
+  return key;
+}
+
+/** A node with nothing to join, or told to bootstrap, begins the cluster that its directory is then of. */
+function beginCluster({ config }: LoadedConfig, directory: DataDirectory): void {
+  const { seeds, bootstrap } = config.coordination.cluster;
+  if (directory.clusterUuid === null && (bootstrap || seeds.length === 0))
+    directory.adoptCluster(randomUUID());
+}

@@ -1,0 +1,106 @@
+/** The node's place in the cluster: peer streams and membership on one address, certificates kept fresh. */
+import { reasonOf } from "../base/errors.ts";
+import { resolveHost, spawnGossipWorker } from "../cluster/gossip-spawn.ts";
+import { GossipThread } from "../cluster/gossip-thread.ts";
+import type { Membership, NodeTags } from "../cluster/membership.ts";
+import { openPeerNetwork, type PeerNetwork } from "../cluster/peer-network.ts";
+import type { Config } from "../config/keys.ts";
+import { systemClock } from "../platform/node/clock.ts";
+import { systemEntropy } from "../platform/node/entropy.ts";
+import { openStreams } from "../platform/node/streams.ts";
+import type { Timer } from "../ports/clock.ts";
+import { advertiseAddress } from "./advertise-address.ts";
+import type { Foundation } from "./foundation.ts";
+
+/** A certificate is replaced when this much of its life is left. */
+const renewBefore_ms = 30 * 86_400_000;
+const renewalCheck_ms = 3_600_000;
+
+export interface Network {
+  readonly peers: PeerNetwork;
+  readonly membership: Membership;
+  /** Null until a fresh joiner was let in. */
+  readonly uuid: () => string | null;
+  close(): Promise<void>;
+}
+
+export interface NetworkOptions {
+  readonly config: Config;
+  readonly foundation: Foundation;
+  readonly tags: NodeTags;
+  /** Someone was turned away, or turned this node away. */
+  readonly refused: (source: string, reason: string) => void;
+  readonly failed: (what: string, reason: string) => void;
+  readonly crash: (error: Error) => void;
+}
+
+export async function startNetwork(options: NetworkOptions): Promise<Network> {
+  const { config, foundation, tags } = options;
+  const { directory, self, cluster } = foundation;
+  const { bind_addr, advertise_addr, seeds, profile } = config.coordination.cluster;
+  let identity = foundation.newIdentity();
+  const peers = await openPeerNetwork({
+    node: self,
+    bootEpoch: directory.bootEpoch,
+    local: bind_addr,
+    identity,
+    streams: openStreams(),
+    clock: systemClock,
+    entropy: systemEntropy,
+    refused: options.refused,
+  });
+  const bound = { host: bind_addr.host, port: peers.local.port };
+  const advertise =
+    advertise_addr === null
+      ? advertiseAddress(bound)
+      : { host: await resolveHost(advertise_addr.host), port: advertise_addr.port };
+  let membership: GossipThread;
+  try {
+    membership = await GossipThread.start({
+      identity: {
+        self,
+        boot: directory.bootEpoch,
+        cluster,
+        uuid: directory.clusterUuid,
+        bind: bound,
+        advertise,
+        tags,
+        profile,
+        keys: foundation.gossipKeys,
+      },
+      seeds,
+      seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
+      clock: systemClock,
+      peers,
+      spawn: spawnGossipWorker,
+      resolve: resolveHost,
+      adopted: (uuid) => Promise.resolve(directory.adoptCluster(uuid)),
+      failed: options.crash,
+    });
+  } catch (error) {
+    await peers.close();
+    throw error;
+  }
+  let renewal: Timer | undefined;
+  const checkCertificate = (): void => {
+    renewal = systemClock.after(renewalCheck_ms, checkCertificate);
+    if (identity.notAfter_ms - systemClock.wall_ms() > renewBefore_ms) return;
+    try {
+      identity = foundation.newIdentity();
+      peers.setIdentity(identity);
+    } catch (error) {
+      options.failed("renew this node's certificate", reasonOf(error));
+    }
+  };
+  checkCertificate();
+  return {
+    peers,
+    membership,
+    uuid: () => membership.uuid,
+    close: async () => {
+      renewal?.cancel();
+      await membership.stop();
+      await peers.close();
+    },
+  };
+}

@@ -1,0 +1,289 @@
+/**
+ * Puts a node together and takes it apart again, in phases: foundation (data, keys, store), network
+ * (streams, membership), work (agents, messages), front (API, metrics). Each phase is undone when a
+ * later one cannot start.
+ */
+import { AgentPeers } from "../agents/agent-peers.ts";
+import { ClusterAgents } from "../agents/cluster-agents.ts";
+import { DirectoryOwnership } from "../agents/ownership.ts";
+import type { NodeServices } from "../api/services.ts";
+import type { NodeId } from "../base/ids.ts";
+import { Prng } from "../base/prng.ts";
+import { caxtonVersion } from "../base/version.ts";
+import type { NodeTags } from "../cluster/membership.ts";
+import type { Config } from "../config/keys.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
+import { systemClock } from "../platform/node/clock.ts";
+import { formatAddress } from "../ports/datagrams.ts";
+import { ClusterKeys } from "../security/jwks.ts";
+import { logger } from "../telemetry/log.ts";
+import { createMetricsApp } from "../telemetry/metrics/metrics-app.ts";
+import { Metrics } from "../telemetry/metrics/metrics.ts";
+import type { PlacementStrategy } from "../wire/agent-spec.ts";
+import { isLoopback } from "./advertise-address.ts";
+import { KeyExchange } from "./cluster-keys.ts";
+import { NodeCluster } from "./cluster-service.ts";
+import { EventLog } from "./event-log.ts";
+import { fingerprintsOf } from "./fingerprints.ts";
+import { openFoundation, type Foundation } from "./foundation.ts";
+import { startFront, type Front } from "./front.ts";
+import { nodeHealth } from "./health.ts";
+import { LoadMonitor } from "./load-monitor.ts";
+import { measuredPerformance, metricSources } from "./measurements.ts";
+import { recordMembershipEvent } from "./membership-events.ts";
+import { startNetwork, type Network } from "./network.ts";
+import { RefusedSources } from "./refused-sources.ts";
+import { pingNode, startWork, type Work } from "./work.ts";
+
+/** Event ids of one boot stay below the next one's first. */
+const eventsPerBoot = 1_000_000_000;
+/** For telling the others that this node leaves. */
+const leave_ms = 3_000;
+
+export interface NodeHooks {
+  /** The node's id is known now: the log may carry it. */
+  readonly named: (node: string) => Promise<void>;
+  /** Asked to leave and exit, by an operator at this node or another. */
+  readonly stop: (drain_timeout_ms: number) => void;
+  /** Something that the node cannot run without has failed. */
+  readonly crash: (error: Error) => void;
+}
+
+export interface RunningNode {
+  readonly id: NodeId;
+  /** Applies what can be changed while running. */
+  reload(config: Config): void;
+  /** Leaves the cluster, finishes what runs within `drain_timeout_ms`, closes everything. */
+  stop(drain_timeout_ms: number): Promise<void>;
+  /** Closes the databases and nothing else. */
+  abandon(): Promise<void>;
+}
+
+/** Resolves when the API serves and the agents of the last run are back. Throws `CaxtonError`. */
+export async function startNode(loaded: LoadedConfig, hooks: NodeHooks): Promise<RunningNode> {
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    return await start(loaded, hooks, undo);
+  } catch (error) {
+    for (const step of undo.toReversed()) await step().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function start(
+  loaded: LoadedConfig,
+  hooks: NodeHooks,
+  undo: (() => Promise<void>)[],
+): Promise<RunningNode> {
+  const { config } = loaded;
+  const startedAt_ms = systemClock.wall_ms();
+  const foundation = await openFoundation(loaded);
+  undo.push(() => closeFoundation(foundation));
+  await hooks.named(foundation.self);
+  void foundation.store.ended.then((error) => error && hooks.crash(error));
+  const log = logger("node");
+  const failed = (what: string, reason: string): void => log.warn(`Could not ${what}: ${reason}`);
+  const events = new EventLog(systemClock, foundation.directory.boots * eventsPerBoot);
+  const refused = new RefusedSources(events);
+  const tags = tagsOf(config);
+  const network = await startNetwork({
+    config,
+    foundation,
+    tags,
+    refused: (source, reason) => refused.add(source, reason),
+    failed,
+    crash: hooks.crash,
+  });
+  undo.push(() => network.close());
+  network.membership.subscribe((event) => {
+    if (event.kind === "refused") refused.add(event.source, event.reason);
+    else recordMembershipEvent(events, event);
+  });
+  const work = await startWork({ config, foundation, network, events, failed });
+  undo.push(() => work.close(0));
+  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
+    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
+  });
+  undo.push(() => Promise.resolve(load.stop()));
+  const state = { restored: false, stopping: false };
+  const keys = new ClusterKeys();
+  const exchange = await KeyExchange.start({
+    self: foundation.self,
+    own: foundation.signingKey.publicJwk,
+    keys,
+    membership: network.membership,
+    peers: network.peers,
+    store: foundation.store.client,
+    failed,
+  });
+  const agentPeers = new AgentPeers({ peers: network.peers, local: work.agents, modules: work.modules });
+  const services = servicesOf({ foundation, network, work, events, refused, hooks, startedAt_ms, state });
+  const metrics = new Metrics(metricSources({ foundation, network, work, load, startedAt_ms }));
+  const metricsApp = createMetricsApp(metrics);
+  const front = await startFront({
+    config,
+    foundation,
+    services,
+    keys,
+    observer: metrics.http,
+    fetchMissingKeys: () => exchange.fetchMissing(),
+    metrics: (request) => metricsApp.fetch(request),
+    failed,
+  });
+  undo.push(() => front.stop(0));
+  network.membership.setTags({ ...tags, api: publicUrl(front) });
+  await work.restore();
+  state.restored = true;
+  announce(foundation, network, front);
+  const node = new AssembledNode({
+    config,
+    foundation,
+    network,
+    work,
+    events,
+    front,
+    load,
+    exchange,
+    agentPeers,
+    metrics,
+  });
+  node.stopping = () => (state.stopping = true);
+  return node;
+}
+
+interface NodeParts {
+  readonly config: Config;
+  readonly foundation: Foundation;
+  readonly network: Network;
+  readonly work: Work;
+  readonly events: EventLog;
+  readonly front: Front;
+  readonly load: LoadMonitor;
+  readonly exchange: KeyExchange;
+  readonly agentPeers: AgentPeers;
+  readonly metrics: Metrics;
+}
+
+class AssembledNode implements RunningNode {
+  stopping: () => void = () => {};
+  readonly #parts: NodeParts;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  get id(): NodeId {
+    return this.#parts.foundation.self;
+  }
+
+  reload(config: Config): void {
+    this.#parts.network.membership.join(config.coordination.cluster.seeds);
+  }
+
+  async stop(drain_timeout_ms: number): Promise<void> {
+    const { foundation, network, work, events, front, load, exchange, agentPeers, metrics } = this.#parts;
+    this.stopping();
+    logger("node").info("Leaving the cluster and stopping");
+    agentPeers.close();
+    exchange.close();
+    load.stop();
+    // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
+    await network.membership.leave(leave_ms);
+    events.close();
+    await front.stop(drain_timeout_ms);
+    await work.close(drain_timeout_ms);
+    await network.close();
+    await metrics.close();
+    await closeFoundation(foundation);
+  }
+
+  abandon(): Promise<void> {
+    return closeFoundation(this.#parts.foundation);
+  }
+}
+
+async function closeFoundation(foundation: Foundation): Promise<void> {
+  await foundation.store.client.close();
+  foundation.directory.close();
+}
+
+function tagsOf(config: Config): NodeTags {
+  const { region, zone, max_agents, weight, services } = config.node;
+  return { version: caxtonVersion, region, zone, api: "", maxAgents: max_agents, weight, services };
+}
+
+/** What other machines may call: nothing, when the API listens on loopback only. */
+function publicUrl({ api }: Front): string {
+  return isLoopback(api.local.host) ? "" : api.url;
+}
+
+interface ServiceParts {
+  readonly foundation: Foundation;
+  readonly network: Network;
+  readonly work: Work;
+  readonly events: EventLog;
+  readonly refused: RefusedSources;
+  readonly hooks: NodeHooks;
+  readonly startedAt_ms: number;
+  readonly state: { readonly restored: boolean; readonly stopping: boolean };
+}
+
+function servicesOf(parts: ServiceParts): NodeServices {
+  const { foundation, network, work, events, refused, hooks, state } = parts;
+  const { membership, peers } = network;
+  const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
+  const balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number } = {
+    strategy: "least_loaded",
+    roundRobinIndex: () => ownership.roundRobinIndex,
+  };
+  const cluster = new NodeCluster({
+    self: foundation.self,
+    cluster: foundation.cluster,
+    uuid: network.uuid,
+    startedAt_ms: parts.startedAt_ms,
+    clock: systemClock,
+    membership,
+    peers,
+    fingerprints: fingerprintsOf(foundation),
+    refused: () => refused.recent(),
+    queuedWrites: async () => (await foundation.store.client.stats()).outbox,
+    measured: () => measuredPerformance(parts),
+    messagePing: (node, timeout_ms) => pingNode(work.router, foundation.self, node, timeout_ms),
+    balancing,
+    shutdown: (drain_timeout_ms) => hooks.stop(drain_timeout_ms),
+  });
+  const agents = new ClusterAgents({
+    membership,
+    peers,
+    clock: systemClock,
+    local: work.agents,
+    modules: work.modules,
+    ownership,
+  });
+  return {
+    node: foundation.self,
+    version: caxtonVersion,
+    cluster,
+    agents,
+    messages: work.messages,
+    events,
+    health: nodeHealth({
+      foundation,
+      network,
+      work,
+      restored: () => state.restored,
+      stopping: () => state.stopping,
+    }),
+  };
+}
+
+function announce(foundation: Foundation, network: Network, front: Front): void {
+  const { self, cluster, directory } = foundation;
+  const log = logger("node");
+  const member = network.membership.member(self);
+  const gossip = member === undefined ? "" : formatAddress(member.address);
+  const joined = network.uuid() === null ? "waits for a seed to let it in" : "is ready";
+  log.info(`Node "${self}" of cluster "${cluster}" ${joined}`);
+  log.info(`API ${front.api.url} · metrics ${front.metrics.url}/metrics · gossip ${gossip}`);
+  log.info(`Data in ${directory.path}; the CLI on this machine finds admin.token there`);
+}
