@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
-import type { GossipAddress } from "../wire/gossip-values.ts";
+import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
 import { accusation, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
@@ -12,6 +12,8 @@ import { applySuspect } from "./updates.ts";
 interface Probe {
   readonly sequence: number;
   readonly target: NodeId;
+  /** The target's when the probe began: a newer one since then is as good as an answer. */
+  readonly incarnation: Incarnation;
   readonly sent: number;
   /** When helpers are asked; infinite once they were. */
   indirectAt: number;
@@ -168,6 +170,7 @@ export class Probing {
     this.#probe = {
       sequence,
       target: member.id,
+      incarnation: member.incarnation,
       sent: state.now,
       indirectAt: state.now + state.timing.timeout_ms * state.awareness.factor,
       ends: this.#nextAt,
@@ -196,8 +199,9 @@ export class Probing {
 
   #conclude(probe: Probe): void {
     this.#probe = null;
-    this.state.awareness.change(1 + probe.helpers.size - probe.nacks);
     const member = this.state.members.get(probe.target);
+    if (member && compareIncarnations(member.incarnation, probe.incarnation) > 0) return;
+    this.state.awareness.change(1 + probe.helpers.size - probe.nacks);
     if (member) applySuspect(this.state, member.id, member.incarnation, this.state.self);
   }
 

@@ -45,8 +45,8 @@ const hour_ms = 60 * minute_ms;
 const lan: Timing = {
   probe_ms: 300,
   timeout_ms: 150,
-  suspicionMultiplier: 5,
-  suspicionMaxMultiplier: 6,
+  suspicionMultiplier: 6,
+  suspicionMaxMultiplier: 4,
   suspicionConfirmations: 2,
   gossip_ms: 100,
   gossipFanout: 3,
