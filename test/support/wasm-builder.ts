@@ -115,15 +115,17 @@ export class WasmBuilder {
   }
 
   function(parts: FunctionParts): number {
-    this.#functions.push(uleb(this.type(parts.params ?? [], parts.results ?? [])));
     const locals = (parts.locals ?? []).flatMap((type) => [1, type]);
-    this.rawBody([...uleb((parts.locals ?? []).length), ...locals, ...parts.code, 0x0b]);
+    const body = [...uleb((parts.locals ?? []).length), ...locals, ...parts.code, 0x0b];
+    this.rawFunction(this.type(parts.params ?? [], parts.results ?? []), body);
     const index = this.#functionImports + this.#functions.length - 1;
     if (parts.export !== undefined) this.export(parts.export, 0, index);
     return index;
   }
 
-  rawBody(bytes: number[]): void {
+  /** `bytes`: groups of locals, then code up to its `end`. */
+  rawFunction(type: number, bytes: number[]): void {
+    this.#functions.push(uleb(type));
     this.#bodies.push([...uleb(bytes.length), ...bytes]);
   }
 

@@ -36,7 +36,7 @@ describe("a random program", () => {
           }
         }
       }),
-      { numRuns: 150, seed: 20_261 },
+      { numRuns: 60, seed: 20_261 },
     );
     expect(values).toBeGreaterThan(traps);
     expect(traps).toBeGreaterThan(10);
@@ -55,7 +55,7 @@ describe("a random program", () => {
         const short = new Specimen(module, {}, { fuel, call_depth: 5_000 });
         expect(short.call("f3", 5, 6)).toMatchObject({ kind: "trap", trap: "fuel" });
       }),
-      { numRuns: 150, seed: 20_262 },
+      { numRuns: 50, seed: 20_262 },
     );
   });
 });
