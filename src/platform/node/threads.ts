@@ -77,7 +77,7 @@ function channelOver<In, Out>(port: Worker | MessagePort, close: () => void): Ch
   };
   port.on("message", received);
   return {
-    post: (message, transfer) => port.postMessage(message, transfer as readonly Transferable[] | undefined),
+    post: (message, transfer) => port.postMessage(message, [...(transfer ?? [])] as Transferable[]),
     receive(next) {
       assert(handler === undefined, "a channel has one receiver");
       handler = next;
