@@ -1,105 +1,37 @@
-/** Every command by its place: noun, then verb. The plural of a noun and `agent deploy` are aliases. */
+/** The commands as one program with our own words for what goes wrong. */
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import type { Application, RouteMap } from "@stricli/core";
-import { deploy } from "./agent/deploy.ts";
-import { list as listAgents } from "./agent/list.ts";
-import { logs } from "./agent/logs.ts";
-import { remove as removeAgent } from "./agent/remove.ts";
-import { resume } from "./agent/resume.ts";
-import { show as showAgent } from "./agent/show.ts";
-import { suspend } from "./agent/suspend.ts";
-import { leave } from "./cluster/leave.ts";
-import { members } from "./cluster/members.ts";
-import { performance } from "./cluster/performance.ts";
-import { ping } from "./cluster/ping.ts";
-import { remove as removeNode } from "./cluster/remove.ts";
-import { status } from "./cluster/status.ts";
-import { verifyAuth } from "./cluster/verify-auth.ts";
-import { watch as watchCluster } from "./cluster/watch.ts";
 import type { CliContext } from "./command.ts";
-import { completion } from "./completion.ts";
-import { init } from "./config/init.ts";
-import { schema } from "./config/schema.ts";
-import { show as showConfig } from "./config/show.ts";
-import { validate } from "./config/validate.ts";
-import { add } from "./context/add.ts";
-import { list as listContexts } from "./context/list.ts";
-import { use } from "./context/use.ts";
-import { list as listConversations } from "./conversation/list.ts";
-import { show as showConversation } from "./conversation/show.ts";
 import { exitCodeOf, failureText } from "./failure.ts";
-import { list as listDeadLetters } from "./message/dead-letters/list.ts";
-import { purge } from "./message/dead-letters/purge.ts";
-import { replay } from "./message/dead-letters/replay.ts";
-import { list as listMessages } from "./message/list.ts";
-import { send } from "./message/send.ts";
-import { watch as watchMessages } from "./message/watch.ts";
-import { start } from "./server/start.ts";
-import { stop } from "./server/stop.ts";
-import { version } from "./version.ts";
 import { usageText } from "./usage-errors.ts";
 
-function noun(
-  brief: string,
-  routes: Parameters<typeof buildRouteMap<string, CliContext>>[0]["routes"],
-  hidden: readonly string[] = [],
-): RouteMap<CliContext> {
-  const hideRoute = Object.fromEntries(hidden.map((name) => [name, true]));
-  return buildRouteMap<string, CliContext>({ routes, docs: { brief, hideRoute } });
+/**
+ * All commands; of `server` only its own, because `server start` stays in memory for as long as its
+ * node runs.
+ */
+export async function loadApplication(firstWord: string | undefined): Promise<Application<CliContext>> {
+  if (firstWord !== "server") return build((await import("./routes.ts")).root);
+  const { server } = await import("./server/routes.ts");
+  return build(buildRouteMap<string, CliContext>({ routes: { server }, docs: { brief: "Caxton" } }));
 }
 
-const agentRoutes = {
-  list: listAgents,
-  show: showAgent,
-  logs,
-  suspend,
-  resume,
-  remove: removeAgent,
-  deploy,
-};
-const deadLetters = noun("Messages that could not be delivered", { list: listDeadLetters, replay, purge });
-
-const root = buildRouteMap<string, CliContext>({
-  routes: {
-    server: noun("Run and stop a node", { start, stop }),
-    deploy,
-    agent: noun("Agents", agentRoutes, ["deploy"]),
-    message: noun("Messages", { send, list: listMessages, watch: watchMessages, deadLetters }),
-    conversation: noun("Conversations", { list: listConversations, show: showConversation }),
-    cluster: noun("The cluster and its nodes", {
-      members,
-      status,
-      watch: watchCluster,
-      ping,
-      leave,
-      remove: removeNode,
-      verifyAuth,
-      performance,
-    }),
-    config: noun("A node's configuration", { validate, show: showConfig, schema, init }),
-    context: noun("Saved nodes to talk to", { add, use, list: listContexts }),
-    completion,
-    version,
-  },
-  aliases: { agents: "agent", messages: "message", conversations: "conversation" },
-  docs: { brief: "Caxton: a self-hosted edge cluster for WebAssembly agents" },
-});
-
-export const application: Application<CliContext> = buildApplication(root, {
-  name: "caxton",
-  scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
-  documentation: {
-    caseStyle: "convert-camel-to-kebab",
-    useAliasInUsageLine: false,
-    onlyRequiredInUsageLine: true,
-  },
-  localization: {
-    text: {
-      ...text_en,
-      ...usageText,
-      exceptionWhileRunningCommand: (error: unknown) => failureText(error),
-      commandErrorResult: (error: Error) => failureText(error),
+function build(root: RouteMap<CliContext>): Application<CliContext> {
+  return buildApplication(root, {
+    name: "caxton",
+    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+    documentation: {
+      caseStyle: "convert-camel-to-kebab",
+      useAliasInUsageLine: false,
+      onlyRequiredInUsageLine: true,
     },
-  },
-  determineExitCode: exitCodeOf,
-});
+    localization: {
+      text: {
+        ...text_en,
+        ...usageText,
+        exceptionWhileRunningCommand: (error: unknown) => failureText(error),
+        commandErrorResult: (error: Error) => failureText(error),
+      },
+    },
+    determineExitCode: exitCodeOf,
+  });
+}

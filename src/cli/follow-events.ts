@@ -1,4 +1,4 @@
-/** Prints events as they happen, one `[INFO]` or `[WARN]` line each, and comes back after a broken connection. */
+/** Prints events of these types (all when empty) as they happen, one `[INFO]` or `[WARN]` line each, and comes back after a broken connection. */
 import type { EventAnswer } from "../api/events/events.ts";
 import type { Call } from "./command.ts";
 import { printable } from "./table.ts";
@@ -8,7 +8,11 @@ export async function followEvents(call: Call, types: readonly string[]): Promis
   const client = await call.client();
   await untilInterrupt(async (signal) => {
     const broken = (error: Error): void => call.output.notice(`[WARN] ${error.message}; trying again`);
-    for await (const event of client.events.follow({ signal, types, broken })) {
+    for await (const event of client.events.follow({
+      signal,
+      broken,
+      ...(types.length === 0 ? {} : { types }),
+    })) {
       call.output.line(call.output.format === "json" ? JSON.stringify(event) : eventLine(event));
     }
   });

@@ -1,6 +1,6 @@
 /** One run of the CLI with streams and environment of the caller's choice: what `main.ts` and the tests share. */
 import { proposeCompletions, run } from "@stricli/core";
-import { application } from "./application.ts";
+import { loadApplication } from "./application.ts";
 import type { CliContext } from "./command.ts";
 import { failureText, usageExit } from "./failure.ts";
 
@@ -19,7 +19,7 @@ export async function runCaxton(
   const context: CliContext = { process, outcome: { exit: 0 }, ...(fetch === undefined ? {} : { fetch }) };
   try {
     await run(
-      application,
+      await loadApplication(inputs[0]),
       inputs.length === 0 ? ["--help"] : inputs,
       context as CliContext & { process: typeof process },
     );
@@ -39,6 +39,6 @@ export async function completionsOf(
   { stdout, stderr, env }: Streams,
 ): Promise<string> {
   const context: CliContext = { process: { stdout, stderr, env }, outcome: { exit: 0 } };
-  const found = await proposeCompletions(application, inputs, context as never);
+  const found = await proposeCompletions(await loadApplication(inputs[0]), inputs, context as never);
   return found.map(({ completion, brief }) => `${completion}\t${brief}\n`).join("");
 }

@@ -2,7 +2,7 @@
  * Which node a command talks to, and as whom: flags, then the environment, then a saved context, then
  * the node whose data directory is here.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { isLoopback } from "../base/host-port.ts";
@@ -50,14 +50,14 @@ export function findTarget(flags: TargetFlags, env: Environment): Target {
   return {
     api: url.href.replace(/\/$/, ""),
     token: found ?? null,
-    ca: url.protocol === "https:" ? readSecret(join(dataDir, "ca.pem")) : undefined,
+    ca: url.protocol === "https:" ? readText(join(dataDir, "ca.pem")) : undefined,
     dataDir,
   };
 }
 
 /** The address that the node of this data directory last listened on. */
 export function localApi(dataDir: string): string | undefined {
-  return readSecret(join(dataDir, "api.address"));
+  return readText(join(dataDir, "api.address"));
 }
 
 function parseApi(api: string): URL {
@@ -69,13 +69,24 @@ function parseApi(api: string): URL {
   return url;
 }
 
-/** The file's text without its line end; undefined when there is none. */
+/** The file's text without its line end; undefined when there is none, or it may not be read. */
+function readText(path: string): string | undefined {
+  try {
+    const text = readFileSync(path, "utf8").trim();
+    return text === "" ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As `readText`, but a file that is there and may not be read is refused: the user is the wrong one. */
 function readSecret(path: string): string | undefined {
-  if (!existsSync(path)) return undefined;
   try {
     const text = readFileSync(path, "utf8").trim();
     return text === "" ? undefined : text;
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new CaxtonError(
       "forbidden",
       `Cannot read ${quote(path)}: ${reasonOf(error)}; run as the node's user`,

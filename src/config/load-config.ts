@@ -8,7 +8,7 @@ import { formatHostPort } from "../base/host-port.ts";
 import { readConfigFile } from "./config-file.ts";
 import { readEnvironment } from "./environment.ts";
 import { readFlags } from "./flags.ts";
-import type { ConfigFlags } from "./flags.ts";
+import type { ConfigFlags } from "./flag-paths.ts";
 import type { Key } from "./key.ts";
 import { keysByPath } from "./keys.ts";
 import type { Config } from "./keys.ts";

@@ -4,8 +4,8 @@
  */
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
-import { flagPaths } from "../config/flags.ts";
-import type { ConfigFlag, ConfigFlags } from "../config/flags.ts";
+import { flagPaths } from "../config/flag-paths.ts";
+import type { ConfigFlag, ConfigFlags } from "../config/flag-paths.ts";
 
 export interface StartArguments {
   readonly flags: ConfigFlags;

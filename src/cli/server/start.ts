@@ -1,7 +1,7 @@
 /** `caxton server start`: runs a node in the foreground, under its launcher. */
 import { join } from "node:path";
-import { flagPaths } from "../../config/flags.ts";
-import type { ConfigFlag } from "../../config/flags.ts";
+import { flagPaths } from "../../config/flag-paths.ts";
+import type { ConfigFlag } from "../../config/flag-paths.ts";
 import { runLauncher } from "../../node/launcher.ts";
 import { formatStartArguments } from "../../node/start-arguments.ts";
 import { command } from "../command.ts";

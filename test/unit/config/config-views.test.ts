@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { effectiveRows } from "../../../src/config/effective.ts";
 import { variableOf } from "../../../src/config/environment.ts";
-import { flagPaths } from "../../../src/config/flags.ts";
+import { flagPaths } from "../../../src/config/flag-paths.ts";
 import { configJsonSchema } from "../../../src/config/json-schema.ts";
 import { keysByPath } from "../../../src/config/keys.ts";
 import { loadConfig } from "../../../src/config/load-config.ts";

@@ -1,0 +1,74 @@
+/** Every command by its place: noun, then verb. The plural of a noun and `agent deploy` are aliases. */
+import { buildRouteMap } from "@stricli/core";
+import { deploy } from "./agent/deploy.ts";
+import { list as listAgents } from "./agent/list.ts";
+import { logs } from "./agent/logs.ts";
+import { remove as removeAgent } from "./agent/remove.ts";
+import { resume } from "./agent/resume.ts";
+import { show as showAgent } from "./agent/show.ts";
+import { suspend } from "./agent/suspend.ts";
+import { leave } from "./cluster/leave.ts";
+import { members } from "./cluster/members.ts";
+import { performance } from "./cluster/performance.ts";
+import { ping } from "./cluster/ping.ts";
+import { remove as removeNode } from "./cluster/remove.ts";
+import { status } from "./cluster/status.ts";
+import { verifyAuth } from "./cluster/verify-auth.ts";
+import { watch as watchCluster } from "./cluster/watch.ts";
+import { completion } from "./completion.ts";
+import { init } from "./config/init.ts";
+import { schema } from "./config/schema.ts";
+import { show as showConfig } from "./config/show.ts";
+import { validate } from "./config/validate.ts";
+import { add } from "./context/add.ts";
+import { list as listContexts } from "./context/list.ts";
+import { use } from "./context/use.ts";
+import { list as listConversations } from "./conversation/list.ts";
+import { show as showConversation } from "./conversation/show.ts";
+import { list as listDeadLetters } from "./message/dead-letters/list.ts";
+import { purge } from "./message/dead-letters/purge.ts";
+import { replay } from "./message/dead-letters/replay.ts";
+import { list as listMessages } from "./message/list.ts";
+import { send } from "./message/send.ts";
+import { watch as watchMessages } from "./message/watch.ts";
+import { version } from "./version.ts";
+import { server } from "./server/routes.ts";
+import type { CliContext } from "./command.ts";
+import { noun } from "./noun.ts";
+
+const agentRoutes = {
+  list: listAgents,
+  show: showAgent,
+  logs,
+  suspend,
+  resume,
+  remove: removeAgent,
+  deploy,
+};
+const deadLetters = noun("Messages that could not be delivered", { list: listDeadLetters, replay, purge });
+
+export const root = buildRouteMap<string, CliContext>({
+  routes: {
+    server,
+    deploy,
+    agent: noun("Agents", agentRoutes, ["deploy"]),
+    message: noun("Messages", { send, list: listMessages, watch: watchMessages, deadLetters }),
+    conversation: noun("Conversations", { list: listConversations, show: showConversation }),
+    cluster: noun("The cluster and its nodes", {
+      members,
+      status,
+      watch: watchCluster,
+      ping,
+      leave,
+      remove: removeNode,
+      verifyAuth,
+      performance,
+    }),
+    config: noun("A node's configuration", { validate, show: showConfig, schema, init }),
+    context: noun("Saved nodes to talk to", { add, use, list: listContexts }),
+    completion,
+    version,
+  },
+  aliases: { agents: "agent", messages: "message", conversations: "conversation" },
+  docs: { brief: "Caxton: a self-hosted edge cluster for WebAssembly agents" },
+});
