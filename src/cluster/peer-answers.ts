@@ -125,11 +125,15 @@ export class PeerAnswers {
     if (this.#closed || this.#work.get(id) !== work) return;
     const { budget, queue, wake } = this.options;
     if (response.length > bodyLimit_bytes) {
-      throw new CaxtonError("payload_too_large", `The response has ${response.length} bytes, at most ${bodyLimit_bytes}`);
+      throw new CaxtonError(
+        "payload_too_large",
+        `The response has ${response.length} bytes, at most ${bodyLimit_bytes}`,
+      );
     }
     budget.give(work.held_bytes);
     work.held_bytes = 0;
-    if (!budget.take(response.length)) throw new CaxtonError("queue_full", "Too many responses wait to be sent");
+    if (!budget.take(response.length))
+      throw new CaxtonError("queue_full", "Too many responses wait to be sent");
     work.held_bytes = response.length;
     const source = new BodySource(
       response,

@@ -70,7 +70,15 @@ export class PeerCalls {
         (payload) => ({ kind: "request_chunk", id, payload }),
       );
       const timer = this.clock.after(timeout_ms, () => this.#expire(id, timeout_ms));
-      this.#calls.set(id, { method, source, body_bytes: body.length, resolve, reject, timer, response: undefined });
+      this.#calls.set(id, {
+        method,
+        source,
+        body_bytes: body.length,
+        resolve,
+        reject,
+        timer,
+        response: undefined,
+      });
       this.#body_bytes += body.length;
       this.queue.addSource(source);
       this.wake();

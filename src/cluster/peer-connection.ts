@@ -135,7 +135,8 @@ export class PeerConnection {
   check(now_ms: number): void {
     if (this.#closed) return;
     const silent_ms = now_ms - this.#heard_ms;
-    if (silent_ms >= deadAfter_ms) this.close("silent", `nothing heard for ${Math.round(silent_ms / 1_000)} s`);
+    if (silent_ms >= deadAfter_ms)
+      this.close("silent", `nothing heard for ${Math.round(silent_ms / 1_000)} s`);
     else if (this.#greeted && silent_ms >= keepAlive_ms && now_ms - this.#asked_ms >= keepAlive_ms) {
       this.#asked_ms = now_ms;
       this.control({ kind: "ping" });

@@ -139,7 +139,11 @@ export class PeerInbound {
       this.#refuse("version", "version_mismatch", versionsApart(hello.protocol));
       this.core.refused(`${this.node} (${formatAddress(this.remote)})`, versionsApart(hello.protocol));
     } else if (!this.core.admitBoot(hello.node, hello.bootEpoch)) {
-      this.#refuse("wrong_peer", "conflict", `a later start of "${hello.node}" than ${hello.bootEpoch} is known`);
+      this.#refuse(
+        "wrong_peer",
+        "conflict",
+        `a later start of "${hello.node}" than ${hello.bootEpoch} is known`,
+      );
     } else {
       this.#purpose = hello.purpose;
       this.#bootEpoch = hello.bootEpoch;

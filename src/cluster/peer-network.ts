@@ -10,7 +10,13 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import { formatAddress } from "../ports/datagrams.ts";
 import type { Entropy } from "../ports/entropy.ts";
-import type { StreamConnection, StreamHandlers, StreamIdentity, StreamListener, Streams } from "../ports/streams.ts";
+import type {
+  StreamConnection,
+  StreamHandlers,
+  StreamIdentity,
+  StreamListener,
+  Streams,
+} from "../ports/streams.ts";
 import { protocolRange } from "../wire/protocol-version.ts";
 import type { Answer } from "./peer-answers.ts";
 import { AnswerBudget } from "./peer-answers.ts";
@@ -140,7 +146,8 @@ export class PeerNetwork implements Peers {
     options: { readonly timeout_ms: number },
   ): Promise<Uint8Array> {
     const link = this.#link(to, "bulk");
-    if (link === undefined) throw new CaxtonError("unreachable", `Cannot reach "${to}" for ${method}: no address known`);
+    if (link === undefined)
+      throw new CaxtonError("unreachable", `Cannot reach "${to}" for ${method}: no address known`);
     return await link.calls.call(method, body, options.timeout_ms);
   }
 
@@ -153,7 +160,8 @@ export class PeerNetwork implements Peers {
     hello: Uint8Array,
     timeout_ms: number,
   ): Promise<{ from: NodeId; reply: Uint8Array }> {
-    if (!this.#open) throw new CaxtonError("unreachable", `Cannot contact ${formatAddress(address)}: shutting down`);
+    if (!this.#open)
+      throw new CaxtonError("unreachable", `Cannot contact ${formatAddress(address)}: shutting down`);
     let from: NodeId | undefined;
     const up = (peer: NodeId): void => void (from = peer);
     const link = new PeerOutbound(this.#core, address, "contact", undefined, { up, down: () => {} });
@@ -294,7 +302,8 @@ export class PeerNetwork implements Peers {
         if (this.#bootEpochs.size <= bootEpochsLimit) break;
         this.#bootEpochs.delete(oldest);
       }
-      if (known >= 0) for (const link of this.#outbound.get(node)?.values() ?? []) link.renew("the peer has restarted");
+      if (known >= 0)
+        for (const link of this.#outbound.get(node)?.values() ?? []) link.renew("the peer has restarted");
     }
     return true;
   }

@@ -3,6 +3,7 @@
  * the order of one stream and two nodes that dial each other at once need no tie-break. Dials while something
  * is queued, with growing jittered waits; keeps what was not yet written over a lost connection.
  */
+import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf, type ErrorCode } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Timer } from "../ports/clock.ts";
@@ -53,7 +54,9 @@ export class PeerOutbound {
   ) {
     this.#name = peer ?? formatAddress(address);
     const wake = (): void => this.#wake();
-    this.calls = new PeerCalls(this.#name, this.#queue, core.clock, wake, (id) => this.#control({ kind: "cancel", id }));
+    this.calls = new PeerCalls(this.#name, this.#queue, core.clock, wake, (id) =>
+      this.#control({ kind: "cancel", id }),
+    );
   }
 
   get isUp(): boolean {
@@ -116,7 +119,9 @@ export class PeerOutbound {
           stream.destroy();
           return;
         }
-        const timer = core.clock.after(dialTimeout_ms, () => connection.close("silent", "no greeting in time"));
+        const timer = core.clock.after(dialTimeout_ms, () =>
+          connection.close("silent", "no greeting in time"),
+        );
         this.#state = { kind: "dialling", connection, timer };
         connection.control({ kind: "hello", purpose: this.purpose, ...core.greeting() });
         connection.attach(stream);
@@ -124,7 +129,8 @@ export class PeerOutbound {
       (error: unknown) => {
         if (!this.#isDialling(connection)) return;
         const code = error instanceof CaxtonError ? error.code : "unreachable";
-        if (code === "wrong_key" || code === "wrong_cluster") core.refused(formatAddress(this.address), reasonOf(error));
+        if (code === "wrong_key" || code === "wrong_cluster")
+          core.refused(formatAddress(this.address), reasonOf(error));
         this.#failed(code, reasonOf(error));
       },
     );
@@ -152,8 +158,14 @@ export class PeerOutbound {
       case "failure":
         this.calls.frame(frame);
         break;
-      default:
+      case "hello":
+      case "data":
+      case "request":
+      case "request_chunk":
+      case "cancel":
         throw new WireError(`a ${frame.kind} frame from the side that was dialled`);
+      default:
+        unreachable(frame);
     }
   }
 

@@ -6,7 +6,19 @@ import type { KeyObject } from "node:crypto";
 import { createHash, createPublicKey, sign } from "node:crypto";
 import { isIP } from "node:net";
 import type { Der } from "./der.ts";
-import { bits, integer, objectId, octets, sequence, set, tagged, taggedBytes, time, truth, utf8Text } from "./der.ts";
+import {
+  bits,
+  integer,
+  objectId,
+  octets,
+  sequence,
+  set,
+  tagged,
+  taggedBytes,
+  time,
+  truth,
+  utf8Text,
+} from "./der.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 
 export interface CertificateFields {
@@ -51,14 +63,24 @@ export function encodeCertificate(fields: CertificateFields): Der {
 function extensions(fields: CertificateFields, publicKey: Uint8Array): Der[] {
   const issuer = keyIdentifier(subjectPublicKey(fields.issuerKey));
   const list = [
-    extension("2.5.29.19", true, fields.authority ? sequence(truth(true), integer(Uint8Array.of(0))) : sequence()),
+    extension(
+      "2.5.29.19",
+      true,
+      fields.authority ? sequence(truth(true), integer(Uint8Array.of(0))) : sequence(),
+    ),
     // digitalSignature, or keyCertSign and cRLSign.
-    extension("2.5.29.15", true, fields.authority ? bits(Uint8Array.of(0x06), 1) : bits(Uint8Array.of(0x80), 7)),
+    extension(
+      "2.5.29.15",
+      true,
+      fields.authority ? bits(Uint8Array.of(0x06), 1) : bits(Uint8Array.of(0x80), 7),
+    ),
     extension("2.5.29.14", false, octets(keyIdentifier(publicKey))),
     extension("2.5.29.35", false, sequence(taggedBytes(0, issuer))),
   ];
   if (fields.usages.length > 0) {
-    list.push(extension("2.5.29.37", false, sequence(...fields.usages.map((usage) => objectId(usageIds[usage])))));
+    list.push(
+      extension("2.5.29.37", false, sequence(...fields.usages.map((usage) => objectId(usageIds[usage])))),
+    );
   }
   if (fields.alternativeNames.length > 0) {
     list.push(extension("2.5.29.17", false, sequence(...fields.alternativeNames.map(generalName))));
@@ -67,7 +89,9 @@ function extensions(fields: CertificateFields, publicKey: Uint8Array): Der[] {
 }
 
 function extension(id: string, critical: boolean, value: Der): Der {
-  return critical ? sequence(objectId(id), truth(true), octets(value)) : sequence(objectId(id), octets(value));
+  return critical
+    ? sequence(objectId(id), truth(true), octets(value))
+    : sequence(objectId(id), octets(value));
 }
 
 function commonName(text: string): Der {
@@ -87,8 +111,11 @@ export function addressBytes(address: string): Uint8Array {
   const [left = "", right] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
   const head = left === "" ? [] : left.split(":");
   const tail = right === undefined || right === "" ? [] : right.split(":");
-  const groups = [...head, ...new Array<string>(8 - head.length - tail.length).fill("0"), ...tail];
-  return Uint8Array.from(groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]));
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  head.forEach((group, i) => view.setUint16(2 * i, Number.parseInt(group, 16)));
+  tail.forEach((group, i) => view.setUint16(2 * (8 - tail.length + i), Number.parseInt(group, 16)));
+  return bytes;
 }
 
 function subjectPublicKey(key: KeyObject): Uint8Array {

@@ -80,7 +80,10 @@ export function issueServerCertificate(
   hosts: readonly string[],
   world: { readonly clock: Clock; readonly entropy: Entropy },
 ): IssuedCertificate {
-  const names = hosts.map((host): AlternativeName => ({ kind: isIP(host) === 0 ? "dns" : "address", name: host }));
+  const names = hosts.map((host): AlternativeName => ({
+    kind: isIP(host) === 0 ? "dns" : "address",
+    name: host,
+  }));
   return issue(authority, "Caxton API", ["server"], names, world);
 }
 
@@ -115,15 +118,25 @@ export function verifyNodeCertificate(
   }
 }
 
-function judge(leaf: X509Certificate, authority: CertificateAuthority, cluster: string, wall_ms: number): PeerVerdict {
+function judge(
+  leaf: X509Certificate,
+  authority: CertificateAuthority,
+  cluster: string,
+  wall_ms: number,
+): PeerVerdict {
   const { certificate } = authority;
-  if (leaf.issuer !== certificate.subject || !leaf.checkIssued(certificate) || !leaf.verify(certificate.publicKey)) {
+  if (
+    leaf.issuer !== certificate.subject ||
+    !leaf.checkIssued(certificate) ||
+    !leaf.verify(certificate.publicKey)
+  ) {
     return refused("wrong_key", "its certificate does not come from our cluster key");
   }
   if (wall_ms < Date.parse(leaf.validFrom)) {
     return refused("wrong_key", `its certificate is valid from ${leaf.validFrom}: are the clocks right?`);
   }
-  if (wall_ms > Date.parse(leaf.validTo)) return refused("wrong_key", `its certificate expired on ${leaf.validTo}`);
+  if (wall_ms > Date.parse(leaf.validTo))
+    return refused("wrong_key", `its certificate expired on ${leaf.validTo}`);
   const usages: readonly string[] = leaf.keyUsage ?? [];
   if (leaf.ca || !usages.includes("1.3.6.1.5.5.7.3.1") || !usages.includes("1.3.6.1.5.5.7.3.2")) {
     return refused("wrong_key", "its certificate is not one of a node");
@@ -134,7 +147,8 @@ function judge(leaf: X509Certificate, authority: CertificateAuthority, cluster: 
   if (!namePattern.test(itsCluster) || !namePattern.test(node) || leaf.subject !== `CN=${node}`) {
     return refused("wrong_key", "its certificate does not name a node");
   }
-  if (itsCluster !== cluster) return refused("wrong_cluster", `it belongs to the cluster "${itsCluster}", not "${cluster}"`);
+  if (itsCluster !== cluster)
+    return refused("wrong_cluster", `it belongs to the cluster "${itsCluster}", not "${cluster}"`);
   return { kind: "accepted", node: node as NodeId, serial: leaf.serialNumber.toLowerCase() };
 }
 
@@ -183,7 +197,10 @@ function privateKeyOf(seed: Uint8Array): KeyObject {
   const point = ecdh.getPublicKey();
   const [x, y] = [point.subarray(1, 33), point.subarray(33)];
   const text = (part: Buffer): string => part.toString("base64url");
-  return createPrivateKey({ format: "jwk", key: { kty: "EC", crv: "P-256", d: text(d), x: text(x), y: text(y) } });
+  return createPrivateKey({
+    format: "jwk",
+    key: { kty: "EC", crv: "P-256", d: text(d), x: text(x), y: text(y) },
+  });
 }
 
 /** A serial number that is positive and not zero, and keeps its length. */

@@ -33,7 +33,8 @@ export const truth = (value: boolean): Der => element(0x01, Uint8Array.of(value 
 /** Whole bytes; `unused` bits at the end do not count. */
 export const bits = (bytes: Uint8Array, unused = 0): Der => element(0x03, Uint8Array.of(unused), bytes);
 /** `[number]` around other elements. */
-export const tagged = (number: number, ...parts: readonly Uint8Array[]): Der => element(0xa0 | number, ...parts);
+export const tagged = (number: number, ...parts: readonly Uint8Array[]): Der =>
+  element(0xa0 | number, ...parts);
 /** `[number] IMPLICIT` over plain bytes. */
 export const taggedBytes = (number: number, bytes: Uint8Array): Der => element(0x80 | number, bytes);
 
@@ -51,7 +52,8 @@ export function objectId(dotted: string): Der {
   const bytes = [first * 40 + second];
   for (const part of rest) {
     const digits = [part & 0x7f];
-    for (let high = Math.floor(part / 128); high > 0; high = Math.floor(high / 128)) digits.unshift((high & 0x7f) | 0x80);
+    for (let high = Math.floor(part / 128); high > 0; high = Math.floor(high / 128))
+      digits.unshift((high & 0x7f) | 0x80);
     bytes.push(...digits);
   }
   return element(0x06, Uint8Array.from(bytes));
@@ -64,6 +66,9 @@ export function time(wall_ms: number): Der {
 }
 
 export function pem(label: string, der: Uint8Array): string {
-  const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
 }

@@ -84,7 +84,10 @@ class AesGcmSealer implements GossipSealer {
   }
 
   seal(payload: Uint8Array): Uint8Array {
-    assert(payload.length <= this.payloadLimit_bytes, `a gossip payload is at most ${this.payloadLimit_bytes} bytes`);
+    assert(
+      payload.length <= this.payloadLimit_bytes,
+      `a gossip payload is at most ${this.payloadLimit_bytes} bytes`,
+    );
     assert(this.#counter < Number.MAX_SAFE_INTEGER, "the packet counter of a boot is not used up");
     const header = this.#header(this.#counter++);
     const datagram = new Uint8Array(this.#header_bytes + payload.length + sealTag_bytes);
@@ -117,7 +120,14 @@ class AesGcmSealer implements GossipSealer {
 
   #header(counter: number): DatagramHeader {
     const { node: sender, bootEpoch } = this.options;
-    return { protocol: protocolRange, keyId: this.#keyring.sealing.id, sender, bootEpoch, counter, instance: this.#instance };
+    return {
+      protocol: protocolRange,
+      keyId: this.#keyring.sealing.id,
+      sender,
+      bootEpoch,
+      counter,
+      instance: this.#instance,
+    };
   }
 
   #ownSubkey(): Uint8Array {
@@ -126,10 +136,17 @@ class AesGcmSealer implements GossipSealer {
 
   /** An own packet that somebody sends back is a replay, too. */
   #reflection(header: DatagramHeader): DropReason | undefined {
-    return header.sender === this.options.node && equal(header.instance, this.#instance) ? "replayed" : undefined;
+    return header.sender === this.options.node && equal(header.instance, this.#instance)
+      ? "replayed"
+      : undefined;
   }
 
-  #decrypt(datagram: Uint8Array, sealedAt: number, subkey: Uint8Array, counter: number): Uint8Array | undefined {
+  #decrypt(
+    datagram: Uint8Array,
+    sealedAt: number,
+    subkey: Uint8Array,
+    counter: number,
+  ): Uint8Array | undefined {
     const tagAt = datagram.length - sealTag_bytes;
     const aes = createDecipheriv(cipher, subkey, nonceOf(counter), { authTagLength: sealTag_bytes });
     aes.setAAD(this.#associatedData(datagram.subarray(0, sealedAt)));
@@ -153,7 +170,13 @@ class AesGcmSealer implements GossipSealer {
   /** Only for authenticated packets. Moves the sender to the end: the first in the map is the longest silent. */
   #remember(header: DatagramHeader, key: AcceptedKey, subkey: Uint8Array, same: Sender | undefined): void {
     const { bootEpoch } = header;
-    const sender = same ?? { bootEpoch, instance: header.instance.slice(), window: new ReplayWindow(), key, subkey };
+    const sender = same ?? {
+      bootEpoch,
+      instance: header.instance.slice(),
+      window: new ReplayWindow(),
+      key,
+      subkey,
+    };
     sender.key = key;
     sender.subkey = subkey;
     sender.window.take(header.counter);

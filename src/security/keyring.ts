@@ -54,7 +54,10 @@ export class Keyring {
 
   constructor(secrets: readonly Uint8Array[]) {
     assert(secrets.length >= 1 && secrets.length <= acceptedKeysLimit, `1 to ${acceptedKeysLimit} keys`);
-    assert(secrets.every((secret) => secret.length === key_bytes), `keys are ${key_bytes} bytes`);
+    assert(
+      secrets.every((secret) => secret.length === key_bytes),
+      `keys are ${key_bytes} bytes`,
+    );
     this.#keys = secrets.map((secret) => ({ id: keyIdOf(secret), secret: secret.slice() }));
     this.sealing = this.#keys[0] as AcceptedKey;
   }

@@ -35,5 +35,5 @@ function wordOf(counter: number): number {
 }
 
 function bitOf(counter: number): number {
-  return (1 << counter % 32) >>> 0;
+  return (1 << (counter % 32)) >>> 0;
 }

@@ -67,7 +67,8 @@ export function readDatagramHeader(
   const bootEpoch = readU64(view, 12);
   const counter = readU64(view, 20);
   const protocol = { lowest: bytes[1] as number, highest: bytes[2] as number };
-  if (bootEpoch === undefined || counter === undefined || protocol.lowest > protocol.highest) return undefined;
+  if (bootEpoch === undefined || counter === undefined || protocol.lowest > protocol.highest)
+    return undefined;
   let sender = "";
   for (let at = fixed_bytes; at < sealedAt; at++) sender += String.fromCharCode(bytes[at] as number);
   if (!namePattern.test(sender)) return undefined;

@@ -2,6 +2,7 @@
  * The frames of a stream between two nodes, each `u32 length · u8 tag · fields · payload` (frame-splitter.ts
  * cuts them). The dialling node sends hello, data and requests; the other one answers with welcome and responses.
  */
+import { unreachable } from "../base/assert.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import { isErrorCode } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
@@ -53,7 +54,12 @@ export type PeerFrame =
   | { readonly kind: "request_chunk"; readonly id: number; readonly payload: Uint8Array }
   /** The caller no longer waits. */
   | { readonly kind: "cancel"; readonly id: number }
-  | { readonly kind: "response"; readonly id: number; readonly total_bytes: number; readonly payload: Uint8Array }
+  | {
+      readonly kind: "response";
+      readonly id: number;
+      readonly total_bytes: number;
+      readonly payload: Uint8Array;
+    }
   | { readonly kind: "response_chunk"; readonly id: number; readonly payload: Uint8Array }
   | ({ readonly kind: "failure"; readonly id: number } & Fault);
 
@@ -114,9 +120,13 @@ function writeFields(writer: Writer, frame: PeerFrame): void {
       writer.u32(frame.id);
       writeFault(writer, frame);
       break;
-    default:
-      // Ping, pong and data have no fields.
+    case "ping":
+    case "pong":
+    case "data":
+      // No fields.
       break;
+    default:
+      unreachable(frame);
   }
 }
 
@@ -161,6 +171,8 @@ function readFields(kind: Exclude<PeerFrame["kind"], "data">, reader: Reader): P
       return { kind, id: reader.u32() };
     case "failure":
       return { kind, id: reader.u32(), ...readFault(reader) };
+    default:
+      return unreachable(kind);
   }
 }
 
@@ -176,7 +188,11 @@ function chunk(reader: Reader, most: number): Uint8Array {
 }
 
 function writeGreeting(writer: Writer, greeting: Greeting): void {
-  writer.u8(greeting.protocol.lowest).u8(greeting.protocol.highest).u64(greeting.bootEpoch).text(greeting.node);
+  writer
+    .u8(greeting.protocol.lowest)
+    .u8(greeting.protocol.highest)
+    .u64(greeting.bootEpoch)
+    .text(greeting.node);
 }
 
 function readGreeting(reader: Reader): Greeting {

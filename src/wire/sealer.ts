@@ -22,7 +22,12 @@ export const dropReasons = [
 export type DropReason = (typeof dropReasons)[number];
 
 export type Opened =
-  | { readonly kind: "opened"; readonly sender: NodeId; readonly bootEpoch: number; readonly payload: Uint8Array }
+  | {
+      readonly kind: "opened";
+      readonly sender: NodeId;
+      readonly bootEpoch: number;
+      readonly payload: Uint8Array;
+    }
   | { readonly kind: "dropped"; readonly reason: DropReason };
 
 export interface Sealer {

@@ -39,11 +39,14 @@ afterEach(async () => {
 async function bind({ datagrams }: Subject, port = 0): Promise<Bound> {
   const packets: Bound["packets"] = [];
   const failures: SendOutcome[] = [];
-  const socket = await datagrams.bind({ host: "127.0.0.1", port }, {
-    packet: (from, bytes) => packets.push({ from, text: new TextDecoder().decode(bytes) }),
-    refused: () => {},
-    failed: (_to, outcome) => failures.push(outcome),
-  });
+  const socket = await datagrams.bind(
+    { host: "127.0.0.1", port },
+    {
+      packet: (from, bytes) => packets.push({ from, text: new TextDecoder().decode(bytes) }),
+      refused: () => {},
+      failed: (_to, outcome) => failures.push(outcome),
+    },
+  );
   opened.push(socket);
   return { socket, packets, failures };
 }
@@ -79,10 +82,13 @@ describe.each(Object.entries(subjects))("datagrams: %s", (_name, make) => {
     const subject = make();
     const a = await bind(subject);
     const kept: Uint8Array[] = [];
-    const b = await subject.datagrams.bind({ host: "127.0.0.1", port: 0 }, {
-      packet: (_from, packet) => kept.push(packet),
-      refused: () => {},
-    });
+    const b = await subject.datagrams.bind(
+      { host: "127.0.0.1", port: 0 },
+      {
+        packet: (_from, packet) => kept.push(packet),
+        refused: () => {},
+      },
+    );
     opened.push(b);
     for (let i = 0; i < 20; i++) a.socket.send(b.local, new Uint8Array(100).fill(i));
     await subject.until(() => kept.length === 20);

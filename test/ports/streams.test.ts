@@ -10,7 +10,13 @@ import { systemClock } from "../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../src/platform/node/entropy.ts";
 import { openStreams } from "../../src/platform/node/streams.ts";
 import type { Address } from "../../src/ports/datagrams.ts";
-import type { StreamConnection, StreamHandlers, StreamIdentity, StreamListener, Streams } from "../../src/ports/streams.ts";
+import type {
+  StreamConnection,
+  StreamHandlers,
+  StreamIdentity,
+  StreamListener,
+  Streams,
+} from "../../src/ports/streams.ts";
 import { certificateAuthority, nodeIdentity } from "../../src/security/certificates.ts";
 import { until } from "../support/until.ts";
 
@@ -44,8 +50,7 @@ const subjects: Record<string, () => Subject> = {
       until: waitUntil,
       settled: async (promise) => {
         let over = false;
-        const done = (): void => void (over = true);
-        promise.then(done, done);
+        void Promise.allSettled([promise]).then(() => (over = true));
         await waitUntil(() => over);
         return await promise;
       },
@@ -96,7 +101,12 @@ async function listen(subject: Subject, identity: StreamIdentity, port = 0) {
   return { listener, accepted, refused };
 }
 
-async function connect(subject: Subject, to: Address, identity: StreamIdentity, expect_?: NodeId): Promise<End> {
+async function connect(
+  subject: Subject,
+  to: Address,
+  identity: StreamIdentity,
+  expect_?: NodeId,
+): Promise<End> {
   const end = new End();
   ends.push(end);
   const options = { timeout_ms: 5_000, ...(expect_ === undefined ? {} : { expect: expect_ }) };
@@ -173,7 +183,9 @@ describe.each(Object.entries(subjects))("streams: %s", (_name, make) => {
   test("another cluster under the same key is clear on both sides", async () => {
     const subject = make();
     const { listener, accepted, refused } = await listen(subject, subject.identity("server"));
-    await expect(connect(subject, listener.local, subject.identity("client", 0, "test"))).rejects.toMatchObject({
+    await expect(
+      connect(subject, listener.local, subject.identity("client", 0, "test")),
+    ).rejects.toMatchObject({
       code: "wrong_cluster",
       message: expect.stringContaining('it belongs to the cluster "prod", not "test"'),
     });

@@ -45,7 +45,14 @@ export class PeerWorld {
       closed: (kind, peer, detail) => closed?.push(`${kind} ${peer}: ${detail}`),
     });
     network.onLink(({ node, kind, state, reason }) => links?.push(`${node} ${kind} ${state}: ${reason}`));
-    return { id, address: network.local, network, links: links ?? [], refused: refused ?? [], closed: closed ?? [] };
+    return {
+      id,
+      address: network.local,
+      network,
+      links: links ?? [],
+      refused: refused ?? [],
+      closed: closed ?? [],
+    };
   }
 
   /** Each of the nodes knows where the others are. */
@@ -70,8 +77,7 @@ export class PeerWorld {
   /** The promise's result, with time passing until it is there. */
   async settled<T>(promise: Promise<T>): Promise<T> {
     let over = false;
-    const done = (): void => void (over = true);
-    promise.then(done, done);
+    void Promise.allSettled([promise]).then(() => (over = true));
     await this.until(() => over);
     return await promise;
   }

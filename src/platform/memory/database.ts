@@ -29,7 +29,10 @@ export function memoryDatabases(): MemoryDatabases {
       }
       const file = kept ?? connectLibsql(":memory:", path, 0);
       files.set(path, file);
-      const pages = options.maximum_bytes === undefined ? 2 ** 30 : Math.max(1, Math.floor(options.maximum_bytes / page_bytes));
+      const pages =
+        options.maximum_bytes === undefined
+          ? 2 ** 30
+          : Math.max(1, Math.floor(options.maximum_bytes / page_bytes));
       file.execute("PRAGMA foreign_keys=ON");
       file.execute(`PRAGMA max_page_count=${pages}`);
       file.execute(`PRAGMA query_only=${options.readonly === true ? 1 : 0}`);

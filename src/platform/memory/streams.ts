@@ -115,7 +115,11 @@ export class MemoryStreams {
     dialled: MemoryConnection,
   ):
     | { readonly kind: "accepted"; readonly accept: Listener["accept"] }
-    | { readonly kind: "refused"; readonly code: "unreachable" | "wrong_key" | "wrong_cluster"; readonly reason: string } {
+    | {
+        readonly kind: "refused";
+        readonly code: "unreachable" | "wrong_key" | "wrong_cluster";
+        readonly reason: string;
+      } {
     const listener = this.#listeners.get(formatAddress(to));
     if (!listener) return { kind: "refused", code: "unreachable", reason: "connection refused" };
     const caller = listener.identity.verify(encodeUtf8(identity.certificate));
@@ -214,7 +218,11 @@ export function memoryIdentity(key: string, cluster: string, node: NodeId): Stre
     verify(certificate) {
       const [itsKey, itsCluster, itsNode = ""] = decodeUtf8(certificate).split("/");
       if (itsKey !== key) {
-        return { kind: "refused", code: "wrong_key", reason: "its certificate does not come from our cluster key" };
+        return {
+          kind: "refused",
+          code: "wrong_key",
+          reason: "its certificate does not come from our cluster key",
+        };
       }
       if (itsCluster !== cluster) {
         const reason = `it belongs to the cluster "${itsCluster}", not "${cluster}"`;

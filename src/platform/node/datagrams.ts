@@ -29,9 +29,15 @@ export function openDatagrams(): Datagrams {
     async bind(local, handlers) {
       const family = isIP(local.host);
       if (family === 0) {
-        throw new CaxtonError("invalid_argument", `Cannot listen on "${local.host}" (UDP): not an IP address`);
+        throw new CaxtonError(
+          "invalid_argument",
+          `Cannot listen on "${local.host}" (UDP): not an IP address`,
+        );
       }
-      const socket = dgram.createSocket({ type: family === 6 ? "udp6" : "udp4", lookup: addressOnly(family) });
+      const socket = dgram.createSocket({
+        type: family === 6 ? "udp6" : "udp4",
+        lookup: addressOnly(family),
+      });
       await bound(socket, local);
       return new UdpSocket(socket, family, handlers);
     },
@@ -76,7 +82,8 @@ class UdpSocket implements DatagramSocket {
   #try(to: Address, bytes: Uint8Array, retries: number): SendOutcome {
     const completed = (error: Error | null): void => {
       if (error === null || error === undefined) this.#inFlight--;
-      else if (codeOf(error) === "ECONNREFUSED" && retries > 0 && this.#open) this.#try(to, bytes, retries - 1);
+      else if (codeOf(error) === "ECONNREFUSED" && retries > 0 && this.#open)
+        this.#try(to, bytes, retries - 1);
       else {
         this.#inFlight--;
         this.handlers.failed?.(to, outcomeOfSendError(codeOf(error)), reasonOf(error));

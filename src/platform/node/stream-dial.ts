@@ -27,7 +27,10 @@ export function dial(
   handlers: StreamHandlers,
 ): Promise<StreamConnection> {
   if (isIP(to.host) === 0 || !(to.port > 0 && to.port < 65_536)) {
-    const error = new CaxtonError("unreachable", `Cannot connect to ${formatAddress(to)}: not an IP address and port`);
+    const error = new CaxtonError(
+      "unreachable",
+      `Cannot connect to ${formatAddress(to)}: not an IP address and port`,
+    );
     return Promise.reject(error);
   }
   return new Promise((resolve, reject) => {
@@ -64,7 +67,10 @@ class Dialling {
       checkServerIdentity: () => undefined,
     });
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.#fail("timeout", `timed out after ${options.timeout_ms} ms`), options.timeout_ms);
+    this.#timer = setTimeout(
+      () => this.#fail("timeout", `timed out after ${options.timeout_ms} ms`),
+      options.timeout_ms,
+    );
     socket.on("error", (error) => this.#fail("unreachable", connectReason(error)));
     socket.on("close", () => this.#fail("unreachable", "the connection was closed during the handshake"));
     socket.once("secureConnect", () => this.#secured(socket));

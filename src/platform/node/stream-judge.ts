@@ -8,5 +8,9 @@ export function judgePeer(socket: TLSSocket, identity: StreamIdentity): PeerVerd
   if (!certificate) return { kind: "refused", code: "wrong_key", reason: "it showed no certificate" };
   const verdict = identity.verify(new Uint8Array(certificate.raw));
   if (verdict.kind === "refused" || socket.authorized) return verdict;
-  return { kind: "refused", code: "wrong_key", reason: `its certificate is not valid: ${socket.authorizationError}` };
+  return {
+    kind: "refused",
+    code: "wrong_key",
+    reason: `its certificate is not valid: ${socket.authorizationError}`,
+  };
 }

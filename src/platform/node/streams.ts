@@ -104,7 +104,9 @@ function listening(server: Server, local: Address): Promise<void> {
       const where = `Cannot listen on ${formatAddress(local)} (TCP)`;
       const inUse = "code" in error && error.code === "EADDRINUSE";
       const code = inUse ? "port_in_use" : "invalid_argument";
-      reject(new CaxtonError(code, `${where}: ${inUse ? "address in use" : reasonOf(error)}`, { cause: error }));
+      reject(
+        new CaxtonError(code, `${where}: ${inUse ? "address in use" : reasonOf(error)}`, { cause: error }),
+      );
     };
     server.once("error", failed);
     server.listen({ host: local.host, port: local.port, backlog: 1_024 }, () => {

@@ -56,7 +56,7 @@ export function parentChannel<In, Out>(): Channel<In, Out> {
 /** Two ports that are connected: each can be posted, as message and as transfer, to another thread. */
 export function createChannel(): readonly [MessagePortLike, MessagePortLike] {
   const { port1, port2 } = new MessageChannel();
-  return [port1 as MessagePortLike, port2 as MessagePortLike];
+  return [port1, port2];
 }
 
 /** A channel over a port that came from `createChannel`, in the thread that owns it now. */

@@ -5,7 +5,13 @@ import { parseNodeId } from "../../../src/base/ids.ts";
 import { memoryIdentity } from "../../../src/platform/memory/streams.ts";
 import type { StreamConnection } from "../../../src/ports/streams.ts";
 import { Writer } from "../../../src/wire/cursor.ts";
-import { payloadOf, type PeerFrame, readPeerFrame, type StreamPurpose, writeFrameHead } from "../../../src/wire/peer-frame.ts";
+import {
+  payloadOf,
+  type PeerFrame,
+  readPeerFrame,
+  type StreamPurpose,
+  writeFrameHead,
+} from "../../../src/wire/peer-frame.ts";
 import { FrameSplitter } from "../../../src/wire/frame-splitter.ts";
 import { PeerWorld, type PeerWorldNode } from "../../support/peer-world.ts";
 
@@ -21,8 +27,10 @@ function encode(...frames: readonly PeerFrame[]): Uint8Array {
   return writer.finish();
 }
 
-const hello = (purpose: StreamPurpose, changes: Partial<Extract<PeerFrame, { kind: "hello" }>> = {}): Uint8Array =>
-  encode({ kind: "hello", purpose, node: mallory, bootEpoch: 1, protocol, ...changes });
+const hello = (
+  purpose: StreamPurpose,
+  changes: Partial<Extract<PeerFrame, { kind: "hello" }>> = {},
+): Uint8Array => encode({ kind: "hello", purpose, node: mallory, bootEpoch: 1, protocol, ...changes });
 
 class Attack {
   readonly frames: PeerFrame[] = [];
@@ -38,12 +46,20 @@ class Attack {
     const splitter = new FrameSplitter(1e9);
     const identity = memoryIdentity("key", "prod", mallory);
     this.stream = await this.world.settled(
-      this.world.streams.at("mallory").connect(this.victim.address, identity, { timeout_ms: 1_000 }, {
-        data: (chunk) =>
-          splitter.push(chunk, (tag, body) => this.frames.push(structuredClone(readPeerFrame(tag, body))) > 0),
-        drain: () => {},
-        close: () => (this.closed = true),
-      }),
+      this.world.streams.at("mallory").connect(
+        this.victim.address,
+        identity,
+        { timeout_ms: 1_000 },
+        {
+          data: (chunk) =>
+            splitter.push(
+              chunk,
+              (tag, body) => this.frames.push(structuredClone(readPeerFrame(tag, body))) > 0,
+            ),
+          drain: () => {},
+          close: () => (this.closed = true),
+        },
+      ),
     );
     return this;
   }
@@ -65,7 +81,14 @@ async function world() {
 }
 
 const empty = new Uint8Array(0);
-const request: PeerFrame = { kind: "request", id: 1, timeout_ms: 9_000, total_bytes: 10, method: "echo", payload: empty };
+const request: PeerFrame = {
+  kind: "request",
+  id: 1,
+  timeout_ms: 9_000,
+  total_bytes: 10,
+  method: "echo",
+  payload: empty,
+};
 
 test.each<[string, Uint8Array[], string]>([
   ["data before the greeting", [encode({ kind: "data", payload: empty })], "malformed"],
@@ -73,12 +96,30 @@ test.each<[string, Uint8Array[], string]>([
   ["a greeting of another node", [hello("message", { node: parseNodeId("victim2") })], "wrong_peer"],
   ["versions that nobody speaks", [hello("message", { protocol: { lowest: 9, highest: 9 } })], "version"],
   ["a second greeting", [hello("message"), hello("message")], "malformed"],
-  ["a frame that only the other side sends", [hello("message"), encode({ kind: "welcome", node: mallory, bootEpoch: 1, protocol })], "malformed"],
+  [
+    "a frame that only the other side sends",
+    [hello("message"), encode({ kind: "welcome", node: mallory, bootEpoch: 1, protocol })],
+    "malformed",
+  ],
   ["an unknown tag", [hello("message"), Uint8Array.of(1, 0, 0, 0, 99)], "malformed"],
   ["an announced frame of 4 GB", [hello("message"), Uint8Array.of(255, 255, 255, 255)], "malformed"],
   ["a bulk frame of 16 MiB", [hello("bulk"), Uint8Array.of(0, 0, 0, 1)], "malformed"],
-  ["a request id used twice", [hello("bulk"), encode({ ...request, payload: new Uint8Array(1) }, request)], "malformed"],
-  ["more body than announced", [hello("bulk"), encode({ ...request, payload: new Uint8Array(9) }, { kind: "request_chunk", id: 1, payload: new Uint8Array(2) })], "malformed"],
+  [
+    "a request id used twice",
+    [hello("bulk"), encode({ ...request, payload: new Uint8Array(1) }, request)],
+    "malformed",
+  ],
+  [
+    "more body than announced",
+    [
+      hello("bulk"),
+      encode(
+        { ...request, payload: new Uint8Array(9) },
+        { kind: "request_chunk", id: 1, payload: new Uint8Array(2) },
+      ),
+    ],
+    "malformed",
+  ],
   ["an endless body of empty chunks", [hello("bulk"), encode(request)], "malformed"],
 ])("%s closes the connection and counts it", async (_what, parts, kind) => {
   const { victim, received, attack } = await world();
@@ -150,14 +191,23 @@ test("random, changed and cut frames never throw, never leak, and leave a good p
     encoded[at % encoded.length] = value;
     return encoded.slice(0, encoded.length - (cut < 20 ? cut : 0));
   });
-  const part = fc.oneof(fc.uint8Array({ maxLength: 100 }), changed, frames.map((frame) => encode(frame)));
+  const part = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }),
+    changed,
+    frames.map((frame) => encode(frame)),
+  );
   const purpose = fc.constantFrom<StreamPurpose>("gossip", "message", "bulk", "contact");
   await fc.assert(
-    fc.asyncProperty(purpose, fc.boolean(), fc.array(part, { maxLength: 12 }), async (kind, greets, parts) => {
-      const mischief = await attack();
-      await mischief.send(...(greets ? [hello(kind)] : []), ...parts);
-      mischief.stream?.destroy();
-    }),
+    fc.asyncProperty(
+      purpose,
+      fc.boolean(),
+      fc.array(part, { maxLength: 12 }),
+      async (kind, greets, parts) => {
+        const mischief = await attack();
+        await mischief.send(...(greets ? [hello(kind)] : []), ...parts);
+        mischief.stream?.destroy();
+      },
+    ),
     { numRuns: 400 },
   );
   const reply = await simulated.settled(

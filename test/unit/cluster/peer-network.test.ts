@@ -30,7 +30,9 @@ test("frames of a class arrive in order, both ways at once, each over its own co
   }
   a.network.send(b.id, "gossip", bytes("news"));
   await world.until(() => atB.length === 1_001 && atA.length === 1_000);
-  expect(atB.filter((line) => line.startsWith("message"))).toEqual(Array.from({ length: 1_000 }, (_, i) => `message a ${i}`));
+  expect(atB.filter((line) => line.startsWith("message"))).toEqual(
+    Array.from({ length: 1_000 }, (_, i) => `message a ${i}`),
+  );
   expect(atA).toEqual(Array.from({ length: 1_000 }, (_, i) => `message b ${i}`));
   expect(a.links).toEqual(["b message up: connected", "b gossip up: connected"]);
   expect(a.network.stats()).toMatchObject({ connections: 3, queued_bytes: 0 });
@@ -128,7 +130,9 @@ test("a restarted peer is noticed by its boot epoch, and an older life of it is 
   await world.pass(10_000);
   expect(atGhost).toEqual([]);
   expect(ghost.links).toEqual([]);
-  expect(ghost.closed.some((line) => line.includes('refused a: a later start of "b" than 1 is known'))).toBe(true);
+  expect(ghost.closed.some((line) => line.includes('refused a: a later start of "b" than 1 is known'))).toBe(
+    true,
+  );
   expect(a.closed.some((line) => line.startsWith("wrong_peer b"))).toBe(true);
 });
 
@@ -139,7 +143,9 @@ test("a wrong key is told on both sides, and the sender keeps trying", async () 
   a.network.send(b.id, "message", bytes("x"));
   await world.until(() => a.refused.length > 1 && b.refused.length > 1);
   expect(a.refused[0]).toContain("does not come from our cluster key");
-  await expect(world.settled(a.network.request(b.id, "m", bytes(""), { timeout_ms: 9_000 }))).rejects.toMatchObject({
+  await expect(
+    world.settled(a.network.request(b.id, "m", bytes(""), { timeout_ms: 9_000 })),
+  ).rejects.toMatchObject({
     code: "wrong_key",
   });
   b.network.setIdentity(memoryIdentity("key", "prod", b.id));
@@ -172,7 +178,9 @@ test("another node at a peer's address gets none of its frames", async () => {
   a.network.send(b, "message", bytes("for b only"));
   await world.pass(10_000);
   expect(received).toEqual([]);
-  await expect(world.settled(a.network.request(b, "m", bytes(""), { timeout_ms: 9_000 }))).rejects.toMatchObject({
+  await expect(
+    world.settled(a.network.request(b, "m", bytes(""), { timeout_ms: 9_000 })),
+  ).rejects.toMatchObject({
     code: "unreachable",
     message: expect.stringContaining('it is node "c", not "b"'),
   });
@@ -203,7 +211,10 @@ test("close writes what is queued, ends requests, and refuses everything after",
   a.network.send(b.id, "message", bytes("last words"));
   await a.network.close();
   await a.network.close();
-  await expect(request).rejects.toMatchObject({ code: "unreachable", message: 'Cannot reach "b": this node shuts down' });
+  await expect(request).rejects.toMatchObject({
+    code: "unreachable",
+    message: 'Cannot reach "b": this node shuts down',
+  });
   await world.until(() => atB.length === 2 && b.network.stats().connections === 0);
   expect(a.network.send(b.id, "message", bytes("x"))).toBe(false);
   await expect(a.network.contact(b.address, bytes(""), 100)).rejects.toBeInstanceOf(CaxtonError);

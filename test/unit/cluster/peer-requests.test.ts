@@ -23,7 +23,9 @@ test("a body of any size comes back from the handler, chunked both ways", async 
       const bodies = list.map((size, index) => new Uint8Array(size).map((_, i) => (i * 31 + index) & 0xff));
       const replies = bodies.map((body) => a.network.request(b.id, "reverse", body, { timeout_ms: 60_000 }));
       const answered = await world.settled(Promise.all(replies));
-      const same = answered.map((reply, i) => Buffer.compare(reply.toReversed(), bodies[i] as Uint8Array) === 0);
+      const same = answered.map(
+        (reply, i) => Buffer.compare(reply.toReversed(), bodies[i] as Uint8Array) === 0,
+      );
       expect(same).toEqual(list.map(() => true));
     }),
     { numRuns: 15 },
@@ -35,9 +37,13 @@ test("64 MiB pass, one byte more is refused on either side", async () => {
   const most = 64 * 1024 * 1024;
   b.network.handle("length", async (body) => bytes(String(body.length)));
   b.network.handle("huge", async () => new Uint8Array(most + 1));
-  const reply = await world.settled(a.network.request(b.id, "length", new Uint8Array(most), { timeout_ms: 600_000 }));
+  const reply = await world.settled(
+    a.network.request(b.id, "length", new Uint8Array(most), { timeout_ms: 600_000 }),
+  );
   expect(new TextDecoder().decode(reply)).toBe(String(most));
-  await expect(a.network.request(b.id, "length", new Uint8Array(most + 1), { timeout_ms: 1_000 })).rejects.toMatchObject({
+  await expect(
+    a.network.request(b.id, "length", new Uint8Array(most + 1), { timeout_ms: 1_000 }),
+  ).rejects.toMatchObject({
     code: "payload_too_large",
   });
   await expect(
@@ -65,10 +71,17 @@ test("an error of the handler arrives with its code; a bug of it as internal; an
   b.network.handle("broken", () => {
     throw new TypeError("undefined is not a function");
   });
-  const request = (method: string) => world.settled(a.network.request(b.id, method, bytes(""), { timeout_ms: 1_000 }));
-  await expect(request("refuse")).rejects.toMatchObject({ code: "agent_not_found", message: 'No agent "x" here' });
+  const request = (method: string) =>
+    world.settled(a.network.request(b.id, method, bytes(""), { timeout_ms: 1_000 }));
+  await expect(request("refuse")).rejects.toMatchObject({
+    code: "agent_not_found",
+    message: 'No agent "x" here',
+  });
   await expect(request("broken")).rejects.toMatchObject({ code: "internal" });
-  await expect(request("nothing")).rejects.toMatchObject({ code: "not_found", message: expect.stringContaining('"nothing"') });
+  await expect(request("nothing")).rejects.toMatchObject({
+    code: "not_found",
+    message: expect.stringContaining('"nothing"'),
+  });
   expect(a.links).toEqual(["b bulk up: connected"]);
 });
 
@@ -107,7 +120,9 @@ test("requests at once are bounded on both sides", async () => {
   b.network.handle("never", () => new Promise(() => {}));
   const codes: string[] = [];
   for (let i = 0; i < callsLimit + 10; i++) {
-    a.network.request(b.id, "never", bytes(""), { timeout_ms: 1_000 }).catch((error: CaxtonError) => codes.push(error.code));
+    a.network
+      .request(b.id, "never", bytes(""), { timeout_ms: 1_000 })
+      .catch((error: CaxtonError) => codes.push(error.code));
   }
   await world.until(() => codes.length === callsLimit + 10);
   expect(codes.filter((code) => code === "queue_full").length).toBe(10);
@@ -119,7 +134,9 @@ test("requests at once are bounded on both sides", async () => {
 test("first contact: an address is enough, and both learn who the other is", async () => {
   const world = new PeerWorld();
   const [a, b] = [await world.node("a"), await world.node("b")];
-  b.network.onContact(async (hello, from, remote) => bytes(`${new TextDecoder().decode(hello)} ${from} ${remote.host}`));
+  b.network.onContact(async (hello, from, remote) =>
+    bytes(`${new TextDecoder().decode(hello)} ${from} ${remote.host}`),
+  );
   const contact = await world.settled(a.network.contact(b.address, bytes("hello"), 1_000));
   expect(contact).toEqual({ from: "b", reply: bytes("hello a a") });
   await world.until(() => b.network.stats().connections === 0);

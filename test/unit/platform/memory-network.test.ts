@@ -13,10 +13,13 @@ async function world(seed = 1) {
   const datagrams = memoryDatagrams(network);
   const log: string[] = [];
   const bind = (host: string): Promise<DatagramSocket> =>
-    datagrams.bind({ host, port: 7_946 }, {
-      packet: (from, bytes) => log.push(`${clock.now_ms().toFixed(3)} ${from.host}>${host} ${bytes[0]}`),
-      refused: (to) => log.push(`${host} refused by ${to.host}`),
-    });
+    datagrams.bind(
+      { host, port: 7_946 },
+      {
+        packet: (from, bytes) => log.push(`${clock.now_ms().toFixed(3)} ${from.host}>${host} ${bytes[0]}`),
+        refused: (to) => log.push(`${host} refused by ${to.host}`),
+      },
+    );
   const a = await bind("a");
   const b = await bind("b");
   const send = (count: number): void => {

@@ -12,11 +12,14 @@ afterEach(async () => {
 async function bind(host = "127.0.0.1") {
   const packets: Uint8Array[] = [];
   const failures: { to: Address | undefined; outcome: SendOutcome }[] = [];
-  const socket = await openDatagrams().bind({ host, port: 0 }, {
-    packet: (_from, bytes) => packets.push(bytes),
-    refused: () => {},
-    failed: (to, outcome) => failures.push({ to, outcome }),
-  });
+  const socket = await openDatagrams().bind(
+    { host, port: 0 },
+    {
+      packet: (_from, bytes) => packets.push(bytes),
+      refused: () => {},
+      failed: (to, outcome) => failures.push({ to, outcome }),
+    },
+  );
   opened.push(socket);
   return { socket, packets, failures };
 }

@@ -7,7 +7,11 @@ import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import { openStreams } from "../../../src/platform/node/streams.ts";
 import type { StreamHandlers } from "../../../src/ports/streams.ts";
-import { certificateAuthority, issueServerCertificate, nodeIdentity } from "../../../src/security/certificates.ts";
+import {
+  certificateAuthority,
+  issueServerCertificate,
+  nodeIdentity,
+} from "../../../src/security/certificates.ts";
 import { until } from "../../support/until.ts";
 
 const world = { clock: systemClock, entropy: systemEntropy };
@@ -86,7 +90,13 @@ test.each([
   ],
 ])("a TLS client with %s is refused", async (_what, shown, reason) => {
   const { port, refused, accepted } = await listen();
-  const socket = tls.connect({ port, host: "127.0.0.1", ca: authority.pem, rejectUnauthorized: false, ...shown });
+  const socket = tls.connect({
+    port,
+    host: "127.0.0.1",
+    ca: authority.pem,
+    rejectUnauthorized: false,
+    ...shown,
+  });
   socket.on("error", () => {});
   closing.push(() => socket.destroy());
   await until(() => refused.length === 1);
@@ -139,7 +149,9 @@ test("a peer with a good certificate that talks another protocol is a clear erro
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   closing.push(() => listener.close());
   const to = { host: "127.0.0.1", port: (listener.address() as net.AddressInfo).port };
-  await expect(openStreams().connect(to, identity("client"), { timeout_ms: 5_000 }, deaf)).rejects.toMatchObject({
+  await expect(
+    openStreams().connect(to, identity("client"), { timeout_ms: 5_000 }, deaf),
+  ).rejects.toMatchObject({
     code: "unreachable",
     message: expect.stringContaining("not of our protocol"),
   });

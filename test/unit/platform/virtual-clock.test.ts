@@ -7,7 +7,9 @@ test("events run in the order of their time, equal times in the order they were 
     fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 40 }), (delays) => {
       const clock = new VirtualClock();
       const ran: { delay: number; index: number; at: number }[] = [];
-      delays.forEach((delay, index) => clock.after(delay, () => ran.push({ delay, index, at: clock.now_ms() })));
+      delays.forEach((delay, index) =>
+        clock.after(delay, () => ran.push({ delay, index, at: clock.now_ms() })),
+      );
       clock.advance(20);
       const expected = delays.map((delay, index) => ({ delay, index, at: delay }));
       expected.sort((a, b) => a.delay - b.delay || a.index - b.index);

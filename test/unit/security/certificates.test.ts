@@ -25,7 +25,8 @@ const authority = certificateAuthority(new Uint8Array(32).fill(1));
 const derOf = (pemText: string): Uint8Array => new Uint8Array(new X509Certificate(pemText).raw);
 const verdict = (pemText: string, wall_ms = clock.wall_ms(), cluster = "prod"): PeerVerdict =>
   verifyNodeCertificate(derOf(pemText), authority, cluster, wall_ms);
-const reason = (found: PeerVerdict): string => (found.kind === "refused" ? `${found.code}: ${found.reason}` : found.kind);
+const reason = (found: PeerVerdict): string =>
+  found.kind === "refused" ? `${found.code}: ${found.reason}` : found.kind;
 
 test("one cluster key gives one authority: the same key and names, whatever the signature", () => {
   const again = certificateAuthority(new Uint8Array(32).fill(1));
@@ -84,7 +85,9 @@ test("a certificate of another key, another cluster, before or after its time is
     'wrong_cluster: it belongs to the cluster "prod", not "test"',
   );
   expect(reason(verdict(issued.certificate, clock.wall_ms() - 3_700_000))).toContain("are the clocks right?");
-  expect(reason(verdict(issued.certificate, clock.wall_ms() + nodeCertificateLife_ms + 1_000))).toContain("expired");
+  expect(reason(verdict(issued.certificate, clock.wall_ms() + nodeCertificateLife_ms + 1_000))).toContain(
+    "expired",
+  );
   expect(verdict(issued.certificate).kind).toBe("accepted");
 });
 
@@ -131,13 +134,20 @@ test.each([
 test("any bytes in place of a certificate are refused, never thrown", () => {
   const good = derOf(issueNodeCertificate(authority, node, "prod", world).certificate);
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (bytes, at, flip) => {
-      expect(verifyNodeCertificate(bytes, authority, "prod", clock.wall_ms()).kind).toBe("refused");
-      const changed = good.slice();
-      changed[at] = (changed[at] as number) ^ flip;
-      expect(verifyNodeCertificate(changed, authority, "prod", clock.wall_ms()).kind).toBe("refused");
-      expect(verifyNodeCertificate(good.slice(0, at), authority, "prod", clock.wall_ms()).kind).toBe("refused");
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 600 }),
+      fc.nat(good.length - 1),
+      fc.integer({ min: 1, max: 255 }),
+      (bytes, at, flip) => {
+        expect(verifyNodeCertificate(bytes, authority, "prod", clock.wall_ms()).kind).toBe("refused");
+        const changed = good.slice();
+        changed[at] = (changed[at] as number) ^ flip;
+        expect(verifyNodeCertificate(changed, authority, "prod", clock.wall_ms()).kind).toBe("refused");
+        expect(verifyNodeCertificate(good.slice(0, at), authority, "prod", clock.wall_ms()).kind).toBe(
+          "refused",
+        );
+      },
+    ),
     { numRuns: 300 },
   );
 });

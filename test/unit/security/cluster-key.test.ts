@@ -57,8 +57,17 @@ test("a key reads back from its text, with the line's end or without; other text
     fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (key) => {
       const text = formatClusterKey(key);
       expect(parseClusterKey(`${text}\n`, "CAXTON_CLUSTER_KEY")).toEqual(key);
-      for (const wrong of [text.slice(1), `${text}A`, `${text.slice(0, 42)}B`, `${text}=`, "", text.replace(/./, "+")]) {
-        expect(() => parseClusterKey(wrong, "CAXTON_CLUSTER_KEY")).toThrow("CAXTON_CLUSTER_KEY is not a cluster key");
+      for (const wrong of [
+        text.slice(1),
+        `${text}A`,
+        `${text.slice(0, 42)}B`,
+        `${text}=`,
+        "",
+        text.replace(/./, "+"),
+      ]) {
+        expect(() => parseClusterKey(wrong, "CAXTON_CLUSTER_KEY")).toThrow(
+          "CAXTON_CLUSTER_KEY is not a cluster key",
+        );
       }
     }),
     { numRuns: 30 },

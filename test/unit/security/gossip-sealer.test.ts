@@ -136,7 +136,8 @@ test("a protocol version that nobody here speaks is told apart from garbage", ()
 
 test("keys rotate without a gap: new accepted, then new seals, then old forgotten", () => {
   const [a, b] = [sealer("a", {}, 1), sealer("b", {}, 2)];
-  const heard = (): boolean => b.open(a.seal(payload)).kind === "opened" && a.open(b.seal(payload)).kind === "opened";
+  const heard = (): boolean =>
+    b.open(a.seal(payload)).kind === "opened" && a.open(b.seal(payload)).kind === "opened";
   expect(heard()).toBe(true);
   a.setKeys([key(1), key(2)]);
   expect(heard()).toBe(true);

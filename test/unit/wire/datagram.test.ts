@@ -33,15 +33,15 @@ test("a header is read as it was written", () => {
 });
 
 test("any bytes are either a header within its bounds or nothing, and never an exception", () => {
-  const nearly = fc.tuple(headers, fc.uint8Array({ maxLength: 60 }), fc.nat(99), fc.nat(255)).map(
-    ([header, tail, at, value]) => {
+  const nearly = fc
+    .tuple(headers, fc.uint8Array({ maxLength: 60 }), fc.nat(99), fc.nat(255))
+    .map(([header, tail, at, value]) => {
       const bytes = new Uint8Array(datagramHeader_bytes(header.sender) + tail.length);
       writeDatagramHeader(bytes, header);
       bytes.set(tail, bytes.length - tail.length);
       if (at < bytes.length) bytes[at] = value;
       return bytes.slice(0, bytes.length - (value % 40));
-    },
-  );
+    });
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 1_500 }), nearly), (bytes) => {
       const read = readDatagramHeader(bytes);

@@ -50,22 +50,26 @@ function encode(list: readonly PeerFrame[]): Uint8Array {
 
 test("frames are read as they were written, however the stream is cut into chunks", () => {
   fc.assert(
-    fc.property(fc.array(frames, { maxLength: 12 }), fc.array(fc.nat(200), { maxLength: 30 }), (list, cuts) => {
-      const bytes = encode(list);
-      const splitter = new FrameSplitter(10_000);
-      const read: PeerFrame[] = [];
-      let at = 0;
-      for (const cut of [...cuts, bytes.length]) {
-        const chunk = bytes.slice(at, at + cut);
-        at += chunk.length;
-        splitter.push(chunk, (tag, body) => {
-          read.push(structuredClone(readPeerFrame(tag, body)));
-          return true;
-        });
-      }
-      expect(read).toEqual(list);
-      expect(splitter.held_bytes).toBe(0);
-    }),
+    fc.property(
+      fc.array(frames, { maxLength: 12 }),
+      fc.array(fc.nat(200), { maxLength: 30 }),
+      (list, cuts) => {
+        const bytes = encode(list);
+        const splitter = new FrameSplitter(10_000);
+        const read: PeerFrame[] = [];
+        let at = 0;
+        for (const cut of [...cuts, bytes.length]) {
+          const chunk = bytes.slice(at, at + cut);
+          at += chunk.length;
+          splitter.push(chunk, (tag, body) => {
+            read.push(structuredClone(readPeerFrame(tag, body)));
+            return true;
+          });
+        }
+        expect(read).toEqual(list);
+        expect(splitter.held_bytes).toBe(0);
+      },
+    ),
   );
 });
 
@@ -85,7 +89,10 @@ test("any bytes are frames or a wire error, and never more is held than came", (
       try {
         for (const chunk of chunks) {
           total += chunk.length;
-          splitter.push(chunk, (tag, body) => payloadOf(readPeerFrame(tag, body)).length <= chunk.length + total);
+          splitter.push(
+            chunk,
+            (tag, body) => payloadOf(readPeerFrame(tag, body)).length <= chunk.length + total,
+          );
           expect(splitter.held_bytes).toBeLessThanOrEqual(1_004 + chunk.length);
         }
       } catch (error) {
@@ -98,7 +105,9 @@ test("any bytes are frames or a wire error, and never more is held than came", (
 
 test("a frame above the limit is refused by its length alone", () => {
   const splitter = new FrameSplitter(100);
-  expect(() => splitter.push(Uint8Array.of(101, 0, 0, 0), () => true)).toThrow("frame of 101 bytes, at most 100");
+  expect(() => splitter.push(Uint8Array.of(101, 0, 0, 0), () => true)).toThrow(
+    "frame of 101 bytes, at most 100",
+  );
   expect(() => new FrameSplitter(100).push(Uint8Array.of(0, 0, 0, 0), () => true)).toThrow(WireError);
 });
 
@@ -114,7 +123,12 @@ test("nothing is delivered after the receiver says stop", () => {
 
 test("a fault of a newer version keeps its text; a long one is cut", () => {
   const writer = new Writer().u32(7).text("code_of_tomorrow").text("why");
-  expect(readPeerFrame(12, writer.finish())).toEqual({ kind: "failure", id: 7, code: "internal", detail: "why" });
+  expect(readPeerFrame(12, writer.finish())).toEqual({
+    kind: "failure",
+    id: 7,
+    code: "internal",
+    detail: "why",
+  });
   const long = encode([{ kind: "goodbye", code: "internal", detail: "\u20ac".repeat(5_000) }]);
   const read = readPeerFrame(3, long.subarray(5));
   expect(read).toMatchObject({ kind: "goodbye", detail: "\u20ac".repeat(682) });

@@ -6,14 +6,19 @@ import { decodeStreamVerdict, encodeStreamVerdict } from "../../../src/wire/stre
 test("a verdict is read as it was written, however it is cut, and leaves what follows", () => {
   const code = fc.constantFrom("accepted", "wrong_key", "wrong_cluster");
   fc.assert(
-    fc.property(code, fc.string({ unit: "grapheme-ascii", maxLength: 128 }), fc.uint8Array(), (kind, reason, rest) => {
-      const verdict = { code: kind, reason } as const;
-      const bytes = encodeStreamVerdict(verdict);
-      expect(decodeStreamVerdict(Buffer.concat([bytes, rest]))).toEqual({ verdict, length: bytes.length });
-      for (let length = 0; length < bytes.length; length++) {
-        expect(decodeStreamVerdict(bytes.slice(0, length))).toBeUndefined();
-      }
-    }),
+    fc.property(
+      code,
+      fc.string({ unit: "grapheme-ascii", maxLength: 128 }),
+      fc.uint8Array(),
+      (kind, reason, rest) => {
+        const verdict = { code: kind, reason } as const;
+        const bytes = encodeStreamVerdict(verdict);
+        expect(decodeStreamVerdict(Buffer.concat([bytes, rest]))).toEqual({ verdict, length: bytes.length });
+        for (let length = 0; length < bytes.length; length++) {
+          expect(decodeStreamVerdict(bytes.slice(0, length))).toBeUndefined();
+        }
+      },
+    ),
   );
 });
 
