@@ -6,8 +6,13 @@ import type { NodeId } from "../base/ids.ts";
 import { type Address, formatAddress } from "../ports/datagrams.ts";
 import { isPresent, type SwimMember } from "../swim/members.ts";
 import { WireError } from "../wire/cursor.ts";
-import { decodeHello, decodeHelloAnswer, type Hello, type HelloAnswer } from "../wire/gossip-hello.ts";
-import type { RefusalCode } from "../wire/gossip-hello.ts";
+import {
+  decodeHello,
+  decodeHelloAnswer,
+  type Hello,
+  type HelloAnswer,
+  type RefusalCode,
+} from "../wire/gossip-hello.ts";
 import { decodeRecords, type GossipRecord } from "../wire/gossip-records.ts";
 import { sameAddress } from "../wire/gossip-values.ts";
 import { commonVersion, protocolRange } from "../wire/protocol-version.ts";
@@ -51,7 +56,9 @@ function whyNot(
     return refuse("other_name", `this node is in cluster "${cluster}", not in "${hello.cluster}"`);
   }
   if (commonVersion(protocolRange, hello.protocol) === undefined) {
-    const [ours, theirs] = [protocolRange, hello.protocol].map(({ lowest, highest }) => `${lowest} to ${highest}`);
+    const [ours, theirs] = [protocolRange, hello.protocol].map(
+      ({ lowest, highest }) => `${lowest} to ${highest}`,
+    );
     return refuse("version", `this node speaks protocol ${ours}, the other ${theirs}`);
   }
   if (uuid === null) return refuse("no_uuid", "this node has not joined a cluster itself yet");
@@ -74,13 +81,19 @@ function nameConflict(admission: Admission, hello: Hello, address: Address): Jud
     return sameAddress(address, admission.address) ? undefined : taken(admission.address);
   }
   if (hello.boot > admission.bootCeiling) {
-    return refuse("future_boot", `boot epoch ${hello.boot} of "${hello.node}" is in the future: set its clock`);
+    return refuse(
+      "future_boot",
+      `boot epoch ${hello.boot} of "${hello.node}" is in the future: set its clock`,
+    );
   }
   const known = admission.member(hello.node);
   if (!known) return undefined;
   if (hello.boot < known.incarnation.boot) {
     const detail = `boot epoch ${hello.boot} of "${hello.node}" is older than ${known.incarnation.boot}, seen before`;
-    return refuse("old_boot", `${detail}: its data directory is an old copy; remove the node first to let it in`);
+    return refuse(
+      "old_boot",
+      `${detail}: its data directory is an old copy; remove the node first to let it in`,
+    );
   }
   return isPresent(known) && !sameAddress(known.address, address) ? taken(known.address) : undefined;
 }
@@ -99,7 +112,10 @@ export function readWelcome(bytes: Uint8Array, uuid: string | null): Welcome {
     const answer = decodeHelloAnswer(bytes);
     if (answer.kind === "refusal") return { kind: "refused", reason: answer.detail };
     if (uuid !== null && answer.uuid !== uuid) {
-      return { kind: "refused", reason: `another cluster of the same name: its UUID is ${answer.uuid}, ours ${uuid}` };
+      return {
+        kind: "refused",
+        reason: `another cluster of the same name: its UUID is ${answer.uuid}, ours ${uuid}`,
+      };
     }
     return { kind: "welcome", uuid: answer.uuid, frames: answer.records.map(decodeRecords) };
   } catch (error) {

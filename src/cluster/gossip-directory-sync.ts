@@ -6,7 +6,7 @@
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Directory } from "../ownership/directory.ts";
 import type { AgentClaim, DirectoryHead } from "../wire/gossip-directory.ts";
-import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
+import { type DirectoryRecord, encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import type { RecentSamples } from "./gossip-statistics.ts";
 
 export interface DirectorySyncOptions {
@@ -96,7 +96,7 @@ export class DirectorySync {
     return records;
   }
 
-  hear(from: NodeId, record: GossipRecord, now: number): void {
+  hear(from: NodeId, record: DirectoryRecord, now: number): void {
     switch (record.kind) {
       case "head":
         if (record.owner === this.options.self) this.#acknowledge(from, record.head, now);
@@ -113,8 +113,6 @@ export class DirectorySync {
         return;
       case "chunk":
         this.#takeChunk(record.chunk, now);
-        return;
-      default:
     }
   }
 
@@ -122,7 +120,8 @@ export class DirectorySync {
   allHeads(): Uint8Array[][] {
     const records = this.options.directory.heads().map((head) => encodeRecord({ kind: "head", ...head }));
     const frames: Uint8Array[][] = [];
-    for (let at = 0; at < records.length; at += headsPerFrame) frames.push(records.slice(at, at + headsPerFrame));
+    for (let at = 0; at < records.length; at += headsPerFrame)
+      frames.push(records.slice(at, at + headsPerFrame));
     return frames;
   }
 
@@ -146,7 +145,8 @@ export class DirectorySync {
     }
     for (const [owner, behind] of this.#behind) {
       if (behind.pullAt > now) continue;
-      if (directory.compare(owner, behind.head) !== "behind" || behind.tries >= triesLimit) this.#behind.delete(owner);
+      if (directory.compare(owner, behind.head) !== "behind" || behind.tries >= triesLimit)
+        this.#behind.delete(owner);
       else this.#pull(owner, behind, now);
     }
   }
@@ -169,7 +169,10 @@ export class DirectorySync {
     const life = directory.head(owner)?.boot;
     const early = directory.earlyChanges(owner).slice(0, earlyRecordsLimit);
     if (life === undefined || early.length === 0) return;
-    send(to, early.map((change) => encodeRecord({ kind: "change", owner, boot: life, change })));
+    send(
+      to,
+      early.map((change) => encodeRecord({ kind: "change", owner, boot: life, change })),
+    );
   }
 
   #takeChunk(chunk: Extract<GossipRecord, { kind: "chunk" }>["chunk"], now: number): void {
@@ -206,7 +209,8 @@ export class DirectorySync {
       return;
     }
     const behind = this.#behind.get(owner);
-    if (behind && behind.head.boot === head.boot && behind.head.complete >= head.complete && from !== owner) return;
+    if (behind && behind.head.boot === head.boot && behind.head.complete >= head.complete && from !== owner)
+      return;
     if (behind) {
       behind.teller = from;
       behind.head = head;
@@ -249,8 +253,15 @@ export class DirectorySync {
     return this.options.bootOf(owner) === boot;
   }
 
-  #spreadChange(owner: NodeId, boot: number, change: Extract<GossipRecord, { kind: "change" }>["change"]): void {
-    this.options.spread(`change ${owner} ${change.agent}`, encodeRecord({ kind: "change", owner, boot, change }));
+  #spreadChange(
+    owner: NodeId,
+    boot: number,
+    change: Extract<GossipRecord, { kind: "change" }>["change"],
+  ): void {
+    this.options.spread(
+      `change ${owner} ${change.agent}`,
+      encodeRecord({ kind: "change", owner, boot, change }),
+    );
   }
 
   #spreadHead(owner: NodeId): void {

@@ -6,7 +6,7 @@ import type { AgentName, NodeId } from "../base/ids.ts";
 import { assert, unreachable } from "../base/assert.ts";
 import { Directory } from "../ownership/directory.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
-import { type Address, type Datagrams, type DatagramSocket, formatAddress } from "../ports/datagrams.ts";
+import { type Address, type Datagrams, formatAddress } from "../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../swim/effects.ts";
 import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
@@ -14,15 +14,17 @@ import { autoTiming, type TimingProfile, timingOf } from "../swim/timing.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
 import { encodeHello, encodeHelloAnswer, welcomeFrames } from "../wire/gossip-hello.ts";
-import { decodeRecords, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
+import { decodeRecords, type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
 import { protocolRange } from "../wire/protocol-version.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { type Admission, judgeHello, readWelcome } from "./gossip-admission.ts";
 import { DirectorySync, headsReserve_bytes } from "./gossip-directory-sync.ts";
+import { GossipPackets, type OpenedPacket, payloadLimit_bytes } from "./gossip-packets.ts";
 import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
 import { GossipStatistics, OncePerMinute } from "./gossip-statistics.ts";
 import { Heartbeat } from "./gossip-heartbeat.ts";
+import { bootCeiling, MemberViews } from "./gossip-views.ts";
 import type { GossipStats, Member } from "./membership.ts";
 
 export interface GossipDriverOptions {
@@ -42,8 +44,6 @@ export interface GossipDriverOptions {
   readonly report: (report: GossipReport) => void;
 }
 
-/** Payload of one packet, whatever the sealer allows beyond. */
-const payloadLimit_bytes = 1_280;
 /** Last-seen times and the automatic profile are looked at this often. */
 const second_ms = 1_000;
 
@@ -55,11 +55,11 @@ export class GossipDriver {
   readonly #statistics = new GossipStatistics();
   readonly #refusals = new OncePerMinute();
   readonly #heartbeat: Heartbeat;
+  readonly #packets: GossipPackets;
+  readonly #views: MemberViews;
   #uuid: string | null;
   /** A welcome whose UUID is being kept by the node. */
   #welcomed: { readonly uuid: string; readonly settle: () => void } | null = null;
-  #sealer: Sealer | null = null;
-  #socket: DatagramSocket | null = null;
   #timer: Timer | null = null;
   #timerAt = Infinity;
   #secondAt: number;
@@ -72,7 +72,10 @@ export class GossipDriver {
     const now = clock.now_ms();
     const timing = timingOf(options.profile);
     const reserved_bytes = headsReserve_bytes(self);
-    this.#swim = new Swim({ self, boot, address, tags, timing, seed, payloadLimit_bytes, reserved_bytes }, now);
+    this.#swim = new Swim(
+      { self, boot, address, tags, timing, seed, payloadLimit_bytes, reserved_bytes },
+      now,
+    );
     this.#swim.setBootCeiling(bootCeiling(clock));
     this.#secondAt = now + second_ms;
     this.#sync = new DirectorySync(
@@ -90,19 +93,20 @@ export class GossipDriver {
       now,
     );
     this.#heartbeat = new Heartbeat(clock, () => this.#tick());
+    this.#views = new MemberViews(self, clock);
+    this.#packets = new GossipPackets(self, this.#statistics, {
+      listening: () => !this.#closed && !this.#muted(),
+      opened: (packet) => this.#packet(packet),
+      dropped: (from, reason) => this.#reportDropped(from, reason),
+    });
   }
 
   /** Binds the socket, and enters the cluster when its UUID is known. Throws as `Datagrams.bind` does. */
   async open(datagrams: Datagrams, local: Address): Promise<Address> {
-    const socket = await datagrams.bind(local, {
-      packet: (from, bytes) => this.#packet(from, bytes),
-      // A refusal is a hint that a process is gone; suspicion by probes needs none.
-      refused: () => this.#statistics.dropped("icmp_refused"),
-    });
-    this.#socket = socket;
+    const bound = await this.#packets.bind(datagrams, local);
     if (this.#uuid !== null) this.#enter(this.#uuid);
     else this.#step({ kind: "tick" });
-    return socket.local;
+    return bound;
   }
 
   get uuid(): string | null {
@@ -114,7 +118,7 @@ export class GossipDriver {
   }
 
   members(): Member[] {
-    return [...this.#swim.members].map((member) => this.#view(member));
+    return [...this.#swim.members].map((member) => this.#views.of(member));
   }
 
   /** A frame of the gossip class, from the node that the stream's certificate names. */
@@ -181,7 +185,10 @@ export class GossipDriver {
     this.#step({ kind: "contacted", contact, by });
   }
 
-  announce(changed: readonly (AgentClaim & { readonly agent: AgentName })[], removed: readonly AgentName[]): void {
+  announce(
+    changed: readonly (AgentClaim & { readonly agent: AgentName })[],
+    removed: readonly AgentName[],
+  ): void {
     this.#sync.announce(changed, removed, this.#now());
     this.#reportDirectory();
     this.#arm();
@@ -225,32 +232,17 @@ export class GossipDriver {
     this.#closed = true;
     this.#timer?.cancel();
     this.#heartbeat.close();
-    await this.#socket?.close();
+    await this.#packets.close();
   }
 
   #enter(uuid: string): void {
-    this.#sealer = this.#options.sealerFor(uuid);
-    assert(this.#sealer.payloadLimit_bytes >= payloadLimit_bytes, "a datagram holds a whole payload");
+    this.#packets.sealWith(this.#options.sealerFor(uuid));
     this.#step({ kind: "enter" });
   }
 
-  #packet(address: Address, datagram: Uint8Array): void {
-    this.#statistics.packetsReceived++;
-    this.#statistics.bytesReceived += datagram.length;
-    if (this.#closed || this.#muted() || !this.#sealer) return;
-    const opened = this.#sealer.open(datagram);
-    if (opened.kind === "dropped") {
-      this.#statistics.dropped(opened.reason);
-      this.#reportDropped(address, opened.reason);
-      return;
-    }
-    if (opened.sender === this.#options.self) {
-      this.#statistics.dropped("own_name");
-      return;
-    }
-    const records = this.#decode(opened.payload);
+  #packet({ from, boot, address, payload }: OpenedPacket): void {
+    const records = this.#decode(payload);
     if (!records) return;
-    const { sender: from, bootEpoch: boot } = opened;
     this.#step({ kind: "packet", from, boot, address, records });
     this.#hearDirectory(from, records);
   }
@@ -267,7 +259,7 @@ export class GossipDriver {
 
   #hearDirectory(from: NodeId, records: readonly GossipRecord[]): void {
     const now = this.#now();
-    for (const record of records) this.#sync.hear(from, record, now);
+    for (const record of records) if (isDirectoryRecord(record)) this.#sync.hear(from, record, now);
     this.#reportDirectory();
     this.#arm();
   }
@@ -286,7 +278,9 @@ export class GossipDriver {
   }
 
   #everySecond(): void {
-    const nodes = [...this.#swim.members].map((member) => [member.id, this.#lastSeen_ms(member)] as const);
+    const nodes = [...this.#swim.members].map(
+      (member) => [member.id, this.#views.lastSeen_ms(member)] as const,
+    );
     this.#options.report({ kind: "seen", nodes });
     this.#swim.setBootCeiling(bootCeiling(this.#options.clock));
     if (this.#options.profile !== "auto") return;
@@ -303,7 +297,10 @@ export class GossipDriver {
     const { report, streams } = this.#options;
     switch (effect.kind) {
       case "send":
-        this.#send(effect.node, effect.address, effect.records);
+        this.#packets.send(
+          effect.address,
+          joinRecords([...effect.records, ...this.#sync.heads(effect.node)]),
+        );
         return;
       case "stream":
         streams.send(effect.node, joinRecords(effect.records));
@@ -316,13 +313,18 @@ export class GossipDriver {
         return;
       case "member":
         this.#directory.setAbsent(effect.member.id, effect.member.status === "left");
-        report({ kind: "member", event: effect.event, member: this.#view(effect.member), reason: effect.reason });
+        report({
+          kind: "member",
+          event: effect.event,
+          member: this.#views.of(effect.member),
+          reason: effect.reason,
+        });
         this.#reportDirectory();
         return;
       case "forgotten":
         this.#directory.forget(effect.member.id);
         this.#sync.forget(effect.member.id);
-        report({ kind: "forgotten", member: this.#view(effect.member), reason: effect.reason });
+        report({ kind: "forgotten", member: this.#views.of(effect.member), reason: effect.reason });
         this.#reportDirectory();
         return;
       case "load":
@@ -345,15 +347,6 @@ export class GossipDriver {
     }
   }
 
-  #send(node: NodeId, address: Address, records: readonly Uint8Array[]): void {
-    if (!this.#socket || !this.#sealer) return;
-    const datagram = this.#sealer.seal(joinRecords([...records, ...this.#sync.heads(node)]));
-    const outcome = this.#socket.send(address, datagram);
-    if (outcome !== "sent") this.#statistics.dropped(`send_${outcome}`);
-    this.#statistics.packetsSent++;
-    this.#statistics.bytesSent += datagram.length;
-  }
-
   #hello(): Uint8Array {
     const { self: node, boot, cluster } = this.#options;
     const records = joinRecords([this.#swim.ownRecord()]);
@@ -363,7 +356,14 @@ export class GossipDriver {
   #admission(): Admission {
     const { self, address, cluster } = this.#options;
     const member = (id: NodeId): SwimMember | undefined => this.#swim.member(id);
-    return { self, address, cluster, uuid: this.#uuid, bootCeiling: bootCeiling(this.#options.clock), member };
+    return {
+      self,
+      address,
+      cluster,
+      uuid: this.#uuid,
+      bootCeiling: bootCeiling(this.#options.clock),
+      member,
+    };
   }
 
   #reportDirectory(): void {
@@ -374,8 +374,12 @@ export class GossipDriver {
   /** Only what hints at a wrong configuration; replays and damage are counted alone. */
   #reportDropped(address: Address, reason: string): void {
     if (reason === "unknown_key" || reason === "bad_seal" || reason === "version") {
-      this.#refused(address.host, reason === "version" ? "its gossip protocol has another version"
-        : "its gossip packets are sealed with another cluster key, name or UUID");
+      this.#refused(
+        address.host,
+        reason === "version"
+          ? "its gossip protocol has another version"
+          : "its gossip packets are sealed with another cluster key, name or UUID",
+      );
     }
   }
 
@@ -391,20 +395,9 @@ export class GossipDriver {
 
   #aliveOthers(): NodeId[] {
     const others: NodeId[] = [];
-    for (const { id, status } of this.#swim.members) if (status === "alive" && id !== this.#options.self) others.push(id);
+    for (const { id, status } of this.#swim.members)
+      if (status === "alive" && id !== this.#options.self) others.push(id);
     return others;
-  }
-
-  #view(member: SwimMember): Member {
-    const { id, address, status, incarnation, tags, load } = member;
-    const { boot: bootEpoch, counter } = incarnation;
-    const lastSeen_ms = this.#lastSeen_ms(member);
-    return { id, address, status, bootEpoch, incarnation: counter, tags, load, lastSeen_ms };
-  }
-
-  #lastSeen_ms(member: SwimMember): number {
-    const { clock, self } = this.#options;
-    return member.id === self ? clock.wall_ms() : clock.wall_ms() - Math.round(clock.now_ms() - member.heard);
   }
 
   #now(): number {
@@ -423,14 +416,4 @@ export class GossipDriver {
       this.#tick();
     });
   }
-}
-
-/** No clock of the cluster is a day ahead of this one; a machine without a set clock cannot judge. */
-const clockAhead_ms = 24 * 3_600_000;
-const clockIsSet_ms = Date.UTC(2020, 0, 1);
-
-/** Boot epochs are wall times of starts (or small counts), so one of the far future is poison. */
-function bootCeiling(clock: Clock): number {
-  const wall_ms = clock.wall_ms();
-  return wall_ms > clockIsSet_ms ? wall_ms + clockAhead_ms : Infinity;
 }

@@ -36,4 +36,3 @@ export interface GossipStreams {
   /** `address.host` may be a name. */
   contact(contact: number, address: Address, hello: Uint8Array, timeout_ms: number): void;
 }
-

@@ -70,7 +70,8 @@ class Service implements GossipService {
           post({ kind: "frame", to, bytes });
           return true;
         },
-        contact: (contact, to, hello, timeout_ms) => post({ kind: "contact", contact, address: to, hello, timeout_ms }),
+        contact: (contact, to, hello, timeout_ms) =>
+          post({ kind: "contact", contact, address: to, hello, timeout_ms }),
       },
       report: (report) => this.#report(report),
     });

@@ -4,8 +4,7 @@
  */
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, isErrorCode, reasonOf } from "../base/errors.ts";
-import type { AgentName, NodeId } from "../base/ids.ts";
-import { quote } from "../base/ids.ts";
+import { type AgentName, type NodeId, quote } from "../base/ids.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { Thread } from "../ports/threads.ts";
@@ -15,8 +14,15 @@ import { beat_ms } from "./gossip-heartbeat.ts";
 import { MembershipTables } from "./gossip-tables.ts";
 import type { ContactOutcome, GossipReport } from "./gossip-reports.ts";
 import type { FromGossip, GossipIdentity, ToGossip } from "./gossip-thread-protocol.ts";
-import type { DirectoryEntry, GossipStats, Member, Membership, MembershipEvent } from "./membership.ts";
-import type { NodeLoad, NodeTags } from "./membership.ts";
+import type {
+  DirectoryEntry,
+  GossipStats,
+  Member,
+  Membership,
+  MembershipEvent,
+  NodeLoad,
+  NodeTags,
+} from "./membership.ts";
 import type { Peers } from "./peers.ts";
 
 export interface GossipThreadOptions {
@@ -50,7 +56,10 @@ export class GossipThread implements Membership {
   readonly #listeners = new Set<(event: MembershipEvent) => void>();
   readonly #answers = new Map<number, Waiting<Uint8Array>>();
   readonly #statistics = new Map<number, Waiting<GossipStats>>();
-  readonly #pings = new Map<number, Waiting<number> & { readonly node: NodeId; readonly timeout_ms: number }>();
+  readonly #pings = new Map<
+    number,
+    Waiting<number> & { readonly node: NodeId; readonly timeout_ms: number }
+  >();
   #request = 0;
   #uuid: string | null;
   #beat: Timer | null = null;
@@ -127,7 +136,8 @@ export class GossipThread implements Membership {
   }
 
   async ping(node: NodeId, timeout_ms: number): Promise<number> {
-    if (!this.#tables.member(node)) throw new CaxtonError("node_not_found", `No node ${quote(node)} is known`);
+    if (!this.#tables.member(node))
+      throw new CaxtonError("node_not_found", `No node ${quote(node)} is known`);
     const ping = this.#nextRequest(this.#pings.size);
     return await new Promise<number>((resolve, reject) => {
       this.#pings.set(ping, { resolve, reject, node, timeout_ms });
@@ -182,7 +192,9 @@ export class GossipThread implements Membership {
         return;
       case "unopened":
         this.#stopping = true;
-        this.opened.reject(new CaxtonError(isErrorCode(message.code) ? message.code : "internal", message.detail));
+        this.opened.reject(
+          new CaxtonError(isErrorCode(message.code) ? message.code : "internal", message.detail),
+        );
         return;
       case "report":
         this.#report(message.report);
@@ -257,7 +269,11 @@ export class GossipThread implements Membership {
       await this.options.adopted(uuid);
     } catch (error) {
       // Not kept: the thread stays outside, and a later welcome tries again.
-      this.#tell({ kind: "refused", source: this.self, reason: `cannot keep the cluster's UUID: ${reasonOf(error)}` });
+      this.#tell({
+        kind: "refused",
+        source: this.self,
+        reason: `cannot keep the cluster's UUID: ${reasonOf(error)}`,
+      });
       return;
     }
     this.#uuid = uuid;
@@ -276,11 +292,20 @@ export class GossipThread implements Membership {
   }
 
   /** Names are resolved anew at each try: addresses change while a node is away. */
-  async #contact({ contact, address, hello, timeout_ms }: Extract<FromGossip, { kind: "contact" }>): Promise<void> {
+  async #contact({
+    contact,
+    address,
+    hello,
+    timeout_ms,
+  }: Extract<FromGossip, { kind: "contact" }>): Promise<void> {
     let outcome: ContactOutcome;
     try {
       const host = isIpAddress(address.host) ? address.host : await this.options.resolve(address.host);
-      const { from, reply } = await this.options.peers.contact({ host, port: address.port }, hello, timeout_ms);
+      const { from, reply } = await this.options.peers.contact(
+        { host, port: address.port },
+        hello,
+        timeout_ms,
+      );
       outcome = { kind: "answered", by: from, reply };
     } catch (error) {
       const code = error instanceof CaxtonError ? error.code : "unreachable";
@@ -300,10 +325,12 @@ export class GossipThread implements Membership {
         const detail = `The gossip thread did not answer within ${answerTimeout_ms} ms`;
         settle(waiting, request)?.reject(new CaxtonError("timeout", detail));
       });
-      const end = <A>(then: (value: A) => void) => (value: A): void => {
-        deadline.cancel();
-        then(value);
-      };
+      const end =
+        <A>(then: (value: A) => void) =>
+        (value: A): void => {
+          deadline.cancel();
+          then(value);
+        };
       waiting.set(request, { resolve: end(resolve), reject: end(reject) });
       this.thread.post(message);
     });
@@ -311,7 +338,8 @@ export class GossipThread implements Membership {
 
   #nextRequest(open: number): number {
     if (this.#stopping) throw new CaxtonError("unavailable", "The node is stopping");
-    if (open >= requestsLimit) throw new CaxtonError("too_many_requests", "Too many requests to the gossip thread");
+    if (open >= requestsLimit)
+      throw new CaxtonError("too_many_requests", "Too many requests to the gossip thread");
     return ++this.#request;
   }
 
@@ -355,6 +383,8 @@ function checkTags(tags: NodeTags): void {
   try {
     encodeTags(tags);
   } catch (error) {
-    throw new CaxtonError("invalid_argument", `The node's tags cannot be spread: ${reasonOf(error)}`, { cause: error });
+    throw new CaxtonError("invalid_argument", `The node's tags cannot be spread: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -48,7 +48,8 @@ export class Directory {
       const change = claims?.next(agent, claim);
       if (change) changes.push(change);
     };
-    for (const { agent, epoch, revision, status, module } of changed) next(agent, { epoch, revision, status, module });
+    for (const { agent, epoch, revision, status, module } of changed)
+      next(agent, { epoch, revision, status, module });
     for (const agent of removed) next(agent, null);
     this.#reindex(owner);
     return changes;
@@ -158,7 +159,8 @@ export class Directory {
       const claims = extra?.owner === node ? extra : this.#owners.get(node);
       const claim = this.#absent.has(node) ? undefined : claims?.get(agent);
       if (!claim) continue;
-      const better = !winner || claim.epoch > winner.epoch || (claim.epoch === winner.epoch && node > winner.node);
+      const better =
+        !winner || claim.epoch > winner.epoch || (claim.epoch === winner.epoch && node > winner.node);
       if (better) winner = { agent, node, ...claim };
     }
     return winner;

@@ -4,8 +4,13 @@
  * epoch, then the newest change of each agent: commutative, associative, idempotent.
  */
 import type { AgentName, NodeId } from "../base/ids.ts";
-import type { AgentClaim, DirectoryChange, DirectoryChunk, DirectoryHead } from "../wire/gossip-directory.ts";
-import { chunkChanges } from "../wire/gossip-directory.ts";
+import {
+  type AgentClaim,
+  chunkChanges,
+  type DirectoryChange,
+  type DirectoryChunk,
+  type DirectoryHead,
+} from "../wire/gossip-directory.ts";
 
 interface Held {
   readonly sequence: number;
@@ -70,7 +75,8 @@ export class OwnerClaims {
     const { sequence } = change;
     if (sequence <= this.#complete || this.#early.has(sequence)) return false;
     if (sequence !== this.#complete + 1 && this.#early.size >= earlyLimit) return false;
-    if (this.#claims.size >= claimsLimit && change.claim !== null && !this.#claims.has(change.agent)) return false;
+    if (this.#claims.size >= claimsLimit && change.claim !== null && !this.#claims.has(change.agent))
+      return false;
     this.#set(change);
     this.#early.add(sequence);
     this.#advance();
@@ -99,9 +105,11 @@ export class OwnerClaims {
     const start = full ? 0 : since;
     const changes: DirectoryChange[] = [];
     const isDue = (sequence: number): boolean => sequence > start && sequence <= this.#complete;
-    for (const [agent, { sequence, claim }] of this.#claims) if (isDue(sequence)) changes.push({ agent, sequence, claim });
+    for (const [agent, { sequence, claim }] of this.#claims)
+      if (isDue(sequence)) changes.push({ agent, sequence, claim });
     if (!full) {
-      for (const [agent, sequence] of this.#removed) if (isDue(sequence)) changes.push({ agent, sequence, claim: null });
+      for (const [agent, sequence] of this.#removed)
+        if (isDue(sequence)) changes.push({ agent, sequence, claim: null });
     }
     changes.sort((a, b) => a.sequence - b.sequence);
     const chunks: DirectoryChunk[] = [];

@@ -82,7 +82,8 @@ export class Members {
 
   dig(id: NodeId, incarnation: Incarnation, until: number): void {
     const known = this.#graves.get(id);
-    const newest = known && compareIncarnations(known.incarnation, incarnation) > 0 ? known.incarnation : incarnation;
+    const newest =
+      known && compareIncarnations(known.incarnation, incarnation) > 0 ? known.incarnation : incarnation;
     this.#graves.delete(id);
     this.#graves.set(id, { incarnation: newest, until });
     if (this.#graves.size > gravesLimit) {

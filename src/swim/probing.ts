@@ -140,7 +140,11 @@ export class Probing {
   }
 
   /** Probes for another member, and answers it either way. */
-  relay(from: NodeId, address: GossipAddress, request: Extract<GossipRecord, { kind: "probe-request" }>): void {
+  relay(
+    from: NodeId,
+    address: GossipAddress,
+    request: Extract<GossipRecord, { kind: "probe-request" }>,
+  ): void {
     if (this.#relays.size >= relaysLimit || request.target === this.state.self) {
       this.state.refuse("unexpected");
       return;
@@ -157,7 +161,9 @@ export class Probing {
     });
     // The helper's own word on where the target lives is as good, and no stranger can aim it elsewhere.
     const to = this.state.members.get(request.target)?.address ?? request.address;
-    sendPacket(this.state, request.target, to, [encodeRecord({ kind: "probe", sequence, target: request.target })]);
+    sendPacket(this.state, request.target, to, [
+      encodeRecord({ kind: "probe", sequence, target: request.target }),
+    ]);
   }
 
   #start(): void {
@@ -194,7 +200,11 @@ export class Probing {
       const request = encodeRecord({ kind: "probe-request", sequence, target, address, wait_ms });
       sendPacket(state, helper.id, helper.address, [request]);
     }
-    state.emit({ kind: "stream", node: target, records: [encodeRecord({ kind: "probe", sequence, target })] });
+    state.emit({
+      kind: "stream",
+      node: target,
+      records: [encodeRecord({ kind: "probe", sequence, target })],
+    });
   }
 
   #conclude(probe: Probe): void {
@@ -217,7 +227,9 @@ export class Probing {
   }
 
   #answer(relay: Relay, kind: "ack" | "nack"): void {
-    sendPacket(this.state, relay.requester, relay.address, [encodeRecord({ kind, sequence: relay.sequence })]);
+    sendPacket(this.state, relay.requester, relay.address, [
+      encodeRecord({ kind, sequence: relay.sequence }),
+    ]);
   }
 
   #nextSequence(): number {

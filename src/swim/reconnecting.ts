@@ -80,7 +80,8 @@ export class Reconnecting {
     if (!target) return;
     const { timing, now, prng } = this.state;
     if (by !== null) target.node = by;
-    target.backoff_ms = by === null ? Math.min(target.backoff_ms * 2, timing.reconnectLimit_ms) : timing.reconnect_ms;
+    target.backoff_ms =
+      by === null ? Math.min(target.backoff_ms * 2, timing.reconnectLimit_ms) : timing.reconnect_ms;
     // A welcome by a node that the table does not show as alive yet is tried again only after a while.
     const wait_ms = by === null ? target.backoff_ms : timing.reconnectLimit_ms;
     target.at = now + wait_ms * (0.75 + prng.float() / 2);
@@ -93,7 +94,8 @@ export class Reconnecting {
     const { host, port } = target.address;
     for (const member of this.state.members.all()) {
       if (!isPresent(member)) continue;
-      if (member.id === target.node || (member.address.port === port && member.address.host === host)) return true;
+      if (member.id === target.node || (member.address.port === port && member.address.host === host))
+        return true;
     }
     return false;
   }

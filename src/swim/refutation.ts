@@ -17,8 +17,9 @@ export function refuteIfAccused(
 ): "taken" | "ignored" | "answer" {
   const { me } = state;
   if (said.boot > me.incarnation.boot) {
-    const reason = `${source} knows boot epoch ${said.boot} of this node, which is at ${me.incarnation.boot}: `
-      + "another node uses its name, or its data directory is an old copy";
+    const reason =
+      `${source} knows boot epoch ${said.boot} of this node, which is at ${me.incarnation.boot}: ` +
+      "another node uses its name, or its data directory is an old copy";
     state.emit({ kind: "conflict", source, reason });
     return "ignored";
   }

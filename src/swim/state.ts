@@ -31,7 +31,13 @@ export interface SwimOptions {
 }
 
 /** What is refused, for the counters. */
-export type RefusedReason = "stale" | "poisoned" | "misaddressed" | "unknown_accuser" | "too_many_members" | "unexpected";
+export type RefusedReason =
+  | "stale"
+  | "poisoned"
+  | "misaddressed"
+  | "unknown_accuser"
+  | "too_many_members"
+  | "unexpected";
 
 /** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
 export type Phase = "outside" | "inside" | "leaving";

@@ -6,7 +6,11 @@ import type { NodeId } from "../base/ids.ts";
 
 /** Least and most time of suspicion in a cluster of `members`, in ms. */
 export function suspicionBounds(
-  timing: { readonly probe_ms: number; readonly suspicionMultiplier: number; readonly suspicionMaxMultiplier: number },
+  timing: {
+    readonly probe_ms: number;
+    readonly suspicionMultiplier: number;
+    readonly suspicionMaxMultiplier: number;
+  },
   members: number,
 ): { readonly least_ms: number; readonly most_ms: number } {
   const scale = Math.max(1, Math.log10(Math.max(1, members)));
@@ -15,7 +19,12 @@ export function suspicionBounds(
 }
 
 /** Time from the first accusation to failure with `confirmations` of `expected` further accusers, in ms. */
-export function suspicionTimeout(least_ms: number, most_ms: number, confirmations: number, expected: number): number {
+export function suspicionTimeout(
+  least_ms: number,
+  most_ms: number,
+  confirmations: number,
+  expected: number,
+): number {
   if (expected <= 0) return least_ms;
   const share = Math.log(confirmations + 1) / Math.log(expected + 1);
   return Math.max(least_ms, most_ms - (most_ms - least_ms) * share);

@@ -4,7 +4,14 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { assert, unreachable } from "../base/assert.ts";
-import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
+import {
+  encodeRecord,
+  type GossipRecord,
+  isNewsRecord,
+  isProbeRecord,
+  type NewsRecord,
+  type ProbeRecord,
+} from "../wire/gossip-records.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import type { SwimEffect, SwimInput } from "./effects.ts";
 import { Failing } from "./failing.ts";
@@ -14,11 +21,18 @@ import { gossip, sendPacket } from "./packets.ts";
 import { Probing } from "./probing.ts";
 import { PushPull, tableFrames } from "./push-pull.ts";
 import { Reconnecting } from "./reconnecting.ts";
-import { memberKey, recordOf, spreadMember, SwimState } from "./state.ts";
-import type { SwimOptions } from "./state.ts";
+import { memberKey, recordOf, spreadMember, type SwimOptions, SwimState } from "./state.ts";
 import type { Timing } from "./timing.ts";
-import { applyAlive, applyFailed, applyLeft, applyLoad, applyMemberState } from "./updates.ts";
-import { applyRemoved, applySuspect, type Verdict } from "./updates.ts";
+import {
+  applyAlive,
+  applyFailed,
+  applyLeft,
+  applyLoad,
+  applyMemberState,
+  applyRemoved,
+  applySuspect,
+  type Verdict,
+} from "./updates.ts";
 
 /** An address that packets may come from and that answers go to; null for a stream. */
 type Origin = { readonly from: NodeId; readonly boot: number | null; readonly address: GossipAddress | null };
@@ -134,7 +148,8 @@ export class Swim {
         return;
       case "remove": {
         const member = state.members.get(input.node);
-        if (member && member.id !== state.self) applyRemoved(state, member.id, member.incarnation, state.self);
+        if (member && member.id !== state.self)
+          applyRemoved(state, member.id, member.incarnation, state.self);
         return;
       }
       case "leave":
@@ -184,47 +199,48 @@ export class Swim {
       return;
     }
     const reply: Uint8Array[] = [];
-    for (const record of records) this.#learn(origin, record, reply);
+    // News first, so that the questions of the same packet are answered with it known.
+    for (const record of records) if (isNewsRecord(record)) this.#learn(origin.from, record, reply);
     const sender = state.members.get(origin.from);
     if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
-    for (const record of records) this.#answer(origin, record, reply);
+    for (const record of records) if (isProbeRecord(record)) this.#answer(origin, record, reply);
     if (reply.length === 0) return;
     const { from, address } = origin;
     if (address) sendPacket(state, from, address, reply);
     else state.emit({ kind: "stream", node: from, records: reply });
   }
 
-  /** News first, so that the answers to the same packet are given with it known. */
-  #learn(origin: Origin, record: GossipRecord, reply: Uint8Array[]): void {
+  #learn(from: NodeId, record: NewsRecord, reply: Uint8Array[]): void {
     const state = this.#state;
-    const { from } = origin;
+    const { node } = record;
     switch (record.kind) {
       case "alive":
-        this.#judge(applyAlive(state, record, from), record.node, reply);
+        this.#judge(applyAlive(state, record, from), node, reply);
         return;
       case "suspect":
-        this.#judge(applySuspect(state, record.node, record.incarnation, record.accuser), record.node, reply);
+        this.#judge(applySuspect(state, node, record.incarnation, record.accuser), node, reply);
         return;
       case "failed":
-        this.#judge(applyFailed(state, record.node, record.incarnation, record.accuser), record.node, reply);
+        this.#judge(applyFailed(state, node, record.incarnation, record.accuser), node, reply);
         return;
       case "left":
-        this.#judge(applyLeft(state, record.node, record.incarnation, from), record.node, reply);
+        this.#judge(applyLeft(state, node, record.incarnation, from), node, reply);
         return;
       case "removed":
-        this.#judge(applyRemoved(state, record.node, record.incarnation, from), record.node, reply);
+        this.#judge(applyRemoved(state, node, record.incarnation, from), node, reply);
         return;
       case "load":
         applyLoad(state, record);
         return;
       case "member":
-        this.#judge(applyMemberState(state, record, from), record.node, reply);
+        this.#judge(applyMemberState(state, record, from), node, reply);
         return;
       default:
+        unreachable(record);
     }
   }
 
-  #answer(origin: Origin, record: GossipRecord, reply: Uint8Array[]): void {
+  #answer(origin: Origin, record: ProbeRecord, reply: Uint8Array[]): void {
     const state = this.#state;
     switch (record.kind) {
       case "probe":
@@ -232,7 +248,10 @@ export class Swim {
           state.refuse("misaddressed");
           return;
         }
-        reply.push(encodeRecord({ kind: "ack", sequence: record.sequence }), ...this.#whatIsHeldAgainst(origin));
+        reply.push(
+          encodeRecord({ kind: "ack", sequence: record.sequence }),
+          ...this.#whatIsHeldAgainst(origin),
+        );
         return;
       case "probe-request":
         if (origin.address) this.#probing.relay(origin.from, origin.address, record);
@@ -251,6 +270,7 @@ export class Swim {
         if (record.reply) this.#pushPull.exchange(origin.from, false);
         return;
       default:
+        unreachable(record);
     }
   }
 
@@ -269,7 +289,8 @@ export class Swim {
     const state = this.#state;
     const member = state.members.get(origin.from);
     if (!member) return [encodeRecord({ kind: "introduce" })];
-    if (origin.boot !== null && origin.boot > member.incarnation.boot) return [encodeRecord({ kind: "introduce" })];
+    if (origin.boot !== null && origin.boot > member.incarnation.boot)
+      return [encodeRecord({ kind: "introduce" })];
     return member.status === "alive" ? [] : [recordOf(state, member)];
   }
 
@@ -287,8 +308,10 @@ export class Swim {
       this.#gossipAt = Infinity;
       gossip(state);
     }
-    if (this.#gossipAt === Infinity && state.rumors.size > 0) this.#gossipAt = state.now + state.timing.gossip_ms;
-    if (state.phase === "leaving" && !state.rumors.has(memberKey(state.self))) state.emit({ kind: "left-told" });
+    if (this.#gossipAt === Infinity && state.rumors.size > 0)
+      this.#gossipAt = state.now + state.timing.gossip_ms;
+    if (state.phase === "leaving" && !state.rumors.has(memberKey(state.self)))
+      state.emit({ kind: "left-told" });
   }
 
   #due(): number {

@@ -3,7 +3,12 @@
  * which only its owner gives, beats them all. A buried node returns only with a newer one.
  */
 import type { NodeId } from "../base/ids.ts";
-import { type AliveUpdate, encodeRecord, type GossipRecord, type MemberState } from "../wire/gossip-records.ts";
+import {
+  type AliveUpdate,
+  encodeRecord,
+  type GossipRecord,
+  type MemberState,
+} from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
 import { type SwimMember, membersLimit } from "./members.ts";
 import { refuteIfAccused } from "./refutation.ts";
@@ -65,20 +70,28 @@ function revive(state: SwimState, member: SwimMember, update: AliveUpdate): void
   } else if (before === "alive") {
     state.emit({ kind: "member", event: "updated", member, reason: "said something new of itself" });
   } else {
-    const reason = before === "suspect" ? "refuted the suspicion" : `came back, was thought to have ${before}`;
+    const reason =
+      before === "suspect" ? "refuted the suspicion" : `came back, was thought to have ${before}`;
     state.emit({ kind: "member", event: "alive", member, reason });
   }
 }
 
-export function applySuspect(state: SwimState, node: NodeId, incarnation: Incarnation, accuser: NodeId): Verdict {
+export function applySuspect(
+  state: SwimState,
+  node: NodeId,
+  incarnation: Incarnation,
+  accuser: NodeId,
+): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "suspect", accuser);
   const member = accused(state, node, incarnation);
   if (!member) return "ignored";
-  if (accuser !== state.self && !state.members.get(accuser)) return refuse(state, "unknown_accuser", "ignored");
+  if (accuser !== state.self && !state.members.get(accuser))
+    return refuse(state, "unknown_accuser", "ignored");
   const newer = compareIncarnations(incarnation, member.incarnation);
   if (member.status === "suspect" && newer === 0) {
     if (!member.suspicion?.confirm(accuser)) return "ignored";
-    if (member.suspicion.confirmations <= state.timing.suspicionConfirmations) spreadSuspicion(state, member, accuser);
+    if (member.suspicion.confirmations <= state.timing.suspicionConfirmations)
+      spreadSuspicion(state, member, accuser);
     return "taken";
   }
   if (member.status !== "alive" && newer === 0) return "ignored";
@@ -95,7 +108,8 @@ export function applySuspect(state: SwimState, node: NodeId, incarnation: Incarn
 /** Each accuser's word goes round under its name, so that others can count distinct ones. */
 function spreadSuspicion(state: SwimState, member: SwimMember, accuser: NodeId): void {
   const record = encodeRecord({ kind: "suspect", node: member.id, incarnation: member.incarnation, accuser });
-  const key = member.suspicion?.confirmations === 0 ? memberKey(member.id) : `${memberKey(member.id)} ${accuser}`;
+  const key =
+    member.suspicion?.confirmations === 0 ? memberKey(member.id) : `${memberKey(member.id)} ${accuser}`;
   state.rumors.add(key, "membership", record);
 }
 
@@ -129,7 +143,12 @@ export function applyLeft(state: SwimState, node: NodeId, incarnation: Incarnati
 }
 
 /** An operator's word that a member is gone: forgotten here and, by gossip, everywhere. */
-export function applyRemoved(state: SwimState, node: NodeId, incarnation: Incarnation, source: NodeId): Verdict {
+export function applyRemoved(
+  state: SwimState,
+  node: NodeId,
+  incarnation: Incarnation,
+  source: NodeId,
+): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "removed", source);
   const member = accused(state, node, incarnation);
   if (!member) return "ignored";
@@ -144,7 +163,8 @@ export function applyRemoved(state: SwimState, node: NodeId, incarnation: Incarn
 export function applyLoad(state: SwimState, record: Extract<GossipRecord, { kind: "load" }>): Verdict {
   if (record.node === state.self) return "ignored";
   const member = state.members.get(record.node);
-  if (!member || member.incarnation.boot !== record.boot || record.sequence <= member.loadSequence) return "ignored";
+  if (!member || member.incarnation.boot !== record.boot || record.sequence <= member.loadSequence)
+    return "ignored";
   member.load = record.load;
   member.loadSequence = record.sequence;
   state.rumors.add(`load ${record.node}`, "load", encodeRecord(record));

@@ -61,7 +61,10 @@ export function readSequence(reader: Reader): number {
 }
 
 export function writeChange(writer: Writer, change: DirectoryChange): void {
-  writer.text(change.agent).u64(change.sequence).bool(change.claim !== null);
+  writer
+    .text(change.agent)
+    .u64(change.sequence)
+    .bool(change.claim !== null);
   if (change.claim === null) return;
   writer.u64(change.claim.epoch).varint(change.claim.revision).u8(agentStatuses.indexOf(change.claim.status));
   writeModule(writer, change.claim.module);
@@ -84,7 +87,10 @@ export function writeChunk(writer: Writer, chunk: DirectoryChunk): void {
   for (const module of modules.keys()) writeModule(writer, module);
   writer.varint(chunk.changes.length);
   for (const { agent, sequence, claim } of chunk.changes) {
-    writer.text(agent).varint(sequence - chunk.from).bool(claim !== null);
+    writer
+      .text(agent)
+      .varint(sequence - chunk.from)
+      .bool(claim !== null);
     if (claim === null) continue;
     writer.u64(claim.epoch).varint(claim.revision).u8(agentStatuses.indexOf(claim.status));
     writer.varint(modules.get(claim.module) ?? 0);

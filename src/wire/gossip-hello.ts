@@ -44,7 +44,10 @@ const detail_bytes = 512;
 export const welcomeFrames = 8;
 
 export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
-  const writer = new Writer(256).u8(helloVersion).text(hello.cluster).bool(hello.uuid !== null);
+  const writer = new Writer(256)
+    .u8(helloVersion)
+    .text(hello.cluster)
+    .bool(hello.uuid !== null);
   if (hello.uuid !== null) writeUuidTo(writer, hello.uuid);
   writer.text(hello.node).u64(hello.boot).u16(hello.protocol.lowest).u16(hello.protocol.highest);
   return writer.blob(hello.records).finish();

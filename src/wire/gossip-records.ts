@@ -5,13 +5,37 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
-import { type DirectoryChange, type DirectoryChunk, type DirectoryHead } from "./gossip-directory.ts";
-import { readChange, readChunk, readHead, readSequence } from "./gossip-directory.ts";
-import { writeChange, writeChunk, writeHead } from "./gossip-directory.ts";
-import { decodeTags, encodeTags, type NodeLoad, type NodeTags, readLoad, tagsLimit_bytes } from "./gossip-tags.ts";
-import { writeLoad } from "./gossip-tags.ts";
-import { type GossipAddress, type Incarnation, readAddress, readBoot, readIncarnation } from "./gossip-values.ts";
-import { readNodeId, writeAddress, writeIncarnation } from "./gossip-values.ts";
+import {
+  type DirectoryChange,
+  type DirectoryChunk,
+  type DirectoryHead,
+  readChange,
+  readChunk,
+  readHead,
+  readSequence,
+  writeChange,
+  writeChunk,
+  writeHead,
+} from "./gossip-directory.ts";
+import {
+  decodeTags,
+  encodeTags,
+  type NodeLoad,
+  type NodeTags,
+  readLoad,
+  tagsLimit_bytes,
+  writeLoad,
+} from "./gossip-tags.ts";
+import {
+  type GossipAddress,
+  type Incarnation,
+  readAddress,
+  readBoot,
+  readIncarnation,
+  readNodeId,
+  writeAddress,
+  writeIncarnation,
+} from "./gossip-values.ts";
 
 export const gossipVersion = 1;
 /** A packet holds far fewer; a stream frame of 64 KiB may hold a thousand member states. */
@@ -38,7 +62,8 @@ export interface MemberState extends AliveUpdate {
   readonly load: NodeLoad;
 }
 
-export type GossipRecord =
+/** Who is there: probes and their answers, and whole tables. */
+export type ProbeRecord =
   /** `target` guards against an address that another node took over. */
   | { readonly kind: "probe"; readonly sequence: number; readonly target: NodeId }
   | { readonly kind: "ack" | "nack"; readonly sequence: number }
@@ -52,6 +77,11 @@ export type GossipRecord =
     }
   /** "I do not know you, or not this life of yours": answered with an alive update. */
   | { readonly kind: "introduce" }
+  /** Followed by `member` records; `reply` asks for the other side's in turn. */
+  | { readonly kind: "push-pull"; readonly reply: boolean };
+
+/** A word about a member. */
+export type NewsRecord =
   | ({ readonly kind: "alive" } & AliveUpdate)
   | {
       readonly kind: "suspect" | "failed";
@@ -68,14 +98,21 @@ export type GossipRecord =
       readonly sequence: number;
       readonly load: NodeLoad;
     }
-  | ({ readonly kind: "member" } & MemberState)
-  /** Followed by `member` records; `reply` asks for the other side's in turn. */
-  | { readonly kind: "push-pull"; readonly reply: boolean }
-  /** Directory of `owner` as far as the sender of the packet knows it. */
+  | ({ readonly kind: "member" } & MemberState);
+
+export type DirectoryRecord =
+  /** How far the list of `owner` goes, as the sender of the packet knows it. */
   | { readonly kind: "head"; readonly owner: NodeId; readonly head: DirectoryHead }
-  | { readonly kind: "change"; readonly owner: NodeId; readonly boot: number; readonly change: DirectoryChange }
+  | {
+      readonly kind: "change";
+      readonly owner: NodeId;
+      readonly boot: number;
+      readonly change: DirectoryChange;
+    }
   | { readonly kind: "pull"; readonly owner: NodeId; readonly boot: number; readonly since: number }
   | { readonly kind: "chunk"; readonly chunk: DirectoryChunk };
+
+export type GossipRecord = ProbeRecord | NewsRecord | DirectoryRecord;
 
 type RecordKind = GossipRecord["kind"];
 
@@ -99,9 +136,26 @@ const types: Readonly<Record<RecordKind, number>> = {
   pull: 16,
   chunk: 17,
 };
-const kinds = new Map<number, RecordKind>((Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]));
+const kinds = new Map<number, RecordKind>(
+  (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
+);
 const firstOptionalType = 128;
 const waitLimit_ms = 60_000;
+
+const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
+const probeKinds = new Set<RecordKind>(["probe", "ack", "nack", "probe-request", "introduce", "push-pull"]);
+
+export function isDirectoryRecord(record: GossipRecord): record is DirectoryRecord {
+  return directoryKinds.has(record.kind);
+}
+
+export function isProbeRecord(record: GossipRecord): record is ProbeRecord {
+  return probeKinds.has(record.kind);
+}
+
+export function isNewsRecord(record: GossipRecord): record is NewsRecord {
+  return !isDirectoryRecord(record) && !isProbeRecord(record);
+}
 
 /** One record with its type and length, ready to be joined to others. */
 export function encodeRecord(record: GossipRecord): Uint8Array<ArrayBuffer> {
@@ -183,18 +237,19 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       writer.u8(memberStatuses.indexOf(record.status)).u64(record.age_ms).varint(record.loadSequence);
       writeLoad(writer, record.load);
       return;
-    default:
-      writeSyncBody(writer, record);
-  }
-}
-
-type SyncRecord = Extract<GossipRecord, { readonly kind: "push-pull" | "head" | "change" | "pull" | "chunk" }>;
-
-function writeSyncBody(writer: Writer, record: SyncRecord): void {
-  switch (record.kind) {
     case "push-pull":
       writer.bool(record.reply);
       return;
+    case "head":
+    case "change":
+    case "pull":
+    case "chunk":
+      writeDirectoryBody(writer, record);
+  }
+}
+
+function writeDirectoryBody(writer: Writer, record: DirectoryRecord): void {
+  switch (record.kind) {
     case "head":
       writer.text(record.owner);
       writeHead(writer, record.head);
@@ -244,7 +299,12 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
       return { kind, ...readAlive(reader) };
     case "suspect":
     case "failed":
-      return { kind, node: readNodeId(reader), incarnation: readIncarnation(reader), accuser: readNodeId(reader) };
+      return {
+        kind,
+        node: readNodeId(reader),
+        incarnation: readIncarnation(reader),
+        accuser: readNodeId(reader),
+      };
     case "left":
     case "removed":
       return { kind, node: readNodeId(reader), incarnation: readIncarnation(reader) };

@@ -42,7 +42,8 @@ export function encodeTags(tags: NodeTags): Uint8Array<ArrayBuffer> {
   writer.varint(tags.maxAgents).f64(tags.weight).varint(tags.services.length);
   for (const service of tags.services) writer.text(service);
   const bytes = writer.finish();
-  if (bytes.length > tagsLimit_bytes) throw new WireError(`tags of ${bytes.length} bytes, at most ${tagsLimit_bytes}`);
+  if (bytes.length > tagsLimit_bytes)
+    throw new WireError(`tags of ${bytes.length} bytes, at most ${tagsLimit_bytes}`);
   // What the peers would refuse is refused here, at its source.
   decodeTags(bytes);
   return bytes;

@@ -67,12 +67,26 @@ export class World {
       cluster,
       uuid: choices.uuid === undefined ? clusterUuid : choices.uuid,
       address,
-      tags: { version: "0.1.0", region: "here", zone: "a", api: "", maxAgents: 100, weight: 1, services: ["api"] },
+      tags: {
+        version: "0.1.0",
+        region: "here",
+        zone: "a",
+        api: "",
+        maxAgents: 100,
+        weight: 1,
+        services: ["api"],
+      },
       profile: choices.profile ?? "lan",
       seed: this.prng.u32(),
       clock,
       sealerFor: (uuid) =>
-        createGossipSealer({ node: id, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys: [choices.key ?? key] }),
+        createGossipSealer({
+          node: id,
+          bootEpoch: boot,
+          clusterName: cluster,
+          clusterUuid: uuid,
+          keys: [choices.key ?? key],
+        }),
       streams: {
         send: (to, frame) => this.#frame(node, to, frame),
         contact: (contact, to, hello) => this.#contact(node, contact, to, hello),
@@ -95,7 +109,10 @@ export class World {
     for (let i = 1; i <= count; i++) {
       nodes.push(await this.start(`n${i}`, { profile, seeds: i === 1 ? [] : ["n1"] }));
     }
-    const joined = this.clock.runUntil(() => nodes.every((node) => this.alive(node).length === count), 60_000);
+    const joined = this.clock.runUntil(
+      () => nodes.every((node) => this.alive(node).length === count),
+      60_000,
+    );
     if (!joined) throw new Error("the nodes did not find each other in a minute");
     return nodes;
   }
@@ -122,7 +139,10 @@ export class World {
   }
 
   alive(node: WorldNode): string[] {
-    return node.driver.members().filter((member) => member.status === "alive").map((member) => member.id);
+    return node.driver
+      .members()
+      .filter((member) => member.status === "alive")
+      .map((member) => member.id);
   }
 
   /** Member events of one kind that any live node reported. */
@@ -130,7 +150,8 @@ export class World {
     const found: string[] = [];
     for (const node of this.nodes.values()) {
       for (const report of node.reports) {
-        if (report.kind === "member" && report.event === kind) found.push(`${report.member.id} at ${node.id}: ${report.reason}`);
+        if (report.kind === "member" && report.event === kind)
+          found.push(`${report.member.id} at ${node.id}: ${report.reason}`);
       }
     }
     return found;
@@ -152,12 +173,21 @@ export class World {
 
   #contact(from: WorldNode, contact: number, to: Address, hello: Uint8Array): void {
     const target = [...this.nodes.values()].find((node) => node.host === to.host && !node.down);
-    const passes = target && !this.network.isPaused(to.host) && this.network.passes(from.host, to.host) && this.network.passes(to.host, from.host);
+    const passes =
+      target &&
+      !this.network.isPaused(to.host) &&
+      this.network.passes(from.host, to.host) &&
+      this.network.passes(to.host, from.host);
     this.clock.after(target ? 2 * this.network.delay_ms(from.host, to.host) : 1, () => {
       if (from.down) return;
-      const outcome = passes && !target.down
-        ? ({ kind: "answered", by: target.id, reply: target.driver.answerHello(hello, from.id, { host: from.host, port: 1 }) } as const)
-        : ({ kind: "failed", code: "unreachable", reason: "no route" } as const);
+      const outcome =
+        passes && !target.down
+          ? ({
+              kind: "answered",
+              by: target.id,
+              reply: target.driver.answerHello(hello, from.id, { host: from.host, port: 1 }),
+            } as const)
+          : ({ kind: "failed", code: "unreachable", reason: "no route" } as const);
       from.driver.contacted(contact, to, outcome);
     });
   }

@@ -54,7 +54,7 @@ export class Transcript {
     return result.join("\n");
   }
 
-  #command([verb, ...names]: string[]): void {
+  #command([verb = "", ...names]: string[]): void {
     const [first = "", second = ""] = names;
     switch (verb) {
       case "nodes":
@@ -120,15 +120,26 @@ export class Transcript {
   #introduce(core: Core): void {
     for (const other of this.#cores.values()) {
       if (other === core) continue;
-      this.#step(core.id, { kind: "frame", from: other.id, records: decodeRecords(joinRecords([other.swim.ownRecord()])) });
-      this.#step(other.id, { kind: "frame", from: core.id, records: decodeRecords(joinRecords([core.swim.ownRecord()])) });
+      this.#step(core.id, {
+        kind: "frame",
+        from: other.id,
+        records: decodeRecords(joinRecords([other.swim.ownRecord()])),
+      });
+      this.#step(other.id, {
+        kind: "frame",
+        from: core.id,
+        records: decodeRecords(joinRecords([core.swim.ownRecord()])),
+      });
     }
   }
 
   #run(duration_ms: number): void {
     const end = this.#now + duration_ms;
     for (;;) {
-      const next = Math.min(...this.#arrivals.map(({ at }) => at), ...[...this.#cores.values()].map(({ swim }) => swim.wake));
+      const next = Math.min(
+        ...this.#arrivals.map(({ at }) => at),
+        ...[...this.#cores.values()].map(({ swim }) => swim.wake),
+      );
       if (next > end) break;
       this.#now = Math.max(this.#now, next);
       const due = this.#arrivals.filter(({ at }) => at <= this.#now);
@@ -182,7 +193,11 @@ export class Transcript {
       case "contact":
         this.#step(core.id, { kind: "contacted", contact: effect.contact, by: null });
         return;
-      default:
+      case "conflict":
+      case "exchange":
+      case "load":
+      case "pinged":
+      case "round-trip":
     }
   }
 
@@ -209,7 +224,16 @@ function describe(record: GossipRecord): string {
       return `${record.kind} ${record.node} ${record.incarnation.boot}.${record.incarnation.counter} by ${record.accuser}`;
     case "probe-request":
       return `probe-request of ${record.target}`;
-    default:
+    case "probe":
+    case "ack":
+    case "nack":
+    case "introduce":
+    case "push-pull":
+    case "load":
+    case "head":
+    case "change":
+    case "pull":
+    case "chunk":
       return record.kind;
   }
 }

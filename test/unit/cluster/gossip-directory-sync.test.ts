@@ -4,7 +4,11 @@ import { World, type WorldNode } from "../../support/gossip-world.ts";
 
 const module = "cd".repeat(32) as ModuleHash;
 const named = (prefix: string, count: number) =>
-  Array.from({ length: count }, (_, i) => ({ agent: `${prefix}-${i}` as AgentName, epoch: 1, revision: 1, status: "running", module }) as const);
+  Array.from(
+    { length: count },
+    (_, i) =>
+      ({ agent: `${prefix}-${i}` as AgentName, epoch: 1, revision: 1, status: "running", module }) as const,
+  );
 
 /** How many agents of `owner` a node can locate. */
 function located(node: WorldNode, owner: WorldNode): number {
@@ -52,12 +56,20 @@ describe("the agent directory over gossip", () => {
     const owner = first(nodes);
     owner.driver.announce(named("a", 20), []);
     world.clock.advance(2_000);
-    world.network.cut([owner.host], nodes.slice(1).map((node) => node.host));
+    world.network.cut(
+      [owner.host],
+      nodes.slice(1).map((node) => node.host),
+    );
     world.clock.advance(10_000);
-    owner.driver.announce(named("b", 500), named("a", 10).map(({ agent }) => agent));
+    owner.driver.announce(
+      named("b", 500),
+      named("a", 10).map(({ agent }) => agent),
+    );
     world.clock.advance(10_000);
     world.network.heal();
-    expect(world.clock.runUntil(() => nodes.every((node) => located(node, owner) === 510), 15_000)).toBe(true);
+    expect(world.clock.runUntil(() => nodes.every((node) => located(node, owner) === 510), 15_000)).toBe(
+      true,
+    );
   });
 
   test("lost packets are made up for: all converge under 20 % loss", async () => {

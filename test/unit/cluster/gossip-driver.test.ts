@@ -99,7 +99,9 @@ describe("failures", () => {
     world.clock.advance(20_000);
     expect(world.statusAt(a, c)).toBe("failed");
     world.resume(c);
-    expect(world.clock.runUntil(() => world.statusAt(a, c) === "alive" && world.statusAt(b, c) === "alive", 5_000)).toBe(true);
+    expect(
+      world.clock.runUntil(() => world.statusAt(a, c) === "alive" && world.statusAt(b, c) === "alive", 5_000),
+    ).toBe(true);
     expect(world.events("failed").filter((event) => !event.startsWith("n3"))).toEqual([]);
   });
 
@@ -109,7 +111,11 @@ describe("failures", () => {
     await world.kill(c);
     const again = await world.start("n3", { boot: 2, seeds: ["n1"] });
     const back = (): boolean =>
-      [a, b].every((node) => node.driver.members().some((member) => member.id === again.id && member.bootEpoch === 2 && member.status === "alive"));
+      [a, b].every((node) =>
+        node.driver
+          .members()
+          .some((member) => member.id === again.id && member.bootEpoch === 2 && member.status === "alive"),
+      );
     expect(world.clock.runUntil(back, 1_000)).toBe(true);
     world.clock.advance(20_000);
     expect(world.events("failed")).toEqual([]);
@@ -119,14 +125,18 @@ describe("failures", () => {
     const world = new World(12);
     const [a, b, c] = three(await world.cluster(3));
     c.driver.leave();
-    expect(world.clock.runUntil(() => c.reports.some((report) => report.kind === "left-told"), 3_000)).toBe(true);
+    expect(world.clock.runUntil(() => c.reports.some((report) => report.kind === "left-told"), 3_000)).toBe(
+      true,
+    );
     await world.kill(c);
     world.clock.advance(20_000);
     expect(world.statusAt(a, c)).toBe("left");
     expect(world.statusAt(b, c)).toBe("left");
     expect(world.events("failed")).toEqual([]);
     await world.start("n3", { boot: 2, seeds: ["n2"] });
-    expect(world.clock.runUntil(() => world.statusAt(a, c) === "alive" && world.statusAt(b, c) === "alive", 2_000)).toBe(true);
+    expect(
+      world.clock.runUntil(() => world.statusAt(a, c) === "alive" && world.statusAt(b, c) === "alive", 2_000),
+    ).toBe(true);
   });
 
   test("a removed node is forgotten everywhere and returns only by its own restart", async () => {
@@ -135,7 +145,12 @@ describe("failures", () => {
     await world.kill(c);
     expect(world.clock.runUntil(() => world.statusAt(b, c) === "failed", 10_000)).toBe(true);
     a.driver.remove(c.id);
-    expect(world.clock.runUntil(() => world.statusAt(a, c) === undefined && world.statusAt(b, c) === undefined, 2_000)).toBe(true);
+    expect(
+      world.clock.runUntil(
+        () => world.statusAt(a, c) === undefined && world.statusAt(b, c) === undefined,
+        2_000,
+      ),
+    ).toBe(true);
     // Push-pull must not bring it back.
     world.clock.advance(120_000);
     expect(world.statusAt(a, c)).toBeUndefined();
@@ -152,11 +167,16 @@ describe("partitions", () => {
       const [left, right] = [nodes.slice(0, 2), nodes.slice(2)];
       const failed = (from: readonly WorldNode[], of: readonly WorldNode[]): boolean =>
         from.every((node) => of.every((other) => world.statusAt(node, other) === "failed"));
-      world.network.cut(left.map((node) => node.host), right.map((node) => node.host));
+      world.network.cut(
+        left.map((node) => node.host),
+        right.map((node) => node.host),
+      );
       expect(world.clock.runUntil(() => failed(left, right) && failed(right, left), 30_000)).toBe(true);
       world.clock.advance(minutes * 60_000);
       world.network.heal();
-      expect(world.clock.runUntil(() => nodes.every((node) => world.alive(node).length === 5), 15_000)).toBe(true);
+      expect(world.clock.runUntil(() => nodes.every((node) => world.alive(node).length === 5), 15_000)).toBe(
+        true,
+      );
     }
   });
 
@@ -174,7 +194,9 @@ describe("joining", () => {
     const world = new World(16);
     const first = await world.start("n1");
     const joiner = await world.start("n2", { uuid: null, seeds: ["n1"] });
-    expect(world.clock.runUntil(() => world.alive(first).length === 2 && world.alive(joiner).length === 2, 5_000)).toBe(true);
+    expect(
+      world.clock.runUntil(() => world.alive(first).length === 2 && world.alive(joiner).length === 2, 5_000),
+    ).toBe(true);
     expect(joiner.driver.uuid).toBe(first.driver.uuid);
     expect(joiner.reports.some((report) => report.kind === "adopted")).toBe(true);
   });
@@ -191,7 +213,11 @@ describe("joining", () => {
   test.each([
     ["another cluster's name", { cluster: "other" }, /in cluster "test", not in "other"/],
     ["another UUID", { uuid: "0192f0c0-0000-7000-8000-000000000002" }, /its UUID is/],
-    ["a name in use elsewhere", { host: "10.0.0.99", boot: 6 }, /node id "n2" is in use by a live node at 10\.0\.0\.2/],
+    [
+      "a name in use elsewhere",
+      { host: "10.0.0.99", boot: 6 },
+      /node id "n2" is in use by a live node at 10\.0\.0\.2/,
+    ],
     ["an old copy of a data directory", { boot: 3 }, /older than 5/],
     ["a boot epoch of the future", { boot: 2 ** 47 }, /future/],
   ])("refuses %s and says so at both ends, once a source and minute", async (_what, choices, reason) => {
@@ -218,7 +244,9 @@ describe("joining", () => {
     world.clock.advance(5_000);
     // The stream's certificate would have stopped it before; here the datagrams must.
     expect(first.driver.stats().dropped["unknown_key"]).toBeGreaterThan(0);
-    expect(first.reports.some((report) => report.kind === "refused" && report.source === stranger.host)).toBe(true);
+    expect(first.reports.some((report) => report.kind === "refused" && report.source === stranger.host)).toBe(
+      true,
+    );
   });
 });
 

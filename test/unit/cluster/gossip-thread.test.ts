@@ -11,7 +11,15 @@ import { until } from "../../support/until.ts";
 
 const uuid = "0192f0c0-0000-7000-8000-0000000000aa";
 const key = new Uint8Array(32).fill(3);
-const tags = { version: "0.1.0", region: "here", zone: "a", api: "", maxAgents: 100, weight: 1, services: [] };
+const tags = {
+  version: "0.1.0",
+  region: "here",
+  zone: "a",
+  api: "",
+  maxAgents: 100,
+  weight: 1,
+  services: [],
+};
 const running: GossipThread[] = [];
 
 interface Started {
@@ -69,7 +77,8 @@ async function start(
 }
 
 const status = (at: Started, of: Started): string | undefined => at.thread.member(of.thread.self)?.status;
-const alive = (at: Started): number => at.thread.members().filter((member) => member.status === "alive").length;
+const alive = (at: Started): number =>
+  at.thread.members().filter((member) => member.status === "alive").length;
 
 afterEach(async () => {
   await Promise.all(running.splice(0).map((thread) => thread.stop()));
@@ -86,7 +95,13 @@ describe("the gossip thread over real UDP", () => {
     expect(b.kept).toEqual([uuid]);
     expect(c.thread.uuid).toBe(uuid);
 
-    const claim = { agent: "echo" as AgentName, epoch: 1, revision: 1, status: "running", module: "ef".repeat(32) as ModuleHash } as const;
+    const claim = {
+      agent: "echo" as AgentName,
+      epoch: 1,
+      revision: 1,
+      status: "running",
+      module: "ef".repeat(32) as ModuleHash,
+    } as const;
     c.thread.announce([claim], []);
     c.thread.setLoad({ agents: 1, cpu_percent: 12, memory_bytes: 5e7, memory_percent: 3 });
     await until(() => a.thread.locate(claim.agent)?.node === "node-3");
@@ -116,7 +131,9 @@ describe("the gossip thread over real UDP", () => {
   test("a port in use is said so", async () => {
     const network = new ContactNetwork();
     const a = await start(network, "node-1", { uuid });
-    await expect(start(network, "node-2", { uuid, port: a.local.port })).rejects.toMatchObject({ code: "port_in_use" });
+    await expect(start(network, "node-2", { uuid, port: a.local.port })).rejects.toMatchObject({
+      code: "port_in_use",
+    });
   });
 
   test("tags that do not fit are refused at once", async () => {

@@ -56,12 +56,20 @@ const history = fc.array(step, { maxLength: 60 });
 /** The owners' own directories after the steps, and every change that they made. */
 function play(steps: readonly Step[]): { readonly whole: Directory; readonly changes: Made[] } {
   const whole = new Directory();
-  const boots = new Map([[a, 1], [b, 1]]);
+  const boots = new Map([
+    [a, 1],
+    [b, 1],
+  ]);
   const changes: Made[] = [];
   for (const { owner, agent: name, epoch, remove, restart } of steps) {
     if (restart) boots.set(owner, (boots.get(owner) ?? 0) + 1);
     const boot = boots.get(owner) ?? 1;
-    const made = whole.announce(owner, boot, remove ? [] : [claimOf(name, epoch)], remove ? [agent(name)] : []);
+    const made = whole.announce(
+      owner,
+      boot,
+      remove ? [] : [claimOf(name, epoch)],
+      remove ? [agent(name)] : [],
+    );
     changes.push(...made.map((change) => ({ owner, boot, change })));
   }
   return { whole, changes };
@@ -177,7 +185,12 @@ describe("the directory", () => {
 
   test("10,000 agents travel in chunks, and later a single change as one", () => {
     const owner = new Directory();
-    owner.announce(a, 1, Array.from({ length: 10_000 }, (_, i) => claimOf(i)), []);
+    owner.announce(
+      a,
+      1,
+      Array.from({ length: 10_000 }, (_, i) => claimOf(i)),
+      [],
+    );
     const chunks = owner.chunksSince(a, 1, 0, 100);
     expect(chunks).toHaveLength(20);
     const copy = new Directory();
@@ -194,7 +207,12 @@ describe("the directory", () => {
   test("whoever is behind more removals than are kept gets the whole list, and loses what is gone", () => {
     const owner = new Directory();
     const names = Array.from({ length: removalsLimit + 100 }, (_, i) => i);
-    owner.announce(a, 1, names.map((name) => claimOf(name)), []);
+    owner.announce(
+      a,
+      1,
+      names.map((name) => claimOf(name)),
+      [],
+    );
     const copy = new Directory();
     mergeInto(copy, owner);
     owner.announce(a, 1, [], names.slice(1).map(agent));

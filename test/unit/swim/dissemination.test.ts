@@ -8,18 +8,23 @@ describe("news waiting to be sent", () => {
   test("never exceeds the byte budget, and each piece is sent exactly as often as allowed", () => {
     const pieces = fc.array(fc.integer({ min: 16, max: 300 }), { minLength: 1, maxLength: 30 });
     fc.assert(
-      fc.property(pieces, fc.integer({ min: 300, max: 1_300 }), fc.integer({ min: 1, max: 8 }), (sizes, budget, limit) => {
-        const rumors = new Rumors();
-        for (const [i, size] of sizes.entries()) rumors.add(`${i}`, "membership", bytes(size, i));
-        const sent = new Map<number, number>();
-        while (rumors.size > 0) {
-          const taken = rumors.take(budget, limit);
-          expect(taken.reduce((sum, one) => sum + one.length, 0)).toBeLessThanOrEqual(budget);
-          expect(taken.length).toBeGreaterThan(0);
-          for (const [mark] of taken) sent.set(mark ?? -1, (sent.get(mark ?? -1) ?? 0) + 1);
-        }
-        expect([...sent.values()]).toEqual(sizes.map(() => limit));
-      }),
+      fc.property(
+        pieces,
+        fc.integer({ min: 300, max: 1_300 }),
+        fc.integer({ min: 1, max: 8 }),
+        (sizes, budget, limit) => {
+          const rumors = new Rumors();
+          for (const [i, size] of sizes.entries()) rumors.add(`${i}`, "membership", bytes(size, i));
+          const sent = new Map<number, number>();
+          while (rumors.size > 0) {
+            const taken = rumors.take(budget, limit);
+            expect(taken.reduce((sum, one) => sum + one.length, 0)).toBeLessThanOrEqual(budget);
+            expect(taken.length).toBeGreaterThan(0);
+            for (const [mark] of taken) sent.set(mark ?? -1, (sent.get(mark ?? -1) ?? 0) + 1);
+          }
+          expect([...sent.values()]).toEqual(sizes.map(() => limit));
+        },
+      ),
       { numRuns: 100 },
     );
   });

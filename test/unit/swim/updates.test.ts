@@ -21,7 +21,12 @@ const alive = (name: string, incarnation: Incarnation): GossipRecord => ({
   address: addressOf(name),
   tags,
 });
-const accuse = (kind: "suspect" | "failed", name: string, incarnation: Incarnation, accuser = "b"): GossipRecord => ({
+const accuse = (
+  kind: "suspect" | "failed",
+  name: string,
+  incarnation: Incarnation,
+  accuser = "b",
+): GossipRecord => ({
   kind,
   node: id(name),
   incarnation,
@@ -34,7 +39,14 @@ class Bench {
   now = 0;
 
   constructor() {
-    const options = { self: id("a"), boot: 1, address: addressOf("a"), tags, timing: timingOf("lan"), seed: 1 };
+    const options = {
+      self: id("a"),
+      boot: 1,
+      address: addressOf("a"),
+      tags,
+      timing: timingOf("lan"),
+      seed: 1,
+    };
     this.swim = new Swim({ ...options, payloadLimit_bytes: 1_280, reserved_bytes: 0 }, 0);
     this.swim.setBootCeiling(1_000_000);
     this.swim.step({ kind: "enter" }, 0);
@@ -43,7 +55,13 @@ class Bench {
   }
 
   hear(from: string, ...records: GossipRecord[]): readonly SwimEffect[] {
-    const input = { kind: "packet", from: id(from), boot: this.bootOf(from), address: addressOf(from), records } as const;
+    const input = {
+      kind: "packet",
+      from: id(from),
+      boot: this.bootOf(from),
+      address: addressOf(from),
+      records,
+    } as const;
     return this.swim.step(input, this.now);
   }
 
@@ -95,7 +113,11 @@ describe("poisoned values are refused, counted, and change nothing", () => {
     ["an accusation of a life never announced", "poisoned", accuse("failed", "c", at(6, 0))],
     ["a boot epoch of the future", "poisoned", alive("c", at(1_000_001, 0))],
     ["a new life with a used-up counter", "poisoned", alive("c", at(6, counterLimit - 1))],
-    ["another address in the same life", "poisoned", { ...alive("c", at(5, 4)), address: addressOf("z") } as GossipRecord],
+    [
+      "another address in the same life",
+      "poisoned",
+      { ...alive("c", at(5, 4)), address: addressOf("z") } as GossipRecord,
+    ],
     ["an accuser that nobody knows", "unknown_accuser", accuse("suspect", "c", at(5, 3), "z")],
     ["an old word", "stale", alive("c", at(4, 9))],
     ["an old accusation", "stale", accuse("failed", "c", at(5, 2))],
@@ -110,7 +132,8 @@ describe("poisoned values are refused, counted, and change nothing", () => {
     const bench = new Bench();
     bench.hear("b", alive("d", at(1_000_001, 0)));
     expect(bench.state("d")).toBe("unknown");
-    for (let i = 0; i < membersLimit; i++) bench.hear("b", { ...alive("d", at(1, 0)), node: id(`node-${i}`) } as GossipRecord);
+    for (let i = 0; i < membersLimit; i++)
+      bench.hear("b", { ...alive("d", at(1, 0)), node: id(`node-${i}`) } as GossipRecord);
     expect([...bench.swim.members]).toHaveLength(membersLimit);
     expect(bench.refused("too_many_members")).toBe(3);
   });
@@ -133,7 +156,11 @@ describe("a node that hears of itself", () => {
     const bench = new Bench();
     const effects = bench.hear("b", accuse("suspect", "a", at(1, 0)));
     expect(bench.state("a")).toBe("alive 1.1");
-    expect(bench.sentTo("b", effects).some((record) => record.kind === "alive" && record.incarnation.counter === 1)).toBe(true);
+    expect(
+      bench
+        .sentTo("b", effects)
+        .some((record) => record.kind === "alive" && record.incarnation.counter === 1),
+    ).toBe(true);
     expect(bench.swim.localHealth).toBe(1);
   });
 
@@ -183,7 +210,12 @@ describe("a stale word of a member about itself", () => {
 });
 
 describe("push-pull", () => {
-  const row = (name: string, status: "alive" | "failed" | "left", incarnation: Incarnation, age_ms = 0): GossipRecord => ({
+  const row = (
+    name: string,
+    status: "alive" | "failed" | "left",
+    incarnation: Incarnation,
+    age_ms = 0,
+  ): GossipRecord => ({
     ...(alive(name, incarnation) as Extract<GossipRecord, { kind: "alive" }>),
     kind: "member",
     status,
@@ -201,8 +233,17 @@ describe("push-pull", () => {
   test("shows a newcomer who failed before it came, with the age, but nobody gone for long", () => {
     const bench = new Bench();
     bench.now = 10_000;
-    bench.hear("b", row("d", "failed", at(1, 0), 5_000), row("e", "failed", at(1, 0), 25 * 3_600_000), row("f", "left", at(1, 0), 11 * 60_000));
-    expect([bench.state("d"), bench.state("e"), bench.state("f")]).toEqual(["failed 1.0", "unknown", "unknown"]);
+    bench.hear(
+      "b",
+      row("d", "failed", at(1, 0), 5_000),
+      row("e", "failed", at(1, 0), 25 * 3_600_000),
+      row("f", "left", at(1, 0), 11 * 60_000),
+    );
+    expect([bench.state("d"), bench.state("e"), bench.state("f")]).toEqual([
+      "failed 1.0",
+      "unknown",
+      "unknown",
+    ]);
     expect(bench.swim.member(id("d"))?.since).toBe(5_000);
   });
 

@@ -51,9 +51,12 @@ const chunk = fc
     boot: u48,
     from: fc.integer({ min: 0, max: 2 ** 40 }),
     full: fc.boolean(),
-    changes: fc.array(fc.record({ agent: agentName, claim: fc.option(claim), step: fc.integer({ min: 1, max: 1000 }) }), {
-      maxLength: 20,
-    }),
+    changes: fc.array(
+      fc.record({ agent: agentName, claim: fc.option(claim), step: fc.integer({ min: 1, max: 1000 }) }),
+      {
+        maxLength: 20,
+      },
+    ),
   })
   .map(({ changes, from, ...rest }) => {
     let sequence = from;

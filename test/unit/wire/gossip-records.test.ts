@@ -4,8 +4,19 @@ import type { AgentName, ModuleHash, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { WireError } from "../../../src/wire/cursor.ts";
 import { chunkChanges, type DirectoryChange } from "../../../src/wire/gossip-directory.ts";
-import { decodeHello, decodeHelloAnswer, encodeHello, encodeHelloAnswer } from "../../../src/wire/gossip-hello.ts";
-import { decodeRecords, encodeRecord, encodeRecords, frameLimit_bytes, gossipVersion } from "../../../src/wire/gossip-records.ts";
+import {
+  decodeHello,
+  decodeHelloAnswer,
+  encodeHello,
+  encodeHelloAnswer,
+} from "../../../src/wire/gossip-hello.ts";
+import {
+  decodeRecords,
+  encodeRecord,
+  encodeRecords,
+  frameLimit_bytes,
+  gossipVersion,
+} from "../../../src/wire/gossip-records.ts";
 import { encodeTags, tagsLimit_bytes } from "../../../src/wire/gossip-tags.ts";
 import { isIpAddress } from "../../../src/wire/gossip-values.ts";
 import { gossipRecord, nodeId, tags } from "./gossip-arbitraries.ts";
@@ -92,7 +103,10 @@ describe("fuzzed packets", () => {
     const packets = good.map((records) => encodeRecords(records));
     let accepted = 0;
     for (let run = 0; run < runs; run++) {
-      const bytes = (prng.pick(packets) ?? new Uint8Array()).slice(0, prng.chance(0.3) ? prng.below(200) : undefined);
+      const bytes = (prng.pick(packets) ?? new Uint8Array()).slice(
+        0,
+        prng.chance(0.3) ? prng.below(200) : undefined,
+      );
       if (prng.chance(0.1)) for (let i = 1; i < bytes.length; i++) bytes[i] = prng.below(256);
       for (let flips = prng.below(4); flips > 0 && bytes.length > 0; flips--) {
         const at = prng.below(bytes.length);
@@ -132,7 +146,7 @@ describe("hello and answer", () => {
         expect(decodeHelloAnswer(encodeHelloAnswer(value))).toEqual(value);
       }),
     );
-    const refusal = { kind: "refusal", code: "name_taken", detail: "it is \"taken\"" } as const;
+    const refusal = { kind: "refusal", code: "name_taken", detail: 'it is "taken"' } as const;
     expect(decodeHelloAnswer(encodeHelloAnswer(refusal))).toEqual(refusal);
   });
 
@@ -147,7 +161,9 @@ describe("hello and answer", () => {
   });
 
   test("a refusal's text cannot carry control characters to a terminal", () => {
-    const answer = decodeHelloAnswer(encodeHelloAnswer({ kind: "refusal", code: "version", detail: "a\u001b[31mb" }));
+    const answer = decodeHelloAnswer(
+      encodeHelloAnswer({ kind: "refusal", code: "version", detail: "a\u001b[31mb" }),
+    );
     expect(answer.kind === "refusal" && answer.detail).toBe("a?[31mb");
   });
 });
@@ -159,9 +175,18 @@ describe("tags", () => {
         expect(encodeTags(value).length).toBeLessThanOrEqual(tagsLimit_bytes);
       }),
     );
-    const large = { version: "1", region: "r".repeat(255), zone: "z".repeat(255), api: "", maxAgents: 1, weight: 1 };
+    const large = {
+      version: "1",
+      region: "r".repeat(255),
+      zone: "z".repeat(255),
+      api: "",
+      maxAgents: 1,
+      weight: 1,
+    };
     expect(() => encodeTags({ ...large, services: ["one", "two"] })).toThrow(/at most 512/);
-    expect(() => encodeTags({ ...large, zone: "z", weight: Number.NaN, services: [] })).toThrow(/out of range/);
+    expect(() => encodeTags({ ...large, zone: "z", weight: Number.NaN, services: [] })).toThrow(
+      /out of range/,
+    );
   });
 
   test.each([
