@@ -66,7 +66,7 @@ export class EventsClient {
   ): Promise<ReadableStream<Uint8Array>> {
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (after !== undefined) headers["last-event-id"] = String(after);
-    const query = { types: types?.join(",") };
+    const query = { types: types === undefined || types.length === 0 ? undefined : types.join(",") };
     const timer = setTimeout(abandon, this.#transport.requestTimeout_ms);
     try {
       const response = await this.#transport.open({ method: "GET", path: "/api/v1/events", query, headers }, signal);

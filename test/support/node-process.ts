@@ -82,6 +82,8 @@ export interface NodeOptions {
   readonly dataDir?: string;
   readonly join?: readonly TestNodeProcess[];
   readonly keyFile?: string;
+  /** Free ones unless given. */
+  readonly apiPort?: number;
   readonly flags?: readonly string[];
 }
 
@@ -105,7 +107,11 @@ export class TestNodeProcess {
 
   /** Prepares without starting. */
   static async prepare(options: NodeOptions): Promise<TestNodeProcess> {
-    return new TestNodeProcess(options, [await freePort(), await freePort(), await freePort()]);
+    return new TestNodeProcess(options, [
+      await freePort(),
+      options.apiPort ?? (await freePort()),
+      await freePort(),
+    ]);
   }
 
   static async start(options: NodeOptions): Promise<TestNodeProcess> {
