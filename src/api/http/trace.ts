@@ -15,7 +15,8 @@ const requestId = /^[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}$/;
 const parent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const zeroTrace = "0".repeat(32);
 const zeroSpan = "0".repeat(16);
-const pool_bytes = 2_400;
+const pool_bytes = 4_096;
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 export class RequestIds {
   readonly #entropy: Entropy;
@@ -27,7 +28,7 @@ export class RequestIds {
   }
 
   requestId(given: string | null): string {
-    return given !== null && requestId.test(given) ? given : this.#hex(32);
+    return given !== null && requestId.test(given) ? given : this.#hex(16);
   }
 
   trace(given: string | null): TraceContext {
@@ -39,12 +40,18 @@ export class RequestIds {
   /** Random hexadecimal digits, drawn from a pool so that a request costs no call to the system. */
   #hex(digits: number): string {
     if (this.#at + digits > this.#pool.length) {
-      this.#pool = Array.from(this.#entropy.bytes(pool_bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      this.#pool = hexOf(this.#entropy.bytes(pool_bytes));
       this.#at = 0;
     }
     this.#at += digits;
     return this.#pool.slice(this.#at - digits, this.#at);
   }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  const pairs: string[] = [];
+  for (let i = 0; i < bytes.length; i++) pairs.push(hex[bytes[i] as number] as string);
+  return pairs.join("");
 }
 
 /** The caller's trace, or null when the header is not one. Versions above 00 may carry more parts, 00 may not. */
