@@ -1,9 +1,10 @@
 /**
  * Reads one function's instructions once, checks every index against the guest's own spaces (so
- * that no guest reaches what the rewriter adds), and notes what has to change. Fuel is summed for
- * each basic block: a run of instructions that is entered at its top and left only at its end.
+ * that no guest reaches what the rewriter adds), and notes what has to change. What each
+ * instruction costs goes to fuel-blocks.ts.
  */
-import { present, unreachable } from "../base/assert.ts";
+import { unreachable } from "../base/assert.ts";
+import { FuelBlocks } from "./fuel-blocks.ts";
 import { fuelPrices, moduleLimits } from "./limits.ts";
 import { ModuleReader } from "./module-reader.ts";
 import { nanPatchOf, nanPatchOfVector } from "./nan-patches.ts";
@@ -30,12 +31,7 @@ export class BodyScanner {
   readonly #canonicalNans: boolean;
   #reader: ModuleReader;
   #index = 0;
-  /** Blocks that are open: opcode, and 1 when the block was entered by reachable code. */
-  readonly #blocks: number[] = [];
-  /** Patch of the open basic block, -1 between two. */
-  #open = -1;
-  #live = true;
-  #entry_fuel = 0;
+  readonly #fuel = new FuelBlocks(this.patches);
 
   constructor(
     module: ParsedModule,
@@ -54,9 +50,6 @@ export class BodyScanner {
     this.#reader = reader;
     this.#index = index;
     this.patches.clear();
-    this.#blocks.length = 0;
-    this.#open = -1;
-    this.#live = true;
     this.calls = false;
     this.usesBulk = false;
     this.#readLocals();
@@ -65,10 +58,11 @@ export class BodyScanner {
       const at = reader.offset;
       const opcode = reader.u8();
       if (opcode === op.end) {
-        if (this.#blocks.length === 0) break;
-        this.#end();
+        if (this.#fuel.depth === 0) break;
+        this.#fuel.end();
       } else if (opcode === op.else) {
-        this.#else(at);
+        if (!this.#fuel.inThen) malformed("else without if", at);
+        this.#fuel.else();
       } else {
         this.#instruction(at, opcode);
       }
@@ -87,16 +81,17 @@ export class BodyScanner {
       }
       readValueType(reader);
     }
-    this.#entry_fuel = Math.floor(this.locals / fuelPrices.localsPerUnit);
+    this.#fuel.begin(this.locals);
   }
 
   #instruction(at: number, opcode: number): void {
-    this.#charge(at, 1);
+    // A trap ends the call, so what it costs makes no difference.
+    if (opcode !== op.unreachable) this.#fuel.add(at, 1);
     const immediate = immediateOf(opcode);
     if (immediate === null) this.#refuse(0, opcode, at);
     switch (immediate) {
       case "none":
-        if (opcode === op.unreachable) this.#leave();
+        if (opcode === op.unreachable) this.#fuel.stop();
         else if (opcode === op.return) this.#return(at);
         else if (this.#canonicalNans) this.#canonicalize(nanPatchOf(opcode));
         break;
@@ -105,8 +100,7 @@ export class BodyScanner {
         break;
       case "label":
         this.#label();
-        this.#open = -1;
-        if (opcode === op.br) this.#leave();
+        if (opcode === op.br) this.#fuel.stop();
         break;
       case "labels":
         this.#labels();
@@ -224,46 +218,29 @@ export class BodyScanner {
       this.#reader.offset = at;
       readValueType(this.#reader);
     }
-    if (this.#blocks.length / 2 >= moduleLimits.nesting) {
+    if (this.#fuel.depth >= moduleLimits.nesting) {
       refuse(
         `function ${this.#index} nests more than ${moduleLimits.nesting} blocks (offset ${at}); split it`,
       );
     }
-    this.#blocks.push(opcode, this.#live ? 1 : 0);
-    // A loop's head and both arms of an `if` are entered from elsewhere; a block's top only from above.
-    if (opcode !== op.block) this.#open = -1;
-  }
-
-  #end(): void {
-    const live = present(this.#blocks.pop(), "the block's liveness") === 1;
-    const opcode = this.#blocks.pop();
-    // After a loop the code goes on only by falling through, so its basic block does too.
-    if (opcode === op.loop) return;
-    this.#live = live;
-    this.#open = -1;
-  }
-
-  #else(at: number): void {
-    const top = this.#blocks.length - 2;
-    if (top < 0 || this.#blocks[top] !== op.if) malformed("else without if", at);
-    this.#blocks[top] = op.else;
-    this.#live = this.#blocks[top + 1] === 1;
-    this.#open = -1;
+    this.#fuel.enter(opcode);
   }
 
   #label(): void {
-    this.#check(this.#reader.u32(), this.#blocks.length / 2 + 1, "label");
+    const label = this.#reader.u32();
+    this.#check(label, this.#fuel.depth + 1, "label");
+    this.#fuel.branch(label);
   }
 
   #labels(): void {
     const count = this.#reader.count("branch targets", moduleLimits.branchTargets);
     for (let i = 0; i <= count; i++) this.#label();
-    this.#leave();
+    this.#fuel.stop();
   }
 
   #return(at: number): void {
-    this.patches.add(at, 1, patchKinds.return, this.#blocks.length / 2);
-    this.#leave();
+    this.patches.add(at, 1, patchKinds.return, this.#fuel.depth);
+    this.#fuel.return();
   }
 
   #function(at: number, opcode: number): void {
@@ -276,7 +253,7 @@ export class BodyScanner {
       if (imported) this.patches.add(start, this.#reader.offset - start, patchKinds.reference, index);
       return;
     }
-    if (imported) this.#charge(at, fuelPrices.hostCall);
+    if (imported) this.#fuel.add(at, fuelPrices.hostCall);
     if (opcode === op.returnCall) return this.#tail(at);
     if (!imported) this.calls = true;
   }
@@ -291,7 +268,7 @@ export class BodyScanner {
   #tail(at: number): void {
     this.calls = true;
     this.patches.add(at, 0, patchKinds.tail, 0);
-    this.#leave();
+    this.#fuel.return();
   }
 
   #memory(): void {
@@ -314,22 +291,6 @@ export class BodyScanner {
   #feedsFloat(): boolean {
     const next = this.#module.bytes[this.#reader.offset] ?? 0;
     return nanPatchOf(next) !== null || (next >= op.f32Eq && next <= 0x66);
-  }
-
-  /** Adds to the open basic block, or opens one here; unreachable code costs nothing. */
-  #charge(at: number, fuel: number): void {
-    if (!this.#live) return;
-    if (this.#open < 0) {
-      this.#open = this.patches.add(at, 0, patchKinds.charge, this.#entry_fuel);
-      this.#entry_fuel = 0;
-    }
-    this.patches.addValue(this.#open, fuel);
-  }
-
-  /** Control does not go on to the next instruction. */
-  #leave(): void {
-    this.#live = false;
-    this.#open = -1;
   }
 
   #check(index: number, count: number, what: string): void {
