@@ -2,6 +2,7 @@
  * The host's side of one agent's calls: gathers what a handler does (sends, state writes, timers) so
  * that all of it can be kept when the call returned, or undone when it trapped.
  */
+import type { AgentName } from "../base/ids.ts";
 import { ConversationGuard } from "../messaging/conversation-guard.ts";
 import { fastReceiver, latin1Bytes } from "../messaging/fast-ascii.ts";
 import { messageRefusal } from "../messaging/message-rules.ts";
@@ -11,10 +12,10 @@ import type { HostFunctions } from "../wasm/host.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { AgentState, StateWrite } from "./agent-state.ts";
 import type { AgentTimers, TimerChange } from "./agent-timers.ts";
-import type { AgentWorld, Outgoing } from "./agent-world.ts";
+import type { Outgoing } from "./agent-face.ts";
+import type { AgentWorld } from "./agent-world.ts";
 import { abiErrors, sendsPerCall, sendsPerCall_bytes } from "./host-calls.ts";
 import { LogLimit } from "./log-limit.ts";
-import type { HostedAgent } from "./hosted-agent.ts";
 
 const levels = ["debug", "info", "warn", "error"] as const;
 const lenientUtf8 = new TextDecoder();
@@ -30,7 +31,7 @@ const noSends: readonly Outgoing[] = [];
 
 export class AgentCalls implements HostFunctions {
   readonly #world: AgentWorld;
-  readonly #agent: HostedAgent;
+  readonly #agent: AgentName;
   readonly #state: AgentState;
   readonly #timers: AgentTimers;
   readonly #guard: ConversationGuard;
@@ -43,7 +44,7 @@ export class AgentCalls implements HostFunctions {
 
   constructor(
     world: AgentWorld,
-    agent: HostedAgent,
+    agent: AgentName,
     parts: { readonly state: AgentState; readonly timers: AgentTimers; readonly guard: ConversationGuard },
   ) {
     this.#world = world;
@@ -51,7 +52,7 @@ export class AgentCalls implements HostFunctions {
     this.#state = parts.state;
     this.#timers = parts.timers;
     this.#guard = parts.guard;
-    this.#sender = latin1Bytes(agent.name);
+    this.#sender = latin1Bytes(agent);
   }
 
   /** A call begins; `trace` is the handled message's trace context. */
@@ -94,7 +95,7 @@ export class AgentCalls implements HostFunctions {
     if (!this.#logLimit.admit(clock.now_ms())) return;
     const at_ms = clock.wall_ms();
     const dropped = this.#logLimit.takeDropped();
-    const agent = this.#agent.name;
+    const agent = this.#agent;
     if (dropped > 0) {
       const left = `${dropped} lines left out: more than 200 a second`;
       this.#world.event({ kind: "log", agent, level: "warn", text: left, at_ms });

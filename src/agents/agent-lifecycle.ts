@@ -103,8 +103,10 @@ export class AgentLifecycle {
   }
 
   /** Forgets what the agent has in memory and takes it from the store again. */
-  recover(agent: HostedAgent): void {
+  recover(name: AgentName): void {
     const { store, clock, agents, world, mail } = this.#parts;
+    const agent = agents.get(name);
+    if (agent === undefined) return;
     agent.unload();
     agent.leaving = true;
     const attempt = (): void => {

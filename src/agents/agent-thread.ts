@@ -16,10 +16,11 @@ import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentStatus } from "../wire/agent-spec.ts";
 import { AgentLifecycle } from "./agent-lifecycle.ts";
 import { ThreadTimers } from "./agent-timers.ts";
-import type { AgentWorld, Outgoing } from "./agent-world.ts";
+import type { AgentFace, Outgoing } from "./agent-face.ts";
+import type { AgentWorld } from "./agent-world.ts";
 import { CommitQueue, type CommitEntry } from "./commit-queue.ts";
 import type { HandlerSource } from "./handler.ts";
-import { HostedAgent } from "./hosted-agent.ts";
+import type { HostedAgent } from "./hosted-agent.ts";
 import { ThreadCounters } from "./thread-counters.ts";
 import { ThreadMail } from "./thread-mail.ts";
 import type { AgentEvent, AgentThreadStats, FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
@@ -53,10 +54,10 @@ export class AgentThread implements AgentWorld {
   readonly counters = new ThreadCounters();
   readonly #options: AgentThreadOptions;
   readonly #agents = new Map<string, HostedAgent>();
-  readonly #scheduler = new Scheduler<HostedAgent>();
+  readonly #scheduler = new Scheduler<AgentFace>();
   readonly #mail: ThreadMail;
   readonly #lifecycle: AgentLifecycle;
-  readonly #timers: ThreadTimers<HostedAgent>;
+  readonly #timers: ThreadTimers<AgentFace>;
   #events: AgentEvent[] = [];
   #logLines = 0;
   #logLinesLeftOut = 0;
@@ -142,7 +143,7 @@ export class AgentThread implements AgentWorld {
     }
   }
 
-  find(receiver: string): HostedAgent | undefined {
+  find(receiver: string): AgentFace | undefined {
     return this.#mail.find(receiver);
   }
 
@@ -150,11 +151,11 @@ export class AgentThread implements AgentWorld {
     this.#mail.release(outgoing, committed, now_ms);
   }
 
-  deadLetter(agent: HostedAgent, reason: string, detail: string, message: Uint8Array): void {
+  deadLetter(agent: AgentFace, reason: string, detail: string, message: Uint8Array): void {
     this.#mail.deadLetter(agent, reason, detail, message);
   }
 
-  setTimer(agent: HostedAgent, id: number, due_ms: number): void {
+  setTimer(agent: AgentFace, id: number, due_ms: number): void {
     this.#timers.add(agent, id, due_ms);
   }
 
@@ -166,7 +167,7 @@ export class AgentThread implements AgentWorld {
     this.#events.push(event);
   }
 
-  wake(agent: HostedAgent): void {
+  wake(agent: AgentFace): void {
     this.#scheduler.wake(agent);
     this.#kick();
   }
@@ -218,7 +219,7 @@ export class AgentThread implements AgentWorld {
   #commitFailed(entries: readonly CommitEntry[], reason: string): void {
     this.#storageReason = reason;
     this.#options.post({ kind: "storage", reason });
-    for (const agent of this.#mail.failed(entries)) this.#lifecycle.recover(agent);
+    for (const { name } of this.#mail.failed(entries)) this.#lifecycle.recover(name);
     this.#post();
   }
 

@@ -5,7 +5,7 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
-import { SerialWork } from "../base/serial-work.ts";
+import { SerialWork } from "./serial-work.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { fastReceiver } from "../messaging/fast-ascii.ts";
 import type { LocalDelivery } from "../messaging/router.ts";

@@ -8,8 +8,7 @@ import { reasonOf } from "../base/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { HandledRecord, JournalRecord } from "../wire/journal-record.ts";
-import type { Outgoing } from "./agent-world.ts";
-import type { HostedAgent } from "./hosted-agent.ts";
+import type { AgentFace, Outgoing } from "./agent-face.ts";
 
 /** Entries and bytes that may gather behind a commit under way; beyond it durable agents wait. */
 const gatherLimit_entries = 4_096;
@@ -26,14 +25,14 @@ export type CommitEntry =
   /** `ticket` is main's, or 0 when an agent of this thread sent it. */
   | {
       readonly kind: "accepted";
-      readonly agent: HostedAgent;
+      readonly agent: AgentFace;
       readonly message: Uint8Array;
       readonly ticket: number;
     }
   /** A handled message or timer of a durable agent. */
   | {
       readonly kind: "handled";
-      readonly agent: HostedAgent;
+      readonly agent: AgentFace;
       readonly record: HandledRecord;
       readonly also: readonly JournalRecord[];
       readonly sends: readonly Outgoing[];

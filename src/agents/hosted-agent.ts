@@ -13,7 +13,6 @@ import { latin1 } from "../messaging/fast-ascii.ts";
 import { Inbox, type Mail } from "../messaging/inbox.ts";
 import { traceOf } from "../messaging/outgoing-message.ts";
 import { RecentIds } from "../messaging/recent-ids.ts";
-import type { Runnable } from "../messaging/scheduler.ts";
 import type { RecoveredAgent } from "../store/store.ts";
 import { AgentTrap } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
@@ -29,7 +28,8 @@ import {
 import { AgentCalls, type CallEffects } from "./agent-calls.ts";
 import { AgentState } from "./agent-state.ts";
 import { AgentTimers } from "./agent-timers.ts";
-import type { AgentWorld, Outgoing } from "./agent-world.ts";
+import type { AgentFace, Outgoing } from "./agent-face.ts";
+import type { AgentWorld } from "./agent-world.ts";
 import type { Handler } from "./handler.ts";
 import { RestartWindow } from "./restart-window.ts";
 
@@ -42,7 +42,7 @@ const unset = "00000000-0000-0000-0000-000000000000" as MessageId;
 const noEffects: CallEffects = { sends: [], state: [], timers: [] };
 const noRecords: readonly JournalRecord[] = [];
 
-export class HostedAgent implements Runnable {
+export class HostedAgent implements AgentFace {
   scheduled = false;
   deficit = 0;
   era = 0;
@@ -53,20 +53,16 @@ export class HostedAgent implements Runnable {
   readonly timers = new AgentTimers();
   readonly calls: AgentCalls;
   recent: RecentIds;
-  /** Its entries in the commit queue. */
   uncommitted = 0;
-  /** Its state and mail are loaded. */
   ready = false;
   suspended = false;
   /** Being replaced: nothing runs, mail is taken. */
   paused = false;
-  /** Being stopped or recovered: nothing runs, no mail is taken. */
   leaving = false;
   failure: string | undefined;
   handled = 0;
   traps = 0;
   restarts = 0;
-  /** Mail from agents of this thread whose acceptance failed; taken again after recovery. */
   readonly returned: Uint8Array[] = [];
   readonly #world: AgentWorld;
   readonly #guard = new ConversationGuard();
@@ -86,7 +82,7 @@ export class HostedAgent implements Runnable {
     this.inbox = new Inbox({ messages: spec.limits.inbox_messages, bytes: spec.limits.inbox_bytes });
     this.recent = new RecentIds(this.durable ? recentDurable : recentVolatile);
     const { state, timers } = this;
-    this.calls = new AgentCalls(world, this, { state, timers, guard: this.#guard });
+    this.calls = new AgentCalls(world, this.name, { state, timers, guard: this.#guard });
   }
 
   get weight(): number {

@@ -4,7 +4,7 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
-import { SerialWork } from "../base/serial-work.ts";
+import { SerialWork } from "./serial-work.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
 import type { Store, StoredAgent } from "../store/store.ts";

@@ -55,28 +55,21 @@ export interface NodeAgents {
 export async function startNodeAgents(options: NodeAgentsOptions): Promise<NodeAgents> {
   const { clock, store, membership, peers } = options;
   const preparer = createPreparer({ clock });
-  let threads: AgentThreads | undefined;
-  const running = (): AgentThreads => {
-    if (threads === undefined) throw new CaxtonError("unavailable", "The agent threads are being started");
-    return threads;
-  };
+  const hosting: { threads: AgentThreads | undefined } = { threads: undefined };
   const local: LocalAgents = new LocalAgents({
     store,
     membership,
-    threads: running,
+    threads: () => {
+      if (hosting.threads === undefined) throw new CaxtonError("unavailable", "The agent threads are being started");
+      return hosting.threads;
+    },
     modules: () => modules,
     maxAgents: options.maxAgents,
     event: options.event,
     failed: options.failed,
   });
-  const modules = new ModuleShelf({
-    store,
-    preparer,
-    membership,
-    peers,
-    inUse: (hash) => local.usesModule(hash),
-  });
-  threads = await AgentThreads.start({
+  const modules = new ModuleShelf({ store, preparer, membership, peers, inUse: (hash) => local.usesModule(hash) });
+  const threads = await AgentThreads.start({
     node: membership.self,
     threads: options.threads,
     seed: options.seed,
@@ -92,12 +85,12 @@ export async function startNodeAgents(options: NodeAgentsOptions): Promise<NodeA
       options.threadLost(thread, agents, reason);
     },
   });
+  hosting.threads = threads;
   const ownership = new DirectoryOwnership(membership, new Prng(options.seed));
   const answers = new AgentPeers({ peers, local, modules });
   const cluster = new ClusterAgents({ membership, peers, clock, local, modules, ownership });
-  const started = threads;
   return {
-    threads: started,
+    threads,
     local,
     cluster,
     ownership,
@@ -105,7 +98,7 @@ export async function startNodeAgents(options: NodeAgentsOptions): Promise<NodeA
     close: async (deadline_ms) => {
       local.close();
       answers.close();
-      await started.shutdown(deadline_ms);
+      await threads.shutdown(deadline_ms);
       await preparer.close();
     },
   };

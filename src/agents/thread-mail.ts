@@ -17,9 +17,8 @@ import {
 } from "../messaging/message-batch.ts";
 import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Outgoing } from "./agent-world.ts";
+import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { CommitEntry, CommitQueue } from "./commit-queue.ts";
-import type { HostedAgent } from "./hosted-agent.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
 
 /** The byte of `exactly_once` in `deliveries`. */
@@ -28,10 +27,10 @@ const exactlyOnce = 2;
 export interface ThreadMailOptions {
   readonly node: NodeId;
   readonly clock: Clock;
-  readonly agents: ReadonlyMap<string, HostedAgent>;
+  readonly agents: ReadonlyMap<string, AgentFace>;
   readonly window: OutgoingWindow;
   readonly commits: () => CommitQueue;
-  readonly wake: (agent: HostedAgent) => void;
+  readonly wake: (agent: AgentFace) => void;
   readonly event: (event: AgentEvent) => void;
 }
 
@@ -51,7 +50,7 @@ export class ThreadMail {
   }
 
   /** The agent that takes mail for `receiver` on this thread at present. */
-  find(receiver: string): HostedAgent | undefined {
+  find(receiver: string): AgentFace | undefined {
     if (this.#options.window.isUnderWay(receiver)) return undefined;
     const agent = this.#lookup(receiver);
     return agent !== undefined && agent.ready && !agent.leaving && agent.failure === undefined
@@ -97,7 +96,7 @@ export class ThreadMail {
     }
   }
 
-  deadLetter(agent: HostedAgent, reason: string, detail: string, message: Uint8Array): void {
+  deadLetter(agent: AgentFace, reason: string, detail: string, message: Uint8Array): void {
     const at_ms = this.#options.clock.wall_ms();
     this.#options.commits().note({ kind: "dead", reason, detail, at_ms, message });
     this.#options.event({ kind: "dead_letter", agent: agent.name, reason, at_ms });
@@ -116,8 +115,8 @@ export class ThreadMail {
   }
 
   /** A commit failed: nothing of it leaves. Returns the agents whose memory is ahead of the store. */
-  failed(entries: readonly CommitEntry[]): ReadonlySet<HostedAgent> {
-    const affected = new Set<HostedAgent>();
+  failed(entries: readonly CommitEntry[]): ReadonlySet<AgentFace> {
+    const affected = new Set<AgentFace>();
     for (const entry of entries) {
       affected.add(entry.agent);
       if (entry.kind === "accepted") {
@@ -134,7 +133,7 @@ export class ThreadMail {
   }
 
   /** A recovered agent takes the mail again whose acceptance had failed. */
-  takeReturned(agent: HostedAgent): void {
+  takeReturned(agent: AgentFace): void {
     for (const message of agent.returned.splice(0)) {
       this.#put(agent, message, 0);
       this.#options.commits().add({ kind: "accepted", agent, message, ticket: 0 });
@@ -152,7 +151,7 @@ export class ThreadMail {
     };
   }
 
-  #lookup(receiver: string): HostedAgent | undefined {
+  #lookup(receiver: string): AgentFace | undefined {
     const agent = this.#options.agents.get(receiver);
     if (agent !== undefined || !receiver.endsWith(this.#ownSuffix)) return agent;
     return this.#options.agents.get(receiver.slice(0, -this.#ownSuffix.length));
@@ -186,7 +185,7 @@ export class ThreadMail {
     this.#outcomes.add(ticket, outcome);
   }
 
-  #put(agent: HostedAgent, bytes: Uint8Array, now_ms: number): void {
+  #put(agent: AgentFace, bytes: Uint8Array, now_ms: number): void {
     agent.inbox.push({ bytes, arrived_ms: now_ms === 0 ? this.#options.clock.now_ms() : now_ms });
     this.#options.wake(agent);
   }

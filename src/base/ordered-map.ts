@@ -75,7 +75,8 @@ export class OrderedMap<V> {
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (((this.#chunks[middle] as string[]).at(-1) as string) < key) low = middle + 1;
+      const last = this.#chunks[middle]?.at(-1);
+      if (last !== undefined && last < key) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -2,7 +2,8 @@
 import { Buffer } from "node:buffer";
 import { messageHeader_bytes } from "../wire/message.ts";
 
-const latin1Slice = Buffer.prototype.latin1Slice;
+type Slice = (this: Uint8Array, start: number, end: number) => string;
+const { latin1Slice } = Buffer.prototype as { readonly latin1Slice: Slice };
 
 /** The bytes as Latin-1: one character a byte, comparing as the bytes do. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
