@@ -16,7 +16,7 @@ const { i32, i64, f32, f64, v128 } = valueTypes;
 
 const signatures: Readonly<Record<Helper, readonly [readonly number[], readonly number[]]>> = {
   outOfFuel: [[], []],
-  tooDeep: [[], []],
+  exhausted: [[], []],
   tooMuchMemory: [[], []],
   charge: [[i32], []],
   grow: [[i32], [i32]],
@@ -89,8 +89,10 @@ export function helperBody(
   switch (helper) {
     case "outOfFuel":
       return code.constant(0).set("fuel").constant(trapReasons.fuel).set("reason").ops(op.unreachable).end();
-    case "tooDeep":
-      return code.constant(trapReasons.callDepth).set("reason").ops(op.unreachable).end();
+    case "exhausted":
+      code.get("depth").constant(0).ops(op.i32Lt, op.if, emptyBlock);
+      code.constant(trapReasons.callDepth).set("reason").ops(op.unreachable, op.end);
+      return code.call("outOfFuel").end();
     case "tooMuchMemory":
       return code.constant(trapReasons.memory).set("reason").ops(op.unreachable).end();
     case "charge":

@@ -15,7 +15,7 @@ export type AddedGlobal = (typeof globalNames)[number];
 /** Functions in this order behind the guest's; the metered doubles of the imports follow. */
 export const helperNames = [
   "outOfFuel",
-  "tooDeep",
+  "exhausted",
   "tooMuchMemory",
   "charge",
   "grow",
@@ -51,14 +51,14 @@ export class MeterCode {
   readonly #fuel: number;
   readonly #depth: number;
   readonly #outOfFuel: number;
-  readonly #tooDeep: number;
+  readonly #exhausted: number;
   readonly #charge: number;
 
   constructor(layout: Layout) {
     this.#fuel = layout.global("fuel");
     this.#depth = layout.global("depth");
     this.#outOfFuel = layout.helper("outOfFuel");
-    this.#tooDeep = layout.helper("tooDeep");
+    this.#exhausted = layout.helper("exhausted");
     this.#charge = layout.helper("charge");
   }
 
@@ -67,8 +67,17 @@ export class MeterCode {
     this.#take(out, this.#fuel, units, this.#outOfFuel);
   }
 
-  takeDepth(out: ModuleWriter, units: number): void {
-    this.#take(out, this.#depth, units, this.#tooDeep);
+  /** Takes fuel and depth with one check, on entering a function; traps with the kind that is short. */
+  enter(out: ModuleWriter, fuel: number, depth: number): void {
+    this.#add(out, this.#fuel, fuel, op.i32Sub);
+    this.#add(out, this.#depth, depth, op.i32Sub);
+    out.u8(op.globalGet);
+    out.u32(this.#fuel);
+    out.u8(op.globalGet);
+    out.u32(this.#depth);
+    out.bytes([op.i32Or, op.i32Const, 0, op.i32Lt, op.if, emptyBlock, op.call]);
+    out.u32(this.#exhausted);
+    out.bytes([op.unreachable, op.end]);
   }
 
   giveDepth(out: ModuleWriter, units: number): void {

@@ -40,7 +40,7 @@ export class BodyRewriter {
     const temporaries = this.#locals(target, body, scanner);
     const depth = 1 + Math.floor(scanner.locals / localsPerDepth);
     if (scanner.calls) {
-      this.#meter.takeDepth(target, depth);
+      this.#meter.enter(target, scanner.entryFuel, depth);
       target.u8(op.block);
       this.#blockType(target, functionType(this.#module, index));
     }
@@ -97,6 +97,7 @@ export class BodyRewriter {
       const kind = patches.kind(i);
       const value = patches.value(i);
       if (kind === patchKinds.return && !scanner.calls) continue;
+      if (i === 0 && scanner.calls && kind === patchKinds.charge) continue;
       const at = patches.at(i);
       out.range(bytes, from, at);
       from = at + patches.replaced(i);

@@ -27,6 +27,12 @@ export class BodyScanner {
   calls = false;
   usesBulk = false;
 
+  /** What the first charge takes, which stands at the function's beginning. */
+  get entryFuel(): number {
+    const charged = this.patches.length > 0 && this.patches.kind(0) === patchKinds.charge;
+    return charged ? this.patches.value(0) : 0;
+  }
+
   readonly #module: ParsedModule;
   readonly #canonicalNans: boolean;
   #reader: ModuleReader;

@@ -124,9 +124,9 @@ describe("what is too large", () => {
   });
 
   test("a body that metering makes too large", () => {
-    const block = code.block([]);
-    const blocks = Array.from({ length: 1_000_000 }, () => block).flat();
-    expect(refusal(agentBuilder(blocks).build())).toContain("when it is metered");
+    const branch = [...code.i32(0), ...code.brIf(0)];
+    const branches = Array.from({ length: 600_000 }, () => branch).flat();
+    expect(refusal(agentBuilder(branches).build())).toContain("when it is metered");
   }, 20_000);
 });
 
