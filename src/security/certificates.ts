@@ -137,8 +137,10 @@ function judge(
   }
   if (wall_ms > Date.parse(leaf.validTo))
     return refused("wrong_key", `its certificate expired on ${leaf.validTo}`);
-  const usages: readonly string[] = leaf.keyUsage ?? [];
-  if (leaf.ca || !usages.includes("1.3.6.1.5.5.7.3.1") || !usages.includes("1.3.6.1.5.5.7.3.2")) {
+  // Deno tells the basic usages here, no extended ones; only the URI then tells a node's from the API's.
+  const usages = (leaf.keyUsage ?? []).filter((usage) => usage.startsWith("1."));
+  const bothEnds = usages.includes("1.3.6.1.5.5.7.3.1") && usages.includes("1.3.6.1.5.5.7.3.2");
+  if (leaf.ca || (usages.length > 0 && !bothEnds)) {
     return refused("wrong_key", "its certificate is not one of a node");
   }
   // The whole text must be the one URI: a second name would stand after a comma.

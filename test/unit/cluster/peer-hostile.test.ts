@@ -174,6 +174,23 @@ test("pings that are never read from are answered up to a bound, then the connec
   expect(victim.network.stats()).toMatchObject({ connections: 0, closed: { flooded: 1 } });
 });
 
+test("announced bodies are bounded over all requests, and what ends gives its share back", async () => {
+  const { attack } = await world();
+  const mischief = await (await attack()).send(hello("bulk"));
+  const begin = (id: number): Uint8Array =>
+    encode({ ...request, id, total_bytes: 64 * 1024 * 1024, payload: new Uint8Array(1) });
+  for (let id = 0; id < 20; id++) await mischief.send(begin(id), encode({ kind: "cancel", id }));
+  expect(mischief.frames.filter((frame) => frame.kind === "failure")).toEqual([]);
+  for (let id = 100; id < 105; id++) await mischief.send(begin(id));
+  expect(mischief.frames.at(-1)).toMatchObject({ kind: "failure", id: 104, code: "queue_full" });
+  await mischief.send(encode({ ...request, id: 200, payload: new Uint8Array(10) }));
+  expect(mischief.frames.at(-1)).toMatchObject({ kind: "failure", id: 200 });
+  const another = await attack();
+  mischief.stream?.destroy();
+  await another.send(hello("bulk"), encode({ ...request, id: 1, payload: new Uint8Array(10) }));
+  expect(another.frames.at(-1)).toMatchObject({ kind: "response", id: 1 });
+});
+
 test("random, changed and cut frames never throw, never leak, and leave a good peer served", async () => {
   const { world: simulated, victim, attack } = await world();
   const friend = await simulated.node("friend");
