@@ -3,22 +3,20 @@
  * completions only, so that it runs the same in its thread and in a simulation. No SWIM rule lives here.
  */
 import type { AgentName, NodeId } from "../base/ids.ts";
-import { assert, unreachable } from "../base/assert.ts";
+import { unreachable } from "../base/assert.ts";
 import { Directory } from "../ownership/directory.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
-import { type Address, type Datagrams, formatAddress } from "../ports/datagrams.ts";
+import type { Address, Datagrams } from "../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../swim/effects.ts";
 import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
 import { autoTiming, type TimingProfile, timingOf } from "../swim/timing.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
-import { encodeHello, encodeHelloAnswer, welcomeFrames } from "../wire/gossip-hello.ts";
 import { decodeRecords, type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
-import { protocolRange } from "../wire/protocol-version.ts";
 import type { Sealer } from "../wire/sealer.ts";
-import { type Admission, judgeHello, readWelcome } from "./gossip-admission.ts";
+import { GossipJoining } from "./gossip-joining.ts";
 import { DirectorySync, headsReserve_bytes } from "./gossip-directory-sync.ts";
 import { GossipPackets, type OpenedPacket, payloadLimit_bytes } from "./gossip-packets.ts";
 import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
@@ -57,9 +55,7 @@ export class GossipDriver {
   readonly #heartbeat: Heartbeat;
   readonly #packets: GossipPackets;
   readonly #views: MemberViews;
-  #uuid: string | null;
-  /** A welcome whose UUID is being kept by the node. */
-  #welcomed: { readonly uuid: string; readonly settle: () => void } | null = null;
+  readonly #joining: GossipJoining;
   #timer: Timer | null = null;
   #timerAt = Infinity;
   #secondAt: number;
@@ -67,7 +63,6 @@ export class GossipDriver {
 
   constructor(options: GossipDriverOptions) {
     this.#options = options;
-    this.#uuid = options.uuid;
     const { self, boot, address, tags, seed, clock, streams } = options;
     const now = clock.now_ms();
     const timing = timingOf(options.profile);
@@ -92,6 +87,7 @@ export class GossipDriver {
       },
       now,
     );
+    this.#joining = this.#makeJoining();
     this.#heartbeat = new Heartbeat(clock, () => this.#tick());
     this.#views = new MemberViews(self, clock);
     this.#packets = new GossipPackets(self, this.#statistics, {
@@ -104,13 +100,13 @@ export class GossipDriver {
   /** Binds the socket, and enters the cluster when its UUID is known. Throws as `Datagrams.bind` does. */
   async open(datagrams: Datagrams, local: Address): Promise<Address> {
     const bound = await this.#packets.bind(datagrams, local);
-    if (this.#uuid !== null) this.#enter(this.#uuid);
+    if (this.uuid !== null) this.#enter(this.uuid);
     else this.#step({ kind: "tick" });
     return bound;
   }
 
   get uuid(): string | null {
-    return this.#uuid;
+    return this.#joining.uuid;
   }
 
   get directory(): Directory {
@@ -125,64 +121,22 @@ export class GossipDriver {
   frame(from: NodeId, bytes: Uint8Array): void {
     if (this.#muted()) return;
     const records = this.#decode(bytes);
-    if (!records) return;
-    this.#step({ kind: "frame", from, records });
-    this.#hearDirectory(from, records);
+    if (records) this.#hearFrame(from, records);
   }
 
   /** Answers a first contact. */
   answerHello(hello: Uint8Array, from: NodeId, remote: Address): Uint8Array {
-    const judgement = judgeHello(this.#admission(), hello, from);
-    if (judgement.kind === "refuse") {
-      this.#refused(`${from} at ${remote.host}`, judgement.answer.detail);
-      return encodeHelloAnswer(judgement.answer);
-    }
-    if (from !== this.#options.self) this.#step({ kind: "frame", from, records: judgement.records });
-    const frames = [...this.#swim.table(), ...this.#sync.allHeads()];
-    const records = frames.slice(0, welcomeFrames).map((frame) => joinRecords(frame));
-    assert(this.#uuid !== null, "only a member lets others in");
-    return encodeHelloAnswer({ kind: "welcome", uuid: this.#uuid, records });
+    return this.#joining.answer(hello, from, remote);
   }
 
   /** What came of `streams.contact`. `address` as it was tried, for the report. */
   contacted(contact: number, address: Address, outcome: ContactOutcome): void {
-    if (outcome.kind === "failed") {
-      if (outcome.code === "wrong_key") this.#refused(formatAddress(address), outcome.reason);
-      this.#step({ kind: "contacted", contact, by: null });
-      return;
-    }
-    const welcome = readWelcome(outcome.reply, this.#uuid);
-    if (welcome.kind === "refused") {
-      this.#refused(formatAddress(address), `it does not let this node in: ${welcome.reason}`);
-      this.#step({ kind: "contacted", contact, by: null });
-      return;
-    }
-    const { by } = outcome;
-    if (this.#uuid === null) {
-      if (this.#welcomed) this.#step({ kind: "contacted", contact, by: null });
-      else this.#welcomed = { uuid: welcome.uuid, settle: () => this.#settle(contact, by, welcome.frames) };
-      this.#options.report({ kind: "adopted", uuid: this.#welcomed?.uuid ?? welcome.uuid });
-      return;
-    }
-    this.#settle(contact, by, welcome.frames);
+    if (!this.#closed) this.#joining.contacted(contact, address, outcome);
   }
 
-  /** The adopted UUID is on disk: from now on this node is a member and speaks UDP. */
+  /** The adopted UUID is on disk. */
   kept(): void {
-    const welcomed = this.#welcomed;
-    this.#welcomed = null;
-    if (!welcomed || this.#closed) return;
-    this.#uuid = welcomed.uuid;
-    this.#enter(welcomed.uuid);
-    welcomed.settle();
-  }
-
-  #settle(contact: number, by: NodeId, frames: readonly (readonly GossipRecord[])[]): void {
-    for (const records of by === this.#options.self ? [] : frames) {
-      this.#step({ kind: "frame", from: by, records });
-      this.#hearDirectory(by, records);
-    }
-    this.#step({ kind: "contacted", contact, by });
+    if (!this.#closed) this.#joining.kept();
   }
 
   announce(
@@ -235,6 +189,22 @@ export class GossipDriver {
     await this.#packets.close();
   }
 
+  #makeJoining(): GossipJoining {
+    const { self, boot, cluster, address, clock, report, uuid } = this.#options;
+    const member = (id: NodeId): SwimMember | undefined => this.#swim.member(id);
+    return new GossipJoining(uuid, {
+      boot,
+      admission: () => ({ self, address, cluster, bootCeiling: bootCeiling(clock), member }),
+      introduction: () => this.#swim.ownRecord(),
+      tables: () => [...this.#swim.table(), ...this.#sync.allHeads()],
+      hear: (from, records) => this.#hearFrame(from, records),
+      contacted: (contact, by) => this.#step({ kind: "contacted", contact, by }),
+      adopted: (known) => report({ kind: "adopted", uuid: known }),
+      enter: (known) => this.#enter(known),
+      refused: (source, reason) => this.#refused(source, reason),
+    });
+  }
+
   #enter(uuid: string): void {
     this.#packets.sealWith(this.#options.sealerFor(uuid));
     this.#step({ kind: "enter" });
@@ -255,6 +225,11 @@ export class GossipDriver {
       this.#statistics.dropped("malformed");
       return undefined;
     }
+  }
+
+  #hearFrame(from: NodeId, records: readonly GossipRecord[]): void {
+    this.#step({ kind: "frame", from, records });
+    this.#hearDirectory(from, records);
   }
 
   #hearDirectory(from: NodeId, records: readonly GossipRecord[]): void {
@@ -309,7 +284,7 @@ export class GossipDriver {
         for (const heads of this.#sync.allHeads()) streams.send(effect.node, joinRecords(heads));
         return;
       case "contact":
-        streams.contact(effect.contact, effect.address, this.#hello(), effect.timeout_ms);
+        streams.contact(effect.contact, effect.address, this.#joining.hello(), effect.timeout_ms);
         return;
       case "member":
         this.#directory.setAbsent(effect.member.id, effect.member.status === "left");
@@ -345,25 +320,6 @@ export class GossipDriver {
       default:
         unreachable(effect);
     }
-  }
-
-  #hello(): Uint8Array {
-    const { self: node, boot, cluster } = this.#options;
-    const records = joinRecords([this.#swim.ownRecord()]);
-    return encodeHello({ cluster, uuid: this.#uuid, node, boot, protocol: protocolRange, records });
-  }
-
-  #admission(): Admission {
-    const { self, address, cluster } = this.#options;
-    const member = (id: NodeId): SwimMember | undefined => this.#swim.member(id);
-    return {
-      self,
-      address,
-      cluster,
-      uuid: this.#uuid,
-      bootCeiling: bootCeiling(this.#options.clock),
-      member,
-    };
   }
 
   #reportDirectory(): void {
