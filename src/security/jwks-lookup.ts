@@ -23,7 +23,7 @@ export interface KeyLookupOptions {
 export class KeyLookup {
   readonly #options: KeyLookupOptions;
   readonly #missing = new LruMap<string, number>(missingLimit);
-  readonly #imported = new Map<string, Promise<CryptoKey>>();
+  readonly #imported = new Map<string, CryptoKey>();
   #known = new Map<string, Jwk>();
   #fetching: Promise<void> | null = null;
   #lastFetch_ms = Number.NEGATIVE_INFINITY;
@@ -48,10 +48,11 @@ export class KeyLookup {
     if (jwk === undefined) return undefined;
     let key = this.#imported.get(kid);
     if (key === undefined) {
-      key = importPublicKey(jwk);
-      this.#imported.set(kid, key);
+      // The key is kept, not its promise: some runtimes forbid awaiting another request's work.
+      key = await importPublicKey(jwk);
+      if (this.#known.has(kid)) this.#imported.set(kid, key);
     }
-    return await key;
+    return key;
   }
 
   close(): void {
