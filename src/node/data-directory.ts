@@ -155,6 +155,7 @@ function takeLock(directory: string, given: string): Database {
     throw failure(given, "cannot be written", thrown);
   }
   try {
+    lock.execute("BEGIN IMMEDIATE");
     return lock;
   } catch (thrown) {
     lock.close();
