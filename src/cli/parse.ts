@@ -19,14 +19,6 @@ export function choice<const T extends readonly string[]>(options: T): (input: s
   };
 }
 
-/** `a,b,c`; spaces around entries are dropped. */
-export function commaList(input: string): readonly string[] {
-  return input
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
-}
-
 export function wholeNumber(low: number, high: number): (input: string) => number {
   return (input) => {
     const value = Number(input);
