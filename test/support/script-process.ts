@@ -2,6 +2,25 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
+/** Every test that starts one ends them all afterwards, also when it failed. */
+export class ScriptProcesses {
+  readonly #started: ScriptProcess[] = [];
+
+  /** `script` is beside this file. */
+  start(script: string, args: readonly string[]): ScriptProcess {
+    const started = startScript(script, args);
+    this.#started.push(started);
+    return started;
+  }
+
+  async end(): Promise<void> {
+    for (const { child, ended } of this.#started.splice(0)) {
+      child.kill("SIGKILL");
+      await ended;
+    }
+  }
+}
+
 export interface ScriptProcess {
   readonly child: ChildProcess;
   /** What it printed so far, whole lines only. */
@@ -10,8 +29,7 @@ export interface ScriptProcess {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
-/** `script` is beside this file. */
-export function startScript(script: string, args: readonly string[]): ScriptProcess {
+function startScript(script: string, args: readonly string[]): ScriptProcess {
   const onDeno = process.versions["deno"] !== undefined;
   const file = fileURLToPath(new URL(script, import.meta.url));
   const child = spawn(process.execPath, [...(onDeno ? ["run", "-A"] : []), file, ...args], {

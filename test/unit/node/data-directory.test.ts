@@ -5,14 +5,16 @@ import { afterEach, describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { type DataDirectory, type DataDirectoryOptions, openDataDirectory } from "../../../src/node/data-directory.ts";
-import { startScript } from "../../support/script-process.ts";
+import { ScriptProcesses } from "../../support/script-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
 
+const processes = new ScriptProcesses();
 let parent = temporaryDirectory("data");
 let opened: DataDirectory[] = [];
 
-afterEach(() => {
+afterEach(async () => {
+  await processes.end();
   for (const directory of opened) directory.close();
   opened = [];
   parent.remove();
@@ -134,13 +136,13 @@ describe("the lock", () => {
   });
 
   test("another process holds it until it is gone, even by kill -9, and epochs go on", async () => {
-    const holder = startScript("./directory-holder.ts", [path(), "7000"]);
+    const holder = processes.start("./directory-holder.ts", [path(), "7000"]);
     await until(() => holder.lines().length > 0);
     expect(holder.lines()).toEqual(["held 7000"]);
     expect(refusalOf(() => open()).message).toBe(
       `Data directory "/deep/data" is in use by process ${holder.child.pid} (node "holder")`,
     );
-    const other = startScript("./directory-holder.ts", [path(), "9000"]);
+    const other = processes.start("./directory-holder.ts", [path(), "9000"]);
     expect(await other.ended).toMatchObject({ code: 0 });
     expect(other.lines()).toEqual(["refused data_locked"]);
     holder.child.kill("SIGKILL");

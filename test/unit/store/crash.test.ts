@@ -8,16 +8,18 @@ import { recoverAgent } from "../../../src/store/agent-tables.ts";
 import { openEngine, type StoreEngine } from "../../../src/store/engine.ts";
 import { journalBatch } from "../../support/journal-batch.ts";
 import { modelOf, numberAgent, numberedBatch, numberIn } from "../../support/numbered-batches.ts";
-import { startScript } from "../../support/script-process.ts";
+import { ScriptProcesses } from "../../support/script-process.ts";
 import { pictureOfTables } from "../../support/store-picture.ts";
 import { testAgents } from "../../support/store-records.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
 
 const databases = openDatabases();
+const processes = new ScriptProcesses();
 let directory = temporaryDirectory("crash");
 
-afterEach(() => {
+afterEach(async () => {
+  await processes.end();
   directory.remove();
   directory = temporaryDirectory("crash");
 });
@@ -35,7 +37,7 @@ describe("after kill -9", () => {
     const path = join(directory.path, "store.db");
     const prng = new Prng(11);
     for (let round = 0; round < 5; round++) {
-      const writer = startScript("./store-writer.ts", [path, "11"]);
+      const writer = processes.start("./store-writer.ts", [path, "11"]);
       const wanted = prng.between(1, 120);
       await until(() => writer.lines().length > wanted);
       writer.child.kill("SIGKILL");
