@@ -1,5 +1,5 @@
 /** Turns suspicion into failure when its time is over, and forgets those gone for long. */
-import { isPresent, type SwimMember } from "./members.ts";
+import { isPresent } from "./members.ts";
 import type { SwimState } from "./state.ts";
 import { suspicionBounds } from "./suspicion.ts";
 import { applyFailed } from "./updates.ts";
@@ -13,19 +13,20 @@ export class Failing {
   constructor(private readonly state: SwimState) {}
 
   due(): number {
+    const times = this.#times();
     let due = this.#sweepAt;
-    for (const member of this.state.members.all()) {
-      if (member.suspicion) due = Math.min(due, this.#deadline(member));
+    for (const { suspicion } of this.state.members.all()) {
+      if (suspicion) due = Math.min(due, suspicion.deadline(times.least_ms, times.most_ms, times.expected));
     }
     return due;
   }
 
   run(): void {
     const { state } = this;
+    const times = this.#times();
     for (const member of state.members.all()) {
-      if (member.suspicion && this.#deadline(member) <= state.now) {
-        applyFailed(state, member.id, member.incarnation, state.self);
-      }
+      const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
+      if (deadline <= state.now) applyFailed(state, member.id, member.incarnation, state.self);
     }
     if (this.#sweepAt > state.now) return;
     this.#sweepAt = state.now + sweep_ms;
@@ -38,14 +39,16 @@ export class Failing {
   }
 
   /** Further accusers are expected only of members that could speak up. */
-  #deadline(member: SwimMember): number {
-    const { state } = this;
-    const { least_ms, most_ms } = suspicionBounds(state.timing, state.members.present);
-    let others = 0;
-    for (const other of state.members.all()) if (other.status === "alive") others++;
-    // This node's own row is alive and does not count; neither does the first accuser.
-    const expected = Math.min(state.timing.suspicionConfirmations, others - 1);
-    return member.suspicion?.deadline(least_ms, most_ms, expected) ?? Infinity;
+  #times(): { readonly least_ms: number; readonly most_ms: number; readonly expected: number } {
+    let [alive, present] = [0, 0];
+    for (const { status } of this.state.members.all()) {
+      if (status === "alive") alive++;
+      if (status === "alive" || status === "suspect") present++;
+    }
+    const { timing } = this.state;
+    // This node's own row is alive and does not count; the accused is not alive.
+    const expected = Math.min(timing.suspicionConfirmations, alive - 1);
+    return { ...suspicionBounds(timing, present), expected };
   }
 
   #reap(): void {

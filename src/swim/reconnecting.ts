@@ -21,6 +21,8 @@ interface Target {
 
 const seedsLimit = 256;
 const contactsLimit = 4;
+/** Whether a target is still reached is looked at this often. */
+const reachedCheck_ms = 1_000;
 
 export class Reconnecting {
   readonly #targets = new Map<string, Target>();
@@ -49,9 +51,7 @@ export class Reconnecting {
   due(): number {
     let due = this.#deadProbeAt;
     if (this.#pending.size >= contactsLimit) return due;
-    for (const [key, target] of this.#targets) {
-      if (!this.#isPending(key) && !this.#reached(target)) due = Math.min(due, target.at);
-    }
+    for (const [key, target] of this.#targets) if (!this.#isPending(key)) due = Math.min(due, target.at);
     return due;
   }
 
@@ -64,7 +64,11 @@ export class Reconnecting {
     }
     for (const [key, target] of this.#targets) {
       if (this.#pending.size >= contactsLimit) return;
-      if (target.at > state.now || this.#isPending(key) || this.#reached(target)) continue;
+      if (target.at > state.now || this.#isPending(key)) continue;
+      if (this.#reached(target)) {
+        target.at = state.now + reachedCheck_ms;
+        continue;
+      }
       this.#contact++;
       this.#pending.set(this.#contact, key);
       const timeout_ms = state.timing.streamTimeout_ms;

@@ -332,7 +332,7 @@ export class Swim {
   #forgiveLag(): void {
     const state = this.#state;
     const lag_ms = state.now - this.#wake;
-    if (!(lag_ms > state.timing.timeout_ms) || state.phase === "outside") return;
+    if (!(lag_ms > state.timing.timeout_ms * state.awareness.factor) || state.phase === "outside") return;
     state.awareness.change(1);
     this.#probing.forgive();
     this.#failing.forgive(lag_ms);

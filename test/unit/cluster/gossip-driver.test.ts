@@ -121,6 +121,21 @@ describe("failures", () => {
     expect(world.events("failed")).toEqual([]);
   });
 
+  test.each([0, 30_000])(
+    "the first node, which has no seeds, is found by the others %i ms after it died",
+    async (pause_ms) => {
+      const world = new World(22);
+      const [a, b, c] = three(await world.cluster(3));
+      await world.kill(a);
+      world.clock.advance(pause_ms);
+      const again = await world.start("n1", { boot: 2 });
+      const all = [again, b, c];
+      expect(world.clock.runUntil(() => all.every((node) => world.alive(node).length === 3), 8_000)).toBe(
+        true,
+      );
+    },
+  );
+
   test("a node that left is left, not failed, and comes back after a restart", async () => {
     const world = new World(12);
     const [a, b, c] = three(await world.cluster(3));
