@@ -34,6 +34,8 @@ export function startHttpServer(options: HttpServerOptions): HttpServer {
       idleTimeout: idleTimeout_s,
       maxRequestBodySize: bodyLimit_bytes,
       development: false,
+      // Without development mode Bun shares the port with any other process that does the same.
+      reusePort: false,
       fetch: (request) => fetch(request),
     });
   } catch (error) {
