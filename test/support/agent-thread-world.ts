@@ -169,6 +169,12 @@ export class AgentThreadWorld {
     this.thread.receive({ kind: "outcomes", packed: packed.take() });
   }
 
+  answer(ticket: number, outcome: Outcome = "accepted"): void {
+    const packed = new OutcomeWriter();
+    packed.add(ticket, outcome);
+    this.thread.receive({ kind: "outcomes", packed: packed.take() });
+  }
+
   /** One turn of the thread's event loop; false when none waited. */
   turn(): boolean {
     const turns = this.#turns;
@@ -230,6 +236,14 @@ export class AgentThreadWorld {
     const listing = this.store.client().recoverOutbox();
     await this.settle();
     return (await listing).map(decodeMessage);
+  }
+
+  /** The durable state of an agent, as text. */
+  async stateOf(agent: string): Promise<Record<string, string>> {
+    const recovery = this.store.client().recoverAgent(agent as AgentName);
+    await this.settle();
+    const { state } = await recovery;
+    return Object.fromEntries(state.map(([key, value]) => [decodeUtf8(key), decodeUtf8(value)]));
   }
 
   #receive(message: FromAgentThread): void {
