@@ -2,6 +2,7 @@
 import { createApi, type ApiOptions } from "../../src/api/app.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { seededEntropy } from "../../src/platform/memory/entropy.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import { makeSigningKey, readSigningKey } from "../../src/security/issuer-key.ts";
 import { TokenIssuer, issuerName } from "../../src/security/issuer.ts";
 import { ClusterKeys } from "../../src/security/jwks.ts";
@@ -12,8 +13,12 @@ import { MemoryServices } from "./memory-services.ts";
 
 const lifetime_ms = 3_600_000;
 
+/** Time moves only when told (`apiWorldAt` for the machine's own clock). */
 export async function apiWorld(more: Partial<ApiOptions> = {}) {
-  const clock = new VirtualClock();
+  return await apiWorldAt(new VirtualClock(), more);
+}
+
+export async function apiWorldAt<C extends Clock>(clock: C, more: Partial<ApiOptions> = {}) {
   const entropy = seededEntropy(7);
   const key = await readSigningKey(await makeSigningKey());
   const keys = new ClusterKeys();
@@ -37,5 +42,5 @@ export async function apiWorld(more: Partial<ApiOptions> = {}) {
     }
     return await app.fetch(new Request(`http://node${path}`, { ...rest, method, headers }));
   };
-  return { app, call, clock, services, token, tokens, keys, verifier, key, admin };
+  return { app, call, clock, services, token, tokens, keys, verifier, key, admin, issuer };
 }
