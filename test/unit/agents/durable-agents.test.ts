@@ -56,6 +56,23 @@ describe("acknowledgement", () => {
     expect(world.storage.at(-1)).toBeNull();
   });
 
+  test("what was handled while the failing commit was under way is undone with it", async () => {
+    const world = new AgentThreadWorld({ agent: counter });
+    await world.host(testSpec("agent", durable));
+    world.databases.failCommits(diskFull);
+    const first = world.deliver(to(1, "agent", "a"));
+    const second = world.deliver(to(2, "agent", "b"));
+    expect(world.stats("agent")?.handled).toBe(2);
+    while (!world.outcomes.has(first[0] ?? 0)) await world.store.turn();
+    world.databases.failCommits(undefined);
+    await world.advance(10_000);
+    expect(world.outcomesOf([...first, ...second])).toEqual(["storage_failed", "storage_failed"]);
+    expect(await world.stateOf("agent")).toEqual({});
+    world.deliver(to(2, "agent", "b"));
+    await world.settle();
+    expect(world.sentTexts()).toEqual(["agent>far b 1"]);
+  });
+
   test("mail accepted before the disk was full is handled, once, when there is room again", async () => {
     const world = new AgentThreadWorld({ agent: counter });
     await world.host(testSpec("agent", durable), true);
