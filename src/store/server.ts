@@ -25,6 +25,8 @@ export interface ServerWorld {
   readonly clock: Clock;
   /** Runs `callback` after the events that wait already, as setImmediate does. */
   readonly soon: (callback: () => void) => void;
+  /** Of appends that wait for a commit; `queueLimit_bytes` unless given. */
+  readonly queue_bytes?: number;
 }
 
 interface QueuedAppend {
@@ -84,8 +86,9 @@ export class StoreServer {
   }
 
   #enqueue(channel: StoreChannel, request: Extract<StoreRequest, { kind: "append" }>): void {
-    if (this.#queued_bytes + request.batch.length > queueLimit_bytes) {
-      const detail = `The store has ${this.#queued_bytes} bytes waiting for a commit, at most ${queueLimit_bytes}`;
+    const limit_bytes = this.#world.queue_bytes ?? queueLimit_bytes;
+    if (this.#queued_bytes + request.batch.length > limit_bytes) {
+      const detail = `The store has ${this.#queued_bytes} bytes waiting for a commit, at most ${limit_bytes}`;
       this.#fail(channel, [request.request], new CaxtonError("queue_full", detail));
       return;
     }

@@ -23,12 +23,21 @@ interface SentBatch {
   readonly bytes: number;
 }
 
+/** Of appends that are not yet answered. */
+export interface ClientLimits {
+  readonly appends: number;
+  readonly bytes: number;
+}
+
+const defaultLimits: ClientLimits = { appends: clientAppendsLimit, bytes: clientAppendsLimit_bytes };
+
 /** A batch is sent early from this size on, so that a burst in one turn stays bounded by the queue's limits. */
 const flush_bytes = 1024 * 1024;
 const writer_bytes = 16 * 1024;
 
 export class StoreClient implements Store {
   readonly #channel: Channel<StoreReply, StoreRequest>;
+  readonly #limits: ClientLimits;
   readonly #calls = new Map<number, Waiter>();
   readonly #batches = new Map<number, SentBatch>();
   #writer = new Writer(writer_bytes);
@@ -39,8 +48,9 @@ export class StoreClient implements Store {
   #request = 0;
   #ended: CaxtonError | undefined;
 
-  constructor(channel: Channel<StoreReply, StoreRequest>) {
+  constructor(channel: Channel<StoreReply, StoreRequest>, limits: ClientLimits = defaultLimits) {
     this.#channel = channel;
+    this.#limits = limits;
     channel.receive((reply) => this.#receive(reply));
   }
 
@@ -160,11 +170,11 @@ export class StoreClient implements Store {
   /** Adds the records to the batch of this turn, or says why not and leaves the batch as it was. */
   #encode(records: readonly JournalRecord[]): CaxtonError | undefined {
     if (this.#ended !== undefined) return this.#ended;
-    if (this.#appends >= clientAppendsLimit || this.#appended_bytes >= clientAppendsLimit_bytes) {
+    if (this.#appends >= this.#limits.appends || this.#appended_bytes >= this.#limits.bytes) {
       return new CaxtonError(
         "queue_full",
         `${this.#appends} appends of ${this.#appended_bytes} bytes wait for the store, at most ` +
-          `${clientAppendsLimit} of ${clientAppendsLimit_bytes}`,
+          `${this.#limits.appends} of ${this.#limits.bytes}`,
       );
     }
     const start = this.#writer.length;

@@ -18,9 +18,10 @@ export class LocalStore {
   constructor(
     readonly databases: MemoryDatabases = memoryDatabases(),
     options: EngineOptions = {},
+    queue_bytes = 1_000_000,
   ) {
     this.engine = openEngine(databases, "store.db", options);
-    const world = { clock: this.clock, soon: (turn: () => void) => void this.#turns.push(turn) };
+    const world = { clock: this.clock, soon: (turn: () => void) => void this.#turns.push(turn), queue_bytes };
     this.#server = new StoreServer(this.engine, world, () => {
       this.closed = true;
     });
@@ -33,7 +34,7 @@ export class LocalStore {
   }
 
   client(role: "owner" | "client" = "client"): StoreClient {
-    return new StoreClient(this.channel(role));
+    return new StoreClient(this.channel(role), { appends: 1_000, bytes: 300_000 });
   }
 
   /** Lets everything arrive that was posted. */

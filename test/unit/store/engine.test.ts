@@ -56,7 +56,7 @@ describe("the tables against the model", () => {
         expect(engine.journal.backlog).toEqual({ records: 0, bytes: 0 });
         expect(engine.database.prepare("SELECT count(*) AS rows FROM journal").get()).toEqual({ rows: 0 });
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 

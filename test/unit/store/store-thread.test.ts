@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import type { AgentName, ModuleHash } from "../../../src/base/ids.ts";
-import { channelOfPort } from "../../../src/store/port-channel.ts";
+import { openPort } from "../../../src/platform/node/threads.ts";
 import { StoreClient } from "../../../src/store/store-client.ts";
 import { startStoreThread, type StoreThread } from "../../../src/store/store-thread.ts";
 import { encodedMessage } from "../../support/messages.ts";
@@ -30,7 +30,7 @@ afterEach(async () => {
 describe("the store in its thread", () => {
   test("clients on several channels share it, and what they were told is there after a restart", async () => {
     const { client, connect } = await start();
-    const other = new StoreClient(channelOfPort(connect()));
+    const other = new StoreClient(openPort(connect()));
     const appends = Array.from({ length: 300 }, (_, n) =>
       (n % 2 === 0 ? client : other).append([{ kind: "accepted", agent: bob, message: encodedMessage(n) }]),
     );
@@ -76,7 +76,7 @@ describe("the store in its thread", () => {
 
   test("closing the owner's client ends the thread and every other client's hope", async () => {
     const { client, connect, ended } = await start();
-    const other = new StoreClient(channelOfPort(connect()));
+    const other = new StoreClient(openPort(connect()));
     await other.listAgents();
     await client.close();
     await client.close();
