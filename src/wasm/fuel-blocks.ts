@@ -19,6 +19,11 @@ interface Frame {
   outermost: number;
 }
 
+/** Units of a charge whose patch holds this value: parts of a unit are summed, then rounded up. */
+export function chargedFuel(parts: number): number {
+  return Math.ceil(parts / fuelPrices.blocksPerUnit);
+}
+
 export class FuelBlocks {
   readonly #patches: PatchList;
   readonly #frames: Frame[] = [];
@@ -44,6 +49,11 @@ export class FuelBlocks {
     return this.#frames.length;
   }
 
+  /** The next instruction can be reached. */
+  get live(): boolean {
+    return this.#live;
+  }
+
   /** The innermost frame is an `if` without `else` so far. */
   get inThen(): boolean {
     return this.#frames.at(-1)?.opcode === op.if;
@@ -51,12 +61,21 @@ export class FuelBlocks {
 
   /** The instruction at `at` costs `fuel`; unreachable code costs nothing. */
   add(at: number, fuel: number): void {
+    this.#add(at, fuel * fuelPrices.blocksPerUnit);
+  }
+
+  /** At a `block`. */
+  addBlock(at: number): void {
+    this.#add(at, 1);
+  }
+
+  #add(at: number, parts: number): void {
     if (!this.#live) return;
     if (this.#charge < 0) {
-      this.#charge = this.#patches.add(at, 0, patchKinds.charge, this.#entry_fuel);
+      this.#charge = this.#patches.add(at, 0, patchKinds.charge, this.#entry_fuel * fuelPrices.blocksPerUnit);
       this.#entry_fuel = 0;
     }
-    this.#patches.addValue(this.#charge, fuel);
+    this.#patches.addValue(this.#charge, parts);
   }
 
   /** Behind `block`, `loop` or `if`. */

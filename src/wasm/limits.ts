@@ -20,6 +20,8 @@ export const moduleLimits = {
   /** Entries of all tables together: an empty one of ten million costs 640 MiB. */
   tableEntries: 65_536,
   elementSegments: 100_000,
+  /** Entries of all element segments together. */
+  elements: 131_072,
   dataSegments: 100_000,
   params: 1_000,
   results: 1_000,
@@ -28,6 +30,10 @@ export const moduleLimits = {
   /** Nested blocks of one function. */
   nesting: 4_096,
   branchTargets: 65_520,
+  /** Blocks, loops and ifs of all functions: JSC takes 2 µs to check each. */
+  blocks: 1_000_000,
+  /** Places of one function that the rewriter changes. */
+  patches: 1_000_000,
   name_bytes: 1_024,
 } as const;
 
@@ -35,6 +41,11 @@ export const page_bytes = 65_536;
 
 /** Prices in fuel. One unit is one instruction. */
 export const fuelPrices = {
+  /**
+   * Blocks that one unit pays. They cost nothing once compiled, and a switch of 200 cases enters 200 of
+   * them; but JSC's interpreter steps through each, so they are not free.
+   */
+  blocksPerUnit: 16,
   /** Added to a direct call of an import, and paid by an indirect one. */
   hostCall: 100,
   /** Bulk memory, growth and what the host copies: one unit for each 2⁴ = 16 bytes. */

@@ -34,6 +34,7 @@ export function parseGlobals(count: number, module: ParsedModule, reader: Module
 /** The eight forms of element segments (WebAssembly 2.0, section 5.5.12). */
 export function parseElements(count: number, module: ParsedModule, reader: ModuleReader): void {
   module.elementSegments = count;
+  let elements = 0;
   for (let i = 0; i < count; i++) {
     const at = reader.offset;
     const flags = reader.u32();
@@ -49,7 +50,9 @@ export function parseElements(count: number, module: ParsedModule, reader: Modul
       if (expressions) readReferenceType(reader);
       else if (reader.u8() !== 0) malformed("unknown element kind", reader.offset - 1);
     }
-    const items = reader.count("elements", Number.MAX_SAFE_INTEGER);
+    const items = reader.count("elements", moduleLimits.elements);
+    elements += items;
+    if (elements > moduleLimits.elements) malformed(`more than ${moduleLimits.elements} elements`, at);
     for (let j = 0; j < items; j++) {
       if (expressions) constantExpression(module, reader);
       else functionReference(module, reader);

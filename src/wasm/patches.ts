@@ -4,7 +4,7 @@
  */
 
 export const patchKinds = {
-  /** Insert: take `value` fuel, or trap. */
+  /** Insert: take fuel, or trap; `value` is in the parts that `chargedFuel` adds up. */
   charge: 0,
   /** Replace `return` by a branch to the wrapper block, `value` labels out. Only where depth is counted. */
   return: 1,

@@ -1,6 +1,7 @@
 /** Writes one instrumented function body from what the scanner noted. */
 import { unreachable } from "../base/assert.ts";
 import { valueTypes } from "./abi.ts";
+import { chargedFuel } from "./fuel-blocks.ts";
 import { emptyBlock, MeterCode } from "./instrumentation.ts";
 import type { Layout } from "./instrumentation.ts";
 import { localsPerDepth, moduleLimits } from "./limits.ts";
@@ -101,7 +102,7 @@ export class BodyRewriter {
       const at = patches.at(i);
       out.range(bytes, from, at);
       from = at + patches.replaced(i);
-      if (kind === patchKinds.charge) this.#meter.takeFuel(out, value);
+      if (kind === patchKinds.charge) this.#meter.takeFuel(out, chargedFuel(value));
       else if (kind === patchKinds.tail) this.#meter.giveDepth(out, depth);
       else this.#patch(out, kind, value, temporaries);
     }

@@ -4,7 +4,7 @@
  * instruction costs goes to fuel-blocks.ts.
  */
 import { unreachable } from "../base/assert.ts";
-import { FuelBlocks } from "./fuel-blocks.ts";
+import { FuelBlocks, chargedFuel } from "./fuel-blocks.ts";
 import { fuelPrices, moduleLimits } from "./limits.ts";
 import { ModuleReader } from "./module-reader.ts";
 import { nanPatchOf, nanPatchOfVector } from "./nan-patches.ts";
@@ -30,13 +30,15 @@ export class BodyScanner {
   /** What the first charge takes, which stands at the function's beginning. */
   get entryFuel(): number {
     const charged = this.patches.length > 0 && this.patches.kind(0) === patchKinds.charge;
-    return charged ? this.patches.value(0) : 0;
+    return charged ? chargedFuel(this.patches.value(0)) : 0;
   }
 
   readonly #module: ParsedModule;
   readonly #canonicalNans: boolean;
   #reader: ModuleReader;
   #index = 0;
+  /** Of all bodies so far. */
+  #blocks = 0;
   readonly #fuel = new FuelBlocks(this.patches);
 
   constructor(
@@ -91,8 +93,12 @@ export class BodyScanner {
   }
 
   #instruction(at: number, opcode: number): void {
+    if (this.patches.length > moduleLimits.patches) {
+      refuse(`function ${this.#index} has more than ${moduleLimits.patches} places to meter; split it`);
+    }
     // A trap ends the call, so what it costs makes no difference.
-    if (opcode !== op.unreachable) this.#fuel.add(at, 1);
+    if (opcode === op.block) this.#fuel.addBlock(at);
+    else if (opcode !== op.unreachable) this.#fuel.add(at, 1);
     const immediate = immediateOf(opcode);
     if (immediate === null) this.#refuse(0, opcode, at);
     switch (immediate) {
@@ -229,6 +235,9 @@ export class BodyScanner {
         `function ${this.#index} nests more than ${moduleLimits.nesting} blocks (offset ${at}); split it`,
       );
     }
+    if (++this.#blocks > moduleLimits.blocks) {
+      refuse(`it has more than ${moduleLimits.blocks} blocks, loops and ifs; make it smaller`);
+    }
     this.#fuel.enter(opcode);
   }
 
@@ -245,7 +254,8 @@ export class BodyScanner {
   }
 
   #return(at: number): void {
-    this.patches.add(at, 1, patchKinds.return, this.#fuel.depth);
+    // One that is never reached may stay: it is valid in the wrapper block too.
+    if (this.#fuel.live) this.patches.add(at, 1, patchKinds.return, this.#fuel.depth);
     this.#fuel.return();
   }
 
