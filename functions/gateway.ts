@@ -44,19 +44,27 @@ function createGateway(): { fetch(request: Request, env?: unknown): Promise<Resp
   return {
     async fetch(request, env) {
       const own = edgeRequest(ids, request.headers);
-      const response = await answer(request, env, own).catch((error: unknown) => failure(error, request, own));
+      const response = await answer(request, env, own).catch((error: unknown) =>
+        failure(error, request, own),
+      );
       return finished(response, own, new URL(request.url).protocol === "https:");
     },
   };
 }
 
 /** Public routes need no token; every other path does, also one that no node knows. */
-async function authenticate(request: Request, settings: Settings, remember: (issuer: string) => Memory): Promise<void> {
+async function authenticate(
+  request: Request,
+  settings: Settings,
+  remember: (issuer: string) => Memory,
+): Promise<void> {
   const method = request.method === "HEAD" ? "GET" : request.method;
   if (accessOf(`${method} ${new URL(request.url).pathname}`) === "public") return;
   const token = bearer.exec(request.headers.get("authorization") ?? "")?.[1];
-  if (token === undefined) throw new CaxtonError("unauthenticated", "This needs a token: Authorization: Bearer TOKEN");
-  if (settings.issuer === "") throw new CaxtonError("invalid_config", "CAXTON_ISSUER is not set: it names the cluster's token issuer");
+  if (token === undefined)
+    throw new CaxtonError("unauthenticated", "This needs a token: Authorization: Bearer TOKEN");
+  if (settings.issuer === "")
+    throw new CaxtonError("invalid_config", "CAXTON_ISSUER is not set: it names the cluster's token issuer");
   const { keys, verifier } = remember(settings.issuer);
   await keys.ensure(keyIdOf(token), settings.nodes);
   await verifier.verify(token);
@@ -65,14 +73,22 @@ async function authenticate(request: Request, settings: Settings, remember: (iss
 /** The `kid` of a token's header, not yet believed. */
 function keyIdOf(token: string): unknown {
   try {
-    const header = token.slice(0, Math.min(token.indexOf("."), 1_024)).replaceAll("-", "+").replaceAll("_", "/");
+    const header = token
+      .slice(0, Math.min(token.indexOf("."), 1_024))
+      .replaceAll("-", "+")
+      .replaceAll("_", "/");
     return (JSON.parse(atob(header)) as { readonly kid?: unknown } | null)?.kid;
   } catch {
     return undefined;
   }
 }
 
-async function carry(request: Request, settings: Settings, health: NodeHealth, own: EdgeRequest): Promise<Response> {
+async function carry(
+  request: Request,
+  settings: Settings,
+  health: NodeHealth,
+  own: EdgeRequest,
+): Promise<Response> {
   const [first, second] = await health.order(settings.nodes);
   const ids = { "x-request-id": own.id, traceparent: own.traceparent };
   const again = repeatable.has(request.method) ? second : undefined;

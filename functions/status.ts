@@ -32,21 +32,32 @@ export interface ClusterStatusDocument {
   readonly checked_at: string;
   readonly nodes: readonly NodeStatus[];
   /** Null without a token, or when no node gave them. */
-  readonly members: readonly { readonly id: string; readonly status: string; readonly agents: number }[] | null;
+  readonly members:
+    | readonly { readonly id: string; readonly status: string; readonly agents: number }[]
+    | null;
 }
 
 function createStatus(): { fetch(request: Request, env?: unknown): Promise<Response> } {
   const ids = new RequestIds(webEntropy);
-  let last: { readonly key: string; readonly at_ms: number; readonly document: ClusterStatusDocument } | null = null;
+  let last: {
+    readonly key: string;
+    readonly at_ms: number;
+    readonly document: ClusterStatusDocument;
+  } | null = null;
   const answer = async (request: Request, env: unknown): Promise<Response> => {
     if (new URL(request.url).pathname !== "/") throw new CaxtonError("not_found", "The status is at /");
-    if (request.method !== "GET" && request.method !== "HEAD") throw new CaxtonError("method_not_allowed", "The status is read with GET");
+    if (request.method !== "GET" && request.method !== "HEAD")
+      throw new CaxtonError("method_not_allowed", "The status is read with GET");
     const settings = readSettings(env);
     const key = JSON.stringify(settings);
     if (last === null || last.key !== key || Date.now() - last.at_ms >= fresh_ms) {
       last = { key, document: await gather(settings), at_ms: Date.now() };
     }
-    const headers = { "content-type": "application/json", "cache-control": "public, max-age=2", "access-control-allow-origin": "*" };
+    const headers = {
+      "content-type": "application/json",
+      "cache-control": "public, max-age=2",
+      "access-control-allow-origin": "*",
+    };
     const body = request.method === "HEAD" ? null : JSON.stringify(last.document);
     return new Response(body, { status: last.document.status === "down" ? 503 : 200, headers });
   };
@@ -82,17 +93,30 @@ async function askNode(url: string): Promise<NodeStatus> {
     const node = typeof health?.node === "string" ? health.node : null;
     return { url, node, ready: status === 200, latency_ms: Date.now() - begun_ms, problems };
   } catch (error) {
-    return { url, node: null, ready: false, latency_ms: Date.now() - begun_ms, problems: [reasonOf(error).slice(0, 200)] };
+    return {
+      url,
+      node: null,
+      ready: false,
+      latency_ms: Date.now() - begun_ms,
+      problems: [reasonOf(error).slice(0, 200)],
+    };
   }
 }
 
-async function askMembers(settings: Settings, ready: readonly NodeStatus[]): Promise<ClusterStatusDocument["members"]> {
+async function askMembers(
+  settings: Settings,
+  ready: readonly NodeStatus[],
+): Promise<ClusterStatusDocument["members"]> {
   if (settings.token === "") return null;
   for (const { url } of ready) {
     try {
-      const { status, json } = await getJson(`${url}/api/v1/cluster/members?limit=1000`, { ...members, token: settings.token });
+      const { status, json } = await getJson(`${url}/api/v1/cluster/members?limit=1000`, {
+        ...members,
+        token: settings.token,
+      });
       const list = status === 200 ? (json as Partial<MembersAnswer>).members : undefined;
-      if (list !== undefined) return list.map(({ id, status: seen, agents }) => ({ id, status: seen, agents }));
+      if (list !== undefined)
+        return list.map(({ id, status: seen, agents }) => ({ id, status: seen, agents }));
     } catch (error) {
       if (!(error instanceof CaxtonError)) throw error;
     }

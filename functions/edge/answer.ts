@@ -1,7 +1,7 @@
 /** Answers of an edge function itself: the same problem documents, ids and headers as a node's. */
 import { finishHeaders } from "../../src/api/http/headers.ts";
 import { internalError, problemHeaders, problemOf } from "../../src/api/http/problem.ts";
-import { RequestIds, type TraceContext } from "../../src/api/http/trace.ts";
+import type { RequestIds, TraceContext } from "../../src/api/http/trace.ts";
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Entropy } from "../../src/ports/entropy.ts";
@@ -37,7 +37,11 @@ export function finished(response: Response, request: EdgeRequest, https: boolea
 /** The problem document of anything thrown; a bug shows nothing of itself. */
 export function failure(error: unknown, request: Request, ids: EdgeRequest): Response {
   const known = error instanceof CaxtonError ? error : internalError(ids.id);
-  if (!(error instanceof CaxtonError)) console.error(JSON.stringify({ level: "error", request: ids.id, error: String(error) }));
+  if (!(error instanceof CaxtonError)) {
+    // An edge runtime's log is its console.
+    // oxlint-disable-next-line no-console
+    console.error(JSON.stringify({ level: "error", request: ids.id, error: String(error) }));
+  }
   const problem = problemOf(known, ids, new URL(request.url).pathname);
   const headers = problemHeaders(known, request.headers.has("authorization"));
   return new Response(JSON.stringify(problem), { status: known.http, headers });

@@ -27,7 +27,11 @@ export function answerTime_ms(method: string, path: string): number {
 }
 
 /** The node's answer. Throws `unreachable`, `timeout`, `payload_too_large`. */
-export async function forward(request: Request, node: string, ids: Readonly<Record<string, string>>): Promise<Response> {
+export async function forward(
+  request: Request,
+  node: string,
+  ids: Readonly<Record<string, string>>,
+): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > forwarded_bytes_max) throw tooLarge();
@@ -41,8 +45,13 @@ export async function forward(request: Request, node: string, ids: Readonly<Reco
   const timer = setTimeout(() => abort.abort(), time_ms);
   const gone = (): void => abort.abort();
   request.signal.addEventListener("abort", gone, { once: true });
-  const counted = request.body === null ? null : countedBody(request.body as ReadableStream<Uint8Array>);
-  const init: RequestInit & { duplex?: "half" } = { method: request.method, headers, redirect: "manual", signal: abort.signal };
+  const counted = request.body === null ? null : countedBody(request.body);
+  const init: RequestInit & { duplex?: "half" } = {
+    method: request.method,
+    headers,
+    redirect: "manual",
+    signal: abort.signal,
+  };
   if (counted !== null) {
     init.body = counted.body;
     init.duplex = "half";
@@ -54,7 +63,8 @@ export async function forward(request: Request, node: string, ids: Readonly<Reco
     return new Response(response.body, { status: response.status, headers: endToEnd(response.headers) });
   } catch (error) {
     if (counted?.tooLarge() === true) throw tooLarge();
-    if (abort.signal.aborted) throw new CaxtonError("timeout", `No answer from a node within ${time_ms} ms`, { cause: error });
+    if (abort.signal.aborted)
+      throw new CaxtonError("timeout", `No answer from a node within ${time_ms} ms`, { cause: error });
     throw new CaxtonError("unreachable", `A node cannot be reached: ${reasonOf(error)}`, { cause: error });
   } finally {
     clearTimeout(timer);
@@ -69,7 +79,10 @@ function endToEnd(headers: Headers): Headers {
   return copy;
 }
 
-function countedBody(body: ReadableStream<Uint8Array>): { readonly body: ReadableStream<Uint8Array>; readonly tooLarge: () => boolean } {
+function countedBody(body: ReadableStream<Uint8Array>): {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly tooLarge: () => boolean;
+} {
   let length = 0;
   const count = new TransformStream<Uint8Array, Uint8Array>({
     transform(piece, controller) {

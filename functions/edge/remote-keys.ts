@@ -47,7 +47,10 @@ export class RemoteKeys implements PublicKeys {
     this.#tried_ms = now_ms;
     for (const node of nodes) {
       try {
-        const { status, json } = await getJson(`${node}/.well-known/jwks.json`, { timeout_ms: fetch_ms_max, limit_bytes: keySet_bytes_max });
+        const { status, json } = await getJson(`${node}/.well-known/jwks.json`, {
+          timeout_ms: fetch_ms_max,
+          limit_bytes: keySet_bytes_max,
+        });
         if (status === 200) {
           this.#replace(await parseJwkSet(json, keyLimit));
           return;
@@ -56,7 +59,8 @@ export class RemoteKeys implements PublicKeys {
         if (!(error instanceof CaxtonError)) throw error;
       }
     }
-    if (this.#keys.length === 0) throw new CaxtonError("unavailable", "No node gave the cluster's public keys");
+    if (this.#keys.length === 0)
+      throw new CaxtonError("unavailable", "No node gave the cluster's public keys");
   }
 
   #replace(keys: readonly Jwk[]): void {

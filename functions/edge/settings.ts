@@ -19,15 +19,24 @@ export interface Settings {
 /** Throws `CaxtonError("invalid_config")` that says which variable is wrong. */
 export function readSettings(env: unknown): Settings {
   const of = (name: string): string => variable(env, name).trim();
-  const nodes = of("CAXTON_NODES").split(",").map((text) => text.trim()).filter((text) => text !== "");
-  if (nodes.length === 0) throw new CaxtonError("invalid_config", "CAXTON_NODES is not set: it lists the nodes' API addresses");
-  if (nodes.length > nodes_max) throw new CaxtonError("invalid_config", `CAXTON_NODES lists more than ${nodes_max} nodes`);
+  const nodes = of("CAXTON_NODES")
+    .split(",")
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
+  if (nodes.length === 0)
+    throw new CaxtonError("invalid_config", "CAXTON_NODES is not set: it lists the nodes' API addresses");
+  if (nodes.length > nodes_max)
+    throw new CaxtonError("invalid_config", `CAXTON_NODES lists more than ${nodes_max} nodes`);
   return { nodes: [...new Set(nodes.map(originOf))], issuer: of("CAXTON_ISSUER"), token: of("CAXTON_TOKEN") };
 }
 
 function originOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.origin !== text.replace(/\/+$/, "")) {
+  if (
+    url === undefined ||
+    !["http:", "https:"].includes(url.protocol) ||
+    url.origin !== text.replace(/\/+$/, "")
+  ) {
     throw new CaxtonError("invalid_config", `CAXTON_NODES: ${quote(text)} is not like https://node-1:8080`);
   }
   return url.origin;
@@ -36,6 +45,8 @@ function originOf(text: string): string {
 function variable(env: unknown, name: string): string {
   const given = (env as Record<string, unknown> | null | undefined)?.[name];
   if (typeof given === "string") return given;
-  const { process } = globalThis as { readonly process?: { readonly env?: Record<string, string | undefined> } };
+  const { process } = globalThis as {
+    readonly process?: { readonly env?: Record<string, string | undefined> };
+  };
   return process?.env?.[name] ?? "";
 }

@@ -16,7 +16,8 @@ export async function getJson(
     return { status: response.status, json: JSON.parse(text) as unknown };
   } catch (error) {
     if (error instanceof CaxtonError) throw error;
-    if (abort.signal.aborted) throw new CaxtonError("timeout", `No answer from ${url} within ${options.timeout_ms} ms`);
+    if (abort.signal.aborted)
+      throw new CaxtonError("timeout", `No answer from ${url} within ${options.timeout_ms} ms`);
     if (error instanceof SyntaxError) throw new CaxtonError("unreachable", `${url} did not answer with JSON`);
     throw new CaxtonError("unreachable", `Cannot reach ${url}: ${reasonOf(error)}`, { cause: error });
   } finally {

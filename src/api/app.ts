@@ -75,12 +75,18 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
 
   app.onError((error, c) => {
     if (error instanceof CaxtonError) return problemResponse(c, error);
-    log.error("{method} {path} failed", { method: c.req.method, path: c.req.path, request: c.var.request.id, error });
+    log.error("{method} {path} failed", {
+      method: c.req.method,
+      path: c.req.path,
+      request: c.var.request.id,
+      error,
+    });
     return problemResponse(c, internalError(c.var.request.id));
   });
   app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path);
-    if (allowed.length === 0) return problemResponse(c, new CaxtonError("not_found", "No such path in this API. See /openapi.json"));
+    if (allowed.length === 0)
+      return problemResponse(c, new CaxtonError("not_found", "No such path in this API. See /openapi.json"));
     const detail = `${c.req.path} does not take ${c.req.method}, only ${allowed.join(", ")}`;
     const answer = problemResponse(c, new CaxtonError("method_not_allowed", detail));
     answer.headers.set("allow", allowed.join(", "));
@@ -91,5 +97,7 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
 
 /** The methods with a route at the path: matches that are more than the middlewares of every path. */
 function methodsOf(app: Hono<ApiEnv>, path: string): readonly string[] {
-  return methods.filter((method) => app.router.match(method, path)[0].some(([[, route]]) => route.path !== gatePath));
+  return methods.filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.path !== gatePath),
+  );
 }

@@ -72,7 +72,10 @@ export interface ClusterService {
   startedAt_ms(): number;
   status(): Promise<ClusterStatus>;
   /** `assignedAt_ms` (Unix) where this node knows it: for its own agents. */
-  assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean; readonly assignedAt_ms?: number })[];
+  assignments(): readonly (DirectoryEntry & {
+    readonly orphaned: boolean;
+    readonly assignedAt_ms?: number;
+  })[];
   ping(node: NodeId): Promise<PingResult>;
   /** Leaves gracefully; when `node` is another one, that node is asked to. */
   leave(node: NodeId, drain_timeout_ms: number): Promise<void>;

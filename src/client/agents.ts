@@ -20,7 +20,13 @@ export class AgentsClient {
   deploy(wasm: Uint8Array, options: DeployQuery): Promise<DeployAnswer> {
     const body = { bytes: wasm, type: "application/wasm" };
     const query = { ...options };
-    return this.#transport.json({ method: "POST", path: "/api/v1/agents", query, body, patience_ms: deployPatience_ms });
+    return this.#transport.json({
+      method: "POST",
+      path: "/api/v1/agents",
+      query,
+      body,
+      patience_ms: deployPatience_ms,
+    });
   }
 
   /** Every agent, by name, without details. */

@@ -19,7 +19,11 @@ export class ClusterClient {
     const members = await allPages(
       async (cursor) => {
         const query = { limit: pageLimit, cursor };
-        const page = await this.#transport.json<MembersAnswer>({ method: "GET", path: "/api/v1/cluster/members", query });
+        const page = await this.#transport.json<MembersAnswer>({
+          method: "GET",
+          path: "/api/v1/cluster/members",
+          query,
+        });
         first ??= page;
         return page;
       },
@@ -45,9 +49,17 @@ export class ClusterClient {
   }
 
   /** Resolves when the node has drained; `node` undefined is the one that answers. */
-  leave(options: { readonly node?: string; readonly drainTimeout_ms: number }): Promise<{ node: string; status: "leaving" }> {
+  leave(options: {
+    readonly node?: string;
+    readonly drainTimeout_ms: number;
+  }): Promise<{ node: string; status: "leaving" }> {
     const json = { node: options.node, drain_timeout: formatDuration(options.drainTimeout_ms) };
-    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/leave", json, patience_ms: options.drainTimeout_ms });
+    return this.#transport.json({
+      method: "POST",
+      path: "/api/v1/cluster/leave",
+      json,
+      patience_ms: options.drainTimeout_ms,
+    });
   }
 
   remove(node: string, force: boolean): Promise<{ node: string; status: "removed" }> {

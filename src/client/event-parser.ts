@@ -11,7 +11,8 @@ export class EventParser {
   push(bytes: Uint8Array): readonly string[] {
     const blocks = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split(/\r?\n\r?\n/);
     this.#rest = blocks.pop() ?? "";
-    if (this.#rest.length > event_characters_max) throw new CaxtonError("payload_too_large", "An event is too long");
+    if (this.#rest.length > event_characters_max)
+      throw new CaxtonError("payload_too_large", "An event is too long");
     return blocks.map(dataOf).filter((data) => data !== "");
   }
 }

@@ -34,7 +34,7 @@ export class EventsClient {
     const { signal } = options;
     let after = options.after;
     let wait_ms = backoff_ms.first;
-    for (let connected = false; !signal.aborted; ) {
+    for (let connected = false; !signal.aborted;) {
       const once = new AbortController();
       const both = AbortSignal.any([signal, once.signal]);
       try {
@@ -47,7 +47,10 @@ export class EventsClient {
         }
       } catch (error) {
         if (signal.aborted) return;
-        const failure = error instanceof CaxtonError ? error : new CaxtonError("unreachable", "The event stream broke", { cause: error });
+        const failure =
+          error instanceof CaxtonError
+            ? error
+            : new CaxtonError("unreachable", "The event stream broke", { cause: error });
         if (!connected || !failure.retryable) throw failure;
         options.broken?.(failure);
       } finally {
@@ -69,9 +72,12 @@ export class EventsClient {
     const query = { types: types === undefined || types.length === 0 ? undefined : types.join(",") };
     const timer = setTimeout(abandon, this.#transport.requestTimeout_ms);
     try {
-      const response = await this.#transport.open({ method: "GET", path: "/api/v1/events", query, headers }, signal);
+      const response = await this.#transport.open(
+        { method: "GET", path: "/api/v1/events", query, headers },
+        signal,
+      );
       if (response.body === null) throw new CaxtonError("unreachable", "The event stream has no body");
-      return response.body as ReadableStream<Uint8Array>;
+      return response.body;
     } finally {
       clearTimeout(timer);
     }

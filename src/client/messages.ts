@@ -42,7 +42,11 @@ export class MessagesClient {
   }
 
   conversation(id: string, query: PageQuery = {}): Promise<MessagesAnswer> {
-    return this.#transport.json({ method: "GET", path: `/api/v1/conversations/${encodeURIComponent(id)}`, query: { ...query } });
+    return this.#transport.json({
+      method: "GET",
+      path: `/api/v1/conversations/${encodeURIComponent(id)}`,
+      query: { ...query },
+    });
   }
 
   deadLetters(query: PageQuery = {}): Promise<DeadLettersAnswer> {

@@ -50,13 +50,16 @@ export class Transport {
     const abort = new AbortController();
     const timeout_ms = this.#options.requestTimeout_ms + (request.patience_ms ?? 0);
     const timer = setTimeout(() => abort.abort(), timeout_ms);
-    const signal = request.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, request.signal]);
+    const signal =
+      request.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, request.signal]);
     try {
       const response = await this.open(request, signal);
       return (await readAnswer(response)) as T;
     } catch (error) {
       if (abort.signal.aborted && !(error instanceof CaxtonError && error.code !== "unreachable")) {
-        throw new CaxtonError("timeout", `No answer from ${this.url} within ${formatDuration(timeout_ms)}`, { cause: error });
+        throw new CaxtonError("timeout", `No answer from ${this.url} within ${formatDuration(timeout_ms)}`, {
+          cause: error,
+        });
       }
       throw error;
     } finally {
@@ -70,7 +73,12 @@ export class Transport {
     const send = this.#options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init));
     const headers: Record<string, string> = { accept: "application/json", ...request.headers };
     if (token !== null) headers["authorization"] = `Bearer ${token}`;
-    const init: RequestInit & { tls?: { ca: string } } = { method: request.method, headers, signal, redirect: "error" };
+    const init: RequestInit & { tls?: { ca: string } } = {
+      method: request.method,
+      headers,
+      signal,
+      redirect: "error",
+    };
     // Bun's fetch repeats a PUT or DELETE by itself when a kept connection closed: never keep theirs.
     if (request.method === "PUT" || request.method === "DELETE") init.keepalive = false;
     if (ca !== undefined) init.tls = { ca };
@@ -86,7 +94,11 @@ export class Transport {
       response = await send(this.url + request.path + queryText(request.query), init);
     } catch (error) {
       if (request.signal?.aborted === true) throw error;
-      throw new CaxtonError("unreachable", `Cannot reach ${this.url}: ${networkReason(error)}. Is the node running?`, { cause: error });
+      throw new CaxtonError(
+        "unreachable",
+        `Cannot reach ${this.url}: ${networkReason(error)}. Is the node running?`,
+        { cause: error },
+      );
     }
     if (response.ok || (response.status === 503 && isHealth(response, request))) return response;
     throw await problemError(response);
@@ -102,43 +114,62 @@ function isHealth(response: Response, request: ClientRequest): boolean {
 function baseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
-    throw new CaxtonError("invalid_argument", `API address ${JSON.stringify(text.slice(0, 200))} is not like http://127.0.0.1:8080`);
+    throw new CaxtonError(
+      "invalid_argument",
+      `API address ${JSON.stringify(text.slice(0, 200))} is not like http://127.0.0.1:8080`,
+    );
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
 }
 
 function queryText(query: ClientRequest["query"]): string {
   const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
-  return given.length === 0 ? "" : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+  return given.length === 0
+    ? ""
+    : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
 }
 
 async function readAnswer(response: Response): Promise<unknown> {
   const length = Number(response.headers.get("content-length") ?? 0);
-  if (length > answer_bytes_max) throw new CaxtonError("payload_too_large", `The node's answer is ${length} bytes`);
+  if (length > answer_bytes_max)
+    throw new CaxtonError("payload_too_large", `The node's answer is ${length} bytes`);
   let text: string;
   try {
     text = await response.text();
   } catch (error) {
-    throw new CaxtonError("unreachable", `The connection to the node broke: ${networkReason(error)}`, { cause: error });
+    throw new CaxtonError("unreachable", `The connection to the node broke: ${networkReason(error)}`, {
+      cause: error,
+    });
   }
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new CaxtonError("internal", `The answer is not JSON (status ${response.status}): is this address a Caxton node?`);
+    throw new CaxtonError(
+      "internal",
+      `The answer is not JSON (status ${response.status}): is this address a Caxton node?`,
+    );
   }
 }
 
 /** The error that a problem document stands for; of one that is none, by its status. */
 async function problemError(response: Response): Promise<CaxtonError> {
   const text = await response.text().catch(() => "");
-  let problem: { readonly code?: unknown; readonly detail?: unknown; readonly errors?: readonly FieldError[] } = {};
+  let problem: {
+    readonly code?: unknown;
+    readonly detail?: unknown;
+    readonly errors?: readonly FieldError[];
+  } = {};
   try {
     problem = (JSON.parse(text) ?? {}) as typeof problem;
   } catch {
     // A proxy's page, perhaps: the status has to do.
   }
-  const code = typeof problem.code === "string" && isErrorCode(problem.code) ? problem.code : codeOfStatus(response.status);
-  const detail = typeof problem.detail === "string" ? problem.detail : `The node answered with status ${response.status}`;
+  const code =
+    typeof problem.code === "string" && isErrorCode(problem.code)
+      ? problem.code
+      : codeOfStatus(response.status);
+  const detail =
+    typeof problem.detail === "string" ? problem.detail : `The node answered with status ${response.status}`;
   return new CaxtonError(code, detail);
 }
 
@@ -165,17 +196,20 @@ function codeOfStatus(status: number): ErrorCode {
 
 /** Words for what the runtimes call differently. */
 function networkReason(error: unknown): string {
-  const seen = `${(error as { code?: unknown }).code ?? ""} ${reasonOf(error)} ${causeOf(error)}`;
-  if (/ECONNREFUSED|ConnectionRefused|Unable to connect|connection refused/i.test(seen)) return "connection refused";
+  const { cause } = error as { readonly cause?: unknown };
+  const seen = `${codeOf(error)} ${reasonOf(error)} ${codeOf(cause)} ${reasonOf(cause)}`;
+  if (/ECONNREFUSED|ConnectionRefused|Unable to connect|connection refused/i.test(seen))
+    return "connection refused";
   if (/ENOTFOUND|EAI_AGAIN|FailedToOpenSocket|getaddrinfo|dns error/i.test(seen)) return "no such host";
-  if (/ECONNRESET|ConnectionClosed|socket.*closed|connection.*closed|reset/i.test(seen)) return "connection closed";
-  if (/cert|CERT|self.signed|UNABLE_TO_VERIFY|TLS|SSL/i.test(seen)) return `its certificate is not trusted (${reasonOf(error)})`;
+  if (/ECONNRESET|ConnectionClosed|socket.*closed|connection.*closed|reset/i.test(seen))
+    return "connection closed";
+  if (/cert|CERT|self.signed|UNABLE_TO_VERIFY|TLS|SSL/i.test(seen))
+    return `its certificate is not trusted (${reasonOf(error)})`;
   if (/abort/i.test(seen)) return "no answer in time";
   return reasonOf(error);
 }
 
-function causeOf(error: unknown): string {
-  const cause = (error as { cause?: unknown }).cause;
-  if (cause === undefined) return "";
-  return `${(cause as { code?: unknown }).code ?? ""} ${reasonOf(cause)}`;
+function codeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
+  return typeof code === "string" ? code : "";
 }

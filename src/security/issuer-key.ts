@@ -23,7 +23,8 @@ export async function makeSigningKey(): Promise<Uint8Array<ArrayBuffer>> {
 export async function readSigningKey(bytes: Uint8Array): Promise<SigningKey> {
   try {
     const { kty, crv, x, d } = JSON.parse(decodeUtf8(bytes)) as Record<string, unknown>;
-    if (kty !== "OKP" || crv !== "Ed25519" || typeof x !== "string" || typeof d !== "string") throw new Error("not an Ed25519 key");
+    if (kty !== "OKP" || crv !== "Ed25519" || typeof x !== "string" || typeof d !== "string")
+      throw new Error("not an Ed25519 key");
     const privateKey = await importJWK({ kty, crv, x, d }, "EdDSA");
     if (privateKey instanceof Uint8Array) throw new Error("not a key pair");
     const kid = await calculateJwkThumbprint({ kty, crv, x }, "sha256");
@@ -31,6 +32,9 @@ export async function readSigningKey(bytes: Uint8Array): Promise<SigningKey> {
   } catch (error) {
     // The cause could quote the secret: it is left out.
     const why = error instanceof SyntaxError ? "not JSON" : "not an Ed25519 key pair";
-    throw new CaxtonError("data_corrupt", `The signing key cannot be read: ${why}. Restore it, or remove it to make a new one`);
+    throw new CaxtonError(
+      "data_corrupt",
+      `The signing key cannot be read: ${why}. Restore it, or remove it to make a new one`,
+    );
   }
 }

@@ -43,7 +43,8 @@ export class TokenIssuer {
   /** A signed token, valid from now. Throws `CaxtonError("invalid_argument")`. */
   async issue(request: TokenRequest): Promise<string> {
     const { subject, roles, lifetime_ms } = request;
-    if (!namePattern.test(subject)) throw new CaxtonError("invalid_argument", `Subject ${quote(subject)} is not ${nameRule}`);
+    if (!namePattern.test(subject))
+      throw new CaxtonError("invalid_argument", `Subject ${quote(subject)} is not ${nameRule}`);
     if (!(lifetime_ms >= 1_000 && lifetime_ms <= tokenLifetime_ms_max)) {
       throw new CaxtonError("invalid_argument", "A token lives between 1 second and 366 days");
     }

@@ -35,21 +35,26 @@ export function isKeyId(text: unknown): text is string {
 
 /** Checks one public key. Throws `CaxtonError("invalid_argument")`; private parts are refused, not dropped. */
 export async function parseJwk(value: unknown): Promise<Jwk> {
-  const { kty, crv, x, kid, d } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  const { kty, crv, x, kid, d } = (typeof value === "object" && value !== null ? value : {}) as Record<
+    string,
+    unknown
+  >;
   if (d !== undefined) throw refused("it holds a private key");
   if (kty !== "OKP" || crv !== "Ed25519") throw refused("it is not an Ed25519 key");
   if (typeof x !== "string" || !bytes32.test(x)) throw refused("x is not 32 bytes in base64url");
   if (kid !== (await calculateJwkThumbprint({ kty, crv, x }, "sha256"))) {
     throw refused("kid is not the key's own SHA-256 thumbprint");
   }
-  return { kty, crv, x, kid: kid as string, alg: "EdDSA", use: "sig" };
+  return { kty, crv, x, kid: kid, alg: "EdDSA", use: "sig" };
 }
 
 /** Checks a `{ keys: [...] }` document of at most `ownerKeyLimit` keys. */
 export async function parseJwkSet(value: unknown, limit = ownerKeyLimit): Promise<readonly Jwk[]> {
   const keys = (value as { readonly keys?: unknown } | null)?.keys;
-  if (!Array.isArray(keys)) throw new CaxtonError("invalid_argument", 'A key set is an object with an array "keys"');
-  if (keys.length > limit) throw new CaxtonError("invalid_argument", `A key set of ${keys.length} keys, at most ${limit}`);
+  if (!Array.isArray(keys))
+    throw new CaxtonError("invalid_argument", 'A key set is an object with an array "keys"');
+  if (keys.length > limit)
+    throw new CaxtonError("invalid_argument", `A key set of ${keys.length} keys, at most ${limit}`);
   return await Promise.all(keys.map(parseJwk));
 }
 
@@ -67,7 +72,10 @@ export class ClusterKeys implements PublicKeys {
   set(owner: string, keys: readonly Jwk[]): void {
     const others = this.#all.length - (this.#owners.get(owner)?.length ?? 0);
     if (keys.length > ownerKeyLimit || others + keys.length > keyLimit) {
-      throw new CaxtonError("limit_exceeded", `Too many public keys: ${keys.length} of ${JSON.stringify(owner)}, ${others} others`);
+      throw new CaxtonError(
+        "limit_exceeded",
+        `Too many public keys: ${keys.length} of ${JSON.stringify(owner)}, ${others} others`,
+      );
     }
     const before = this.#owners.get(owner);
     if (before?.length === keys.length && keys.every((key, i) => key.kid === before[i]?.kid)) return;

@@ -20,7 +20,12 @@ export type Permission = (typeof permissions)[number];
 export const roles = ["admin", "operator", "developer", "viewer"] as const;
 export type Role = (typeof roles)[number];
 
-const looks = ["cluster:read", "agents:read", "events:read", "system:read"] as const satisfies readonly Permission[];
+const looks = [
+  "cluster:read",
+  "agents:read",
+  "events:read",
+  "system:read",
+] as const satisfies readonly Permission[];
 
 /** A viewer sees the cluster, not what its agents say. An operator runs what developers deploy. */
 const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {

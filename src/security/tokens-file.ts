@@ -16,16 +16,24 @@ export async function readSecretFile(path: string): Promise<Uint8Array | undefin
     file = await open(path, "r");
   } catch (error) {
     if ((error as { code?: unknown }).code === "ENOENT") return undefined;
-    throw new CaxtonError("storage_failed", `Cannot read ${JSON.stringify(path)}: ${reasonOf(error)}`, { cause: error });
+    throw new CaxtonError("storage_failed", `Cannot read ${JSON.stringify(path)}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
   try {
     const { mode, size } = await file.stat();
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
-      throw new CaxtonError("invalid_config", `${JSON.stringify(path)} is open to other users (mode ${shown}): chmod 600 it`);
+      throw new CaxtonError(
+        "invalid_config",
+        `${JSON.stringify(path)} is open to other users (mode ${shown}): chmod 600 it`,
+      );
     }
     if (size > secret_bytes_max) {
-      throw new CaxtonError("data_corrupt", `${JSON.stringify(path)} is larger than ${secret_bytes_max} bytes`);
+      throw new CaxtonError(
+        "data_corrupt",
+        `${JSON.stringify(path)} is larger than ${secret_bytes_max} bytes`,
+      );
     }
     return new Uint8Array(await file.readFile());
   } finally {

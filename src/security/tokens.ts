@@ -58,7 +58,9 @@ export class TokenVerifier {
   verify(token: string): Principal | Promise<Principal> {
     if (token.length > tokenLength_max) throw refused("it is not a signed JWT");
     const hash = this.#hash(token);
-    return typeof hash === "string" ? this.#remembered(hash, token) : hash.then((text) => this.#remembered(text, token));
+    return typeof hash === "string"
+      ? this.#remembered(hash, token)
+      : hash.then((text) => this.#remembered(text, token));
   }
 
   close(): void {
@@ -115,16 +117,25 @@ export class TokenVerifier {
 function readClaims(claims: JWTPayload, kid: string, now_s: number): Verified {
   const { sub, jti, iat, nbf, exp, roles } = claims;
   if (typeof sub !== "string" || !namePattern.test(sub)) throw refused("its subject is not a name");
-  if (typeof jti !== "string" || jti.length > 128) throw refused("its id is not text of at most 128 characters");
+  if (typeof jti !== "string" || jti.length > 128)
+    throw refused("its id is not text of at most 128 characters");
   if (typeof iat !== "number" || iat > now_s + leeway_s) throw refused("it was issued in the future");
   // A role that this version does not know grants nothing.
   const held = Array.isArray(roles) ? [...new Set(roles.filter(isRole))] : [];
-  return { principal: { subject: sub, roles: held, tokenId: jti, expires_s: exp as number }, kid, notBefore_s: nbf as number };
+  return {
+    principal: { subject: sub, roles: held, tokenId: jti, expires_s: exp as number },
+    kid,
+    notBefore_s: nbf as number,
+  };
 }
 
 /** Words for jose's codes; none of them repeats what the token says. */
 function reason(error: unknown): string {
-  const { code, claim, reason: why } = error as { readonly code?: string; readonly claim?: string; readonly reason?: string };
+  const {
+    code,
+    claim,
+    reason: why,
+  } = error as { readonly code?: string; readonly claim?: string; readonly reason?: string };
   switch (code) {
     case "ERR_JWT_EXPIRED":
       return "it has expired";

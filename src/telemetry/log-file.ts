@@ -43,6 +43,10 @@ function open(path: string): number {
   try {
     return openSync(path, "a", 0o640);
   } catch (error) {
-    throw new CaxtonError("invalid_config", `Cannot open the log file ${JSON.stringify(path)}: ${reasonOf(error)}`, { cause: error });
+    throw new CaxtonError(
+      "invalid_config",
+      `Cannot open the log file ${JSON.stringify(path)}: ${reasonOf(error)}`,
+      { cause: error },
+    );
   }
 }

@@ -34,11 +34,20 @@ function jsonLine(record: LogRecord, node: string): string {
   // A cut JSON line is no JSON: an outgrown record keeps its head and loses its fields.
   if (line.length <= line_characters_max) return line;
   const text = messageText(record).slice(0, line_characters_max / 8);
-  return JSON.stringify({ at: fields["at"], level: fields["level"], node, category: fields["category"], text, cut: true });
+  return JSON.stringify({
+    at: fields["at"],
+    level: fields["level"],
+    node,
+    category: fields["category"],
+    text,
+    cut: true,
+  });
 }
 
 function textLine(record: LogRecord): string {
-  const named = new Set(typeof record.rawMessage === "string" ? (record.rawMessage.match(placeholder) ?? []) : []);
+  const named = new Set(
+    typeof record.rawMessage === "string" ? (record.rawMessage.match(placeholder) ?? []) : [],
+  );
   let line = `${new Date(record.timestamp).toISOString()} ${levelName(record.level).toUpperCase().padEnd(5)} `;
   line += `${categoryName(record)}: ${messageText(record)}`;
   for (const [key, value] of Object.entries(record.properties)) {
@@ -70,7 +79,8 @@ function plain(value: unknown): unknown {
   if (value instanceof Error) {
     return value.stack?.includes(value.message) === true ? value.stack : `${value.name}: ${value.message}`;
   }
-  if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return String(value);
+  if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function")
+    return String(value);
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   if (typeof value !== "object" || value === null) return value;
   try {

@@ -7,7 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/platform/node/clock.ts";
 import { makeSigningKey, readSigningKey } from "../../src/security/issuer-key.ts";
 import { apiWorldAt } from "../support/api-world.ts";
-import { type EdgeRuntime, type RunningFunction, edgeRuntimes, missingRuntime, startFunction } from "../support/edge-runtimes.ts";
+import {
+  type EdgeRuntime,
+  type RunningFunction,
+  edgeRuntimes,
+  missingRuntime,
+  startFunction,
+} from "../support/edge-runtimes.ts";
 
 type World = Awaited<ReturnType<typeof apiWorldAt>>;
 
@@ -44,7 +50,11 @@ afterAll(async () => {
   await node.close();
 });
 
-async function start(runtime: EdgeRuntime, name: "gateway" | "status", variables: Record<string, string>): Promise<string> {
+async function start(
+  runtime: EdgeRuntime,
+  name: "gateway" | "status",
+  variables: Record<string, string>,
+): Promise<string> {
   const one = await startFunction(runtime, name, variables);
   running.push(one);
   return one.url;
@@ -64,7 +74,10 @@ describe.each(usable)("functions on %s", (runtime) => {
     const issuer = { CAXTON_ISSUER: world.issuer };
     [gateway, status] = await Promise.all([
       start(runtime, "gateway", { CAXTON_NODES: `${gone},${node.url}`, ...issuer }),
-      start(runtime, "status", { CAXTON_NODES: `${node.url},${gone}`, CAXTON_TOKEN: await world.token("viewer") }),
+      start(runtime, "status", {
+        CAXTON_NODES: `${node.url},${gone}`,
+        CAXTON_TOKEN: await world.token("viewer"),
+      }),
     ]);
   }, 60_000);
 
@@ -94,7 +107,11 @@ describe.each(usable)("functions on %s", (runtime) => {
     expect(answer.status).toBe(200);
     expect(((await answer.json()) as { reply: { content: string } }).reply.content).toBe(content);
     const wasm = new Uint8Array(2_000_000);
-    const deployed = await ask("/api/v1/agents?name=edge", { method: "POST", body: wasm, headers: { "content-type": "application/wasm" } });
+    const deployed = await ask("/api/v1/agents?name=edge", {
+      method: "POST",
+      body: wasm,
+      headers: { "content-type": "application/wasm" },
+    });
     expect([200, 201]).toContain(deployed.status);
     expect((await ask("/api/v1/agents/edge", { method: "DELETE" })).status).toBe(200);
   });
@@ -102,9 +119,20 @@ describe.each(usable)("functions on %s", (runtime) => {
   it("refuses bad tokens itself, as problem documents", async () => {
     const stranger = await readSigningKey(await makeSigningKey());
     const now_s = Math.floor(Date.now() / 1_000);
-    const claims = { iss: world.issuer, aud: "caxton-api", sub: "eve", jti: "1", iat: now_s, nbf: now_s, exp: now_s + 60, roles: ["admin"] };
+    const claims = {
+      iss: world.issuer,
+      aud: "caxton-api",
+      sub: "eve",
+      jti: "1",
+      iat: now_s,
+      nbf: now_s,
+      exp: now_s + 60,
+      roles: ["admin"],
+    };
     const sign = (key: typeof stranger, change: object) =>
-      new SignJWT({ ...claims, ...change }).setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: key.publicJwk.kid }).sign(key.privateKey);
+      new SignJWT({ ...claims, ...change })
+        .setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: key.publicJwk.kid })
+        .sign(key.privateKey);
     const bad = [
       await sign(stranger, {}),
       await sign(world.key, { aud: "other" }),
@@ -124,7 +152,9 @@ describe.each(usable)("functions on %s", (runtime) => {
     }
     expect((await fetch(`${gateway}/api/v1/version`)).status).toBe(401);
     expect((await fetch(`${gateway}/anything`)).status).toBe(401);
-    expect(await (await ask("/api/v1/version", { token: await sign(world.key, {}) })).json()).toMatchObject({ node: "node-1" });
+    expect(await (await ask("/api/v1/version", { token: await sign(world.key, {}) })).json()).toMatchObject({
+      node: "node-1",
+    });
   });
 
   it("lets the public routes through, and the node decide on roles", async () => {
@@ -150,7 +180,11 @@ describe.each(usable)("functions on %s", (runtime) => {
 
   it("refuses a body that is too large, said or streamed", async () => {
     const large = new Uint8Array(18 * 1024 * 1024);
-    const answer = await ask("/api/v1/agents?name=large", { method: "POST", body: large, headers: { "content-type": "application/wasm" } }).catch(() => null);
+    const answer = await ask("/api/v1/agents?name=large", {
+      method: "POST",
+      body: large,
+      headers: { "content-type": "application/wasm" },
+    }).catch(() => null);
     // A server may also end the connection on a client that goes on sending after the refusal.
     if (answer !== null) expect(answer.status).toBe(413);
     expect((await ask("/api/v1/agents/large")).status).toBe(404);
@@ -180,24 +214,38 @@ describe.each(usable)("functions on %s", (runtime) => {
 describe("functions that cannot work say why", () => {
   it("on no runtime at all is a failure of this suite, not a pass", () => {
     expect(usable.length).toBeGreaterThanOrEqual(1);
-    console.info(`functions ran on ${usable.length} of ${edgeRuntimes.length} runtimes: ${usable.join(", ")}`);
+    console.info(
+      `functions ran on ${usable.length} of ${edgeRuntimes.length} runtimes: ${usable.join(", ")}`,
+    );
   });
 
   it("when no node answers", async () => {
     const gateway = await start("bun", "gateway", { CAXTON_NODES: gone, CAXTON_ISSUER: world.issuer });
     const status = await start("bun", "status", { CAXTON_NODES: gone });
-    const answer = await fetch(`${gateway}/api/v1/version`, { headers: { authorization: `Bearer ${world.admin}` } });
+    const answer = await fetch(`${gateway}/api/v1/version`, {
+      headers: { authorization: `Bearer ${world.admin}` },
+    });
     expect(await answer.json()).toMatchObject({ status: 503, code: "unavailable" });
-    expect(await (await fetch(`${gateway}/livez`)).json()).toMatchObject({ status: 503, code: "unreachable" });
+    expect(await (await fetch(`${gateway}/livez`)).json()).toMatchObject({
+      status: 503,
+      code: "unreachable",
+    });
     const seen = await fetch(status);
     expect(seen.status).toBe(503);
     expect(await seen.json()).toMatchObject({ status: "down", members: null });
   });
 
   it("when a setting is missing or wrong", async () => {
-    for (const variables of [{ CAXTON_NODES: "" }, { CAXTON_NODES: "node-1:8080" }, { CAXTON_NODES: "http://a/path" }]) {
+    for (const variables of [
+      { CAXTON_NODES: "" },
+      { CAXTON_NODES: "node-1:8080" },
+      { CAXTON_NODES: "http://a/path" },
+    ]) {
       const status = await start("bun", "status", variables);
-      expect(await (await fetch(status)).json()).toMatchObject({ code: "invalid_config", detail: expect.stringContaining("CAXTON_NODES") });
+      expect(await (await fetch(status)).json()).toMatchObject({
+        code: "invalid_config",
+        detail: expect.stringContaining("CAXTON_NODES"),
+      });
     }
   });
 });
@@ -213,7 +261,12 @@ describe("the gateway between client and node", () => {
       } else {
         seen.push({ method: request.method ?? "", headers: request.headers });
         request.resume();
-        response.writeHead(503, { "content-type": "application/json", connection: "close, x-secret", "x-secret": "1", "x-kept": "2" });
+        response.writeHead(503, {
+          "content-type": "application/json",
+          connection: "close, x-secret",
+          "x-secret": "1",
+          "x-kept": "2",
+        });
         response.end("{}");
       }
     });
@@ -222,8 +275,16 @@ describe("the gateway between client and node", () => {
     const second = createServer((request, response) => upstream.emit("request", request, response));
     await new Promise<void>((resolve) => second.listen(0, "127.0.0.1", resolve));
     const other = `http://127.0.0.1:${(second.address() as AddressInfo).port}`;
-    const gateway = await start("bun", "gateway", { CAXTON_NODES: `${url},${other}`, CAXTON_ISSUER: world.issuer });
-    const headers = { authorization: `Bearer ${world.admin}`, "proxy-authorization": "secret", te: "trailers", "x-mine": "kept" };
+    const gateway = await start("bun", "gateway", {
+      CAXTON_NODES: `${url},${other}`,
+      CAXTON_ISSUER: world.issuer,
+    });
+    const headers = {
+      authorization: `Bearer ${world.admin}`,
+      "proxy-authorization": "secret",
+      te: "trailers",
+      "x-mine": "kept",
+    };
     const read = await fetch(`${gateway}/api/v1/version`, { headers });
     expect(read.status).toBe(503);
     expect(read.headers.get("x-kept")).toBe("2");
@@ -235,8 +296,15 @@ describe("the gateway between client and node", () => {
     for (const method of ["POST", "PUT", "DELETE"]) {
       seen.length = 0;
       const body = method === "DELETE" ? null : "{}";
-      await fetch(`${gateway}/api/v1/messages`, { method, body, headers: { ...headers, "idempotency-key": "k" } });
-      expect(seen.map((one) => one.method), method).toEqual([method]);
+      await fetch(`${gateway}/api/v1/messages`, {
+        method,
+        body,
+        headers: { ...headers, "idempotency-key": "k" },
+      });
+      expect(
+        seen.map((one) => one.method),
+        method,
+      ).toEqual([method]);
     }
     await new Promise((resolve) => upstream.close(resolve));
     await new Promise((resolve) => second.close(resolve));

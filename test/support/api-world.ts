@@ -28,11 +28,16 @@ export async function apiWorldAt<C extends Clock>(clock: C, more: Partial<ApiOpt
   const verifier = new TokenVerifier({ keys, clock, issuer, hash: hashTextNative });
   const services = new MemoryServices(clock);
   const app = createApi(services, { verifier, keys, clock, entropy, ...more });
-  const token = (role: Role, subject = `${role}-user`) => tokens.issue({ subject, roles: [role], lifetime_ms });
+  const token = (role: Role, subject = `${role}-user`) =>
+    tokens.issue({ subject, roles: [role], lifetime_ms });
   const admin = await token("admin");
 
   /** A request with the administrator's token unless `headers` say otherwise. */
-  const call = async (method: string, path: string, init: RequestInit & { json?: unknown } = {}): Promise<Response> => {
+  const call = async (
+    method: string,
+    path: string,
+    init: RequestInit & { json?: unknown } = {},
+  ): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (!headers.has("authorization")) headers.set("authorization", `Bearer ${admin}`);
     const { json, ...rest } = init;

@@ -23,8 +23,10 @@ export interface RunningFunction {
 export function missingRuntime(runtime: EdgeRuntime): string | null {
   if (spawnSync("bun", ["--version"]).error !== undefined) return "bun is not installed";
   if (runtime === "deno" && denoBinary() === null) return "the deno package has no binary for this machine";
-  if ((runtime === "node" || runtime === "workerd") && spawnSync("node", ["--version"]).error !== undefined) return "node is not installed";
-  if (runtime === "workerd" && !existsSync(join(root, "node_modules/miniflare"))) return "miniflare is not installed";
+  if ((runtime === "node" || runtime === "workerd") && spawnSync("node", ["--version"]).error !== undefined)
+    return "node is not installed";
+  if (runtime === "workerd" && !existsSync(join(root, "node_modules/miniflare")))
+    return "miniflare is not installed";
   return null;
 }
 
@@ -55,7 +57,12 @@ export async function startFunction(
   }
 }
 
-function commandOf(runtime: EdgeRuntime, file: string, folder: string, variables: Readonly<Record<string, string>>): readonly string[] {
+function commandOf(
+  runtime: EdgeRuntime,
+  file: string,
+  folder: string,
+  variables: Readonly<Record<string, string>>,
+): readonly string[] {
   const launcher = join(folder, "launcher.mjs");
   switch (runtime) {
     case "bun":
@@ -68,7 +75,17 @@ console.log("listening " + server.url.origin);`,
       return ["bun", launcher];
     case "deno": {
       const net = ["--allow-env", "--allow-net=127.0.0.1"];
-      return [denoBinary() as string, "serve", "--no-check", ...net, "--host", "127.0.0.1", "--port", "0", file];
+      return [
+        denoBinary() as string,
+        "serve",
+        "--no-check",
+        ...net,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        file,
+      ];
     }
     case "node":
       writeFileSync(
@@ -94,7 +111,10 @@ console.log("listening " + (await worker.ready).origin);`,
 
 function bundled(file: string, folder: string, target: "node" | "browser"): string {
   const out = join(folder, "function.mjs");
-  const built = spawnSync("bun", ["build", file, `--target=${target}`, "--format=esm", `--outfile=${out}`], { cwd: root, encoding: "utf8" });
+  const built = spawnSync("bun", ["build", file, `--target=${target}`, "--format=esm", `--outfile=${out}`], {
+    cwd: root,
+    encoding: "utf8",
+  });
   if (built.status !== 0) throw new Error(`bun build failed: ${built.stderr}`);
   return out;
 }

@@ -40,7 +40,11 @@ export class MemoryServices implements NodeServices {
   #wake: (() => void)[] = [];
 
   constructor(readonly clock: Clock) {
-    this.known.push(this.member("node-1", "alive"), this.member("node-2", "alive"), this.member("node-3", "failed"));
+    this.known.push(
+      this.member("node-1", "alive"),
+      this.member("node-2", "alive"),
+      this.member("node-3", "failed"),
+    );
   }
 
   member(id: string, status: MemberStatus): Member {
@@ -50,14 +54,29 @@ export class MemoryServices implements NodeServices {
       status,
       bootEpoch: 1,
       incarnation: 0,
-      tags: { version: "0.1.0", region: "eu", zone: "a", api: "", maxAgents: 100, weight: 100, services: ["agents"] },
+      tags: {
+        version: "0.1.0",
+        region: "eu",
+        zone: "a",
+        api: "",
+        maxAgents: 100,
+        weight: 100,
+        services: ["agents"],
+      },
       load: { agents: 50, cpu_percent: 40, memory_bytes: 1_000_000, memory_percent: 60 },
       lastSeen_ms: this.clock.wall_ms(),
     };
   }
 
   emit(type: string, text: string): void {
-    this.past.push({ id: this.past.length + 1, type, level: "info", at_ms: this.clock.wall_ms(), text, data: { text } });
+    this.past.push({
+      id: this.past.length + 1,
+      type,
+      level: "info",
+      at_ms: this.clock.wall_ms(),
+      text,
+      data: { text },
+    });
     for (const wake of this.#wake.splice(0)) wake();
   }
 
@@ -88,8 +107,15 @@ export class MemoryServices implements NodeServices {
         assignedAt_ms: spec.deployedAt_ms,
       })),
     ping: (node) => {
-      if (!this.known.some(({ id }) => id === node)) throw new CaxtonError("node_not_found", `No node "${node}" is known`);
-      return Promise.resolve({ node, udp_ms: 0.5, stream_ms: null, message_ms: null, error: "stream: refused" });
+      if (!this.known.some(({ id }) => id === node))
+        throw new CaxtonError("node_not_found", `No node "${node}" is known`);
+      return Promise.resolve({
+        node,
+        udp_ms: 0.5,
+        stream_ms: null,
+        message_ms: null,
+        error: "stream: refused",
+      });
     },
     leave: (node, drain_ms) => {
       this.left.push({ node, drain_ms });
@@ -98,13 +124,17 @@ export class MemoryServices implements NodeServices {
     remove: (node, force) => {
       const at = this.known.findIndex(({ id }) => id === node);
       if (at === -1) throw new CaxtonError("node_not_found", `No node "${node}" is known`);
-      if (this.known[at]?.status === "alive" && !force) throw new CaxtonError("conflict", `Node "${node}" is alive`);
+      if (this.known[at]?.status === "alive" && !force)
+        throw new CaxtonError("conflict", `Node "${node}" is alive`);
       this.known.splice(at, 1);
       return Promise.resolve();
     },
     verifyAuth: () =>
-      Promise.resolve([{ node: this.node, gossip_key: "match", certificate: "unknown", detail: "not asked" } as const]),
-    performance: () => Promise.resolve([{ metric: "Local routing P50", target: "< 100 µs", actual: null, ok: null }]),
+      Promise.resolve([
+        { node: this.node, gossip_key: "match", certificate: "unknown", detail: "not asked" } as const,
+      ]),
+    performance: () =>
+      Promise.resolve([{ metric: "Local routing P50", target: "< 100 µs", actual: null, ok: null }]),
     balancing: () => ({ strategy: this.#strategy, round_robin_index: 0 }),
     setBalancing: (strategy) => {
       this.#strategy = strategy;
@@ -117,7 +147,15 @@ export class MemoryServices implements NodeServices {
       const before = this.held.get(name);
       const revision = (before?.spec.revision ?? 0) + 1;
       const module = "a".repeat(64) as ModuleHash;
-      const spec = { ...options, name, module, revision, epoch: 1, deployedAt_ms: this.clock.wall_ms(), deployedBy: principal };
+      const spec = {
+        ...options,
+        name,
+        module,
+        revision,
+        epoch: 1,
+        deployedAt_ms: this.clock.wall_ms(),
+        deployedBy: principal,
+      };
       this.held.set(name, { spec, suspended: false, logs: [] });
       return { agent: this.#view(name), created: before === undefined, why: "least loaded" };
     },
@@ -139,12 +177,26 @@ export class MemoryServices implements NodeServices {
   readonly messages: NodeServices["messages"] = {
     send: async (request) => this.#send(request),
     list: async ({ conversation, limit, cursor }) => {
-      const all = this.sent.map(({ message }) => message).filter((m) => conversation === null || m.conversationId === conversation);
+      const all = this.sent
+        .map(({ message }) => message)
+        .filter((m) => conversation === null || m.conversationId === conversation);
       const start = Number(cursor ?? 0);
-      return { items: all.slice(start, start + limit), next: start + limit < all.length ? String(start + limit) : null };
+      return {
+        items: all.slice(start, start + limit),
+        next: start + limit < all.length ? String(start + limit) : null,
+      };
     },
     conversations: async () => ({
-      items: [{ id: "c1", messages: 2, participants: ["~alice", "echo"], protocol: "", firstAt_ms: 0, lastAt_ms: 1_000 }],
+      items: [
+        {
+          id: "c1",
+          messages: 2,
+          participants: ["~alice", "echo"],
+          protocol: "",
+          firstAt_ms: 0,
+          lastAt_ms: 1_000,
+        },
+      ],
       next: null,
     }),
     deadLetters: async ({ limit }) => ({ items: this.letters.slice(0, limit), next: null }),
@@ -162,7 +214,10 @@ export class MemoryServices implements NodeServices {
   };
 
   #health(): Health {
-    return { ok: this.healthy, checks: [{ name: "store", ok: this.healthy, detail: this.healthy ? "open" : "closed" }] };
+    return {
+      ok: this.healthy,
+      checks: [{ name: "store", ok: this.healthy, detail: this.healthy ? "open" : "closed" }],
+    };
   }
 
   #agent(name: AgentName): HeldAgent {
@@ -173,9 +228,25 @@ export class MemoryServices implements NodeServices {
 
   #view(name: AgentName): AgentView {
     const { spec, suspended } = this.#agent(name);
-    const detail = { spec, inbox: 0, inbox_bytes: 0, memory_bytes: 65_536, handled: 7, traps: 0, restarts: 0 };
+    const detail = {
+      spec,
+      inbox: 0,
+      inbox_bytes: 0,
+      memory_bytes: 65_536,
+      handled: 7,
+      traps: 0,
+      restarts: 0,
+    };
     const { revision, epoch, module } = spec;
-    return { name, node: this.node, status: suspended ? "suspended" : "running", revision, epoch, module, detail };
+    return {
+      name,
+      node: this.node,
+      status: suspended ? "suspended" : "running",
+      revision,
+      epoch,
+      module,
+      detail,
+    };
   }
 
   /** The agent `echo` answers with what it got; `mute` never does; others do not exist. */
@@ -189,13 +260,29 @@ export class MemoryServices implements NodeServices {
     }
     this.sent.push({ ...request, message: complete });
     if (wait_ms === null) return { messageId, status: "delivered", reply: null };
-    if (message.receiver === "mute") throw new CaxtonError("timeout", `No reply from "mute" in time; message ${messageId} is delivered all the same`);
-    const reply: Message = { ...complete, performative: "inform", sender: "echo", receiver: `~${principal}`, inReplyTo: messageId };
+    if (message.receiver === "mute")
+      throw new CaxtonError(
+        "timeout",
+        `No reply from "mute" in time; message ${messageId} is delivered all the same`,
+      );
+    const reply: Message = {
+      ...complete,
+      performative: "inform",
+      sender: "echo",
+      receiver: `~${principal}`,
+      inReplyTo: messageId,
+    };
     return { messageId, status: "delivered", reply };
   }
 
   deadLetter(id: number, message: Message): void {
-    this.letters.push({ id, reason: "unknown_agent", detail: "nobody has it", at_ms: 0, message: encodeMessage(message) });
+    this.letters.push({
+      id,
+      reason: "unknown_agent",
+      detail: "nobody has it",
+      at_ms: 0,
+      message: encodeMessage(message),
+    });
   }
 
   #take(ids: readonly number[] | "all"): number {

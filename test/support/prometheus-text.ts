@@ -7,7 +7,11 @@ export interface Family {
   readonly name: string;
   readonly type: string;
   readonly help: string;
-  readonly samples: { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
+  readonly samples: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
 }
 
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
@@ -28,7 +32,8 @@ export function parsePrometheus(text: string): Map<string, Family> {
       if (!metricName.test(name as string) || !types.has(type as string)) fail(line);
       if (families.has(name as string)) throw new Error(`two families ${name}`);
       if (help?.name !== name) throw new Error(`no help before ${name}`);
-      if (type === "counter" && !(name as string).endsWith("_total")) throw new Error(`counter ${name} without _total`);
+      if (type === "counter" && !(name as string).endsWith("_total"))
+        throw new Error(`counter ${name} without _total`);
       open = { name: name as string, type: type as string, help: help?.text ?? "", samples: [] };
       families.set(open.name, open);
     } else if (line.startsWith("#") || line === "") {
@@ -40,7 +45,8 @@ export function parsePrometheus(text: string): Map<string, Family> {
       if (seen.has(key)) throw new Error(`the same sample twice: ${line}`);
       seen.add(key);
       const suffixes = open.type === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
-      if (!suffixes.some((suffix) => sample.name === `${open?.name}${suffix}`)) throw new Error(`${line} is not of ${open.name}`);
+      if (!suffixes.some((suffix) => sample.name === `${open?.name}${suffix}`))
+        throw new Error(`${line} is not of ${open.name}`);
       open.samples.push(sample);
     }
   }
@@ -52,16 +58,25 @@ export function parsePrometheus(text: string): Map<string, Family> {
 }
 
 function parseSample(line: string): Family["samples"][number] {
-  const [, name, labelText, valueText] = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? fail(line);
+  const [, name, labelText, valueText] =
+    /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? fail(line);
   const labels: Record<string, string> = {};
   let rest = labelText ?? "";
   while (rest !== "") {
-    const [all, label, value] = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/.exec(rest) ?? fail(line);
+    const [all, label, value] =
+      /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/.exec(rest) ?? fail(line);
     if (Object.hasOwn(labels, label as string)) throw new Error(`label ${label} twice: ${line}`);
     labels[label as string] = value as string;
-    rest = rest.slice((all as string).length);
+    rest = rest.slice(all.length);
   }
-  const value = valueText === "+Inf" ? Infinity : valueText === "-Inf" ? -Infinity : valueText === "NaN" ? NaN : Number(valueText);
+  const value =
+    valueText === "+Inf"
+      ? Infinity
+      : valueText === "-Inf"
+        ? -Infinity
+        : valueText === "NaN"
+          ? NaN
+          : Number(valueText);
   if (Number.isNaN(value) && valueText !== "NaN") fail(line);
   return { name: name as string, labels, value };
 }
@@ -83,7 +98,8 @@ function checkHistogram(family: Family): void {
   for (const { bounds, counts, count, sum } of series.values()) {
     const rising = (list: number[]): boolean => list.every((x, i) => i === 0 || x >= (list[i - 1] as number));
     if (!rising(bounds) || !rising(counts)) throw new Error(`${family.name}: buckets fall`);
-    if (bounds.at(-1) !== Infinity || counts.at(-1) !== count || sum === undefined) throw new Error(`${family.name}: incomplete`);
+    if (bounds.at(-1) !== Infinity || counts.at(-1) !== count || sum === undefined)
+      throw new Error(`${family.name}: incomplete`);
   }
 }
 

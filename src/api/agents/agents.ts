@@ -16,12 +16,17 @@ export const agentsAnswer = v.object({ agents: v.array(agentSchema), next_cursor
 export type AgentsAnswer = v.InferOutput<typeof agentsAnswer>;
 
 const named = v.object({ name: agentNameField });
-export const agentDone = v.object({ name: v.string(), status: v.picklist(["removed", "suspended", "running"]) });
+export const agentDone = v.object({
+  name: v.string(),
+  status: v.picklist(["removed", "suspended", "running"]),
+});
 export type AgentDone = v.InferOutput<typeof agentDone>;
 
 export const logsAnswer = v.object({
   name: v.string(),
-  lines: v.array(v.object({ at: timeSchema, level: v.picklist(["debug", "info", "warn", "error"]), text: v.string() })),
+  lines: v.array(
+    v.object({ at: timeSchema, level: v.picklist(["debug", "info", "warn", "error"]), text: v.string() }),
+  ),
 });
 export type LogsAnswer = v.InferOutput<typeof logsAnswer>;
 
@@ -42,13 +47,22 @@ export function addAgents(api: ApiRoutes): void {
     },
   );
   const path = "/api/v1/agents/:name";
-  api.add("get", path, { tag, summary: "Show an agent", params: named, answer: agentSchema }, async ({ params }) =>
-    agentAnswer(await agents.show(params.name)),
+  api.add(
+    "get",
+    path,
+    { tag, summary: "Show an agent", params: named, answer: agentSchema },
+    async ({ params }) => agentAnswer(await agents.show(params.name)),
   );
   api.add(
     "delete",
     path,
-    { tag, summary: "Remove an agent", description: "Its unhandled mail becomes dead letters.", params: named, answer: agentDone },
+    {
+      tag,
+      summary: "Remove an agent",
+      description: "Its unhandled mail becomes dead letters.",
+      params: named,
+      answer: agentDone,
+    },
     async ({ params }) => {
       await agents.remove(params.name);
       return { name: params.name, status: "removed" as const };
@@ -80,7 +94,13 @@ function addLogs(api: ApiRoutes, path: string): void {
   api.add(
     "get",
     `${path}/logs`,
-    { tag: "agents", summary: "What an agent logged lately", params: named, query: v.strictObject({ limit }), answer: logsAnswer },
+    {
+      tag: "agents",
+      summary: "What an agent logged lately",
+      params: named,
+      query: v.strictObject({ limit }),
+      answer: logsAnswer,
+    },
     async ({ params, query }) => {
       const lines = await api.services.agents.logs(params.name, query.limit);
       return {

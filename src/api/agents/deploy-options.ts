@@ -2,7 +2,14 @@
 import * as v from "valibot";
 import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
 import { type Priority, priorities } from "../../wire/message.ts";
-import { agentNameField, choiceField, countField, listField, nodeIdField, sizeField } from "../http/fields.ts";
+import {
+  agentNameField,
+  choiceField,
+  countField,
+  listField,
+  nodeIdField,
+  sizeField,
+} from "../http/fields.ts";
 import type { DeployRequest } from "../services.ts";
 
 export const priorityNames = Object.keys(priorities) as [Priority, ...Priority[]];

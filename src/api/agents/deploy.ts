@@ -11,7 +11,13 @@ import { agentNameField } from "../http/fields.ts";
 import type { ApiContext } from "../http/request.ts";
 import { validate } from "../http/validate.ts";
 import { agentAnswer, agentSchema } from "./agent.ts";
-import { type AgentDefaults, deployOptions, deployQuery, optionFields, updateQuery } from "./deploy-options.ts";
+import {
+  type AgentDefaults,
+  deployOptions,
+  deployQuery,
+  optionFields,
+  updateQuery,
+} from "./deploy-options.ts";
 
 export const module_bytes_max = 16 * 1024 * 1024;
 /** A form's other fields and its boundaries. */
@@ -28,16 +34,30 @@ const queryOfForm = v.strictObject({ name: v.optional(agentNameField), ...option
 
 export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
   const { agents, cluster } = api.services;
-  const deploy = async (c: ApiContext, options: v.InferOutput<typeof deployQuery>, wasm: Uint8Array): Promise<Response> => {
+  const deploy = async (
+    c: ApiContext,
+    options: v.InferOutput<typeof deployQuery>,
+    wasm: Uint8Array,
+  ): Promise<Response> => {
     const { name, ...given } = options;
     const principal = c.var.request.principal?.subject ?? "";
     const strategy = cluster.balancing().strategy;
-    const done = await agents.deploy({ name, wasm, options: deployOptions(given, defaults, strategy), principal });
+    const done = await agents.deploy({
+      name,
+      wasm,
+      options: deployOptions(given, defaults, strategy),
+      principal,
+    });
     const body = JSON.stringify({ agent: agentAnswer(done.agent), created: done.created, why: done.why });
     const headers = { "content-type": "application/json", location: `/api/v1/agents/${name}` };
     return new Response(body, { status: done.created ? 201 : 200, headers });
   };
-  const shared = { tag: "agents", media: [wasmType, formType], answer: deployAnswer, timeout_ms: deploy_ms_max };
+  const shared = {
+    tag: "agents",
+    media: [wasmType, formType],
+    answer: deployAnswer,
+    timeout_ms: deploy_ms_max,
+  };
   api.add(
     "post",
     "/api/v1/agents",
@@ -52,7 +72,12 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
   api.add(
     "put",
     "/api/v1/agents/:name",
-    { ...shared, summary: "Deploy the next revision of an agent", query: updateQuery, params: v.object({ name: agentNameField }) },
+    {
+      ...shared,
+      summary: "Deploy the next revision of an agent",
+      query: updateQuery,
+      params: v.object({ name: agentNameField }),
+    },
     async ({ params }, c) => {
       const { fields, wasm } = await readModule(c.req.raw);
       const { name = params.name, ...rest } = { ...rawQuery(c), ...fields };
@@ -76,7 +101,10 @@ async function readModule(request: Request): Promise<{ fields: Record<string, st
   const type = mediaType(request);
   if (type === wasmType) return { fields: {}, wasm: notEmpty(await readBody(request, module_bytes_max)) };
   if (type !== formType) {
-    throw new CaxtonError("unsupported_media_type", `A module is sent as ${wasmType}, or in a form as ${formType}`);
+    throw new CaxtonError(
+      "unsupported_media_type",
+      `A module is sent as ${wasmType}, or in a form as ${formType}`,
+    );
   }
   const bytes = await readBody(request, module_bytes_max + form_bytes_max);
   const headers = { "content-type": request.headers.get("content-type") as string };
@@ -97,9 +125,13 @@ async function readForm(form: FormData): Promise<{ fields: Record<string, string
       throw new CaxtonError("invalid_body", `The form gives ${JSON.stringify(name.slice(0, 80))} twice`);
     }
     if (name === "module") {
-      if (typeof value === "string") throw new CaxtonError("invalid_body", 'The form field "module" is no file');
+      if (typeof value === "string")
+        throw new CaxtonError("invalid_body", 'The form field "module" is no file');
       if (value.size > module_bytes_max) {
-        throw new CaxtonError("payload_too_large", `The module is larger than ${formatSize(module_bytes_max)}`);
+        throw new CaxtonError(
+          "payload_too_large",
+          `The module is larger than ${formatSize(module_bytes_max)}`,
+        );
       }
       wasm = new Uint8Array(await value.arrayBuffer());
     } else if (typeof value === "string") Object.defineProperty(fields, name, { value, enumerable: true });

@@ -7,7 +7,9 @@ import { memberSchema, memberView } from "./member.ts";
 
 export const membersQuery = v.strictObject({
   ...pageFields,
-  status: v.optional(v.picklist(["alive", "suspect", "failed", "left"], "not alive, suspect, failed or left")),
+  status: v.optional(
+    v.picklist(["alive", "suspect", "failed", "left"], "not alive, suspect, failed or left"),
+  ),
 });
 
 export const membersAnswer = v.object({
@@ -30,7 +32,12 @@ export function addMembers(api: ApiRoutes): void {
       const all = cluster.members();
       const wanted = query.status === undefined ? all : all.filter(({ status }) => status === query.status);
       const { items, next_cursor } = pageOf(wanted, ({ id }) => id, query);
-      return { self: node, now: new Date(api.clock.wall_ms()).toISOString(), members: items.map(memberView), next_cursor };
+      return {
+        self: node,
+        now: new Date(api.clock.wall_ms()).toISOString(),
+        members: items.map(memberView),
+        next_cursor,
+      };
     },
   );
 }

@@ -9,7 +9,15 @@ import { agentStatuses, placementStrategies } from "../../wire/agent-spec.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { choiceField, nodeIdField, timeSchema } from "../http/fields.ts";
 import { FieldsError } from "../http/problem.ts";
-import { type NodeView, type NodeViewer, nodeRoles, nodeSchema, nodeStatus, nodeStatuses, nodeView } from "./node.ts";
+import {
+  type NodeView,
+  type NodeViewer,
+  nodeRoles,
+  nodeSchema,
+  nodeStatus,
+  nodeStatuses,
+  nodeView,
+} from "./node.ts";
 
 export const nodesQuery = v.strictObject({
   role: v.optional(v.picklist(nodeRoles, `not one of ${nodeRoles.join(", ")}`)),
@@ -66,7 +74,9 @@ export function addNodes(api: ApiRoutes): void {
     { tag, summary: "List the nodes", query: nodesQuery, answer: nodesAnswer },
     async ({ query }) => {
       const by = await viewer();
-      const wanted = cluster.members().filter((member) => query.status === undefined || nodeStatus(member) === query.status);
+      const wanted = cluster
+        .members()
+        .filter((member) => query.status === undefined || nodeStatus(member) === query.status);
       const nodes = wanted
         .map((member) => nodeView(member, by))
         .filter((node) => query.role === undefined || node.role === query.role)
@@ -81,7 +91,8 @@ export function addNodes(api: ApiRoutes): void {
     { tag, summary: "Details of one node", params: v.object({ id: nodeIdField }), answer: nodeSchema },
     async ({ params }) => {
       const member = cluster.members().find(({ id }) => id === params.id);
-      if (member === undefined) throw new CaxtonError("node_not_found", `No node ${quote(params.id)} is known`);
+      if (member === undefined)
+        throw new CaxtonError("node_not_found", `No node ${quote(params.id)} is known`);
       return nodeView(member, await viewer());
     },
   );
@@ -101,17 +112,22 @@ export function addNodes(api: ApiRoutes): void {
       return { assignments, count: assignments.length };
     },
   );
-  api.add("get", "/api/cluster/stats", { tag, summary: "Statistics of the cluster", answer: statsAnswer }, async () => {
-    const by = await viewer();
-    const nodes = cluster.members().map((member) => nodeView(member, by));
-    return {
-      local_node: self,
-      is_leader: by.leader === self,
-      total_assignments: cluster.assignments().length,
-      registry: registryOf(nodes),
-      balancer: cluster.balancing(),
-    };
-  });
+  api.add(
+    "get",
+    "/api/cluster/stats",
+    { tag, summary: "Statistics of the cluster", answer: statsAnswer },
+    async () => {
+      const by = await viewer();
+      const nodes = cluster.members().map((member) => nodeView(member, by));
+      return {
+        local_node: self,
+        is_leader: by.leader === self,
+        total_assignments: cluster.assignments().length,
+        registry: registryOf(nodes),
+        balancer: cluster.balancing(),
+      };
+    },
+  );
   addLeaderAndBalance(api, tag, viewer);
 }
 
@@ -141,7 +157,9 @@ function addLeaderAndBalance(api: ApiRoutes, tag: string, viewer: () => Promise<
       const result = v.safeParse(choiceField(placementStrategies), query.strategy);
       if (!result.success) {
         const message = `not one of ${placementStrategies.join(", ")}`;
-        throw new FieldsError("invalid_body", `Strategy ${quote(query.strategy)} is ${message}`, [{ field: "strategy", message }]);
+        throw new FieldsError("invalid_body", `Strategy ${quote(query.strategy)} is ${message}`, [
+          { field: "strategy", message },
+        ]);
       }
       cluster.setBalancing(result.output);
       return { success: true, strategy: cluster.balancing().strategy };

@@ -47,7 +47,8 @@ export function addOperate(api: ApiRoutes): void {
     {
       tag: "cluster",
       summary: "Forget a member that is gone",
-      description: "Refused for a node that is alive unless forced. A node that is not gone comes back by itself.",
+      description:
+        "Refused for a node that is alive unless forced. A node that is not gone comes back by itself.",
       body: removeBody,
       answer: removeAnswer,
     },

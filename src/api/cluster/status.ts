@@ -28,7 +28,9 @@ export type PingAnswer = v.InferOutput<typeof pingAnswer>;
 
 const keyMatch = v.picklist(["match", "mismatch", "unknown"]);
 export const verifyAuthAnswer = v.object({
-  nodes: v.array(v.object({ node: v.string(), gossip_key: keyMatch, certificate: keyMatch, detail: v.string() })),
+  nodes: v.array(
+    v.object({ node: v.string(), gossip_key: keyMatch, certificate: keyMatch, detail: v.string() }),
+  ),
 });
 export type VerifyAuthAnswer = v.InferOutput<typeof verifyAuthAnswer>;
 
@@ -55,7 +57,12 @@ export function addStatus(api: ApiRoutes): void {
   api.add(
     "get",
     "/api/v1/cluster/ping",
-    { tag: "cluster", summary: "Measure round trips to a node", query: v.strictObject({ node: nodeIdField }), answer: pingAnswer },
+    {
+      tag: "cluster",
+      summary: "Measure round trips to a node",
+      query: v.strictObject({ node: nodeIdField }),
+      answer: pingAnswer,
+    },
     ({ query }) => cluster.ping(query.node),
   );
   api.add(

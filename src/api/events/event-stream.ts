@@ -55,13 +55,17 @@ export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Ar
     },
     async pull(controller) {
       try {
-        const { done, value } = await events.next();
-        if (done === true || ended) {
+        const next: IteratorResult<ServerEvent, unknown> = await events.next();
+        if (next.done === true || ended) {
           end(null);
           controller.close();
           return;
         }
-        controller.enqueue(utf8.encode(`id: ${value.id}\nevent: ${value.type}\ndata: ${JSON.stringify(value.data)}\n\n`));
+        controller.enqueue(
+          utf8.encode(
+            `id: ${next.value.id}\nevent: ${next.value.type}\ndata: ${JSON.stringify(next.value.data)}\n\n`,
+          ),
+        );
         beat(controller);
       } catch (error) {
         end(error);

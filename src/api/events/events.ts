@@ -39,7 +39,8 @@ export function addEvents(api: ApiRoutes): void {
     {
       tag: "events",
       summary: "Follow events",
-      description: "Server-sent events. Resume with Last-Event-ID. Ends when the token expires or the reader is too slow.",
+      description:
+        "Server-sent events. Resume with Last-Event-ID. Ends when the token expires or the reader is too slow.",
       query: eventsQuery,
       answer: eventSchema,
       answerMedia: "text/event-stream",
@@ -48,9 +49,14 @@ export function addEvents(api: ApiRoutes): void {
     ({ query }, c) => {
       const wanted = typeFilter(query.types);
       const after = lastEventId(c.req.raw.headers.get("last-event-id")) ?? query.after ?? null;
-      const headers = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no" };
+      const headers = {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      };
       if (c.req.method === "HEAD") return new Response(null, { headers });
-      if (open >= streams_max) throw new CaxtonError("too_many_requests", `This node already serves ${streams_max} event streams`);
+      if (open >= streams_max)
+        throw new CaxtonError("too_many_requests", `This node already serves ${streams_max} event streams`);
       open += 1;
       const expires_ms = (c.var.request.principal?.expires_s ?? 0) * 1_000 - api.clock.wall_ms();
       const body = eventStream({
@@ -67,10 +73,20 @@ export function addEvents(api: ApiRoutes): void {
   );
 }
 
-async function* filtered(source: AsyncIterable<ClusterEvent>, wanted: (type: string) => boolean): AsyncIterable<ServerEvent> {
+async function* filtered(
+  source: AsyncIterable<ClusterEvent>,
+  wanted: (type: string) => boolean,
+): AsyncIterable<ServerEvent> {
   for await (const { id, type, level, at_ms, text, data } of source) {
     if (!wanted(type)) continue;
-    const event: EventAnswer = { id, type, level, at: new Date(at_ms).toISOString(), text, data: { ...data } };
+    const event: EventAnswer = {
+      id,
+      type,
+      level,
+      at: new Date(at_ms).toISOString(),
+      text,
+      data: { ...data },
+    };
     yield { id, type, data: event };
   }
 }

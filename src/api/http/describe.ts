@@ -37,7 +37,7 @@ export function describeEndpoint(endpoint: Described): DescribeRouteOptions {
       default: { $ref: "#/components/responses/Problem" },
     },
   };
-  return operation as DescribeRouteOptions;
+  return operation;
 }
 
 /** The component that every operation's `default` answer refers to. */
@@ -50,11 +50,21 @@ export function problemComponent(): { description: string; content: Record<strin
 
 function bodyOf(endpoint: Described): Part {
   if (endpoint.body !== undefined) {
-    return { requestBody: { required: true, content: { "application/json": { schema: schemaOf(endpoint.body, "input") } } } };
+    return {
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: schemaOf(endpoint.body, "input") } },
+      },
+    };
   }
   if (endpoint.media === undefined) return {};
   const binary: Part = { schema: { type: "string", contentMediaType: "application/wasm" } };
-  return { requestBody: { required: true, content: Object.fromEntries(endpoint.media.map((type) => [type, binary])) } };
+  return {
+    requestBody: {
+      required: true,
+      content: Object.fromEntries(endpoint.media.map((type) => [type, binary])),
+    },
+  };
 }
 
 function parametersOf(schema: AnySchema | undefined, place: "path" | "query"): readonly Part[] {
@@ -75,5 +85,5 @@ function parametersOf(schema: AnySchema | undefined, place: "path" | "query"): r
 /** Checks that JSON Schema cannot say (custom ones, transformations) are left to the server. */
 function schemaOf(schema: AnySchema, typeMode: "input" | "output"): Part {
   const { $schema: _, ...rest } = toJsonSchema(schema, { errorMode: "ignore", typeMode });
-  return rest as Part;
+  return rest;
 }

@@ -16,7 +16,12 @@ import { type AnySchema, readQuery, validate } from "./validate.ts";
 
 export const jsonBody_bytes = 1024 * 1024;
 
-export interface Endpoint<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema> {
+export interface Endpoint<
+  Q extends AnySchema,
+  P extends AnySchema,
+  B extends AnySchema,
+  R extends AnySchema,
+> {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
@@ -68,7 +73,8 @@ export class ApiRoutes {
       }
       const query = endpoint.query && validate(endpoint.query, text, "invalid_argument", "Query");
       const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
-      if (endpoint.body === undefined) return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms);
+      if (endpoint.body === undefined)
+        return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms);
       const { body: schema, bodyLimit_bytes } = endpoint;
       const handled = readJson(c.req.raw, bodyLimit_bytes ?? jsonBody_bytes).then((value) => {
         const body = validate(schema, value, "invalid_body", "Body");

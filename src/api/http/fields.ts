@@ -9,8 +9,14 @@ export const pageLimit_max = 1_000;
 export const pageLimit_default = 100;
 
 const nameText = v.pipe(v.string(), v.regex(namePattern, `not ${nameRule}`));
-export const nodeIdField = v.pipe(nameText, v.transform((text) => text as NodeId));
-export const agentNameField = v.pipe(nameText, v.transform((text) => text as AgentName));
+export const nodeIdField = v.pipe(
+  nameText,
+  v.transform((text) => text as NodeId),
+);
+export const agentNameField = v.pipe(
+  nameText,
+  v.transform((text) => text as AgentName),
+);
 
 /** A whole number in a query. */
 export function countField(min: number, max: number) {

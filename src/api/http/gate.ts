@@ -25,7 +25,12 @@ export interface GateOptions {
 
 /** Told of every answer, for metrics. `route` is a pattern of the API or "none": bounded values only. */
 export interface RequestObserver {
-  answered(answer: { readonly method: string; readonly route: string; readonly status: number; readonly duration_ms: number }): void;
+  answered(answer: {
+    readonly method: string;
+    readonly route: string;
+    readonly status: number;
+    readonly duration_ms: number;
+  }): void;
 }
 
 export const unmatchedRoute = "none";
@@ -79,10 +84,15 @@ export function problemResponse(c: ApiContext, error: CaxtonError): Response {
   return new Response(JSON.stringify(problem), { status: error.http, headers });
 }
 
-function authenticate(verifier: Pick<TokenVerifier, "verify">, header: string | null): Principal | Promise<Principal> {
-  if (header === null) throw new CaxtonError("unauthenticated", "This needs a token: Authorization: Bearer TOKEN");
+function authenticate(
+  verifier: Pick<TokenVerifier, "verify">,
+  header: string | null,
+): Principal | Promise<Principal> {
+  if (header === null)
+    throw new CaxtonError("unauthenticated", "This needs a token: Authorization: Bearer TOKEN");
   const token = bearer.exec(header)?.[1];
-  if (token === undefined) throw new CaxtonError("unauthenticated", "The Authorization header is not: Bearer TOKEN");
+  if (token === undefined)
+    throw new CaxtonError("unauthenticated", "The Authorization header is not: Bearer TOKEN");
   return verifier.verify(token);
 }
 
@@ -90,5 +100,8 @@ function permit(principal: Principal, access: Access | undefined, path: string):
   if (access === undefined) throw new CaxtonError("forbidden", `No role may use ${path}`);
   if (access === "public" || allows(principal.roles, access)) return;
   const held = principal.roles.length === 0 ? "no role" : `the role ${principal.roles.join(", ")}`;
-  throw new CaxtonError("forbidden", `${principal.subject} has ${held}, which lacks the permission ${access}`);
+  throw new CaxtonError(
+    "forbidden",
+    `${principal.subject} has ${held}, which lacks the permission ${access}`,
+  );
 }

@@ -19,7 +19,10 @@ export function parseJson(text: string): unknown {
     const line = before.split("\n").length;
     const column = at - before.lastIndexOf("\n");
     const found = at >= text.length ? "the end" : JSON.stringify(text[at]);
-    throw new CaxtonError("invalid_body", `The body is not JSON: unexpected ${found} at line ${line}, column ${column}`);
+    throw new CaxtonError(
+      "invalid_body",
+      `The body is not JSON: unexpected ${found} at line ${line}, column ${column}`,
+    );
   }
 }
 
@@ -29,7 +32,8 @@ function checkDepth(text: string): void {
     const code = text.charCodeAt(i);
     if (code === 34) i = closingQuote(text, i);
     else if (code === 91 || code === 123) {
-      if (++depth > depth_max) throw new CaxtonError("invalid_body", `The body nests deeper than ${depth_max} levels`);
+      if (++depth > depth_max)
+        throw new CaxtonError("invalid_body", `The body nests deeper than ${depth_max} levels`);
     } else if (code === 93 || code === 125) depth--;
   }
 }

@@ -60,7 +60,10 @@ export function problemOf(
 
 /** What the client is told of a bug. */
 export function internalError(requestId: string): CaxtonError {
-  return new CaxtonError("internal", `The node failed to answer; its log has the reason under request ${requestId}`);
+  return new CaxtonError(
+    "internal",
+    `The node failed to answer; its log has the reason under request ${requestId}`,
+  );
 }
 
 /** Extra headers of an error: RFC 6750 for 401, when to come back for 429 and 503. */

@@ -58,7 +58,14 @@ function hexOf(bytes: Uint8Array): string {
 export function parseTraceparent(text: string): { readonly traceId: string; readonly flags: string } | null {
   const match = parent.exec(text);
   if (match === null) return null;
-  const [, version, traceId, spanId, flags, rest] = match as unknown as [string, string, string, string, string, string?];
+  const [, version, traceId, spanId, flags, rest] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string?,
+  ];
   if (version === "ff" || (version === "00" && rest !== undefined)) return null;
   if (traceId === zeroTrace || spanId === zeroSpan) return null;
   return { traceId, flags: version === "00" ? flags : (Number.parseInt(flags, 16) & 1) === 1 ? "01" : "00" };

@@ -8,12 +8,19 @@ export type AnySchema = v.GenericSchema;
 const fieldsShown = 10;
 
 /** The schema's output. Throws `FieldsError(code)`. `what` begins the sentence: "Query", "Body", "Path". */
-export function validate<S extends AnySchema>(schema: S, value: unknown, code: ErrorCode, what: string): v.InferOutput<S> {
+export function validate<S extends AnySchema>(
+  schema: S,
+  value: unknown,
+  code: ErrorCode,
+  what: string,
+): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const known = result.issues.filter((issue) => !isUnknownField(issue) || (issue.path?.length ?? 0) > 1);
   const fields = [...known.map(fieldError), ...unknownFields(schema, value)].slice(0, fieldsShown);
-  const detail = fields.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");
+  const detail = fields
+    .map(({ field, message }) => (field === "" ? message : `${field}: ${message}`))
+    .join("; ");
   throw new FieldsError(code, `${what} refused: ${detail}`, fields);
 }
 
@@ -39,13 +46,17 @@ function isUnknownField(issue: v.BaseIssue<unknown>): boolean {
 /** All of them: Valibot itself stops at the first. */
 function unknownFields(schema: AnySchema, value: unknown): readonly FieldError[] {
   const entries = (schema as { readonly entries?: object }).entries;
-  if (schema.type !== "strict_object" || entries === undefined || typeof value !== "object" || value === null) return [];
+  if (schema.type !== "strict_object" || entries === undefined || typeof value !== "object" || value === null)
+    return [];
   const unknown = Object.keys(value).filter((key) => !Object.hasOwn(entries, key));
   return unknown.map((key) => ({ field: key.slice(0, 200), message: "unknown field" }));
 }
 
 function fieldError(issue: v.BaseIssue<unknown>): FieldError {
-  const field = (issue.path ?? []).map(({ key }) => String(key)).join(".").slice(0, 200);
+  const field = (issue.path ?? [])
+    .map(({ key }) => String(key))
+    .join(".")
+    .slice(0, 200);
   if (isUnknownField(issue)) return { field, message: "unknown field" };
   if (issue.received === "undefined") return { field, message: "missing" };
   return { field, message: issue.message.slice(0, 300) };

@@ -11,7 +11,13 @@ const id = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 export const deadLettersAnswer = v.object({
   dead_letters: v.array(
-    v.object({ id: v.number(), reason: v.string(), detail: v.string(), at: timeSchema, message: messageSchema }),
+    v.object({
+      id: v.number(),
+      reason: v.string(),
+      detail: v.string(),
+      at: timeSchema,
+      message: messageSchema,
+    }),
   ),
   next_cursor: v.nullable(v.string()),
 });
@@ -35,7 +41,12 @@ export function addDeadLetters(api: ApiRoutes): void {
   api.add(
     "get",
     "/api/v1/dead-letters",
-    { tag, summary: "List undeliverable messages", query: v.strictObject(pageFields), answer: deadLettersAnswer },
+    {
+      tag,
+      summary: "List undeliverable messages",
+      query: v.strictObject(pageFields),
+      answer: deadLettersAnswer,
+    },
     async ({ query }) => {
       const page = await messages.deadLetters({ limit: query.limit, cursor: query.cursor ?? null });
       const dead_letters = page.items.map((letter) => ({
@@ -63,7 +74,10 @@ export function addDeadLetters(api: ApiRoutes): void {
 }
 
 /** "Everything" is never meant by saying nothing. */
-function selected(given: { readonly ids?: readonly number[] | undefined; readonly all?: unknown }): readonly number[] | "all" {
+function selected(given: {
+  readonly ids?: readonly number[] | undefined;
+  readonly all?: unknown;
+}): readonly number[] | "all" {
   if ((given.ids === undefined) === (given.all === undefined)) {
     throw new CaxtonError("invalid_argument", "Name the dead letters with ids, or say all; one of the two");
   }

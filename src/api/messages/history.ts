@@ -7,7 +7,10 @@ import { messageAnswer, messageSchema } from "./message.ts";
 
 const conversationId = v.pipe(v.string(), v.regex(tokenPattern, `not ${tokenRule}`));
 
-export const messagesAnswer = v.object({ messages: v.array(messageSchema), next_cursor: v.nullable(v.string()) });
+export const messagesAnswer = v.object({
+  messages: v.array(messageSchema),
+  next_cursor: v.nullable(v.string()),
+});
 export type MessagesAnswer = v.InferOutput<typeof messagesAnswer>;
 
 export const conversationsAnswer = v.object({
@@ -52,14 +55,16 @@ export function addHistory(api: ApiRoutes): void {
     { tag, summary: "List conversations", query: v.strictObject(pageFields), answer: conversationsAnswer },
     async ({ query }) => {
       const page = await messages.conversations({ limit: query.limit, cursor: query.cursor ?? null });
-      const conversations = page.items.map(({ id, messages: count, participants, protocol, firstAt_ms, lastAt_ms }) => ({
-        id,
-        messages: count,
-        participants: [...participants],
-        protocol,
-        first_at: new Date(firstAt_ms).toISOString(),
-        last_at: new Date(lastAt_ms).toISOString(),
-      }));
+      const conversations = page.items.map(
+        ({ id, messages: count, participants, protocol, firstAt_ms, lastAt_ms }) => ({
+          id,
+          messages: count,
+          participants: [...participants],
+          protocol,
+          first_at: new Date(firstAt_ms).toISOString(),
+          last_at: new Date(lastAt_ms).toISOString(),
+        }),
+      );
       return { conversations, next_cursor: page.next };
     },
   );

@@ -25,7 +25,10 @@ const addressPattern = /^[!-~]{1,256}$/;
 const wordPattern = /^[ -~]{1,128}$/;
 
 const token = v.pipe(v.string(), v.regex(tokenPattern, `not ${tokenRule}`));
-const address = v.pipe(v.string(), v.regex(addressPattern, "not 1 to 256 printable ASCII characters without spaces"));
+const address = v.pipe(
+  v.string(),
+  v.regex(addressPattern, "not 1 to 256 printable ASCII characters without spaces"),
+);
 const word = v.pipe(v.string(), v.regex(wordPattern, "not 1 to 128 printable ASCII characters"));
 
 /** `QUERY_IF` and `query-if` alike. */
@@ -34,7 +37,8 @@ const performative = v.pipe(
   v.transform((text) => text.toLowerCase().replaceAll("_", "-")),
   v.picklist(performatives, `not one of ${performatives.join(", ")}`),
 );
-const choices = <const T extends readonly string[]>(all: T) => v.picklist(all, `not one of ${all.join(", ")}`);
+const choices = <const T extends readonly string[]>(all: T) =>
+  v.picklist(all, `not one of ${all.join(", ")}`);
 const priority = choices(Object.keys(priorities) as [Priority, ...Priority[]]);
 
 export const sendBody = v.strictObject({
@@ -85,7 +89,11 @@ export type MessageAnswer = v.InferOutput<typeof messageSchema>;
 const noId = "00000000-0000-0000-0000-000000000000" as MessageId;
 
 /** The sender, id and time of creation are the service's to fill. Throws `CaxtonError`. */
-export function messageOf(body: v.InferOutput<typeof sendBody>, now_ms: number, traceparent: string): Message {
+export function messageOf(
+  body: v.InferOutput<typeof sendBody>,
+  now_ms: number,
+  traceparent: string,
+): Message {
   return {
     messageId: noId,
     performative: body.performative satisfies Performative,
@@ -137,7 +145,8 @@ function given<K extends string>(key: K, text: string): { readonly [P in K]?: st
 
 function replyBy(text: string, now_ms: number): number {
   const at_ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : now_ms + parseDuration(text);
-  if (!(at_ms >= 0 && at_ms < 1e15)) throw new CaxtonError("invalid_body", "Body refused: reply_by: not a time");
+  if (!(at_ms >= 0 && at_ms < 1e15))
+    throw new CaxtonError("invalid_body", "Body refused: reply_by: not a time");
   return Math.floor(at_ms);
 }
 
@@ -145,7 +154,8 @@ function contentBytes(content: unknown, base64: boolean): Uint8Array {
   let bytes: Uint8Array;
   if (base64) bytes = fromBase64(content);
   else bytes = encodeUtf8(typeof content === "string" ? content : JSON.stringify(content));
-  if (bytes.length === 0) throw new CaxtonError("invalid_message", "The content is empty: it has 1 byte to 10 MiB");
+  if (bytes.length === 0)
+    throw new CaxtonError("invalid_message", "The content is empty: it has 1 byte to 10 MiB");
   if (bytes.length > contentLimit_bytes) {
     throw new CaxtonError("payload_too_large", "The content is larger than 10 MiB");
   }

@@ -49,7 +49,10 @@ export function addSend(api: ApiRoutes): void {
       const sent = await messages.send({ message, wait_ms, idempotencyKey: idempotencyKey(c), principal });
       const reply = sent.reply === null ? null : messageAnswer(sent.reply);
       const answer = JSON.stringify({ message_id: sent.messageId, status: sent.status, reply });
-      return new Response(answer, { status: reply === null ? 202 : 200, headers: { "content-type": "application/json" } });
+      return new Response(answer, {
+        status: reply === null ? 202 : 200,
+        headers: { "content-type": "application/json" },
+      });
     },
   );
 }
@@ -58,11 +61,17 @@ export function addSend(api: ApiRoutes): void {
 function idempotencyKey(c: ApiContext): string | null {
   const key = c.req.raw.headers.get("idempotency-key");
   if (key === null || keyPattern.test(key)) return key;
-  throw new CaxtonError("invalid_argument", "Idempotency-Key is not 1 to 128 printable ASCII characters without spaces");
+  throw new CaxtonError(
+    "invalid_argument",
+    "Idempotency-Key is not 1 to 128 printable ASCII characters without spaces",
+  );
 }
 
 /** A client speaks in its own name: the service makes the sender's address from the token's subject. */
 function checkSender(sender: string | undefined, principal: string): void {
   if (sender === undefined || sender === `~${principal}`) return;
-  throw new CaxtonError("forbidden", `Sender ${quote(sender)} is not your own address ~${principal}: leave it out`);
+  throw new CaxtonError(
+    "forbidden",
+    `Sender ${quote(sender)} is not your own address ~${principal}: leave it out`,
+  );
 }

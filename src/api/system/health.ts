@@ -24,20 +24,30 @@ export function addHealth(api: ApiRoutes): void {
     ["/healthz", "Both", () => both(health.live(), health.ready())],
   ];
   for (const [path, summary, check] of routes) {
-    api.add("get", path, { tag: "system", summary, answer: healthAnswer, timeout_ms: check_ms_max }, async () => {
-      const { ok, checks } = await check();
-      const answer: HealthAnswer = { status: ok ? "ok" : "failing", node, checks: [...checks] };
-      return new Response(JSON.stringify(answer), {
-        status: ok ? 200 : 503,
-        headers: { "content-type": "application/json" },
-      });
-    });
+    api.add(
+      "get",
+      path,
+      { tag: "system", summary, answer: healthAnswer, timeout_ms: check_ms_max },
+      async () => {
+        const { ok, checks } = await check();
+        const answer: HealthAnswer = { status: ok ? "ok" : "failing", node, checks: [...checks] };
+        return new Response(JSON.stringify(answer), {
+          status: ok ? 200 : 503,
+          headers: { "content-type": "application/json" },
+        });
+      },
+    );
   }
-  api.add("get", "/api/v1/version", { tag: "system", summary: "What runs here", answer: versionAnswer }, () => ({
-    version,
-    node,
-    api: "v1" as const,
-  }));
+  api.add(
+    "get",
+    "/api/v1/version",
+    { tag: "system", summary: "What runs here", answer: versionAnswer },
+    () => ({
+      version,
+      node,
+      api: "v1" as const,
+    }),
+  );
 }
 
 async function both(live: Promise<Health>, ready: Promise<Health>): Promise<Health> {

@@ -17,7 +17,12 @@ export function addJwks(api: ApiRoutes, keys: PublicKeys): void {
   api.add(
     "get",
     "/.well-known/jwks.json",
-    { tag: "system", summary: "Public keys of the cluster's token issuers", answer: jwksAnswer, answerMedia: "application/jwk-set+json" },
+    {
+      tag: "system",
+      summary: "Public keys of the cluster's token issuers",
+      answer: jwksAnswer,
+      answerMedia: "application/jwk-set+json",
+    },
     () =>
       new Response(JSON.stringify({ keys: keys.all() }), {
         headers: { "content-type": "application/jwk-set+json", "cache-control": "public, max-age=60" },

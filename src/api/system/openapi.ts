@@ -18,11 +18,16 @@ export function addOpenApi(api: ApiRoutes): void {
       headers: { "content-type": "application/json", "cache-control": "public, max-age=300" },
     });
   });
-  api.add("get", "/docs", { tag: "system", summary: "This document as a page", answerMedia: "text/html" }, () => {
-    return new Response(docsPage, {
-      headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": docsPolicy },
-    });
-  });
+  api.add(
+    "get",
+    "/docs",
+    { tag: "system", summary: "This document as a page", answerMedia: "text/html" },
+    () => {
+      return new Response(docsPage, {
+        headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": docsPolicy },
+      });
+    },
+  );
 }
 
 async function makeDocument(api: ApiRoutes): Promise<string> {

@@ -10,7 +10,12 @@ export const agentTable: readonly Instrument<AgentFigures>[] = [
     read: (f) => (f.handled === 0 ? null : f.latency_p99_ms / 1_000),
   },
   { kind: "counter", name: "caxton_agent_crashes_total", help: "Traps of agents", read: (f) => f.traps },
-  { kind: "gauge", name: "caxton_agent_memory_used_bytes", help: "Linear memory of the agents on this node", read: (f) => f.memory_bytes },
+  {
+    kind: "gauge",
+    name: "caxton_agent_memory_used_bytes",
+    help: "Linear memory of the agents on this node",
+    read: (f) => f.memory_bytes,
+  },
   {
     kind: "histogram",
     name: "caxton_message_latency_seconds",
@@ -24,12 +29,42 @@ export const agentTable: readonly Instrument<AgentFigures>[] = [
     read: (f) => labelled("status", f.agentsByStatus),
   },
   { kind: "gauge", name: "caxton_agent_threads", help: "Threads that host agents", read: (f) => f.threads },
-  { kind: "gauge", name: "caxton_agent_inbox_messages", help: "Messages waiting in inboxes", read: (f) => f.inbox },
-  { kind: "gauge", name: "caxton_agent_inbox_bytes", help: "Bytes waiting in inboxes", read: (f) => f.inbox_bytes },
-  { kind: "counter", name: "caxton_agent_messages_handled_total", help: "Messages handled", read: (f) => f.handled },
-  { kind: "counter", name: "caxton_agent_fuel_used_total", help: "Fuel that agents used", read: (f) => f.fuel },
-  { kind: "counter", name: "caxton_agent_traps_total", help: "Traps by kind", read: (f) => labelled("kind", f.trapsByKind) },
-  { kind: "counter", name: "caxton_agent_restarts_total", help: "Restarts after a trap", read: (f) => f.restarts },
+  {
+    kind: "gauge",
+    name: "caxton_agent_inbox_messages",
+    help: "Messages waiting in inboxes",
+    read: (f) => f.inbox,
+  },
+  {
+    kind: "gauge",
+    name: "caxton_agent_inbox_bytes",
+    help: "Bytes waiting in inboxes",
+    read: (f) => f.inbox_bytes,
+  },
+  {
+    kind: "counter",
+    name: "caxton_agent_messages_handled_total",
+    help: "Messages handled",
+    read: (f) => f.handled,
+  },
+  {
+    kind: "counter",
+    name: "caxton_agent_fuel_used_total",
+    help: "Fuel that agents used",
+    read: (f) => f.fuel,
+  },
+  {
+    kind: "counter",
+    name: "caxton_agent_traps_total",
+    help: "Traps by kind",
+    read: (f) => labelled("kind", f.trapsByKind),
+  },
+  {
+    kind: "counter",
+    name: "caxton_agent_restarts_total",
+    help: "Restarts after a trap",
+    read: (f) => f.restarts,
+  },
   {
     kind: "gauge",
     name: "caxton_agent_startup_seconds",
@@ -39,11 +74,36 @@ export const agentTable: readonly Instrument<AgentFigures>[] = [
 ];
 
 export const messageTable: readonly Instrument<MessageFigures>[] = [
-  { kind: "gauge", name: "caxton_messages_pending", help: "Messages that the router has under way", read: (f) => f.pending },
-  { kind: "counter", name: "caxton_messages_accepted_total", help: "Messages accepted by their receivers", read: (f) => f.accepted },
-  { kind: "counter", name: "caxton_messages_remote_total", help: "Messages sent to another node", read: (f) => f.remote },
-  { kind: "counter", name: "caxton_messages_retried_total", help: "Deliveries tried again", read: (f) => f.retries },
-  { kind: "counter", name: "caxton_messages_dead_lettered_total", help: "Messages given up with a reason", read: (f) => f.deadLetters },
+  {
+    kind: "gauge",
+    name: "caxton_messages_pending",
+    help: "Messages that the router has under way",
+    read: (f) => f.pending,
+  },
+  {
+    kind: "counter",
+    name: "caxton_messages_accepted_total",
+    help: "Messages accepted by their receivers",
+    read: (f) => f.accepted,
+  },
+  {
+    kind: "counter",
+    name: "caxton_messages_remote_total",
+    help: "Messages sent to another node",
+    read: (f) => f.remote,
+  },
+  {
+    kind: "counter",
+    name: "caxton_messages_retried_total",
+    help: "Deliveries tried again",
+    read: (f) => f.retries,
+  },
+  {
+    kind: "counter",
+    name: "caxton_messages_dead_lettered_total",
+    help: "Messages given up with a reason",
+    read: (f) => f.deadLetters,
+  },
   {
     kind: "counter",
     name: "caxton_messages_malformed_frames_total",

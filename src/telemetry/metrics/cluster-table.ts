@@ -3,11 +3,26 @@ import { type Instrument, labelled, median, quantiles_seconds } from "./instrume
 import type { ClusterFigures, GossipFigures, PeersFigures } from "./sources.ts";
 
 export const clusterTable: readonly Instrument<ClusterFigures>[] = [
-  { kind: "gauge", name: "caxton_cluster_nodes_total", help: "Members known, the failed included", read: (f) => f.nodes },
+  {
+    kind: "gauge",
+    name: "caxton_cluster_nodes_total",
+    help: "Members known, the failed included",
+    read: (f) => f.nodes,
+  },
   { kind: "gauge", name: "caxton_cluster_nodes_alive", help: "Members alive", read: (f) => f.alive },
-  { kind: "gauge", name: "caxton_cluster_nodes_suspect", help: "Members suspected to have failed", read: (f) => f.suspect },
+  {
+    kind: "gauge",
+    name: "caxton_cluster_nodes_suspect",
+    help: "Members suspected to have failed",
+    read: (f) => f.suspect,
+  },
   { kind: "gauge", name: "caxton_cluster_nodes_failed", help: "Members that failed", read: (f) => f.failed },
-  { kind: "gauge", name: "caxton_cluster_agents_total", help: "Agents of all nodes, by the directory", read: (f) => f.agents },
+  {
+    kind: "gauge",
+    name: "caxton_cluster_agents_total",
+    help: "Agents of all nodes, by the directory",
+    read: (f) => f.agents,
+  },
 ];
 
 export const gossipTable: readonly Instrument<GossipFigures>[] = [
@@ -68,6 +83,16 @@ export const peersTable: readonly Instrument<PeersFigures>[] = [
     help: "Bytes of streams between nodes",
     read: (f) => labelled("direction", { sent: f.bytesSent, received: f.bytesReceived }),
   },
-  { kind: "gauge", name: "caxton_peer_connections", help: "Open streams to other nodes", read: (f) => f.connections },
-  { kind: "gauge", name: "caxton_peer_queued_bytes", help: "Bytes waiting to be sent to other nodes", read: (f) => f.queued_bytes },
+  {
+    kind: "gauge",
+    name: "caxton_peer_connections",
+    help: "Open streams to other nodes",
+    read: (f) => f.connections,
+  },
+  {
+    kind: "gauge",
+    name: "caxton_peer_queued_bytes",
+    help: "Bytes waiting to be sent to other nodes",
+    read: (f) => f.queued_bytes,
+  },
 ];

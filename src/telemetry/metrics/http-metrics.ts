@@ -13,11 +13,18 @@ export class HttpMetrics {
       description: "Time to answer a request, streams not counted",
       advice: { explicitBucketBoundaries: bounds_seconds },
     });
-    this.#refused = meter.createCounter("caxton_auth_failures_total", { description: "Requests refused for their token or role" });
+    this.#refused = meter.createCounter("caxton_auth_failures_total", {
+      description: "Requests refused for their token or role",
+    });
   }
 
   /** `route` must be a pattern, and `method` one of the API's: their values are labels. */
-  answered(answer: { readonly method: string; readonly route: string; readonly status: number; readonly duration_ms: number }): void {
+  answered(answer: {
+    readonly method: string;
+    readonly route: string;
+    readonly status: number;
+    readonly duration_ms: number;
+  }): void {
     const { method, route, status, duration_ms } = answer;
     this.#duration.record(duration_ms / 1_000, { method, route, status: `${Math.floor(status / 100)}xx` });
     if (status === 401 || status === 403) this.#refused.add(1, { status: String(status) });

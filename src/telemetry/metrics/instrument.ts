@@ -46,7 +46,12 @@ export function quantiles_seconds(samples_ms: readonly number[]): readonly Label
 
 /** The median, or null of nothing. */
 export function median(samples: readonly number[]): number | null {
-  return samples.length === 0 ? null : at(samples.toSorted((a, b) => a - b), 0.5);
+  return samples.length === 0
+    ? null
+    : at(
+        samples.toSorted((a, b) => a - b),
+        0.5,
+      );
 }
 
 function at(ordered: readonly number[], q: number): number {

@@ -6,8 +6,21 @@ const type = "text/plain; version=0.0.4; charset=utf-8";
 
 export function createMetricsApp(metrics: Pick<Metrics, "text">): Hono {
   const app = new Hono();
-  app.get("/metrics", async () => new Response(await metrics.text(), { headers: { "content-type": type, "cache-control": "no-store" } }));
-  app.notFound(() => new Response("Metrics are at /metrics\n", { status: 404, headers: { "content-type": "text/plain" } }));
-  app.onError(() => new Response("The metrics could not be read\n", { status: 500, headers: { "content-type": "text/plain" } }));
+  app.get(
+    "/metrics",
+    async () =>
+      new Response(await metrics.text(), { headers: { "content-type": type, "cache-control": "no-store" } }),
+  );
+  app.notFound(
+    () =>
+      new Response("Metrics are at /metrics\n", { status: 404, headers: { "content-type": "text/plain" } }),
+  );
+  app.onError(
+    () =>
+      new Response("The metrics could not be read\n", {
+        status: 500,
+        headers: { "content-type": "text/plain" },
+      }),
+  );
   return app;
 }

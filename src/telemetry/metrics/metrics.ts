@@ -2,7 +2,13 @@
  * The node's metrics: OpenTelemetry instruments made from the tables beside this file, read from the
  * node's own figures at each scrape, and written as Prometheus text.
  */
-import type { Attributes, BatchObservableResult, Meter, ObservableCounter, ObservableGauge } from "@opentelemetry/api";
+import type {
+  Attributes,
+  BatchObservableResult,
+  Meter,
+  ObservableCounter,
+  ObservableGauge,
+} from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import { logger } from "../log.ts";
@@ -10,7 +16,7 @@ import { agentTable, messageTable } from "./agent-table.ts";
 import { clusterTable, gossipTable, peersTable } from "./cluster-table.ts";
 import { HistogramProducer, type NamedHistogram } from "./histogram-producer.ts";
 import { HttpMetrics } from "./http-metrics.ts";
-import type { Instrument } from "./instrument.ts";
+import type { Instrument, Labelled } from "./instrument.ts";
 import type { MetricSources } from "./sources.ts";
 import { storeTable, systemTable } from "./system-table.ts";
 
@@ -41,7 +47,11 @@ export class Metrics {
     this.#reader = new ScrapeReader({ metricProducers: [new HistogramProducer(readHistograms)] });
     this.#provider = new MeterProvider({ readers: [this.#reader] });
     const meter = this.#provider.getMeter("caxton");
-    const add = <F>(area: string, table: readonly Instrument<F>[], source: (() => F | Promise<F>) | undefined): void => {
+    const add = <F>(
+      area: string,
+      table: readonly Instrument<F>[],
+      source: (() => F | Promise<F>) | undefined,
+    ): void => {
       if (source !== undefined) histograms.push(...addArea(meter, area, table, source));
     };
     add("cluster", clusterTable, sources.cluster);
@@ -80,7 +90,10 @@ function addArea<F>(
   table: readonly Instrument<F>[],
   source: () => F | Promise<F>,
 ): readonly (() => Promise<readonly NamedHistogram[]>)[] {
-  const observed: { readonly row: Exclude<Instrument<F>, { kind: "histogram" }>; readonly as: ObservableGauge | ObservableCounter }[] = [];
+  const observed: {
+    readonly row: Exclude<Instrument<F>, { kind: "histogram" }>;
+    readonly as: ObservableGauge | ObservableCounter;
+  }[] = [];
   const histograms: Extract<Instrument<F>, { kind: "histogram" }>[] = [];
   for (const row of table) {
     const options = { description: row.help };
@@ -129,12 +142,13 @@ function shared<F>(source: () => F | Promise<F>): () => Promise<F> {
 function observe(
   result: BatchObservableResult<Attributes>,
   as: ObservableGauge | ObservableCounter,
-  value: ReturnType<Exclude<Instrument<never>, { kind: "histogram" }>["read"]>,
+  value: number | null | readonly Labelled[],
 ): void {
   if (value === null) return;
   if (typeof value === "number") {
     if (Number.isFinite(value)) result.observe(as, value);
     return;
   }
-  for (const { labels, value: one } of value) if (Number.isFinite(one)) result.observe(as, one, { ...labels });
+  for (const { labels, value: one } of value)
+    if (Number.isFinite(one)) result.observe(as, one, { ...labels });
 }

@@ -3,7 +3,10 @@ import { module_bytes_max } from "../../../src/api/agents/deploy.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
 const wasm = new Uint8Array([0, 97, 115, 109]);
-const raw = (bytes: Uint8Array<ArrayBuffer>): RequestInit => ({ body: bytes, headers: { "content-type": "application/wasm" } });
+const raw = (bytes: Uint8Array<ArrayBuffer>): RequestInit => ({
+  body: bytes,
+  headers: { "content-type": "application/wasm" },
+});
 const form = (fields: Record<string, string | Blob>): RequestInit => {
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
@@ -14,7 +17,8 @@ const file = new Blob([wasm], { type: "application/wasm" });
 describe("deploying", () => {
   it("takes a raw module with options in the query", async () => {
     const { call, services } = await apiWorld();
-    const query = "name=a&durability=volatile&priority=high&capabilities=log,send&memory=1MiB&fuel=1000&prefer_nodes=node-1,node-2&placement_strategy=round-robin";
+    const query =
+      "name=a&durability=volatile&priority=high&capabilities=log,send&memory=1MiB&fuel=1000&prefer_nodes=node-1,node-2&placement_strategy=round-robin";
     const answer = await call("POST", `/api/v1/agents?${query}`, raw(wasm));
     expect(answer.status).toBe(201);
     expect(answer.headers.get("location")).toBe("/api/v1/agents/a");
@@ -32,14 +36,24 @@ describe("deploying", () => {
 
   it("takes a form, its options in fields or in the query", async () => {
     const { call, services } = await apiWorld();
-    expect((await call("POST", "/api/v1/agents?priority=low", form({ module: file, name: "b", memory: "2MiB" }))).status).toBe(201);
-    expect([...services.held.values()][0]?.spec).toMatchObject({ name: "b", priority: "low", limits: { memory_bytes: 2_097_152 } });
+    expect(
+      (await call("POST", "/api/v1/agents?priority=low", form({ module: file, name: "b", memory: "2MiB" })))
+        .status,
+    ).toBe(201);
+    expect([...services.held.values()][0]?.spec).toMatchObject({
+      name: "b",
+      priority: "low",
+      limits: { memory_bytes: 2_097_152 },
+    });
   });
 
   it("updates by PUT under the path's name", async () => {
     const { call } = await apiWorld();
     expect((await call("PUT", "/api/v1/agents/c", raw(wasm))).status).toBe(201);
-    expect(await (await call("PUT", "/api/v1/agents/c", form({ module: file }))).json()).toMatchObject({ created: false, agent: { revision: 2 } });
+    expect(await (await call("PUT", "/api/v1/agents/c", form({ module: file }))).json()).toMatchObject({
+      created: false,
+      agent: { revision: 2 },
+    });
     expect((await call("PUT", "/api/v1/agents/c", form({ module: file, name: "d" }))).status).toBe(400);
   });
 
@@ -49,7 +63,10 @@ describe("deploying", () => {
     await call("POST", "/api/v1/agents?name=a", raw(wasm));
     await call("POST", "/api/v1/agents?name=b&capabilities=", raw(wasm));
     const [a, b] = [...services.held.values()].map(({ spec }) => spec);
-    expect(a).toMatchObject({ placement: { strategy: "weighted" }, capabilities: ["log", "send", "time", "random", "timer", "state"] });
+    expect(a).toMatchObject({
+      placement: { strategy: "weighted" },
+      capabilities: ["log", "send", "time", "random", "timer", "state"],
+    });
     expect(b?.capabilities).toEqual([]);
   });
 
@@ -70,7 +87,12 @@ describe("deploying", () => {
       [422, "lacks the file", "?name=a", form({ name: "a" })],
       [422, "no file", "?name=a", form({ module: "text" })],
       [422, "one file", "?name=a", form({ module: file, other: file })],
-      [422, "not a form", "?name=a", { body: "x", headers: { "content-type": "multipart/form-data; boundary=b" } }],
+      [
+        422,
+        "not a form",
+        "?name=a",
+        { body: "x", headers: { "content-type": "multipart/form-data; boundary=b" } },
+      ],
       [413, "larger than", "?name=a", raw(new Uint8Array(module_bytes_max + 1))],
     ];
     for (const [status, text, query, init] of cases) {

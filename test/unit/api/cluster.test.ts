@@ -5,7 +5,10 @@ import { apiWorld } from "../../support/api-world.ts";
 describe("the documented cluster shapes", () => {
   it("list nodes with the documented fields and formulas", async () => {
     const { call } = await apiWorld();
-    const { nodes, count } = (await (await call("GET", "/api/cluster/nodes")).json()) as { nodes: Record<string, unknown>[]; count: number };
+    const { nodes, count } = (await (await call("GET", "/api/cluster/nodes")).json()) as {
+      nodes: Record<string, unknown>[];
+      count: number;
+    };
     expect(count).toBe(3);
     expect(nodes[0]).toMatchObject({
       id: "node-1",
@@ -28,25 +31,36 @@ describe("the documented cluster shapes", () => {
 
   it("filter nodes, and refuse a filter that is none", async () => {
     const { call } = await apiWorld();
-    const count = async (query: string): Promise<unknown> => ((await (await call("GET", `/api/cluster/nodes?${query}`)).json()) as { count: unknown }).count;
+    const count = async (query: string): Promise<unknown> =>
+      ((await (await call("GET", `/api/cluster/nodes?${query}`)).json()) as { count: unknown }).count;
     expect(await count("status=online")).toBe(2);
     expect(await count("region=eu&service=agents&role=worker")).toBe(3);
     expect(await count("role=leader")).toBe(0);
     expect(await count("service=database")).toBe(0);
-    for (const query of ["status=dead", "role=king", "color=red"]) expect((await call("GET", `/api/cluster/nodes?${query}`)).status, query).toBe(400);
+    for (const query of ["status=dead", "role=king", "color=red"])
+      expect((await call("GET", `/api/cluster/nodes?${query}`)).status, query).toBe(400);
   });
 
   it("show one node, and 404 for one that is unknown", async () => {
     const { call } = await apiWorld();
     expect(await (await call("GET", "/api/cluster/nodes/node-2")).json()).toMatchObject({ id: "node-2" });
-    expect(await (await call("GET", "/api/cluster/nodes/node-9")).json()).toMatchObject({ status: 404, code: "node_not_found" });
+    expect(await (await call("GET", "/api/cluster/nodes/node-9")).json()).toMatchObject({
+      status: 404,
+      code: "node_not_found",
+    });
   });
 
   it("give a capacity of 0 to a node that may host nothing", async () => {
     const { call, services } = await apiWorld();
-    const none: Member = { ...services.member("node-4", "alive"), tags: { ...services.member("x", "alive").tags, maxAgents: 0 } };
+    const none: Member = {
+      ...services.member("node-4", "alive"),
+      tags: { ...services.member("x", "alive").tags, maxAgents: 0 },
+    };
     services.known.push(none);
-    expect(await (await call("GET", "/api/cluster/nodes/node-4")).json()).toMatchObject({ capacity: 0, load: 34 });
+    expect(await (await call("GET", "/api/cluster/nodes/node-4")).json()).toMatchObject({
+      capacity: 0,
+      load: 34,
+    });
   });
 
   it("give assignments and statistics", async () => {
@@ -55,7 +69,14 @@ describe("the documented cluster shapes", () => {
     await call("POST", "/api/v1/agents?name=codex", init);
     expect(await (await call("GET", "/api/cluster/assignments")).json()).toEqual({
       assignments: [
-        { agent_name: "codex", node_id: "node-1", assigned_at: "2026-01-01T00:00:00.000Z", status: "running", epoch: 1, revision: 1 },
+        {
+          agent_name: "codex",
+          node_id: "node-1",
+          assigned_at: "2026-01-01T00:00:00.000Z",
+          status: "running",
+          epoch: 1,
+          revision: 1,
+        },
       ],
       count: 1,
     });
@@ -79,12 +100,19 @@ describe("the documented cluster shapes", () => {
 
   it("say honestly that there is no leader", async () => {
     const { call } = await apiWorld();
-    expect(await (await call("GET", "/api/cluster/leader")).json()).toMatchObject({ status: 404, code: "not_found", detail: "The cluster has no elected leader" });
+    expect(await (await call("GET", "/api/cluster/leader")).json()).toMatchObject({
+      status: 404,
+      code: "not_found",
+      detail: "The cluster has no elected leader",
+    });
   });
 
   it("change the strategy, written either way, and refuse an unknown one with 422", async () => {
     const { call, services } = await apiWorld();
-    expect(await (await call("POST", "/api/cluster/balance?strategy=least-agents")).json()).toEqual({ success: true, strategy: "least_agents" });
+    expect(await (await call("POST", "/api/cluster/balance?strategy=least-agents")).json()).toEqual({
+      success: true,
+      strategy: "least_agents",
+    });
     const refused = await call("POST", "/api/cluster/balance?strategy=best");
     expect(refused.status).toBe(422);
     expect(await refused.json()).toMatchObject({ errors: [{ field: "strategy" }] });
@@ -112,14 +140,20 @@ describe("members", () => {
 
   it("are filtered by status", async () => {
     const { call } = await apiWorld();
-    expect(await (await call("GET", "/api/v1/cluster/members?status=failed")).json()).toMatchObject({ self: "node-1", members: [{ id: "node-3" }] });
+    expect(await (await call("GET", "/api/v1/cluster/members?status=failed")).json()).toMatchObject({
+      self: "node-1",
+      members: [{ id: "node-3" }],
+    });
   });
 
   it("leave with the drain time given, this node unless another is named", async () => {
     const { call, services } = await apiWorld();
     expect((await call("POST", "/api/v1/cluster/leave", { json: {} })).status).toBe(202);
     await call("POST", "/api/v1/cluster/leave", { json: { node: "node-2", drain_timeout: "5s" } });
-    expect(services.left).toEqual([{ node: "node-1", drain_ms: 60_000 }, { node: "node-2", drain_ms: 5_000 }]);
+    expect(services.left).toEqual([
+      { node: "node-1", drain_ms: 60_000 },
+      { node: "node-2", drain_ms: 5_000 },
+    ]);
   });
 });
 

@@ -36,7 +36,9 @@ describe("the event stream", () => {
     await events.until("retry: 1000");
     services.emit("member.failed", "Node node-2 detected as failed");
     const text = await events.until("detected as failed");
-    expect(text).toContain('id: 2\nevent: member.failed\ndata: {"id":2,"type":"member.failed","level":"info"');
+    expect(text).toContain(
+      'id: 2\nevent: member.failed\ndata: {"id":2,"type":"member.failed","level":"info"',
+    );
     expect(text).not.toContain("before");
     await events.cancel();
   });
@@ -44,7 +46,9 @@ describe("the event stream", () => {
   it("resumes after Last-Event-ID, or after=, the header winning", async () => {
     const { call, services } = await apiWorld();
     for (const text of ["one", "two", "three"]) services.emit("a.b", text);
-    const resumed = reader(await call("GET", "/api/v1/events?after=0", { headers: { "last-event-id": "2" } }));
+    const resumed = reader(
+      await call("GET", "/api/v1/events?after=0", { headers: { "last-event-id": "2" } }),
+    );
     expect(await resumed.until("three")).not.toContain("two");
     const from = reader(await call("GET", "/api/v1/events?after=1"));
     expect(await from.until("three")).toContain("two");
@@ -87,7 +91,8 @@ describe("the event stream", () => {
     const events = reader(await call("GET", "/api/v1/events"));
     await events.until("retry");
     await events.cancel();
-    for (let turn = 0; services.followers > 0 && turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; services.followers > 0 && turn < 100; turn++)
+      await new Promise((resolve) => setImmediate(resolve));
     expect(services.followers).toBe(0);
   });
 
@@ -96,7 +101,8 @@ describe("the event stream", () => {
     let given = 0;
     Object.assign(services.events, {
       async *follow() {
-        for (; given < 100_000; given++) yield { id: given, type: "a.b", level: "info", at_ms: 0, text: "x".repeat(100), data: {} };
+        for (; given < 100_000; given++)
+          yield { id: given, type: "a.b", level: "info", at_ms: 0, text: "x".repeat(100), data: {} };
       },
     });
     const events = reader(await call("GET", "/api/v1/events"));
@@ -135,9 +141,17 @@ describe("event type globs", () => {
       ["agent.trap", "agent.traps", false],
       ["x.*,agent.*", "agent.trap", true],
     ];
-    for (const [globs, type, expected] of cases) expect(typeFilter(globs)(type), `${globs} ${type}`).toBe(expected);
+    for (const [globs, type, expected] of cases)
+      expect(typeFilter(globs)(type), `${globs} ${type}`).toBe(expected);
     expect(typeFilter(undefined)("a.b")).toBe(true);
-    for (const bad of ["", "a,,b", "A", "a b", "x".repeat(65), Array.from({ length: 21 }, () => "a").join(",")]) {
+    for (const bad of [
+      "",
+      "a,,b",
+      "A",
+      "a b",
+      "x".repeat(65),
+      Array.from({ length: 21 }, () => "a").join(","),
+    ]) {
       expect(() => typeFilter(bad), bad).toThrow();
     }
   });

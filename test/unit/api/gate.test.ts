@@ -39,7 +39,11 @@ describe("the gate", () => {
         expect(answer.status, route).toBe(401);
         expect(answer.headers.get("www-authenticate"), route).toBe('Bearer realm="caxton"');
         expect(answer.headers.get("content-type"), route).toBe("application/problem+json");
-        expect(await answer.json(), route).toMatchObject({ code: "unauthenticated", status: 401, instance: path });
+        expect(await answer.json(), route).toMatchObject({
+          code: "unauthenticated",
+          status: 401,
+          instance: path,
+        });
       }
     }
   });
@@ -71,7 +75,9 @@ describe("the gate", () => {
     ];
     for (const [method, path, allowed] of cases) {
       for (const role of ["admin", "operator", "developer", "viewer"] as const) {
-        const answer = await call(method, path, { headers: { authorization: `Bearer ${await token(role)}` } });
+        const answer = await call(method, path, {
+          headers: { authorization: `Bearer ${await token(role)}` },
+        });
         expect(answer.status === 403, `${role} ${method} ${path}`).toBe(!allowed.includes(role));
         if (answer.status === 403) expect(await answer.json()).toMatchObject({ code: "forbidden" });
       }
@@ -84,7 +90,9 @@ describe("the gate", () => {
     for (const header of ["Bearer a.b.c", "bearer x.y.z", 'Bearer "><script>']) {
       const answer = await app.request("/api/v1/version", { headers: { authorization: header } });
       expect(answer.status, header).toBe(401);
-      expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer realm="caxton", error="invalid_token", error_description="[^"\\]+"$/);
+      expect(answer.headers.get("www-authenticate")).toMatch(
+        /^Bearer realm="caxton", error="invalid_token", error_description="[^"\\]+"$/,
+      );
       expect(await answer.text()).not.toContain("script");
     }
     for (const header of ["Basic YTpi", "Bearer", "Bearer a b"]) {
@@ -99,7 +107,9 @@ describe("the gate", () => {
     const ask = (headers: Record<string, string>) => call("GET", "/livez", { headers });
     const kept = await ask({ "x-request-id": "abc-123", traceparent: `00-${trace}-00f067aa0ba902b7-01` });
     expect(kept.headers.get("x-request-id")).toBe("abc-123");
-    expect(kept.headers.get("traceparent")).toMatch(new RegExp(`^00-${trace}-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$`));
+    expect(kept.headers.get("traceparent")).toMatch(
+      new RegExp(`^00-${trace}-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$`),
+    );
     for (const traceparent of [
       `00-${trace.toUpperCase()}-00f067aa0ba902b7-01`,
       `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
@@ -110,7 +120,9 @@ describe("the gate", () => {
     ]) {
       expect((await ask({ traceparent })).headers.get("traceparent"), traceparent).not.toContain(trace);
     }
-    expect((await ask({ traceparent: `01-${trace}-00f067aa0ba902b7-03-more` })).headers.get("traceparent")).toContain(`${trace}`);
+    expect(
+      (await ask({ traceparent: `01-${trace}-00f067aa0ba902b7-03-more` })).headers.get("traceparent"),
+    ).toContain(`${trace}`);
     for (const id of ["a b", "x".repeat(200), "<script>"]) {
       expect((await ask({ "x-request-id": id })).headers.get("x-request-id"), id).toMatch(/^[0-9a-f]{16}$/);
     }
@@ -118,7 +130,10 @@ describe("the gate", () => {
 
   it("answers an unknown path with 404 and a wrong method with 405 and the right ones", async () => {
     const { call } = await apiWorld();
-    expect(await (await call("GET", "/api/v1/agentz")).json()).toMatchObject({ code: "not_found", status: 404 });
+    expect(await (await call("GET", "/api/v1/agentz")).json()).toMatchObject({
+      code: "not_found",
+      status: 404,
+    });
     const wrong = await call("PATCH", "/api/v1/agents/x");
     expect(wrong.status).toBe(405);
     expect(wrong.headers.get("allow")).toBe("GET, PUT, DELETE");
@@ -130,8 +145,13 @@ describe("the gate", () => {
   it("opens to a browser's origin only when told", async () => {
     const { app } = await apiWorld({ corsOrigins: ["https://console.example"] });
     const preflight = (origin: string) =>
-      app.request("/api/v1/agents", { method: "OPTIONS", headers: { origin, "access-control-request-method": "GET" } });
-    expect((await preflight("https://console.example")).headers.get("access-control-allow-origin")).toBe("https://console.example");
+      app.request("/api/v1/agents", {
+        method: "OPTIONS",
+        headers: { origin, "access-control-request-method": "GET" },
+      });
+    expect((await preflight("https://console.example")).headers.get("access-control-allow-origin")).toBe(
+      "https://console.example",
+    );
     expect((await preflight("https://evil.example")).headers.get("access-control-allow-origin")).toBeNull();
   });
 

@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { messageAnswer, messageOf, sendBody } from "../../../src/api/messages/message.ts";
 import type { MessageId } from "../../../src/base/ids.ts";
-import { contentLimit_bytes, decodeMessage, deliveries, encodeMessage, performatives } from "../../../src/wire/message.ts";
+import {
+  contentLimit_bytes,
+  decodeMessage,
+  deliveries,
+  encodeMessage,
+  performatives,
+} from "../../../src/wire/message.ts";
 import * as v from "valibot";
 import { apiWorld } from "../../support/api-world.ts";
 
@@ -35,7 +41,13 @@ describe("messages as JSON", () => {
       fc.property(body, (given) => {
         const parsed = v.parse(sendBody, given);
         const message = messageOf(parsed, 1_000, trace);
-        const { message_id: _, sender: __, created_at: ___, trace_context: ____, ...shown } = messageAnswer(decodeMessage(encodeMessage(message)));
+        const {
+          message_id: _,
+          sender: __,
+          created_at: ___,
+          trace_context: ____,
+          ...shown
+        } = messageAnswer(decodeMessage(encodeMessage(message)));
         expect(shown).toEqual({ priority: "normal", delivery: "at_least_once", ...given });
       }),
       { numRuns: 100 },
@@ -46,10 +58,17 @@ describe("messages as JSON", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (bytes) => {
         const content = Buffer.from(bytes).toString("base64");
-        const message = messageOf(v.parse(sendBody, { ...good, content, content_encoding: "base64" }), 0, trace);
+        const message = messageOf(
+          v.parse(sendBody, { ...good, content, content_encoding: "base64" }),
+          0,
+          trace,
+        );
         expect(message.content).toEqual(bytes);
         const shown = messageAnswer(message);
-        const back = shown.content_encoding === "base64" ? Buffer.from(shown.content, "base64") : Buffer.from(shown.content);
+        const back =
+          shown.content_encoding === "base64"
+            ? Buffer.from(shown.content, "base64")
+            : Buffer.from(shown.content);
         expect(new Uint8Array(back)).toEqual(bytes);
         const valid = Buffer.from(bytes.toString()).length > 0 && !shown.content_encoding;
         if (valid) expect(Buffer.from(shown.content)).toEqual(Buffer.from(bytes));
@@ -61,38 +80,67 @@ describe("messages as JSON", () => {
   it("take any JSON value as content, as its JSON text", async () => {
     const { call, services } = await apiWorld();
     const values = [{ a: [1, "ü"] }, 7, true, null, "text"];
-    for (const content of values) expect((await call("POST", path, { json: { ...good, content } })).status).toBe(202);
-    expect(services.sent.map(({ message }) => textOf(message.content))).toEqual(['{"a":[1,"ü"]}', "7", "true", "null", "text"]);
+    for (const content of values)
+      expect((await call("POST", path, { json: { ...good, content } })).status).toBe(202);
+    expect(services.sent.map(({ message }) => textOf(message.content))).toEqual([
+      '{"a":[1,"ü"]}',
+      "7",
+      "true",
+      "null",
+      "text",
+    ]);
   });
 });
 
 describe("sending", () => {
   it("answers 202 with the id, and with wait 200 with the reply", async () => {
     const { call, services } = await apiWorld();
-    const accepted = await call("POST", path, { json: { ...good, performative: "QUERY_IF" }, headers: { traceparent: trace } });
+    const accepted = await call("POST", path, {
+      json: { ...good, performative: "QUERY_IF" },
+      headers: { traceparent: trace },
+    });
     expect(accepted.status).toBe(202);
     expect(await accepted.json()).toMatchObject({ status: "delivered", reply: null });
-    expect(services.sent[0]?.message).toMatchObject({ performative: "query-if", priority: "normal", delivery: "at_least_once" });
+    expect(services.sent[0]?.message).toMatchObject({
+      performative: "query-if",
+      priority: "normal",
+      delivery: "at_least_once",
+    });
     expect(services.sent[0]?.message.traceContext).toContain("4bf92f3577b34da6a3ce929d0e0e4736");
-    for (const answer of [await call("POST", `${path}?wait=5s`, { json: good }), await call("POST", path, { json: { ...good, wait: "5s" } })]) {
+    for (const answer of [
+      await call("POST", `${path}?wait=5s`, { json: good }),
+      await call("POST", path, { json: { ...good, wait: "5s" } }),
+    ]) {
       expect(answer.status).toBe(200);
-      expect(await answer.json()).toMatchObject({ reply: { performative: "inform", content: "hello", sender: "echo" } });
+      expect(await answer.json()).toMatchObject({
+        reply: { performative: "inform", content: "hello", sender: "echo" },
+      });
     }
     expect(services.sent[1]?.wait_ms).toBe(5_000);
   });
 
   it("answers 504 when no reply came, and 404 when nobody has the agent", async () => {
     const { call } = await apiWorld();
-    expect(await (await call("POST", `${path}?wait=1s`, { json: { ...good, receiver: "mute" } })).json()).toMatchObject({ status: 504, code: "timeout", retryable: true });
-    expect(await (await call("POST", path, { json: { ...good, receiver: "nobody" } })).json()).toMatchObject({ status: 404, code: "agent_not_found" });
+    expect(
+      await (await call("POST", `${path}?wait=1s`, { json: { ...good, receiver: "mute" } })).json(),
+    ).toMatchObject({ status: 504, code: "timeout", retryable: true });
+    expect(await (await call("POST", path, { json: { ...good, receiver: "nobody" } })).json()).toMatchObject({
+      status: 404,
+      code: "agent_not_found",
+    });
   });
 
   it("passes the idempotency key and the token's subject on", async () => {
     const { call, services, token } = await apiWorld();
-    const headers = { "idempotency-key": "k-1", authorization: `Bearer ${await token("developer", "alice")}` };
+    const headers = {
+      "idempotency-key": "k-1",
+      authorization: `Bearer ${await token("developer", "alice")}`,
+    };
     await call("POST", path, { json: good, headers });
     expect(services.sent[0]).toMatchObject({ idempotencyKey: "k-1", principal: "alice" });
-    expect((await call("POST", path, { json: good, headers: { "idempotency-key": "a b" } })).status).toBe(400);
+    expect((await call("POST", path, { json: good, headers: { "idempotency-key": "a b" } })).status).toBe(
+      400,
+    );
   });
 
   it("lets a client speak in its own name only", async () => {
@@ -100,7 +148,10 @@ describe("sending", () => {
     expect((await call("POST", path, { json: { ...good, sender: "~admin-user" } })).status).toBe(202);
     expect(services.sent).toHaveLength(1);
     for (const sender of ["echo", "~alice", "~admin-user.x", "~admin-user@node-2", ""]) {
-      expect(await (await call("POST", path, { json: { ...good, sender } })).json(), sender).toMatchObject({ status: 403, code: "forbidden" });
+      expect(await (await call("POST", path, { json: { ...good, sender } })).json(), sender).toMatchObject({
+        status: 403,
+        code: "forbidden",
+      });
     }
     expect(services.sent).toHaveLength(1);
   });
@@ -109,35 +160,61 @@ describe("sending", () => {
     const { call, services, clock } = await apiWorld();
     await call("POST", path, { json: { ...good, reply_by: "2026-02-01T00:00:00Z" } });
     await call("POST", path, { json: { ...good, reply_by: "30s" } });
-    expect(services.sent.map(({ message }) => message.replyBy_ms)).toEqual([Date.UTC(2026, 1, 1), clock.wall_ms() + 30_000]);
+    expect(services.sent.map(({ message }) => message.replyBy_ms)).toEqual([
+      Date.UTC(2026, 1, 1),
+      clock.wall_ms() + 30_000,
+    ]);
     for (const reply_by of ["soon", "2026-13-01T00:00:00Z", ""]) {
-      expect([400, 422], reply_by).toContain((await call("POST", path, { json: { ...good, reply_by } })).status);
+      expect([400, 422], reply_by).toContain(
+        (await call("POST", path, { json: { ...good, reply_by } })).status,
+      );
     }
   });
 
   it("refuses content that is empty, too large or not what it says", async () => {
     const { call, services } = await apiWorld();
-    const problem = async (json: object): Promise<unknown> => (await call("POST", path, { json: { ...good, ...json } })).json();
+    const problem = async (json: object): Promise<unknown> =>
+      (await call("POST", path, { json: { ...good, ...json } })).json();
     expect(await problem({ content: "" })).toMatchObject({ code: "invalid_message", status: 422 });
-    expect(await problem({ content: "@@@@", content_encoding: "base64" })).toMatchObject({ code: "invalid_body" });
-    expect(await problem({ content: { a: 1 }, content_encoding: "base64" })).toMatchObject({ code: "invalid_body" });
+    expect(await problem({ content: "@@@@", content_encoding: "base64" })).toMatchObject({
+      code: "invalid_body",
+    });
+    expect(await problem({ content: { a: 1 }, content_encoding: "base64" })).toMatchObject({
+      code: "invalid_body",
+    });
     expect(await problem({ content_encoding: "gzip" })).toMatchObject({ code: "invalid_body" });
-    expect(await problem({ content: "x".repeat(contentLimit_bytes + 1) })).toMatchObject({ code: "payload_too_large", status: 413 });
+    expect(await problem({ content: "x".repeat(contentLimit_bytes + 1) })).toMatchObject({
+      code: "payload_too_large",
+      status: 413,
+    });
     expect(await problem({ wait: "1h" })).toMatchObject({ code: "invalid_body" });
     expect(await problem({ receiver: "a\nb" })).toMatchObject({ code: "invalid_body" });
     expect((await call("POST", `${path}?wait=1s`, { json: { ...good, wait: "1s" } })).status).toBe(400);
     expect(services.sent).toEqual([]);
-    expect((await call("POST", path, { json: { ...good, content: "x".repeat(contentLimit_bytes) } })).status).toBe(202);
+    expect(
+      (await call("POST", path, { json: { ...good, content: "x".repeat(contentLimit_bytes) } })).status,
+    ).toBe(202);
   });
 });
 
 describe("dead letters", () => {
   it("are replayed or purged by id, or all when one says so, never by saying nothing", async () => {
     const { call, services } = await apiWorld();
-    const message = { ...messageOf(v.parse(sendBody, good), 0, trace), messageId: "0190a000-0000-7000-8000-000000000001" as MessageId };
+    const message = {
+      ...messageOf(v.parse(sendBody, good), 0, trace),
+      messageId: "0190a000-0000-7000-8000-000000000001" as MessageId,
+    };
     for (const id of [1, 2, 3]) services.deadLetter(id, message);
     const replay = (json: object) => call("POST", "/api/v1/dead-letters/replay", { json });
-    for (const json of [{}, { ids: [1], all: true }, { ids: [] }, { ids: [-1] }, { ids: [1.5] }, { ids: "all" }, { all: false }]) {
+    for (const json of [
+      {},
+      { ids: [1], all: true },
+      { ids: [] },
+      { ids: [-1] },
+      { ids: [1.5] },
+      { ids: "all" },
+      { all: false },
+    ]) {
       expect([400, 422], JSON.stringify(json)).toContain((await replay(json)).status);
     }
     for (const query of ["", "?ids=1&all=true", "?ids=x", "?all=yes"]) {
@@ -146,7 +223,9 @@ describe("dead letters", () => {
     expect(services.letters).toHaveLength(3);
     expect(await (await replay({ ids: [1] })).json()).toEqual({ replayed: 1 });
     expect(await (await call("DELETE", "/api/v1/dead-letters?ids=2,9")).json()).toEqual({ purged: 1 });
-    expect(await (await call("GET", "/api/v1/dead-letters")).json()).toMatchObject({ dead_letters: [{ id: 3, message: { content: "hello" } }] });
+    expect(await (await call("GET", "/api/v1/dead-letters")).json()).toMatchObject({
+      dead_letters: [{ id: 3, message: { content: "hello" } }],
+    });
     expect(await (await replay({ all: true })).json()).toEqual({ replayed: 1 });
   });
 });

@@ -33,7 +33,9 @@ describe("the OpenAPI document", () => {
     expect(listed.toSorted()).toEqual(listedRoutes.toSorted());
     expect(paths["/livez"]?.["get"]?.security).toEqual([]);
     expect(paths["/api/v1/agents"]?.["get"]?.security).toEqual([{ bearer: [] }]);
-    expect(paths["/api/v1/agents/{name}"]?.["get"]?.parameters).toMatchObject([{ name: "name", in: "path", required: true }]);
+    expect(paths["/api/v1/agents/{name}"]?.["get"]?.parameters).toMatchObject([
+      { name: "name", in: "path", required: true },
+    ]);
     const deploy = paths["/api/v1/agents"]?.["post"];
     expect(deploy?.parameters?.map(({ name }) => name)).toContain("placement_strategy");
     expect(Object.keys(deploy?.responses ?? {})).toEqual(["201", "default"]);

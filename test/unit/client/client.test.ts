@@ -27,7 +27,11 @@ describe("the client", () => {
     expect(self).toBe("node-1");
     expect(members).toHaveLength(services.known.length);
     expect(new Set(members.map(({ id }) => id)).size).toBe(members.length);
-    expect(await client.cluster.status()).toMatchObject({ operations: "READ-WRITE", nodes_active: 2, leader: null });
+    expect(await client.cluster.status()).toMatchObject({
+      operations: "READ-WRITE",
+      nodes_active: 2,
+      leader: null,
+    });
     expect(await client.cluster.ping("node-2")).toMatchObject({ udp_ms: 0.5, stream_ms: null });
     expect((await client.cluster.verifyAuth()).nodes[0]).toMatchObject({ gossip_key: "match" });
     expect((await client.cluster.performance()).rows[0]).toMatchObject({ actual: null });
@@ -35,7 +39,10 @@ describe("the client", () => {
 
   it("operates the cluster", async () => {
     const { client, services } = await world();
-    expect(await client.cluster.leave({ node: "node-2", drainTimeout_ms: 90_000 })).toEqual({ node: "node-2", status: "leaving" });
+    expect(await client.cluster.leave({ node: "node-2", drainTimeout_ms: 90_000 })).toEqual({
+      node: "node-2",
+      status: "leaving",
+    });
     expect(services.left).toEqual([{ node: "node-2", drain_ms: 90_000 }]);
     await expect(client.cluster.remove("node-2", false)).rejects.toMatchObject({ code: "conflict", exit: 6 });
     expect(await client.cluster.remove("node-2", true)).toEqual({ node: "node-2", status: "removed" });
@@ -45,9 +52,19 @@ describe("the client", () => {
 
   it("deploys and operates agents", async () => {
     const { client } = await world();
-    const deployed = await client.agents.deploy(wasm, { name: "echo", memory: "16MiB", capabilities: "log,send" });
-    expect(deployed).toMatchObject({ created: true, agent: { name: "echo", detail: { limits: { memory_bytes: 16_777_216 } } } });
-    expect(await client.agents.deploy(wasm, { name: "echo" })).toMatchObject({ created: false, agent: { revision: 2 } });
+    const deployed = await client.agents.deploy(wasm, {
+      name: "echo",
+      memory: "16MiB",
+      capabilities: "log,send",
+    });
+    expect(deployed).toMatchObject({
+      created: true,
+      agent: { name: "echo", detail: { limits: { memory_bytes: 16_777_216 } } },
+    });
+    expect(await client.agents.deploy(wasm, { name: "echo" })).toMatchObject({
+      created: false,
+      agent: { revision: 2 },
+    });
     expect(await client.agents.list()).toMatchObject([{ name: "echo", detail: null }]);
     expect(await client.agents.list({ node: "node-9" })).toEqual([]);
     expect(await client.agents.suspend("echo")).toEqual({ name: "echo", status: "suspended" });
@@ -66,13 +83,18 @@ describe("the client", () => {
     const answered = await client.messages.send(message, { wait_ms: 5_000, idempotencyKey: "k1" });
     expect(answered.reply).toMatchObject({ performative: "inform", content: "hello" });
     expect(services.sent[1]).toMatchObject({ wait_ms: 5_000, idempotencyKey: "k1", principal: "admin-user" });
-    await expect(client.messages.send({ ...message, receiver: "mute" }, { wait_ms: 1 })).rejects.toMatchObject({ code: "timeout" });
+    await expect(
+      client.messages.send({ ...message, receiver: "mute" }, { wait_ms: 1 }),
+    ).rejects.toMatchObject({ code: "timeout" });
     expect((await client.messages.list({ limit: 1 })).next_cursor).toBe("1");
     expect((await client.messages.conversations()).conversations[0]).toMatchObject({ id: "c1", messages: 2 });
     expect((await client.messages.conversation("c1")).messages).toEqual([]);
     const [{ message: sent }] = services.sent as [(typeof services.sent)[number]];
     for (const id of [1, 2, 3, 4]) services.deadLetter(id, sent);
-    expect((await client.messages.deadLetters()).dead_letters[0]).toMatchObject({ reason: "unknown_agent", message: { content: "hello" } });
+    expect((await client.messages.deadLetters()).dead_letters[0]).toMatchObject({
+      reason: "unknown_agent",
+      message: { content: "hello" },
+    });
     expect(await client.messages.replayDeadLetters([1])).toEqual({ replayed: 1 });
     expect(await client.messages.purgeDeadLetters([2])).toEqual({ purged: 1 });
     expect(await client.messages.purgeDeadLetters("all")).toEqual({ purged: 2 });
@@ -117,17 +139,28 @@ describe("the client", () => {
 
   it("maps answers that are no problem documents by their status", async () => {
     const answering = (status: number, body: string) =>
-      createClient({ url: "http://proxy", token: "t", requestTimeout_ms: 1_000, fetch: async () => new Response(body, { status }) });
-    await expect(answering(401, "<html>").cluster.status()).rejects.toMatchObject({ code: "unauthenticated" });
+      createClient({
+        url: "http://proxy",
+        token: "t",
+        requestTimeout_ms: 1_000,
+        fetch: async () => new Response(body, { status }),
+      });
+    await expect(answering(401, "<html>").cluster.status()).rejects.toMatchObject({
+      code: "unauthenticated",
+    });
     await expect(answering(502, "").cluster.status()).rejects.toMatchObject({ code: "unreachable" });
     await expect(answering(418, "null").cluster.status()).rejects.toMatchObject({ code: "invalid_argument" });
-    await expect(answering(599, '{"code":"new_code","detail":"later"}').cluster.status()).rejects.toMatchObject({ code: "internal", message: "later" });
+    await expect(
+      answering(599, '{"code":"new_code","detail":"later"}').cluster.status(),
+    ).rejects.toMatchObject({ code: "internal", message: "later" });
     await expect(answering(200, "<html>").cluster.status()).rejects.toThrow("is this address a Caxton node?");
   });
 
   it("refuses an address that is none", () => {
     for (const url of ["", "localhost:8080", "ftp://x", "http://"]) {
-      expect(() => createClient({ url, token: null, requestTimeout_ms: 1 }), url).toThrow("is not like http://");
+      expect(() => createClient({ url, token: null, requestTimeout_ms: 1 }), url).toThrow(
+        "is not like http://",
+      );
     }
   });
 });

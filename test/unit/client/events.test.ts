@@ -61,13 +61,22 @@ describe("events at the client", () => {
 
   it("end with the refusal when the token is not accepted", async () => {
     const { app } = await apiWorld();
-    const client = createClient({ url: "http://node", token: "a.b.c", requestTimeout_ms: 5_000, fetch: async (u, i) => app.fetch(new Request(u, i)) });
-    const first = client.events.follow({ signal: new AbortController().signal })[Symbol.asyncIterator]().next();
+    const client = createClient({
+      url: "http://node",
+      token: "a.b.c",
+      requestTimeout_ms: 5_000,
+      fetch: async (u, i) => app.fetch(new Request(u, i)),
+    });
+    const first = client.events
+      .follow({ signal: new AbortController().signal })
+      [Symbol.asyncIterator]()
+      .next();
     await expect(first).rejects.toMatchObject({ code: "unauthenticated" });
   });
 
   it("are found wherever the bytes are cut", () => {
-    const stream = 'retry: 1000\n\n: still here\n\nid: 1\nevent: a.b\ndata: {"x":"grün"}\n\nid: 2\r\ndata:two\r\ndata: lines\r\n\r\n';
+    const stream =
+      'retry: 1000\n\n: still here\n\nid: 1\nevent: a.b\ndata: {"x":"grün"}\n\nid: 2\r\ndata:two\r\ndata: lines\r\n\r\n';
     const bytes = new TextEncoder().encode(stream);
     fc.assert(
       fc.property(fc.array(fc.nat(bytes.length), { maxLength: 6 }), (cuts) => {

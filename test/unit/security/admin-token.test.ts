@@ -67,7 +67,9 @@ describe("the admin token", () => {
   it("that cannot be written is an error, and the old one stays", async () => {
     const made = await options();
     await renewAdminToken(made);
-    await expect(renewAdminToken({ ...made, path: join(folder, "none", "admin.token") })).rejects.toMatchObject({ code: "storage_failed" });
+    await expect(
+      renewAdminToken({ ...made, path: join(folder, "none", "admin.token") }),
+    ).rejects.toMatchObject({ code: "storage_failed" });
     expect(await readAdminToken(join(folder, "missing"))).toBeUndefined();
   });
 });

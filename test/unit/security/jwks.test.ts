@@ -35,9 +35,19 @@ describe("public keys", () => {
     keys.set("node-1", [a]);
     keys.set("node-1", [a]);
     keys.set("node-2", [b, a]);
-    expect(keys.all().map((key) => key.kid).toSorted()).toEqual([a.kid, b.kid].toSorted());
+    expect(
+      keys
+        .all()
+        .map((key) => key.kid)
+        .toSorted(),
+    ).toEqual([a.kid, b.kid].toSorted());
     expect(changes).toBe(2);
-    expect(() => keys.set("node-3", Array.from({ length: ownerKeyLimit + 1 }, () => a))).toThrow("Too many");
+    expect(() =>
+      keys.set(
+        "node-3",
+        Array.from({ length: ownerKeyLimit + 1 }, () => a),
+      ),
+    ).toThrow("Too many");
     end();
     keys.remove("node-2");
     expect(changes).toBe(2);
@@ -48,7 +58,12 @@ describe("public keys", () => {
     const bytes = await makeSigningKey();
     const text = new TextDecoder().decode(bytes);
     const secret = JSON.parse(text).d as string;
-    for (const damaged of [text.slice(0, 40), text.replace("Ed25519", "P-256"), "", text.replace(secret, "AA")]) {
+    for (const damaged of [
+      text.slice(0, 40),
+      text.replace("Ed25519", "P-256"),
+      "",
+      text.replace(secret, "AA"),
+    ]) {
       const failed = readSigningKey(new TextEncoder().encode(damaged));
       await expect(failed).rejects.toMatchObject({ code: "data_corrupt" });
       await failed.catch((error: Error) => expect(error.message).not.toContain(secret.slice(0, 8)));

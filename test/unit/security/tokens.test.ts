@@ -23,9 +23,22 @@ async function world(more: Partial<TokenVerifierOptions> = {}) {
 }
 
 /** What a forger or another issuer could make: every part is a parameter. */
-async function forge(key: SigningKey, clock: VirtualClock, change: { header?: object; claims?: object } = {}): Promise<string> {
+async function forge(
+  key: SigningKey,
+  clock: VirtualClock,
+  change: { header?: object; claims?: object } = {},
+): Promise<string> {
   const now_s = Math.floor(clock.wall_ms() / 1_000);
-  const claims = { iss: issuer, aud: "caxton-api", sub: "eve", jti: "1", iat: now_s, nbf: now_s, exp: now_s + 60, roles: ["admin"] };
+  const claims = {
+    iss: issuer,
+    aud: "caxton-api",
+    sub: "eve",
+    jti: "1",
+    iat: now_s,
+    nbf: now_s,
+    exp: now_s + 60,
+    roles: ["admin"],
+  };
   return await new SignJWT({ ...claims, ...change.claims })
     .setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: key.publicJwk.kid, ...change.header })
     .sign(key.privateKey);
@@ -101,7 +114,9 @@ describe("tokens", () => {
       ["not a JWT of this cluster", { header: { crit: ["exp"] } }],
     ];
     for (const [text, change] of cases) {
-      const token = await forge(key, clock, change).catch(() => `${part({ alg: "EdDSA", ...change.header })}.e30.AA`);
+      const token = await forge(key, clock, change).catch(
+        () => `${part({ alg: "EdDSA", ...change.header })}.e30.AA`,
+      );
       expect(await refusal(verifier, token), JSON.stringify(change)).toContain(text);
     }
     expect(await verifier.verify(await forge(key, clock))).toMatchObject({ subject: "eve" });
@@ -110,8 +125,12 @@ describe("tokens", () => {
   it("refuses alg none, HMAC with the public key, and other algorithms", async () => {
     const { clock, key, verifier } = await world();
     const [, body] = (await forge(key, clock)).split(".") as [string, string];
-    expect(await refusal(verifier, `${part({ alg: "none", typ: "at+jwt", kid: key.publicJwk.kid })}.${body}.`)).toContain("not a signed JWT");
-    expect(await refusal(verifier, `${part({ alg: "none", typ: "at+jwt" })}.${body}.AA`)).toContain("algorithm");
+    expect(
+      await refusal(verifier, `${part({ alg: "none", typ: "at+jwt", kid: key.publicJwk.kid })}.${body}.`),
+    ).toContain("not a signed JWT");
+    expect(await refusal(verifier, `${part({ alg: "none", typ: "at+jwt" })}.${body}.AA`)).toContain(
+      "algorithm",
+    );
     for (const secret of [key.publicJwk.x, JSON.stringify(key.publicJwk)]) {
       const signed = await new SignJWT({ sub: "eve" })
         .setProtectedHeader({ alg: "HS256", typ: "at+jwt", kid: key.publicJwk.kid })
@@ -119,7 +138,9 @@ describe("tokens", () => {
       expect(await refusal(verifier, signed)).toContain("algorithm");
     }
     const es = await generateKeyPair("ES256");
-    const signed = await new SignJWT({}).setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: key.publicJwk.kid }).sign(es.privateKey);
+    const signed = await new SignJWT({})
+      .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: key.publicJwk.kid })
+      .sign(es.privateKey);
     expect(await refusal(verifier, signed)).toContain("algorithm");
   });
 
@@ -139,7 +160,9 @@ describe("tokens", () => {
 
   it("keeps unknown roles from granting anything", async () => {
     const { clock, key, verifier } = await world();
-    const token = await forge(key, clock, { claims: { roles: ["root", "__proto__", 7, "viewer", "viewer"] } });
+    const token = await forge(key, clock, {
+      claims: { roles: ["root", "__proto__", 7, "viewer", "viewer"] },
+    });
     expect(await verifier.verify(token)).toMatchObject({ roles: ["viewer"] });
   });
 

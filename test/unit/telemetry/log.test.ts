@@ -70,6 +70,8 @@ describe("logging", () => {
   });
 
   it("says which log file cannot be opened", () => {
-    expect(() => openLogDestination("/nonexistent-folder/x.log")).toThrow(/Cannot open the log file "\/nonexistent/);
+    expect(() => openLogDestination("/nonexistent-folder/x.log")).toThrow(
+      /Cannot open the log file "\/nonexistent/,
+    );
   });
 });

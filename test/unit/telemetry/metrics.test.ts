@@ -55,8 +55,20 @@ function sources(latency: LatencyHistogram): MetricSources {
       startup_ms: [1, 2, 3],
     }),
     messages: () => ({ pending: 1, accepted: 2, remote: 1, retries: 0, deadLetters: 0, malformedFrames: 0 }),
-    store: () => ({ size_bytes: 4_096, commits: 7, journalRecords: 9, deadLetters: 0, outbox: 0, commit_ms: [1, 2] }),
-    system: () => ({ cpu_percent: 34.5, memoryAvailable_bytes: 8_589_934_592, memory_bytes: 6e7, startedAt_ms: 1.7e12 }),
+    store: () => ({
+      size_bytes: 4_096,
+      commits: 7,
+      journalRecords: 9,
+      deadLetters: 0,
+      outbox: 0,
+      commit_ms: [1, 2],
+    }),
+    system: () => ({
+      cpu_percent: 34.5,
+      memoryAvailable_bytes: 8_589_934_592,
+      memory_bytes: 6e7,
+      startedAt_ms: 1.7e12,
+    }),
   };
 }
 
@@ -83,15 +95,21 @@ describe("metrics", () => {
     const latency = families.get("caxton_message_latency_seconds");
     expect(latency?.samples.find(({ name }) => name.endsWith("_count"))?.value).toBe(100);
     expect(latency?.samples.find(({ name }) => name.endsWith("_sum"))?.value).toBeCloseTo(0.505);
-    expect(families.get("caxton_auth_failures_total")?.samples).toMatchObject([{ labels: { status: "401" }, value: 1 }]);
+    expect(families.get("caxton_auth_failures_total")?.samples).toMatchObject([
+      { labels: { status: "401" }, value: 1 },
+    ]);
     expect(families.get("caxton_http_request_duration_seconds")?.type).toBe("histogram");
     await metrics.close();
   });
 
   it("are what promtool accepts, where it is installed", async () => {
     const metrics = new Metrics(sources(recorded()));
-    const checked = spawnSync("promtool", ["check", "metrics"], { input: await metrics.text(), encoding: "utf8" });
-    if (checked.error !== undefined) console.warn("promtool is not installed: only our own reader checked the metrics");
+    const checked = spawnSync("promtool", ["check", "metrics"], {
+      input: await metrics.text(),
+      encoding: "utf8",
+    });
+    if (checked.error !== undefined)
+      console.warn("promtool is not installed: only our own reader checked the metrics");
     else expect(checked.stdout + checked.stderr).not.toMatch(/error/i);
   });
 
@@ -99,7 +117,9 @@ describe("metrics", () => {
     const latency = recorded();
     const metrics = new Metrics(sources(latency));
     const count = async (): Promise<number | undefined> =>
-      parsePrometheus(await metrics.text()).get("caxton_message_latency_seconds")?.samples.find(({ name }) => name.endsWith("_count"))?.value;
+      parsePrometheus(await metrics.text())
+        .get("caxton_message_latency_seconds")
+        ?.samples.find(({ name }) => name.endsWith("_count"))?.value;
     expect(await count()).toBe(100);
     expect(await count()).toBe(100);
     latency.record(1);
@@ -107,7 +127,10 @@ describe("metrics", () => {
   });
 
   it("leave out an area that fails, and keep the rest", async () => {
-    const metrics = new Metrics({ ...sources(recorded()), agents: () => Promise.reject(new Error("thread gone")) });
+    const metrics = new Metrics({
+      ...sources(recorded()),
+      agents: () => Promise.reject(new Error("thread gone")),
+    });
     const families = parsePrometheus(await metrics.text());
     expect(families.has("caxton_agent_crashes_total")).toBe(false);
     expect(families.has("caxton_message_latency_seconds")).toBe(false);
@@ -116,7 +139,16 @@ describe("metrics", () => {
 
   it("say nothing of what was never measured", async () => {
     const metrics = new Metrics({
-      gossip: () => ({ packetsSent: 0, packetsReceived: 0, bytesSent: 0, bytesReceived: 0, dropped: {}, roundTrips_ms: [], localHealth: 0, convergence_ms: [] }),
+      gossip: () => ({
+        packetsSent: 0,
+        packetsReceived: 0,
+        bytesSent: 0,
+        bytesReceived: 0,
+        dropped: {},
+        roundTrips_ms: [],
+        localHealth: 0,
+        convergence_ms: [],
+      }),
     });
     const families = parsePrometheus(await metrics.text());
     expect(families.has("caxton_cluster_gossip_latency_ms")).toBe(false);
@@ -127,11 +159,21 @@ describe("metrics", () => {
     const dropped = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`reason"\n${i}`, i]));
     const base = await sources(recorded()).gossip?.();
     const metrics = new Metrics({ gossip: () => ({ ...(base as NonNullable<typeof base>), dropped }) });
-    expect(parsePrometheus(await metrics.text()).get("caxton_gossip_dropped_packets_total")?.samples.length).toBe(50);
+    expect(
+      parsePrometheus(await metrics.text()).get("caxton_gossip_dropped_packets_total")?.samples.length,
+    ).toBe(50);
   });
 
   it("are defined once each, with a name of their own and help", () => {
-    const rows = [clusterTable, gossipTable, peersTable, agentTable, messageTable, storeTable, systemTable].flat();
+    const rows = [
+      clusterTable,
+      gossipTable,
+      peersTable,
+      agentTable,
+      messageTable,
+      storeTable,
+      systemTable,
+    ].flat();
     expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
     for (const { name, help } of rows) {
       expect(name).toMatch(/^caxton_[a-z0-9_]+$/);
