@@ -214,9 +214,11 @@ test("an error of the host itself is a trap of kind other, with its cause", () =
   expect(trap.cause).toBe(broken);
 });
 
-test("an import in the table pays for its call like a direct one", () => {
-  const call = [...code.i32(0), ...code.callIndirect(0), 0x1a];
-  const indirect = agentBuilder(code.loop([...call, ...code.br(0)]), {
+test.each([
+  ["directly", code.call(0)],
+  ["through the table", [...code.i32(0), ...code.callIndirect(0)]],
+])("a host function called %s costs a hundred units", (_, call) => {
+  const builder = agentBuilder(code.loop([...call, 0x1a, ...code.br(0)]), {
     before: (b) => {
       b.importFunction("caxton", "random", [], [t.i64]);
       b.table(1);
@@ -225,7 +227,7 @@ test("an import in the table pays for its call like a direct one", () => {
   });
   let calls = 0n;
   const host = Object.assign(new RecordingHost(), { random: () => calls++ });
-  expect(trapOf(() => startAgent(indirect.build(), { host, fuel: 100_000 }).handle(message)).kind).toBe(
+  expect(trapOf(() => startAgent(builder.build(), { host, fuel: 100_000 }).handle(message)).kind).toBe(
     "fuel",
   );
   expect(Number(calls)).toBeGreaterThan(900);

@@ -114,6 +114,7 @@ describe.each(Object.entries(misdeeds))("%s", (_, [kind, builder]) => {
     const trap = trapOf(() => culprit.handle(message));
     expect(trap.kind).toBe(kind);
     expect(trap.detail).not.toBe("");
+    expect(trap.detail).not.toContain("evaluating");
     expect(culprit.trapped).toBe(true);
     if (kind === "fuel") expect(culprit.fuelUsed).toBe(50_000_000);
     expect(() => culprit.handle(message)).toThrow("not used again");
