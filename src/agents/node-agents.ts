@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { createPreparer } from "../wasm/prepare-thread.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { AgentPeers } from "./agent-peers.ts";
+import type { AgentThreadPort } from "./agent-thread-handle.ts";
 import { AgentThreads } from "./agent-threads.ts";
 import { ClusterAgents } from "./cluster-agents.ts";
 import { LocalAgents, type LocalAgentEvent } from "./local-agents.ts";
@@ -18,6 +19,8 @@ import { DirectoryOwnership, type Ownership } from "./ownership.ts";
 import { spawnAgentThread } from "./spawn-agent-thread.ts";
 
 export interface NodeAgentsOptions {
+  /** Starts an agent thread; a worker unless given. */
+  readonly spawn?: () => AgentThreadPort;
   /** Agent threads, at least 1. */
   readonly threads: number;
   readonly maxAgents: number;
@@ -74,7 +77,7 @@ export async function startNodeAgents(options: NodeAgentsOptions): Promise<NodeA
     threads: options.threads,
     seed: options.seed,
     clock,
-    spawn: spawnAgentThread,
+    spawn: options.spawn ?? spawnAgentThread,
     storePort: options.storePort,
     module: (spec) => modules.prepare(spec),
     sent: options.sent,
