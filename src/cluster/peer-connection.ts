@@ -19,10 +19,8 @@ const batch_bytes = 256 * 1024;
 const direct_bytes = 64 * 1024;
 /** Bytes handed to the stream and not taken by the kernel, beyond which the queue waits. */
 const unsent_bytes = 512 * 1024;
-/** Nothing heard for this long: ask. */
-export const keepAlive_ms = 5_000;
-/** Nothing heard for this long, asked or not: the peer or the way to it is dead. */
-export const deadAfter_ms = 15_000;
+/** Nothing heard for so many keep-alive times, asked or not: the peer or the way to it is dead. */
+const keepAlivesUntilDead = 3;
 
 /** Why a connection ended: a closed set, so that each can be counted by its name. */
 export type CloseKind =
@@ -74,6 +72,8 @@ export class PeerConnection {
     private readonly queue: PeerQueue,
     private readonly clock: Clock,
     private readonly counters: ConnectionCounters,
+    /** Nothing heard for this long: the peer is asked. */
+    private readonly keepAlive_ms: number,
     private readonly events: ConnectionEvents,
   ) {
     this.#heard_ms = clock.now_ms();
@@ -135,7 +135,8 @@ export class PeerConnection {
   check(now_ms: number): void {
     if (this.#closed) return;
     const silent_ms = now_ms - this.#heard_ms;
-    if (silent_ms >= deadAfter_ms)
+    const { keepAlive_ms } = this;
+    if (silent_ms >= keepAlivesUntilDead * keepAlive_ms)
       this.close("silent", `nothing heard for ${Math.round(silent_ms / 1_000)} s`);
     else if (this.#greeted && silent_ms >= keepAlive_ms && now_ms - this.#asked_ms >= keepAlive_ms) {
       this.#asked_ms = now_ms;

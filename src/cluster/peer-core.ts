@@ -7,7 +7,15 @@ import type { ProtocolRange } from "../wire/protocol-version.ts";
 import type { AnswerBudget } from "./peer-answers.ts";
 import type { CloseKind, ConnectionCounters } from "./peer-connection.ts";
 
+export interface PeerTimings {
+  /** For connecting and the TLS handshake. */
+  readonly connect_ms: number;
+  /** Silence after which a peer is asked for a sign of life. */
+  readonly keepAlive_ms: number;
+}
+
 export interface PeerNetworkCore {
+  readonly timings: PeerTimings;
   readonly streams: Streams;
   readonly clock: Clock;
   readonly prng: Prng;

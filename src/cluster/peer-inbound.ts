@@ -48,7 +48,7 @@ export class PeerInbound {
     this.node = stream.peer;
     this.remote = stream.remote;
     this.#since_ms = core.clock.now_ms();
-    const connection = new PeerConnection(this.#queue, core.clock, core.counters, {
+    const connection = new PeerConnection(this.#queue, core.clock, core.counters, core.timings.keepAlive_ms, {
       frame: (frame) => this.#frame(frame),
       closed: (kind, detail) => {
         this.#answers.close();

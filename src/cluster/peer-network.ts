@@ -21,13 +21,14 @@ import { protocolRange } from "../wire/protocol-version.ts";
 import type { Answer } from "./peer-answers.ts";
 import { AnswerBudget } from "./peer-answers.ts";
 import type { CloseKind } from "./peer-connection.ts";
-import type { PeerNetworkCore } from "./peer-core.ts";
+import type { PeerNetworkCore, PeerTimings } from "./peer-core.ts";
 import { PeerInbound } from "./peer-inbound.ts";
 import { PeerOutbound } from "./peer-outbound.ts";
 import { frameLimit_bytes } from "./peer-queue.ts";
 import type { PeerClass, PeerFrame, Peers, RequestContext } from "./peers.ts";
 
 const checkEvery_ms = 1_000;
+const defaultTimings: PeerTimings = { connect_ms: 5_000, keepAlive_ms: 5_000 };
 /** Connections of first contact from one node at once. */
 const contactsPerNode = 8;
 /** Nodes whose highest boot epoch is remembered; the first remembered is forgotten first. */
@@ -42,6 +43,7 @@ export interface PeerNetworkOptions {
   readonly streams: Streams;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  readonly timings?: PeerTimings;
   /** A peer turned away, or one that turned us away: a wrong key, another cluster, an old version. */
   readonly refused?: (source: string, reason: string) => void;
   /** Each connection that ended, for the log. */
@@ -91,6 +93,7 @@ export class PeerNetwork implements Peers {
     const { node, bootEpoch, streams, clock } = options;
     const greeting = { node, bootEpoch, protocol: protocolRange };
     this.#core = {
+      timings: options.timings ?? defaultTimings,
       streams,
       clock,
       prng: new Prng(new DataView(options.entropy.bytes(4).buffer).getUint32(0)),

@@ -18,8 +18,6 @@ import { PeerConnection } from "./peer-connection.ts";
 import type { PeerNetworkCore } from "./peer-core.ts";
 import { frameLimit_bytes, PeerQueue } from "./peer-queue.ts";
 
-/** Connecting and the TLS handshake; then as long again for the greeting. */
-const dialTimeout_ms = 5_000;
 const backoffFirst_ms = 100;
 const backoffLongest_ms = 5_000;
 
@@ -106,7 +104,9 @@ export class PeerOutbound {
 
   #dial(): void {
     const { core } = this;
-    const connection = new PeerConnection(this.#queue, core.clock, core.counters, {
+    // For connecting and the TLS handshake; then as long again for the greeting.
+    const dialTimeout_ms = core.timings.connect_ms;
+    const connection = new PeerConnection(this.#queue, core.clock, core.counters, core.timings.keepAlive_ms, {
       frame: (frame) => this.#frame(connection, frame),
       closed: (kind, detail) => this.#lost(connection, kind, detail),
     });

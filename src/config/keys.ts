@@ -62,9 +62,9 @@ const coordination = {
 const transport = {
   ...inert.transportKeys,
   connect_timeout: key(duration("10ms", "5m"), "5s", "Until a connection to a peer is given up."),
-  request_timeout: key(duration("10ms", "1h"), "30s", "Until a request to a peer is given up."),
-  keep_alive: key(duration("100ms", "1h"), "10s", "Between signs of life on a quiet connection."),
-  max_message_size: key(size("64KiB", "1GiB"), "16MB", "The largest frame that peers exchange."),
+  request_timeout: key(duration("10ms", "1h"), "30s", "Until a request to the API is given up."),
+  keep_alive: key(duration("100ms", "1h"), "5s", "Silence of a peer until it is asked for a sign of life."),
+  max_message_size: inertKey(size("64KiB", "1GiB"), "The largest frame that peers exchange: 16 MiB."),
 };
 
 const failover = {
@@ -107,14 +107,18 @@ const agents = {
     50_000_000,
     "Fuel of one call of a handler, unless deployed with another.",
   ),
-  max_message_size: key(size("1KiB", "10MiB"), "10MiB", "The largest content of a message."),
+  max_message_size: key(
+    size("1KiB", "10MiB"),
+    "10MiB",
+    "The largest content of a message that the API takes.",
+  ),
   idle_page_out: inertKey(duration(), "Idle time after which an agent goes to disk."),
 };
 
 const messaging = {
   inbox_limit: key(integer(1, 10_000_000), 10_000, "Messages that wait for an agent before refusal."),
   retry: key(duration("0s", "30d"), "1m", "How long delivery is retried before the dead letters."),
-  dead_letter_limit: key(integer(0, 100_000_000), 100_000, "Dead letters that are kept, the newest."),
+  dead_letter_limit: key(integer(1, 1_000_000), 10_000, "Dead letters that are kept, the newest."),
   breaker: inertKey(text(), "Circuit breaking by target."),
 };
 

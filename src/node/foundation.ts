@@ -58,7 +58,9 @@ export async function openFoundation(loaded: LoadedConfig): Promise<Foundation> 
       authority,
       gossipKeys: [gossipKeyOf(clusterKey), ...further],
       signingKey: await loadSigningKey(directory.file("signing.key")),
-      store: await startStoreThread(directory.file("store.db")),
+      store: await startStoreThread(directory.file("store.db"), {
+        deadLetters_max: config.messaging.dead_letter_limit,
+      }),
       newIdentity: () => nodeIdentity(authority, directory.nodeId, directory.cluster, world),
     };
   } catch (error) {

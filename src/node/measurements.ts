@@ -1,4 +1,5 @@
 /** The node's figures, for `/metrics` and `cluster performance`: read from its parts, measured by them. */
+import { latencyBounds_ms } from "../base/latency-histogram.ts";
 import type { MetricSources } from "../telemetry/metrics/sources.ts";
 import type { MeasuredPerformance } from "./cluster-service.ts";
 import type { Foundation } from "./foundation.ts";
@@ -34,7 +35,11 @@ export function metricSources(
     gossip: () => membership.stats(),
     peers: () => peers.stats(),
     agents: () => work.threads.stats(),
-    messages: () => ({ ...work.router.counters, pending: work.router.pending }),
+    messages: () => {
+      const { counters, pending, remoteLatency } = work.router;
+      const { counts, sum_ms } = remoteLatency;
+      return { ...counters, pending, remoteLatency: { bounds_ms: latencyBounds_ms, counts, sum_ms } };
+    },
     store: () => foundation.store.client.stats(),
     system: () => ({
       cpu_percent: load.current.cpu_percent,

@@ -32,6 +32,8 @@ export interface MessageServiceOptions {
   readonly membership: Membership;
   readonly store: Store;
   readonly waiters: ReplyWaiters;
+  /** `agents.max_message_size`. */
+  readonly contentLimit_bytes: number;
   /** How long a queued message is tried before it becomes a dead letter. */
   readonly retry_ms: number;
   readonly newMessageId: () => MessageId;
@@ -57,6 +59,11 @@ export class NodeMessages implements MessageService, ClientDelivery {
     const message = await this.#complete(request);
     const refusal = validateMessage(message, clock.wall_ms()) ?? routingRefusal(message.receiver);
     if (refusal !== null) throw new CaxtonError("invalid_message", refusal);
+    const { contentLimit_bytes } = this.#options;
+    if (message.content.length > contentLimit_bytes) {
+      const size = `${message.content.length} bytes`;
+      throw new CaxtonError("payload_too_large", `Content of ${size}: this node takes ${contentLimit_bytes}`);
+    }
     const encoded = encodeMessage(message);
     const giveUp = new AbortController();
     const reply =

@@ -47,6 +47,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     streams: openStreams(),
     clock: systemClock,
     entropy: systemEntropy,
+    timings: { connect_ms: config.transport.connect_timeout, keepAlive_ms: config.transport.keep_alive },
     refused: options.refused,
   });
   const bound = { host: bind_addr.host, port: peers.local.port };

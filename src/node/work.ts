@@ -129,6 +129,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     membership,
     store: store.client,
     waiters,
+    contentLimit_bytes: config.agents.max_message_size,
     retry_ms,
     newMessageId: () => uuidv7() as MessageId,
     failed,

@@ -2,7 +2,7 @@
 import type { Database, SqlRow } from "../ports/database.ts";
 import { bytesOf } from "./agent-tables.ts";
 import type { NewDeadLetter } from "./journal-effects.ts";
-import { deadLetterRetention, pageLimit_bytes, type Retention } from "./limits.ts";
+import { pageLimit_bytes, type Retention } from "./limits.ts";
 import { boundedLimit, formatCursor, parseCursor } from "./page-cursor.ts";
 import type { DeadLetter, Page } from "./store.ts";
 import { addToTally } from "./tallies.ts";
@@ -13,11 +13,13 @@ const listing = "dead-letters";
 export function addDeadLetters(
   database: Database,
   letters: readonly NewDeadLetter[],
-  retention: Retention = deadLetterRetention,
+  retention: Retention,
 ): void {
   if (letters.length === 0) return;
   let bytes = 0;
-  const insert = database.prepare("INSERT INTO dead_letters (reason, detail, at_ms, message) VALUES (?, ?, ?, ?)");
+  const insert = database.prepare(
+    "INSERT INTO dead_letters (reason, detail, at_ms, message) VALUES (?, ?, ?, ?)",
+  );
   for (const letter of letters) {
     insert.run(letter.reason, letter.detail.replaceAll("\0", ""), letter.at_ms, letter.message);
     bytes += letter.message.length;
@@ -41,7 +43,7 @@ export function listDeadLetters(database: Database, limit: number, cursor: strin
   const items: DeadLetter[] = [];
   const next = database.prepare("SELECT * FROM dead_letters WHERE id < ? ORDER BY id DESC LIMIT 1");
   let last = before;
-  for (let bytes = 0; items.length < count && bytes < pageLimit_bytes; ) {
+  for (let bytes = 0; items.length < count && bytes < pageLimit_bytes;) {
     const row = next.get(last);
     if (row === undefined) return { items, next: null };
     const letter = letterOf(row);
@@ -65,7 +67,12 @@ export function takeDeadLetters(database: Database, ids: readonly number[] | "al
       if (row !== undefined) taken.push(letterOf(row));
     }
   }
-  addToTally(database, "dead_letters", -taken.length, -taken.reduce((sum, letter) => sum + letter.message.length, 0));
+  addToTally(
+    database,
+    "dead_letters",
+    -taken.length,
+    -taken.reduce((sum, letter) => sum + letter.message.length, 0),
+  );
   return taken;
 }
 

@@ -13,7 +13,13 @@ import { addDeadLetters, takeDeadLetters } from "./dead-letter-table.ts";
 import type { JournalBatch } from "./journal.ts";
 import { Journal } from "./journal.ts";
 import { JournalEffects } from "./journal-effects.ts";
-import { backlogLimit_bytes, backlogLimit_records, quickCheckLimit_bytes } from "./limits.ts";
+import {
+  backlogLimit_bytes,
+  backlogLimit_records,
+  deadLetterRetention,
+  quickCheckLimit_bytes,
+  type Retention,
+} from "./limits.ts";
 import { storeMigrations } from "./migrations.ts";
 import { checkIntegrity, checkSchema, migrate } from "./migrator.ts";
 import { applyToOutbox } from "./outbox-table.ts";
@@ -23,6 +29,8 @@ import { readTally } from "./tallies.ts";
 export interface EngineOptions {
   /** The store grows no larger: beyond, writes fail with `disk_full`. */
   readonly maximum_bytes?: number;
+  /** Dead letters that are kept, the newest; 10,000 unless given. */
+  readonly deadLetters_max?: number;
 }
 
 /**
@@ -35,7 +43,7 @@ export function openEngine(databases: Databases, path: string, options: EngineOp
     const database = databases.open(path, options);
     try {
       migrate(database, storeMigrations);
-      return new StoreEngine(database);
+      return new StoreEngine(database, options.deadLetters_max);
     } catch (thrown) {
       database.close();
       throw thrown;
@@ -72,7 +80,13 @@ function sizeOf(database: Database): number {
 export class StoreEngine {
   readonly journal: Journal;
 
-  constructor(readonly database: Database) {
+  readonly #deadLetters: Retention;
+
+  constructor(
+    readonly database: Database,
+    deadLetters_max = deadLetterRetention.count,
+  ) {
+    this.#deadLetters = { ...deadLetterRetention, count: deadLetters_max };
     this.journal = new Journal(database);
   }
 
@@ -124,6 +138,7 @@ export class StoreEngine {
       addDeadLetters(
         this.database,
         mail.map((message) => ({ reason: "agent_removed", detail, at_ms, message })),
+        this.#deadLetters,
       );
     });
   }
@@ -156,7 +171,7 @@ export class StoreEngine {
     for (const record of slice.records) effects.add(record);
     for (const [name, agent] of effects.agents) agents.applyToAgent(this.database, name, agent);
     applyToOutbox(this.database, effects.outbox);
-    addDeadLetters(this.database, effects.deadLetters);
+    addDeadLetters(this.database, effects.deadLetters, this.#deadLetters);
     addConversationMessages(this.database, effects.conversation);
     this.journal.advance(slice.end);
   }

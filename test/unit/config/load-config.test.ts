@@ -36,7 +36,7 @@ describe("precedence", () => {
     expect(config.observability.metrics_addr).toEqual({ host: "127.0.0.1", port: 9090 });
     expect(config.coordination.cluster.bind_addr).toEqual({ host: "0.0.0.0", port: 7946 });
     expect(config.transport.connect_timeout).toBe(5_000);
-    expect(config.transport.max_message_size).toBe(16_000_000);
+    expect(config.agents.max_message_size).toBe(10 * 1024 * 1024);
     expect(config.node.id).toBe(null);
   });
 

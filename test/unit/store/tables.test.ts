@@ -5,14 +5,17 @@ import type { AgentName, ModuleHash, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { type MemoryDatabases, memoryDatabases } from "../../../src/platform/memory/database.ts";
 import { listAgents } from "../../../src/store/agent-tables.ts";
-import { addConversationMessages, listConversations, listMessages } from "../../../src/store/conversation-tables.ts";
+import {
+  addConversationMessages,
+  listConversations,
+  listMessages,
+} from "../../../src/store/conversation-tables.ts";
 import { addDeadLetters, listDeadLetters } from "../../../src/store/dead-letter-table.ts";
 import { openEngine, type StoreEngine } from "../../../src/store/engine.ts";
-import { metaValueLimit_bytes, participantsLimit } from "../../../src/store/limits.ts";
+import { deadLetterRetention, metaValueLimit_bytes, participantsLimit } from "../../../src/store/limits.ts";
 import { getMeta, putMeta } from "../../../src/store/meta-table.ts";
 import { getModule, listModules, putModule, removeModule } from "../../../src/store/module-table.ts";
 import type { StoredAgent } from "../../../src/store/store.ts";
-import type { AgentSpec } from "../../../src/wire/agent-spec.ts";
 import { messageIdOf } from "../../../src/wire/message.ts";
 import { encodedMessage, testMessageId } from "../../support/messages.ts";
 import { everyPage } from "../../support/store-picture.ts";
@@ -30,7 +33,7 @@ function letter(n: number) {
   return { reason: "expired", detail: `letter ${n}`, at_ms: n, message: encodedMessage(n) };
 }
 
-function addLetters(count: number, retention?: { count: number; bytes: number }): void {
+function addLetters(count: number, retention = deadLetterRetention): void {
   const letters = Array.from({ length: count }, (_, n) => letter(n));
   engine.database.transaction(() => addDeadLetters(engine.database, letters, retention));
 }
@@ -47,7 +50,9 @@ describe("dead letters", () => {
 
   test("the oldest beyond the limits are dropped and counted", () => {
     addLetters(10, { count: 6, bytes: 1e6 });
-    expect(listDeadLetters(engine.database, 100, null).items.map(({ id }) => id)).toEqual([10, 9, 8, 7, 6, 5]);
+    expect(listDeadLetters(engine.database, 100, null).items.map(({ id }) => id)).toEqual([
+      10, 9, 8, 7, 6, 5,
+    ]);
     expect(engine.figures()).toMatchObject({ deadLetters: 6, deadLettersDropped: 4 });
     const size = encodedMessage(1).length;
     addLetters(1, { count: 6, bytes: 2 * size });
@@ -70,12 +75,17 @@ describe("dead letters", () => {
     expect(listDeadLetters(engine.database, 1, null).items.map(({ id }) => id)).toEqual([5]);
   });
 
-  test.each(["", "x", "!!!", btoa("messages:3"), btoa("dead-letters:-1"), btoa("dead-letters:3;DROP"), "A".repeat(500)])(
-    "refuses the cursor %j",
-    (cursor) => {
-      expect(() => listDeadLetters(engine.database, 1, cursor)).toThrow(/is not one of this listing/);
-    },
-  );
+  test.each([
+    "",
+    "x",
+    "!!!",
+    btoa("messages:3"),
+    btoa("dead-letters:-1"),
+    btoa("dead-letters:3;DROP"),
+    "A".repeat(500),
+  ])("refuses the cursor %j", (cursor) => {
+    expect(() => listDeadLetters(engine.database, 1, cursor)).toThrow(/is not one of this listing/);
+  });
 
   test.each([0, -1, 1.5, Number.NaN])("refuses the limit %d", (limit) => {
     expect(() => listDeadLetters(engine.database, limit, null)).toThrow(/not a whole number/);
@@ -92,11 +102,23 @@ describe("conversations", () => {
   }
 
   test("a summary says who takes part, the protocol, how many and from when to when", () => {
-    record([message(5, "a"), message(3, "a", "carol", "fipa-query"), message(9, "a", "dave", "fipa-request"), message(4, "b")]);
+    record([
+      message(5, "a"),
+      message(3, "a", "carol", "fipa-query"),
+      message(9, "a", "dave", "fipa-request"),
+      message(4, "b"),
+    ]);
     record([message(9, "a")]);
     expect(listConversations(engine.database, 10, null)).toEqual({
       items: [
-        { id: "b", messages: 1, participants: ["alice", "bob"], protocol: "", firstAt_ms: 1_004, lastAt_ms: 1_004 },
+        {
+          id: "b",
+          messages: 1,
+          participants: ["alice", "bob"],
+          protocol: "",
+          firstAt_ms: 1_004,
+          lastAt_ms: 1_004,
+        },
         {
           id: "a",
           messages: 3,
@@ -123,15 +145,21 @@ describe("conversations", () => {
   test("the oldest messages go first, and a conversation with its last message", () => {
     record([1, 2, 3, 4, 5, 6].map((n) => message(n, n < 3 ? "old" : "new")));
     record([message(7, "new")], { count: 3, bytes: 1e6 });
-    expect(listMessages(engine.database, null, 10, null).items.map(messageIdOf)).toEqual([7, 6, 5].map(testMessageId));
+    expect(listMessages(engine.database, null, 10, null).items.map(messageIdOf)).toEqual(
+      [7, 6, 5].map(testMessageId),
+    );
     expect(listConversations(engine.database, 10, null).items).toMatchObject([{ id: "new", messages: 3 }]);
     record([message(8, "old")], { count: 100, bytes: message(8, "old").length });
-    expect(listConversations(engine.database, 10, null).items).toMatchObject([{ id: "old", messages: 1, firstAt_ms: 1_008 }]);
+    expect(listConversations(engine.database, 10, null).items).toMatchObject([
+      { id: "old", messages: 1, firstAt_ms: 1_008 },
+    ]);
   });
 
   test("the names shown of one conversation are bounded", () => {
     record(Array.from({ length: participantsLimit + 20 }, (_, n) => message(n, "a", `sender-${n}`)));
-    expect(listConversations(engine.database, 1, null).items[0]?.participants).toHaveLength(participantsLimit);
+    expect(listConversations(engine.database, 1, null).items[0]?.participants).toHaveLength(
+      participantsLimit,
+    );
   });
 
   test("any pages of any listing are the whole listing", () => {
@@ -140,8 +168,12 @@ describe("conversations", () => {
         const prng = new Prng(seed);
         record(Array.from({ length: 30 }, () => message(prng.below(1e9), `c-${prng.below(6)}`)));
         const { database } = engine;
-        expect(everyPage((cursor) => listConversations(database, limit, cursor))).toEqual(listConversations(database, 1_000, null).items);
-        expect(everyPage((cursor) => listMessages(database, "c-1", limit, cursor))).toEqual(listMessages(database, "c-1", 1_000, null).items);
+        expect(everyPage((cursor) => listConversations(database, limit, cursor))).toEqual(
+          listConversations(database, 1_000, null).items,
+        );
+        expect(everyPage((cursor) => listMessages(database, "c-1", limit, cursor))).toEqual(
+          listMessages(database, "c-1", 1_000, null).items,
+        );
         expect(everyPage((cursor) => listMessages(database, null, limit, cursor)).length).toBe(
           Number(database.prepare("SELECT count(*) AS n FROM conversation_messages").get()?.["n"]),
         );
@@ -166,7 +198,9 @@ describe("modules", () => {
   });
 
   test("are refused under another hash", () => {
-    expect(() => putModule(engine.database, "0".repeat(64) as ModuleHash, bytes)).toThrow(/does not match its bytes/);
+    expect(() => putModule(engine.database, "0".repeat(64) as ModuleHash, bytes)).toThrow(
+      /does not match its bytes/,
+    );
     expect(listModules(engine.database)).toEqual([]);
   });
 
@@ -210,7 +244,7 @@ describe("agents and small values", () => {
     engine.saveAgent(agent);
     engine.database.execute("UPDATE agents SET spec = '{'");
     expect(() => listAgents(engine.database)).toThrow(/Stored agent "echo" cannot be read/);
-    engine.saveAgent({ ...agent, spec: { ...agent.spec, name: "other" as AgentName } as AgentSpec });
+    engine.saveAgent({ ...agent, spec: { ...agent.spec, name: "other" as AgentName } });
     engine.database.execute("UPDATE agents SET spec = '{}'");
     expect(() => listAgents(engine.database)).toThrow(/is not a specification of it/);
   });
@@ -223,6 +257,8 @@ describe("agents and small values", () => {
     for (const key of ["", "a b", "a\0", "x".repeat(300)]) {
       expect(() => putMeta(engine.database, key, new Uint8Array(1))).toThrow(/beyond the limits/);
     }
-    expect(() => putMeta(engine.database, "key", new Uint8Array(metaValueLimit_bytes + 1))).toThrow(/beyond the limits/);
+    expect(() => putMeta(engine.database, "key", new Uint8Array(metaValueLimit_bytes + 1))).toThrow(
+      /beyond the limits/,
+    );
   });
 });
