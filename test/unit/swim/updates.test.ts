@@ -191,6 +191,12 @@ describe("a stale word of a member about itself", () => {
     expect(bench.sentTo("c", effects)).toContainEqual(accuse("failed", "c", at(5, 3), "a"));
   });
 
+  test("an old life's word is answered with the new one's", () => {
+    const bench = new Bench();
+    const effects = bench.hear("c", alive("c", at(4, 9)));
+    expect(bench.sentTo("c", effects)).toContainEqual(alive("c", at(5, 3)));
+  });
+
   test("a probe of a failed member is acked with its accusation, one of a stranger with a question", () => {
     const bench = new Bench();
     bench.hear("b", accuse("failed", "c", at(5, 3)));
@@ -264,6 +270,27 @@ describe("push-pull", () => {
     expect(bench.state("c")).toBe("unknown");
     bench.hear("b", row("c", "alive", at(5, 3)));
     expect(bench.state("c")).toBe("unknown");
+  });
+});
+
+describe("a node that was asleep", () => {
+  test("fails nobody whose suspicion ended meanwhile, and suspects nobody for the probe under way", () => {
+    const bench = new Bench();
+    bench.hear("b", accuse("suspect", "c", at(5, 3)));
+    while (
+      bench.sentTo("b", bench.swim.step({ kind: "tick" }, bench.now)).every(({ kind }) => kind !== "probe")
+    ) {
+      bench.now = Math.max(bench.now, bench.swim.wake);
+    }
+    bench.now += 60_000;
+    bench.swim.step({ kind: "tick" }, bench.now);
+    expect([bench.state("b"), bench.state("c")]).toEqual(["alive 1.0", "suspect 5.3"]);
+    expect(bench.swim.localHealth).toBeGreaterThan(0);
+    for (let ticks = 0; ticks < 200; ticks++) {
+      bench.now = Math.max(bench.now, bench.swim.wake);
+      bench.swim.step({ kind: "tick" }, bench.now);
+    }
+    expect(bench.state("c")).toBe("failed 5.3");
   });
 });
 
