@@ -1,6 +1,6 @@
 /** `caxton completion bash|zsh|fish`: a script for the shell, which asks `caxton __complete` for words. */
 import { command } from "./command.ts";
-import { choice } from "./parse.ts";
+import { choices } from "./parse.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 
@@ -28,7 +28,7 @@ export const completion = command<Record<never, never>, [(typeof shells)[number]
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: choice(shells), placeholder: "SHELL", brief: shells.join(", ") }],
+      parameters: [{ ...choices(shells), placeholder: "SHELL", brief: shells.join(", ") }],
     },
   },
   run: ({ output }, _flags, shell) => output.line(scripts[shell]),

@@ -1,6 +1,6 @@
 /** The flags that every command takes. */
 import { parseDuration } from "../base/durations.ts";
-import { choice } from "./parse.ts";
+import { choices } from "./parse.ts";
 import { formats } from "./output.ts";
 import type { Format } from "./output.ts";
 
@@ -51,14 +51,14 @@ export const globalFlags = {
   },
   format: {
     kind: "parsed",
-    parse: choice(formats),
+    ...choices(formats),
     optional: true,
     placeholder: "F",
     brief: "table, json or wide",
   },
   output: {
     kind: "parsed",
-    parse: choice(formats),
+    ...choices(formats),
     optional: true,
     hidden: true,
     placeholder: "F",

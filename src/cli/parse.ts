@@ -7,8 +7,17 @@ export function asText(input: string): string {
   return input;
 }
 
+/** What a flag or argument needs that takes one of `options`: its parser, and words for the shell's completion. */
+export function choices<const T extends readonly string[]>(options: T) {
+  return {
+    parse: choice(options),
+    proposeCompletions: (partial: string): readonly string[] =>
+      options.filter((one) => one.startsWith(partial)),
+  };
+}
+
 /** One of `options`; `-` and `_` are alike, and so is case. */
-export function choice<const T extends readonly string[]>(options: T): (input: string) => T[number] {
+function choice<const T extends readonly string[]>(options: T): (input: string) => T[number] {
   return (input) => {
     const wanted = plain(input);
     const found = options.find((option) => plain(option) === wanted);

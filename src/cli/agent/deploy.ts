@@ -6,7 +6,7 @@ import { parseSize } from "../../base/sizes.ts";
 import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
-import { asText, choice, wholeNumber } from "../parse.ts";
+import { asText, choices, wholeNumber } from "../parse.ts";
 
 const priorities = ["low", "normal", "high", "critical"] as const;
 
@@ -34,14 +34,14 @@ export const deploy = command<Flags, [string]>({
       name: { kind: "parsed", parse: parseAgentName, placeholder: "N", brief: "The agent's name" },
       durability: {
         kind: "parsed",
-        parse: choice(durabilities),
+        ...choices(durabilities),
         optional: true,
         brief: durabilities.join(", "),
       },
-      priority: { kind: "parsed", parse: choice(priorities), optional: true, brief: priorities.join(", ") },
+      priority: { kind: "parsed", ...choices(priorities), optional: true, brief: priorities.join(", ") },
       placementStrategy: {
         kind: "parsed",
-        parse: choice(placementStrategies),
+        ...choices(placementStrategies),
         optional: true,
         placeholder: "S",
         brief: placementStrategies.join(", "),
@@ -62,7 +62,7 @@ export const deploy = command<Flags, [string]>({
       },
       capability: {
         kind: "parsed",
-        parse: choice(capabilities),
+        ...choices(capabilities),
         variadic: ",",
         optional: true,
         brief: `What it may use, all unless given: ${capabilities.join(", ")}`,

@@ -3,7 +3,7 @@ import type { AgentAnswer } from "../../api/agents/agent.ts";
 import { agentStatuses } from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
-import { choice } from "../parse.ts";
+import { choices } from "../parse.ts";
 
 const statuses = [...agentStatuses, "orphaned"] as const;
 
@@ -28,7 +28,7 @@ export const list = command<Flags>({
       byNode: { kind: "boolean", default: false, withNegated: false, brief: "By the node that hosts them" },
       status: {
         kind: "parsed",
-        parse: choice(statuses),
+        ...choices(statuses),
         optional: true,
         brief: `Only those ${statuses.join(", ")}`,
       },

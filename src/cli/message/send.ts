@@ -7,7 +7,7 @@ import { quote } from "../../base/ids.ts";
 import { deliveries, performatives } from "../../wire/message.ts";
 import type { Call } from "../command.ts";
 import { command } from "../command.ts";
-import { asText, choice } from "../parse.ts";
+import { asText, choices } from "../parse.ts";
 import { printable } from "../table.ts";
 
 const priorities = ["low", "normal", "high", "critical"] as const;
@@ -46,7 +46,7 @@ export const send = command<Flags>({
       },
       performative: {
         kind: "parsed",
-        parse: choice(performatives),
+        ...choices(performatives),
         default: "request",
         brief: "FIPA performative",
       },
@@ -55,8 +55,8 @@ export const send = command<Flags>({
       protocol: optional("NAME", "The FIPA protocol of the conversation"),
       language: optional("NAME", "The language of the content"),
       ontology: optional("NAME", "The ontology of the content"),
-      priority: { kind: "parsed", parse: choice(priorities), optional: true, brief: priorities.join(", ") },
-      delivery: { kind: "parsed", parse: choice(deliveries), optional: true, brief: deliveries.join(", ") },
+      priority: { kind: "parsed", ...choices(priorities), optional: true, brief: priorities.join(", ") },
+      delivery: { kind: "parsed", ...choices(deliveries), optional: true, brief: deliveries.join(", ") },
       wait: {
         kind: "parsed",
         parse: parseDuration,

@@ -76,6 +76,7 @@ test("completion proposes words, and prints a script for each shell", async () =
   expect(await completionsOf(["cluster", "ver"], streams)).toBe(
     "verify-auth\tCheck that keys and certificates match on every node\n",
   );
+  expect(await completionsOf(["cluster", "members", "--format", "w"], streams)).toMatch(/^wide\t/);
   for (const shell of ["bash", "zsh", "fish"]) {
     expect((await caxton("completion", shell)).stdout).toContain("caxton __complete");
   }
