@@ -1,8 +1,9 @@
 /**
  * A stateless gateway in front of a cluster, for Bun, Deno, Node and workerd: checks the token against
- * the cluster's public keys, then carries the request to a healthy node. GET, HEAD and OPTIONS are tried
- * at a second node when the first cannot be reached or is not ready. Nothing else is: a body is
- * streamed and cannot be sent twice, and a POST with an Idempotency-Key is the client's to repeat.
+ * the cluster's public keys, then carries the request to a healthy node. GET, HEAD and OPTIONS are
+ * tried once more, at another ready node, when the first cannot be reached or is not ready. Nothing
+ * else is: a body is streamed and cannot be sent twice, and a POST with an Idempotency-Key is the
+ * client's to repeat.
  *
  * Settings: CAXTON_NODES, CAXTON_ISSUER (see edge/settings.ts).
  */
@@ -89,17 +90,17 @@ async function carry(
   health: NodeHealth,
   own: EdgeRequest,
 ): Promise<Response> {
-  const [first, second] = await health.order(settings.nodes);
+  const [first, second] = await health.choose(settings.nodes);
   const ids = { "x-request-id": own.id, traceparent: own.traceparent };
   const again = repeatable.has(request.method) ? second : undefined;
   try {
-    const response = await forward(request, first as string, ids);
+    const response = await forward(request, first, ids);
     if (again === undefined || (response.status !== 502 && response.status !== 503)) return response;
-    health.failed(first as string);
+    health.failed(first);
     await response.body?.cancel();
   } catch (error) {
     if (!(error instanceof CaxtonError) || error.code !== "unreachable") throw error;
-    health.failed(first as string);
+    health.failed(first);
     if (again === undefined) throw error;
   }
   return await forward(request, again, ids);

@@ -15,20 +15,25 @@ export class NodeHealth {
     this.#clock = clock;
   }
 
-  /** Ready nodes first, then the others as a last resort; at most two are needed. */
-  async order(nodes: readonly string[]): Promise<readonly string[]> {
+  /**
+   * The node to use and the one to try after it: another ready one, or the same again (a kept connection
+   * that went stale is the usual failure). When none is ready, the next two as a last resort.
+   */
+  async choose(nodes: readonly string[]): Promise<readonly [string, string]> {
     this.#turn = (this.#turn + 1) % nodes.length;
     const turned = [...nodes.slice(this.#turn), ...nodes.slice(0, this.#turn)];
     const ready: string[] = [];
     for (const node of turned) {
       if (await this.#ready(node)) ready.push(node);
-      if (ready.length === 2) return ready;
+      if (ready.length === 2) break;
     }
-    return [...ready, ...turned.filter((node) => !ready.includes(node))];
+    const [first = turned[0] as string, second] = ready;
+    return [first, second ?? (ready.length === 1 ? first : (turned[1] ?? first))];
   }
 
+  /** It is asked anew before it is used again. */
   failed(node: string): void {
-    this.#seen.set(node, { ready: false, at_ms: this.#clock.now_ms() });
+    this.#seen.delete(node);
   }
 
   async #ready(node: string): Promise<boolean> {

@@ -29,11 +29,6 @@ export function countField(min: number, max: number) {
   );
 }
 
-export const flagField = v.pipe(
-  v.picklist(["true", "false"], "not true or false"),
-  v.transform((text) => text === "true"),
-);
-
 /** `5s`, `500ms`; milliseconds inside. */
 export function durationField(min_ms: number, max_ms: number) {
   return v.pipe(
