@@ -87,6 +87,7 @@ export class AgentLifecycle {
     agents.delete(name);
     this.#endVolatileMail(agent, "agent_removed", "The agent was removed");
     agent.unload();
+    await world.commits.passed();
   }
 
   suspend(name: AgentName): void {

@@ -238,11 +238,13 @@ export class AgentThread implements AgentWorld {
   #answer(request: number, work: Promise<"needs_module" | undefined | void>): void {
     work.then(
       (result) => {
+        this.commits.flush();
         this.#post();
         if (result === "needs_module") this.#options.post({ kind: "needs_module", request });
         else this.#options.post({ kind: "done", request, error: null });
       },
       (error: unknown) => {
+        this.commits.flush();
         this.#post();
         const code = error instanceof CaxtonError ? error.code : "internal";
         this.#options.post({ kind: "done", request, error: { code, detail: reasonOf(error) } });

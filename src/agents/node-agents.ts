@@ -63,7 +63,8 @@ export async function startNodeAgents(options: NodeAgentsOptions): Promise<NodeA
     store,
     membership,
     threads: () => {
-      if (hosting.threads === undefined) throw new CaxtonError("unavailable", "The agent threads are being started");
+      if (hosting.threads === undefined)
+        throw new CaxtonError("unavailable", "The agent threads are being started");
       return hosting.threads;
     },
     modules: () => modules,
@@ -71,7 +72,13 @@ export async function startNodeAgents(options: NodeAgentsOptions): Promise<NodeA
     event: options.event,
     failed: options.failed,
   });
-  const modules = new ModuleShelf({ store, preparer, membership, peers, inUse: (hash) => local.usesModule(hash) });
+  const modules = new ModuleShelf({
+    store,
+    preparer,
+    membership,
+    peers,
+    inUse: (hash) => local.usesModule(hash),
+  });
   const threads = await AgentThreads.start({
     node: membership.self,
     threads: options.threads,

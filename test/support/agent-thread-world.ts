@@ -15,7 +15,7 @@ import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
 import { LocalStore } from "./local-store.ts";
-import { encodedMessage, testMessage } from "./messages.ts";
+import { encodedMessage, type testMessage } from "./messages.ts";
 
 /** What a script has: the host's functions, its instance's memory, and a short way to send. */
 export interface ScriptContext {
@@ -52,7 +52,8 @@ class ScriptHandler implements Handler {
     this.#context = {
       host,
       memory: new Map(),
-      send: (receiver, content, fields = {}) => host.send(encodedMessage(0, { ...fields, receiver, content })),
+      send: (receiver, content, fields = {}) =>
+        host.send(encodedMessage(0, { ...fields, receiver, content })),
       get: (key) => {
         const value = host.stateGet(encodeUtf8(key));
         return value === undefined ? undefined : decodeUtf8(value);
@@ -78,7 +79,8 @@ class ScriptHandler implements Handler {
   }
 
   load(state: Uint8Array): void {
-    for (const [key, value] of JSON.parse(decodeUtf8(state)) as [string, string][]) this.#context.memory.set(key, value);
+    for (const [key, value] of JSON.parse(decodeUtf8(state)) as [string, string][])
+      this.#context.memory.set(key, value);
   }
 }
 
@@ -221,7 +223,9 @@ export class AgentThreadWorld {
 
   /** `sender>receiver content` of everything that left the thread. */
   sentTexts(): string[] {
-    return this.sent.map(({ message }) => `${message.sender}>${message.receiver} ${decodeUtf8(message.content)}`);
+    return this.sent.map(
+      ({ message }) => `${message.sender}>${message.receiver} ${decodeUtf8(message.content)}`,
+    );
   }
 
   async deadLetters(): Promise<{ readonly reason: string; readonly text: string }[]> {

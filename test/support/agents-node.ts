@@ -9,7 +9,6 @@ import type { AgentName } from "../../src/base/ids.ts";
 import type { Membership } from "../../src/cluster/membership.ts";
 import type { Peers } from "../../src/cluster/peers.ts";
 import { systemClock } from "../../src/platform/node/clock.ts";
-import type { MessagePortLike } from "../../src/ports/threads.ts";
 import { startStoreThread, type StoreThread } from "../../src/store/store-thread.ts";
 import { decodeMessage, encodeMessage, messageIdOf, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
@@ -59,7 +58,7 @@ export class AgentsNode {
       seed: options.seed ?? 1,
       clock: systemClock,
       store: store.client,
-      storePort: () => store.connect() as unknown as MessagePortLike,
+      storePort: () => store.connect(),
       membership: options.membership,
       peers: options.peers,
       sent: (message, inOutbox, done) => {

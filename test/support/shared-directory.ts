@@ -46,12 +46,17 @@ export class SharedDirectory {
     return this.#claims.values();
   }
 
-  announce(node: NodeId, changed: readonly Omit<DirectoryEntry, "node">[], removed: readonly AgentName[]): void {
+  announce(
+    node: NodeId,
+    changed: readonly Omit<DirectoryEntry, "node">[],
+    removed: readonly AgentName[],
+  ): void {
     const entries = changed.map((entry) => ({ ...entry, node }));
     for (const entry of entries) this.#claims.set(`${entry.agent} ${node}`, entry);
     const gone = removed.flatMap((agent) => this.#claims.get(`${agent} ${node}`) ?? []);
     for (const { agent } of gone) this.#claims.delete(`${agent} ${node}`);
-    for (const view of this.#views.values()) view.tell({ kind: "directory", changed: entries, removed: gone });
+    for (const view of this.#views.values())
+      view.tell({ kind: "directory", changed: entries, removed: gone });
   }
 }
 

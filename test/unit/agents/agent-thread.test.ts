@@ -19,7 +19,10 @@ function recorder(seen: string[]): Script {
 describe("delivery", () => {
   test("a message is handled and its reply leaves with the host's own sender, id and time", async () => {
     const world = new AgentThreadWorld({
-      echo: { handle: (message, { send }) => void send(message.sender, `re ${textOf(message)}`, { sender: "mallory" }) },
+      echo: {
+        handle: (message, { send }) =>
+          void send(message.sender, `re ${textOf(message)}`, { sender: "mallory" }),
+      },
     });
     await world.host(testSpec("echo"));
     const tickets = world.deliver(to(1, "echo", "hello"));
@@ -27,7 +30,9 @@ describe("delivery", () => {
     expect(world.outcomesOf(tickets)).toEqual(["accepted"]);
     expect(world.sentTexts()).toEqual(["echo>~alice@node-1 re hello"]);
     const [reply] = world.sent;
-    expect(reply?.message.messageId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(reply?.message.messageId).toMatch(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
     expect(reply?.message.createdAt_ms).toBe(world.store.clock.wall_ms());
   });
 
@@ -53,7 +58,9 @@ describe("delivery", () => {
   test("each refusal has its own outcome", async () => {
     const world = new AgentThreadWorld({ agent: {}, broken: { init: () => trap("unreachable") } });
     await world.host(testSpec("agent"));
-    expect(await world.host(testSpec("broken", { restart: { policy: "fail", maxRestarts: 0 } }))).toBe("agent_failed");
+    expect(await world.host(testSpec("broken", { restart: { policy: "fail", maxRestarts: 0 } }))).toBe(
+      "agent_failed",
+    );
     const tickets = world.deliver(
       to(1, "nobody", "x"),
       to(2, "broken", "x"),
@@ -107,7 +114,10 @@ describe("sending", () => {
   test("send answers -2 when the receiver's inbox on this thread is full, and nothing is lost", async () => {
     const answers: number[] = [];
     const world = new AgentThreadWorld({
-      sender: { handle: (_message, { send }) => void answers.push(send("sink", "a"), send("sink", "b"), send("sink", "c")) },
+      sender: {
+        handle: (_message, { send }) =>
+          void answers.push(send("sink", "a"), send("sink", "b"), send("sink", "c")),
+      },
     });
     await world.host(testSpec("sender"));
     await world.host(testSpec("sink", { limits: { inbox_messages: 2 } }), true);
@@ -120,7 +130,10 @@ describe("sending", () => {
   test("send answers -2 when too much is on its way elsewhere, until outcomes come back", async () => {
     const answers: number[] = [];
     const world = new AgentThreadWorld({
-      sender: { handle: (_message, { send }) => void answers.push(...Array.from({ length: 900 }, (_, i) => send("far", `${i}`))) },
+      sender: {
+        handle: (_message, { send }) =>
+          void answers.push(...Array.from({ length: 900 }, (_, i) => send("far", `${i}`))),
+      },
     });
     await world.host(testSpec("sender"));
     for (let n = 0; n < 20; n++) world.deliver(to(n, "sender", "go"));
@@ -287,7 +300,10 @@ describe("lifecycle", () => {
     const seen: string[] = [];
     const world = new AgentThreadWorld({ agent: recorder(seen) });
     await world.host(testSpec("agent"), true);
-    world.deliver(to(1, "agent", "late", { replyBy_ms: world.store.clock.wall_ms() + 50 }), to(2, "agent", "fine"));
+    world.deliver(
+      to(1, "agent", "late", { replyBy_ms: world.store.clock.wall_ms() + 50 }),
+      to(2, "agent", "fine"),
+    );
     await world.advance(100);
     await world.ask("resume", "agent");
     expect(seen).toEqual(["fine"]);
@@ -324,7 +340,10 @@ describe("timers, logs, protocols", () => {
   test("an agent has at most 64 timers", async () => {
     const answers: number[] = [];
     const world = new AgentThreadWorld({
-      agent: { handle: (_message, { host }) => void Array.from({ length: 65 }, (_, id) => answers.push(host.timerSet(id, 1e9))) },
+      agent: {
+        handle: (_message, { host }) =>
+          void Array.from({ length: 65 }, (_, id) => answers.push(host.timerSet(id, 1e9))),
+      },
     });
     await world.host(testSpec("agent"));
     world.deliver(to(1, "agent", "go"));
@@ -358,9 +377,9 @@ describe("timers, logs, protocols", () => {
     world.deliver(to(3, "agent", "fine", { ...fields, performative: "request" }));
     await world.settle();
     expect(seen).toEqual(["fine"]);
-    expect(world.sent.map(({ message }) => [message.performative, message.receiver, message.inReplyTo])).toEqual([
-      ["not-understood", "~alice@node-1", "t-1"],
-    ]);
+    expect(
+      world.sent.map(({ message }) => [message.performative, message.receiver, message.inReplyTo]),
+    ).toEqual([["not-understood", "~alice@node-1", "t-1"]]);
   });
 
   test("an agent's own message out of protocol is refused with -1; a trap takes back what it said", async () => {
@@ -369,14 +388,20 @@ describe("timers, logs, protocols", () => {
     const world = new AgentThreadWorld({
       agent: {
         handle: (message, { send }) => {
-          if (textOf(message) === "odd") answers.push(send("far", "x", { ...fields, performative: "inform" }));
+          if (textOf(message) === "odd")
+            answers.push(send("far", "x", { ...fields, performative: "inform" }));
           else answers.push(send("far", "x", { ...fields, performative: "request" }));
           if (textOf(message) === "poison") trap("unreachable");
         },
       },
     });
     await world.host(testSpec("agent"));
-    world.deliver(to(1, "agent", "odd"), to(2, "agent", "poison"), to(3, "agent", "request"), to(4, "agent", "twice"));
+    world.deliver(
+      to(1, "agent", "odd"),
+      to(2, "agent", "poison"),
+      to(3, "agent", "request"),
+      to(4, "agent", "twice"),
+    );
     await world.settle();
     expect(answers).toEqual([-1, 0, 0, -1]);
     expect(world.sent).toHaveLength(1);
@@ -410,7 +435,10 @@ describe("fairness", () => {
   test("an expensive agent gets fuel, not turns: cheap ones handle more", async () => {
     const counts = { heavy: 0, light: 0 };
     const world = new AgentThreadWorld({
-      heavy: { fuel: 1_000_000, handle: (_message, { send }) => void (counts.heavy++, send("heavy", "again")) },
+      heavy: {
+        fuel: 1_000_000,
+        handle: (_message, { send }) => void (counts.heavy++, send("heavy", "again")),
+      },
       light: { fuel: 1_000, handle: (_message, { send }) => void (counts.light++, send("light", "again")) },
     });
     await world.host(testSpec("heavy"));

@@ -218,7 +218,10 @@ describe("recovery", () => {
 
 describe("properties", () => {
   const relay: Record<string, Script> = {
-    front: { handle: (message, { send }) => void send("back", textOf(message), { conversationId: message.conversationId }) },
+    front: {
+      handle: (message, { send }) =>
+        void send("back", textOf(message), { conversationId: message.conversationId }),
+    },
     back: {
       handle: (message, { get, set, send, memory }) => {
         const key = message.conversationId;
@@ -293,9 +296,24 @@ describe("properties", () => {
     }
   }
 
-  const kinds = ["pump", "pump", "pump", "thread", "store", "store", "full", "full", "room", "time", "crash"] as const;
+  const kinds = [
+    "pump",
+    "pump",
+    "pump",
+    "thread",
+    "store",
+    "store",
+    "full",
+    "full",
+    "room",
+    "time",
+    "crash",
+  ] as const;
   const step = fc.oneof(
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("send" as const), sender: fc.nat(2), count: fc.nat(6) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("send" as const), sender: fc.nat(2), count: fc.nat(6) }),
+    },
     { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom(...kinds) }) },
   );
 

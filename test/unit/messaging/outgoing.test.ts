@@ -14,28 +14,40 @@ import { type Outcome, outcomes } from "../../../src/wire/outcome.ts";
 import { encodedMessage, testMessage } from "../../support/messages.ts";
 
 const now_ms = 1_800_000_000_123;
-const ascii = fc.string({ unit: fc.constantFrom(..."abcXYZ019-_.@~ :/"), maxLength: 140 });
+const ascii = fc.string({ unit: fc.constantFrom("a", "Z", "0", "-", "_", ".", "@", "~", " ", ":", "/"), maxLength: 140 });
 
 describe("sealing", () => {
   test("changes sender, id, time and an empty trace context, and nothing else", () => {
     const ids = new MessageIds(new Prng(1));
     fc.assert(
-      fc.property(ascii, ascii, ascii, fc.string({ unit: "grapheme", minLength: 1 }), (sender, given, trace, content) => {
-        const message = testMessage(1, { sender: given, traceContext: trace, content, conversationId: "c", ontology: "o" });
-        const inherited = latin1Bytes("00-abc-01");
-        const sealed = sealOutgoing(encodeMessage(message), latin1Bytes(sender), inherited, ids, now_ms);
-        expect(checkMessage(sealed)).toBe(sealed.length);
-        const { messageId, ...rest } = decodeMessage(sealed);
-        const { messageId: _own, ...expected } = message;
-        expect({ ...rest, content: [...rest.content] }).toEqual({
-          ...expected,
-          sender,
-          createdAt_ms: now_ms,
-          traceContext: trace === "" ? "00-abc-01" : trace,
-          content: [...message.content],
-        });
-        expect(messageId.charAt(14)).toBe("7");
-      }),
+      fc.property(
+        ascii,
+        ascii,
+        ascii,
+        fc.string({ unit: "grapheme", minLength: 1 }),
+        (sender, given, trace, content) => {
+          const message = testMessage(1, {
+            sender: given,
+            traceContext: trace,
+            content,
+            conversationId: "c",
+            ontology: "o",
+          });
+          const inherited = latin1Bytes("00-abc-01");
+          const sealed = sealOutgoing(encodeMessage(message), latin1Bytes(sender), inherited, ids, now_ms);
+          expect(checkMessage(sealed)).toBe(sealed.length);
+          const { messageId, ...rest } = decodeMessage(sealed);
+          const { messageId: _own, ...expected } = message;
+          expect({ ...rest, content: [...rest.content] }).toEqual({
+            ...expected,
+            sender,
+            createdAt_ms: now_ms,
+            traceContext: trace === "" ? "00-abc-01" : trace,
+            content: [...message.content],
+          });
+          expect(messageId.charAt(14)).toBe("7");
+        },
+      ),
     );
   });
 
@@ -59,27 +71,44 @@ describe("sealing", () => {
 });
 
 test("the rules on bytes refuse what FIPA's validation refuses, and nothing else", () => {
-  const address = fc.oneof(ascii, fc.constantFrom("bob", "bob@n1", "~c.1@n1", "~c", "broadcast://all", "capability://x", ""));
+  const address = fc.oneof(
+    ascii,
+    fc.constantFrom("bob", "bob@n1", "~c.1@n1", "~c", "broadcast://all", "capability://x", ""),
+  );
   const token = fc.oneof(ascii, fc.constantFrom("", "c-1", "two words"));
   fc.assert(
-    fc.property(address, address, token, token, token, token, fc.boolean(), (receiver, replyTo, a, b, c, protocol, empty) => {
-      const fields = { receiver, replyTo, conversationId: a, replyWith: b, inReplyTo: c, protocol };
-      const message = testMessage(1, { ...fields, content: empty ? "" : "x" });
-      const slow = validateMessage(message, 0);
-      const fast = messageRefusal(encodeMessage(message));
-      expect(fast === undefined).toBe(slow === null);
-    }),
+    fc.property(
+      address,
+      address,
+      token,
+      token,
+      token,
+      token,
+      fc.boolean(),
+      (receiver, replyTo, a, b, c, protocol, empty) => {
+        const fields = { receiver, replyTo, conversationId: a, replyWith: b, inReplyTo: c, protocol };
+        const message = testMessage(1, { ...fields, content: empty ? "" : "x" });
+        const slow = validateMessage(message, 0);
+        const fast = messageRefusal(encodeMessage(message));
+        expect(fast === undefined).toBe(slow === null);
+      },
+    ),
     { numRuns: 500 },
   );
 });
 
 describe("batches", () => {
   test("give back what was put in, in order", () => {
-    const entry = fc.record({ flags: fc.nat(1), ticket: fc.integer({ min: 0, max: 2 ** 32 - 1 }), size: fc.integer({ min: 1, max: 5_000 }) });
+    const entry = fc.record({
+      flags: fc.nat(1),
+      ticket: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      size: fc.integer({ min: 1, max: 5_000 }),
+    });
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
         const writer = new BatchWriter();
-        for (const { flags, ticket, size } of entries) writer.add(flags, ticket, encodedMessage(ticket, { content: "x".repeat(size) }));
+        for (const { flags, ticket, size } of entries)
+          writer.add(flags, ticket, encodedMessage(ticket, { content: "x".repeat(size) }));
         const read: typeof entries = [];
         readBatch(writer.take(), (flags, ticket, bytes) => {
           read.push({ flags, ticket, size: decodeMessage(bytes).content.length });
@@ -116,12 +145,12 @@ describe("batches", () => {
 describe("the outgoing window", () => {
   test("is bounded in count and bytes, and free again with each answer", () => {
     const window = new OutgoingWindow(2, 100);
-    expect([window.reserve(60, "a"), window.reserve(60, "a"), window.reserve(40, "b"), window.reserve(0, "c")]).toEqual([
-      true,
-      false,
-      true,
-      false,
-    ]);
+    expect([
+      window.reserve(60, "a"),
+      window.reserve(60, "a"),
+      window.reserve(40, "b"),
+      window.reserve(0, "c"),
+    ]).toEqual([true, false, true, false]);
     const ticket = window.issue(60, "a");
     window.release(40, "b");
     expect([window.isUnderWay("a"), window.isUnderWay("b")]).toEqual([true, false]);
