@@ -24,7 +24,10 @@ export function listAgents(database: Database): readonly StoredAgent[] {
   return database
     .prepare("SELECT name, spec, suspended FROM agents ORDER BY name")
     .all()
-    .map((row) => ({ spec: parseSpec(String(row["name"]), String(row["spec"])), suspended: row["suspended"] === 1 }));
+    .map((row) => ({
+      spec: parseSpec(String(row["name"]), String(row["spec"])),
+      suspended: row["suspended"] === 1,
+    }));
 }
 
 /** Removes everything of the agent and returns its unhandled mail, oldest first. */
@@ -39,7 +42,9 @@ export function removeAgent(database: Database, name: AgentName): readonly Uint8
 
 export function recoverAgent(database: Database, name: AgentName): RecoveredAgent {
   const state = database.prepare("SELECT key, value FROM agent_state WHERE agent = ? ORDER BY key").all(name);
-  const timers = database.prepare("SELECT id, due_ms FROM timers WHERE agent = ? ORDER BY due_ms, id").all(name);
+  const timers = database
+    .prepare("SELECT id, due_ms FROM timers WHERE agent = ? ORDER BY due_ms, id")
+    .all(name);
   const saved = database.prepare("SELECT state FROM saved_states WHERE agent = ?").get(name);
   return {
     inbox: readInbox(database, name),
@@ -79,7 +84,9 @@ export function applyToAgent(database: Database, name: AgentName, effects: Agent
   addHandled(database, name, effects.handled);
   if (effects.saved !== undefined) {
     database
-      .prepare("INSERT INTO saved_states (agent, state) VALUES (?, ?) ON CONFLICT (agent) DO UPDATE SET state = excluded.state")
+      .prepare(
+        "INSERT INTO saved_states (agent, state) VALUES (?, ?) ON CONFLICT (agent) DO UPDATE SET state = excluded.state",
+      )
       .run(name, effects.saved);
   }
 }
@@ -87,13 +94,15 @@ export function applyToAgent(database: Database, name: AgentName, effects: Agent
 /** Fills the last row up before it begins another, then drops rows that lie wholly before the newest `handledLimit`. */
 function addHandled(database: Database, name: AgentName, ids: readonly MessageId[]): void {
   if (ids.length === 0) return;
-  const last = database.prepare("SELECT first, ids FROM handled WHERE agent = ? ORDER BY first DESC LIMIT 1").get(name);
+  const last = database
+    .prepare("SELECT first, ids FROM handled WHERE agent = ? ORDER BY first DESC LIMIT 1")
+    .get(name);
   let first = Number(last?.["first"] ?? 0);
   let row: Uint8Array = last === undefined ? new Uint8Array(0) : bytesOf(last["ids"]);
   const put = database.prepare(
     "INSERT INTO handled (agent, first, ids) VALUES (?, ?, ?) ON CONFLICT (agent, first) DO UPDATE SET ids = excluded.ids",
   );
-  for (let done = 0; done < ids.length; ) {
+  for (let done = 0; done < ids.length;) {
     const kept = row.length / id_bytes;
     if (kept >= handledRow_ids) {
       first += kept;
@@ -144,7 +153,8 @@ export function bytesOf(value: SqlValue | undefined): Uint8Array {
 function parseSpec(name: string, text: string): AgentSpec {
   try {
     const spec: unknown = JSON.parse(text);
-    if (typeof spec === "object" && spec !== null && "name" in spec && spec.name === name) return spec as AgentSpec;
+    if (typeof spec === "object" && spec !== null && "name" in spec && spec.name === name)
+      return spec as AgentSpec;
   } catch (thrown) {
     throw new CaxtonError("data_corrupt", `Stored agent ${quote(name)} cannot be read: ${reasonOf(thrown)}`);
   }

@@ -88,13 +88,19 @@ function trim(database: Database, held: Tally, retention: Retention): void {
 }
 
 /** The conversation that began last comes first. */
-export function listConversations(database: Database, limit: number, cursor: string | null): Page<ConversationSummary> {
+export function listConversations(
+  database: Database,
+  limit: number,
+  cursor: string | null,
+): Page<ConversationSummary> {
   const before = parseCursor("conversations", cursor) ?? Number.MAX_SAFE_INTEGER;
   const count = boundedLimit(limit);
   const rows = database
     .prepare("SELECT * FROM conversations WHERE number < ? ORDER BY number DESC LIMIT ?")
     .all(before, count + 1);
-  const names = database.prepare("SELECT name FROM conversation_participants WHERE conversation = ? ORDER BY name");
+  const names = database.prepare(
+    "SELECT name FROM conversation_participants WHERE conversation = ? ORDER BY name",
+  );
   const shown = rows.slice(0, count);
   const last = shown.at(-1);
   return {
@@ -106,7 +112,10 @@ export function listConversations(database: Database, limit: number, cursor: str
       firstAt_ms: Number(row["first_ms"]),
       lastAt_ms: Number(row["last_ms"]),
     })),
-    next: rows.length > count && last !== undefined ? formatCursor("conversations", Number(last["number"])) : null,
+    next:
+      rows.length > count && last !== undefined
+        ? formatCursor("conversations", Number(last["number"]))
+        : null,
   };
 }
 
@@ -124,7 +133,7 @@ export function listMessages(
   const items: Uint8Array[] = [];
   let last = start ?? (conversation === null ? Number.MAX_SAFE_INTEGER : 0);
   let next = nextMessage(database, conversation, last);
-  for (let bytes = 0; next !== undefined && items.length < count && bytes < pageLimit_bytes; ) {
+  for (let bytes = 0; next !== undefined && items.length < count && bytes < pageLimit_bytes;) {
     const message = bytesOf(next["message"]);
     items.push(message);
     bytes += message.length;
@@ -137,7 +146,9 @@ export function listMessages(
 function nextMessage(database: Database, conversation: string | null, last: number) {
   if (conversation === null) {
     return database
-      .prepare("SELECT sequence, message FROM conversation_messages WHERE sequence < ? ORDER BY sequence DESC LIMIT 1")
+      .prepare(
+        "SELECT sequence, message FROM conversation_messages WHERE sequence < ? ORDER BY sequence DESC LIMIT 1",
+      )
       .get(last);
   }
   return database

@@ -100,7 +100,11 @@ export class Journal {
         throw thrown;
       }
       const start = reader.at;
-      while (reader.remaining > 0 && records.length < sliceLimit_records && reader.at - start < sliceLimit_bytes) {
+      while (
+        reader.remaining > 0 &&
+        records.length < sliceLimit_records &&
+        reader.at - start < sliceLimit_bytes
+      ) {
         records.push(this.#record(reader, sequence + 1));
       }
       bytes += reader.at - start;
@@ -115,7 +119,9 @@ export class Journal {
 
   /** Inside the transaction that applies a slice: moves the position and removes what lies before it. */
   advance(end: JournalPosition): void {
-    this.#database.prepare("UPDATE journal_position SET sequence = ?, offset = ?").run(end.sequence, end.offset);
+    this.#database
+      .prepare("UPDATE journal_position SET sequence = ?, offset = ?")
+      .run(end.sequence, end.offset);
     this.#database.prepare("DELETE FROM journal WHERE sequence <= ?").run(end.sequence);
   }
 
@@ -146,7 +152,9 @@ export class Journal {
   }
 
   #row(sequence: number): Uint8Array {
-    const row = this.#database.prepare("SELECT checksum, records FROM journal WHERE sequence = ?").get(sequence);
+    const row = this.#database
+      .prepare("SELECT checksum, records FROM journal WHERE sequence = ?")
+      .get(sequence);
     if (row === undefined) throw damaged(sequence, "it is missing");
     const records = row["records"];
     assert(records instanceof Uint8Array, "journal records are bytes");

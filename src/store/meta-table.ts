@@ -12,11 +12,16 @@ export function getMeta(database: Database, key: string): Uint8Array | undefined
 
 export function putMeta(database: Database, key: string, value: Uint8Array): void {
   if (!/^[!-~]+$/.test(key) || key.length > metaKeyLimit || value.length > metaValueLimit_bytes) {
-    throw new CaxtonError("invalid_argument", `Value ${quote(key)} of ${value.length} bytes is beyond the limits of the store`);
+    throw new CaxtonError(
+      "invalid_argument",
+      `Value ${quote(key)} of ${value.length} bytes is beyond the limits of the store`,
+    );
   }
   database.transaction(() =>
     database
-      .prepare("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+      .prepare(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+      )
       .run(key, value),
   );
 }

@@ -31,9 +31,14 @@ export function checkSchema(database: Database, migrations: readonly Migration[]
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
   if (version === 0) {
     if (tables?.["count"] === 0) return;
-    throw new CaxtonError("data_corrupt", `Database ${quote(name)} was not made by caxton: move it away, or name another directory`);
+    throw new CaxtonError(
+      "data_corrupt",
+      `Database ${quote(name)} was not made by caxton: move it away, or name another directory`,
+    );
   }
-  for (const row of database.prepare("SELECT version, name, checksum FROM migrations ORDER BY version").all()) {
+  for (const row of database
+    .prepare("SELECT version, name, checksum FROM migrations ORDER BY version")
+    .all()) {
     const known = migrations[Number(row["version"]) - 1];
     if (known === undefined || row["checksum"] !== checksumOf(known.sql)) {
       throw new CaxtonError(
@@ -49,7 +54,10 @@ export function checkSchema(database: Database, migrations: readonly Migration[]
 export function migrate(database: Database, migrations: readonly Migration[]): void {
   for (const [index, migration] of migrations.entries()) {
     const version = index + 1;
-    assert(Number(migration.name.slice(0, 4)) === version, `migration ${migration.name} has number ${version}`);
+    assert(
+      Number(migration.name.slice(0, 4)) === version,
+      `migration ${migration.name} has number ${version}`,
+    );
     if (versionOf(database) >= version) continue;
     database.transaction(() => {
       database.execute(createHistory);

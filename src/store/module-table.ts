@@ -18,14 +18,23 @@ export interface StoredModule {
 /** Refuses bytes that do not have that hash. A module that is there is replaced only when it is damaged. */
 export function putModule(database: Database, hash: ModuleHash, bytes: Uint8Array): void {
   if (bytes.length > moduleLimit_bytes) {
-    throw new CaxtonError("payload_too_large", `Module of ${bytes.length} bytes, at most ${moduleLimit_bytes}`);
+    throw new CaxtonError(
+      "payload_too_large",
+      `Module of ${bytes.length} bytes, at most ${moduleLimit_bytes}`,
+    );
   }
   const actual = sha256(bytes);
-  if (actual !== hash) throw new CaxtonError("invalid_module", `Module ${hash} does not match its bytes: they hash to ${actual}`);
+  if (actual !== hash)
+    throw new CaxtonError(
+      "invalid_module",
+      `Module ${hash} does not match its bytes: they hash to ${actual}`,
+    );
   const stored = database.prepare("SELECT bytes FROM modules WHERE hash = ?").get(hash);
   if (stored !== undefined && sha256(bytesOf(stored["bytes"])) === hash) return;
   database.transaction(() =>
-    database.prepare("INSERT OR REPLACE INTO modules (hash, size, bytes) VALUES (?, ?, ?)").run(hash, bytes.length, bytes),
+    database
+      .prepare("INSERT OR REPLACE INTO modules (hash, size, bytes) VALUES (?, ?, ?)")
+      .run(hash, bytes.length, bytes),
   );
 }
 

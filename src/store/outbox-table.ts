@@ -15,14 +15,18 @@ export interface OutboxPage {
 export function applyToOutbox(database: Database, effects: QueueEffects): void {
   let count = 0;
   let bytes = 0;
-  const remove = database.prepare("DELETE FROM outbox WHERE message_id = ? RETURNING length(message) AS size");
+  const remove = database.prepare(
+    "DELETE FROM outbox WHERE message_id = ? RETURNING length(message) AS size",
+  );
   for (const id of effects.removed) {
     const gone = remove.get(idBytes(id));
     if (gone === undefined) continue;
     count--;
     bytes -= Number(gone["size"]);
   }
-  const add = database.prepare("INSERT INTO outbox (message_id, message) VALUES (?, ?) ON CONFLICT DO NOTHING");
+  const add = database.prepare(
+    "INSERT INTO outbox (message_id, message) VALUES (?, ?) ON CONFLICT DO NOTHING",
+  );
   for (const [id, message] of effects.added) {
     if (add.run(idBytes(id), message).changes === 0) continue;
     count++;
@@ -34,7 +38,9 @@ export function applyToOutbox(database: Database, effects: QueueEffects): void {
 /** The messages after row `after`, as many as one answer may hold. */
 export function readOutbox(database: Database, after: number): OutboxPage {
   const messages: Uint8Array[] = [];
-  const next = database.prepare("SELECT sequence, message FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT 64");
+  const next = database.prepare(
+    "SELECT sequence, message FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT 64",
+  );
   let last = after;
   let bytes = 0;
   for (;;) {

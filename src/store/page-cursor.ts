@@ -14,7 +14,8 @@ export function formatCursor(listing: string, last: number): string {
 export function parseCursor(listing: string, cursor: string | null): number | null {
   if (cursor === null) return null;
   const last = cursor.length <= 128 ? numberIn(listing, cursor) : undefined;
-  if (last === undefined) throw new CaxtonError("invalid_argument", `Cursor ${quote(cursor)} is not one of this listing`);
+  if (last === undefined)
+    throw new CaxtonError("invalid_argument", `Cursor ${quote(cursor)} is not one of this listing`);
   return last;
 }
 

@@ -107,7 +107,7 @@ export class StoreServer {
     const queue = this.#queue;
     this.#queue = [];
     this.#queued_bytes = 0;
-    for (let from = 0; from < queue.length; ) {
+    for (let from = 0; from < queue.length;) {
       let to = from;
       for (let bytes = 0; to < queue.length; to++) {
         bytes += (queue[to] as QueuedAppend).bytes.length;
@@ -282,7 +282,10 @@ export class StoreServer {
     const error = this.#failure(thrown);
     const syncFailed = error.code === "storage_failed" && error.message.includes("FSYNC");
     if (syncFailed || error.code === "data_corrupt") {
-      this.#broken ??= new CaxtonError(error.code, `${error.message}. Nothing is written until the node restarts`);
+      this.#broken ??= new CaxtonError(
+        error.code,
+        `${error.message}. Nothing is written until the node restarts`,
+      );
     }
     return error;
   }

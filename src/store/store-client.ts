@@ -9,8 +9,21 @@ import type { Channel } from "../ports/threads.ts";
 import { WireError, Writer } from "../wire/cursor.ts";
 import { writeJournalRecord } from "../wire/journal-codec.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
-import { batchLimit_bytes, clientAppendsLimit, clientAppendsLimit_bytes, clientRequestsLimit } from "./limits.ts";
-import type { ConversationSummary, DeadLetter, Page, RecoveredAgent, Store, StoredAgent, StoreStats } from "./store.ts";
+import {
+  batchLimit_bytes,
+  clientAppendsLimit,
+  clientAppendsLimit_bytes,
+  clientRequestsLimit,
+} from "./limits.ts";
+import type {
+  ConversationSummary,
+  DeadLetter,
+  Page,
+  RecoveredAgent,
+  Store,
+  StoredAgent,
+  StoreStats,
+} from "./store.ts";
 import type { StoreCall, StoreCallName, StoreCalls, StoreReply, StoreRequest } from "./store-protocol.ts";
 
 interface Waiter {
@@ -88,7 +101,7 @@ export class StoreClient implements Store {
 
   async recoverOutbox(): Promise<readonly Uint8Array[]> {
     const messages: Uint8Array[] = [];
-    for (let after: number | null = 0; after !== null; ) {
+    for (let after: number | null = 0; after !== null;) {
       const page: StoreCalls["recoverOutbox"]["out"] = await this.#call("recoverOutbox", after);
       for (const message of page.messages) messages.push(message);
       after = page.last;
@@ -159,7 +172,11 @@ export class StoreClient implements Store {
   /** Rejects everything that is under way and all that comes: the store thread is gone. */
   fail(error: CaxtonError): void {
     this.#ended = error;
-    const waiters = [...this.#calls.values(), ...this.#waiters, ...[...this.#batches.values()].flatMap((b) => b.waiters)];
+    const waiters = [
+      ...this.#calls.values(),
+      ...this.#waiters,
+      ...[...this.#batches.values()].flatMap((b) => b.waiters),
+    ];
     this.#calls.clear();
     this.#batches.clear();
     this.#waiters = [];
@@ -183,13 +200,18 @@ export class StoreClient implements Store {
         writeJournalRecord(this.#writer, record);
         if (this.#writer.length - start > batchLimit_bytes) {
           this.#writer.truncate(start);
-          return new CaxtonError("payload_too_large", `Records of more than ${batchLimit_bytes} bytes in one append`);
+          return new CaxtonError(
+            "payload_too_large",
+            `Records of more than ${batchLimit_bytes} bytes in one append`,
+          );
         }
       }
     } catch (thrown) {
       this.#writer.truncate(start);
       if (!(thrown instanceof WireError)) throw thrown;
-      return new CaxtonError("invalid_message", `Cannot store a record: ${thrown.message}`, { cause: thrown });
+      return new CaxtonError("invalid_message", `Cannot store a record: ${thrown.message}`, {
+        cause: thrown,
+      });
     }
     this.#records += records.length;
     this.#appended_bytes += this.#writer.length - start;
@@ -210,7 +232,10 @@ export class StoreClient implements Store {
     this.#channel.post({ kind: "append", request, batch, records }, [batch.buffer]);
   }
 
-  #call<Name extends StoreCallName>(name: Name, input: StoreCalls[Name]["in"]): Promise<StoreCalls[Name]["out"]> {
+  #call<Name extends StoreCallName>(
+    name: Name,
+    input: StoreCalls[Name]["in"],
+  ): Promise<StoreCalls[Name]["out"]> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
         reject(this.#ended);

@@ -30,7 +30,10 @@ export interface StoreCalls {
   listDeadLetters: { readonly in: PageRequest; readonly out: Page<DeadLetter> };
   takeDeadLetters: { readonly in: readonly number[] | "all"; readonly out: readonly DeadLetter[] };
   listConversations: { readonly in: PageRequest; readonly out: Page<ConversationSummary> };
-  listMessages: { readonly in: PageRequest & { readonly conversation: string | null }; readonly out: Page<Uint8Array> };
+  listMessages: {
+    readonly in: PageRequest & { readonly conversation: string | null };
+    readonly out: Page<Uint8Array>;
+  };
   getMeta: { readonly in: string; readonly out: Uint8Array | undefined };
   putMeta: { readonly in: { readonly key: string; readonly value: Uint8Array }; readonly out: void };
   stats: { readonly in: null; readonly out: StoreStats };
@@ -45,11 +48,21 @@ export type StoreCall = {
 }[StoreCallName];
 
 export type StoreRequest =
-  | { readonly kind: "append"; readonly request: number; readonly batch: Uint8Array; readonly records: number }
+  | {
+      readonly kind: "append";
+      readonly request: number;
+      readonly batch: Uint8Array;
+      readonly records: number;
+    }
   | { readonly kind: "call"; readonly request: number; readonly call: StoreCall };
 
 export type StoreReply =
   /** Every one of these appends is durable. */
   | { readonly kind: "appended"; readonly requests: readonly number[] }
   | { readonly kind: "result"; readonly request: number; readonly value: unknown }
-  | { readonly kind: "failed"; readonly requests: readonly number[]; readonly code: string; readonly detail: string };
+  | {
+      readonly kind: "failed";
+      readonly requests: readonly number[];
+      readonly code: string;
+      readonly detail: string;
+    };

@@ -57,14 +57,22 @@ export async function startStoreThread(path: string, options: EngineOptions = {}
     return ours;
   };
   const client = new StoreClient(openPort<StoreReply, StoreRequest>(connect("owner")));
-  void ended.promise.then((error) => client.fail(error ?? new CaxtonError("unavailable", "The store is closed")));
+  void ended.promise.then((error) =>
+    client.fail(error ?? new CaxtonError("unavailable", "The store is closed")),
+  );
   return { client, connect: () => connect("client"), ended: ended.promise };
 }
 
 function failure(cause: Error | undefined): CaxtonError {
-  return new CaxtonError("internal", `The store thread failed: ${cause?.message ?? "it ended by itself"}`, { cause });
+  return new CaxtonError("internal", `The store thread failed: ${cause?.message ?? "it ended by itself"}`, {
+    cause,
+  });
 }
 
 function refusalOf(error: CaxtonError | undefined): FromStoreWorker {
-  return { kind: "refused", code: "internal", detail: error?.message ?? "The store thread ended while it opened" };
+  return {
+    kind: "refused",
+    code: "internal",
+    detail: error?.message ?? "The store thread ended while it opened",
+  };
 }

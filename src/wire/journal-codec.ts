@@ -128,7 +128,8 @@ function readHandled(reader: Reader): HandledRecord {
 }
 
 function countOf(list: readonly unknown[]): number {
-  if (list.length > effectsLimit) throw new WireError(`${list.length} effects of one message, at most ${effectsLimit}`);
+  if (list.length > effectsLimit)
+    throw new WireError(`${list.length} effects of one message, at most ${effectsLimit}`);
   return list.length;
 }
 
@@ -161,7 +162,8 @@ function checkFrame(message: Uint8Array): void {
     throw new WireError(`message of ${message.length} bytes`);
   }
   const b4 = message[4] as number;
-  const total = (b4 | ((message[5] as number) << 8) | ((message[6] as number) << 16)) + (message[7] as number) * 2 ** 24;
+  const total =
+    (b4 | ((message[5] as number) << 8) | ((message[6] as number) << 16)) + (message[7] as number) * 2 ** 24;
   if (total !== message.length) throw new WireError("message length is not what its header says");
 }
 
@@ -181,7 +183,8 @@ function writeBlob(writer: Writer, bytes: Uint8Array, limit: number, what: strin
 }
 
 function bounded(text: string, limit: number): string {
-  if (text.length > limit || !/^[ -~]*$/.test(text)) throw new WireError(`reason is not ASCII of at most ${limit} characters`);
+  if (text.length > limit || !/^[ -~]*$/.test(text))
+    throw new WireError(`reason is not ASCII of at most ${limit} characters`);
   return text;
 }
 

@@ -18,7 +18,11 @@ interface Subject {
 const subjects: Record<string, () => Subject> = {
   "libSQL on files": () => {
     const directory = temporaryDirectory("database");
-    return { databases: openDatabases(), path: join(directory.path, "odd ?#% name.db"), remove: directory.remove };
+    return {
+      databases: openDatabases(),
+      path: join(directory.path, "odd ?#% name.db"),
+      remove: directory.remove,
+    };
   },
   "libSQL in memory": () => {
     const databases = memoryDatabases();
@@ -70,7 +74,17 @@ describe.each(Object.entries(subjects))("%s", (_, make) => {
   test("every kind of value comes back as it was bound", () => {
     const database = withTable();
     const whole = Uint8Array.from({ length: 20 }, (__, i) => i);
-    const values: SqlValue[] = [null, 0, -1, 2 ** 53 - 1, 1.5, "", "text with ' and é", new Uint8Array(0), whole.subarray(5, 9)];
+    const values: SqlValue[] = [
+      null,
+      0,
+      -1,
+      2 ** 53 - 1,
+      1.5,
+      "",
+      "text with ' and é",
+      new Uint8Array(0),
+      whole.subarray(5, 9),
+    ];
     const insert = database.prepare("INSERT INTO t (a, b) VALUES (?, ?)");
     for (const [index, value] of values.entries()) insert.run(index, value);
     const rows = database.prepare("SELECT a, b FROM t ORDER BY a").all();
@@ -190,7 +204,11 @@ describe("files that are no database", () => {
   const databases = openDatabases();
 
   test.each([
-    ["text", "This is a text and certainly longer than the head of a database file, which has 100 bytes. ".repeat(3), "data_corrupt"],
+    [
+      "text",
+      "This is a text and certainly longer than the head of a database file, which has 100 bytes. ".repeat(3),
+      "data_corrupt",
+    ],
     ["a damaged head", `SQLite format 3\0${"\u0007".repeat(4_080)}`, "data_corrupt"],
   ])("%s", (_, content, code) => {
     const directory = temporaryDirectory("database");

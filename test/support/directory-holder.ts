@@ -6,7 +6,12 @@ import { openDataDirectory } from "../../src/node/data-directory.ts";
 const [path, wall] = process.argv.slice(2) as [string, string];
 try {
   const initial = { nodeId: parseNodeId("holder"), cluster: "caxton" };
-  const held = openDataDirectory(path, { nodeId: undefined, cluster: undefined, initial, wall_ms: Number(wall) });
+  const held = openDataDirectory(path, {
+    nodeId: undefined,
+    cluster: undefined,
+    initial,
+    wall_ms: Number(wall),
+  });
   console.log(`held ${held.bootEpoch}`);
   setInterval(() => held.bootEpoch, 60_000);
 } catch (thrown) {

@@ -55,7 +55,9 @@ export class StoreModel {
       agents: Object.fromEntries(
         names.map((name) => {
           const agent = this.#agent(name);
-          const state = [...agent.state].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, hex(value)]);
+          const state = [...agent.state]
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([key, value]) => [key, hex(value)]);
           return [
             name,
             {

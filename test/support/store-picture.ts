@@ -26,7 +26,7 @@ export function pictureOfTables(engine: StoreEngine, names: readonly AgentName[]
 /** All items of a listing, page by page. */
 export function everyPage<T>(list: (cursor: string | null) => Page<T>): T[] {
   const items: T[] = [];
-  for (let cursor: string | null = null; ; ) {
+  for (let cursor: string | null = null; ;) {
     const page: Page<T> = list(cursor);
     items.push(...page.items);
     if (page.next === null) return items;

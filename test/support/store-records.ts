@@ -21,7 +21,13 @@ export function randomRecord(prng: Prng): JournalRecord {
     case 5:
       return { kind: "sent", message: randomId(prng) };
     case 6:
-      return { kind: "dead", reason: "expired", detail: "too late", at_ms: prng.below(1_000), message: randomMessage(prng, agent) };
+      return {
+        kind: "dead",
+        reason: "expired",
+        detail: "too late",
+        at_ms: prng.below(1_000),
+        message: randomMessage(prng, agent),
+      };
     case 7:
       return { kind: "conversation", message: randomMessage(prng, agent) };
     default:
@@ -43,7 +49,10 @@ function randomHandled(prng: Prng, agent: AgentName): JournalRecord {
     sends: list(() => {
       const local = prng.chance(0.5);
       const receiver = local ? (prng.pick(testAgents) as AgentName) : "far-away";
-      return { local, message: randomMessage(prng, local && prng.chance(0.2) ? `${receiver}@node-1` : receiver) };
+      return {
+        local,
+        message: randomMessage(prng, local && prng.chance(0.2) ? `${receiver}@node-1` : receiver),
+      };
     }),
     timers: list(() => ({ id: prng.between(-2, 3), due_ms: prng.chance(0.3) ? null : prng.below(10_000) })),
   };

@@ -13,7 +13,9 @@ for (;;) {
   const waiting: Promise<void>[] = [];
   for (let i = 0; i < concurrency; i++) {
     const number = next++;
-    waiting.push(client.append(numberedBatch(seed, number)).then(() => console.log(`acknowledged ${number}`)));
+    waiting.push(
+      client.append(numberedBatch(seed, number)).then(() => console.log(`acknowledged ${number}`)),
+    );
   }
   // Reads make it bring the tables up while it writes, so that it is killed there too.
   if (next % 5 === 0) waiting.push(client.recoverAgent(numberAgent).then(() => undefined));

@@ -7,7 +7,13 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import type { Database, DatabaseOptions, Databases, Statement, TransactionMode } from "../../ports/database.ts";
+import type {
+  Database,
+  DatabaseOptions,
+  Databases,
+  Statement,
+  TransactionMode,
+} from "../../ports/database.ts";
 import { connectLibsql } from "./libsql-connection.ts";
 
 /** How long a statement waits for another process that holds the file. */
@@ -130,7 +136,11 @@ class FileDatabase implements Database {
     try {
       return work();
     } catch (thrown) {
-      if (thrown instanceof CaxtonError && thrown.code === "storage_failed" && freeSpace_bytes(this.#file) < freeFloor_bytes) {
+      if (
+        thrown instanceof CaxtonError &&
+        thrown.code === "storage_failed" &&
+        freeSpace_bytes(this.#file) < freeFloor_bytes
+      ) {
         throw new CaxtonError("disk_full", thrown.message, { cause: thrown });
       }
       throw thrown;

@@ -9,7 +9,7 @@ export function replaceFile(file: string, text: string): void {
     const descriptor = openSync(next, "w", 0o600);
     try {
       const bytes = new TextEncoder().encode(text);
-      for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+      for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

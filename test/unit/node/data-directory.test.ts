@@ -4,7 +4,11 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import type { NodeId } from "../../../src/base/ids.ts";
-import { type DataDirectory, type DataDirectoryOptions, openDataDirectory } from "../../../src/node/data-directory.ts";
+import {
+  type DataDirectory,
+  type DataDirectoryOptions,
+  openDataDirectory,
+} from "../../../src/node/data-directory.ts";
 import { ScriptProcesses } from "../../support/script-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
@@ -25,7 +29,13 @@ const path = () => join(parent.path, "deep", "data");
 const initial = { nodeId: "node-a" as NodeId, cluster: "caxton" };
 
 function open(options: Partial<DataDirectoryOptions> = {}, at = path()): DataDirectory {
-  const directory = openDataDirectory(at, { nodeId: undefined, cluster: undefined, initial, wall_ms: 1_000, ...options });
+  const directory = openDataDirectory(at, {
+    nodeId: undefined,
+    cluster: undefined,
+    initial,
+    wall_ms: 1_000,
+    ...options,
+  });
   opened.push(directory);
   return directory;
 }
@@ -34,7 +44,8 @@ function refusalOf(work: () => unknown): { readonly code: string; readonly messa
   try {
     work();
   } catch (thrown) {
-    if (thrown instanceof CaxtonError) return { code: thrown.code, message: thrown.message.replaceAll(parent.path, "") };
+    if (thrown instanceof CaxtonError)
+      return { code: thrown.code, message: thrown.message.replaceAll(parent.path, "") };
     throw thrown;
   }
   throw new Error("not refused");
@@ -45,7 +56,13 @@ describe("identity", () => {
     const first = open();
     expect(statSync(path()).mode & 0o777).toBe(0o700);
     expect(statSync(first.file("node.json")).mode & 0o777).toBe(0o600);
-    expect(first).toMatchObject({ nodeId: "node-a", cluster: "caxton", clusterUuid: null, boots: 1, isNew: true });
+    expect(first).toMatchObject({
+      nodeId: "node-a",
+      cluster: "caxton",
+      clusterUuid: null,
+      boots: 1,
+      isNew: true,
+    });
     first.close();
     const second = open({ initial: { nodeId: "node-b" as NodeId, cluster: "other" } });
     expect(second).toMatchObject({ nodeId: "node-a", cluster: "caxton", boots: 2, isNew: false });
@@ -95,8 +112,16 @@ describe("identity", () => {
   test.each([
     ["text", "not json", "data_corrupt"],
     ["another value", "[]", "data_corrupt"],
-    ["a node id out of its alphabet", '{"format":1,"node":"a/b","cluster":"c","uuid":null,"bootEpoch":1,"boots":1}', "data_corrupt"],
-    ["an epoch that is no whole number", '{"format":1,"node":"a","cluster":"c","uuid":null,"bootEpoch":1.5,"boots":1}', "data_corrupt"],
+    [
+      "a node id out of its alphabet",
+      '{"format":1,"node":"a/b","cluster":"c","uuid":null,"bootEpoch":1,"boots":1}',
+      "data_corrupt",
+    ],
+    [
+      "an epoch that is no whole number",
+      '{"format":1,"node":"a","cluster":"c","uuid":null,"bootEpoch":1.5,"boots":1}',
+      "data_corrupt",
+    ],
     ["a newer format", '{"format":2,"node":"a"}', "version_mismatch"],
   ])("a node.json with %s is refused with what to do, and left", (_, text, code) => {
     open().close();

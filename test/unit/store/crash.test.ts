@@ -56,11 +56,16 @@ describe("a copy of the files at any moment", () => {
     const target = join(directory.path, name);
     mkdirSync(target);
     for (const file of ["store.db", "store.db-wal"]) {
-      if (existsSync(join(directory.path, file))) copyFileSync(join(directory.path, file), join(target, file));
+      if (existsSync(join(directory.path, file)))
+        copyFileSync(join(directory.path, file), join(target, file));
     }
     const log = join(target, "store.db-wal");
     if (damage === "cut") truncateSync(log, prng.below(statSync(log).size + 1));
-    if (damage === "rubbish") appendFileSync(log, Uint8Array.from({ length: 5_000 }, () => prng.below(256)));
+    if (damage === "rubbish")
+      appendFileSync(
+        log,
+        Uint8Array.from({ length: 5_000 }, () => prng.below(256)),
+      );
     return join(target, "store.db");
   }
 

@@ -40,7 +40,9 @@ describe("the tables against the model", () => {
         const model = new StoreModel();
         let engine = open();
         for (let step = 0; step < 12; step++) {
-          const batches = Array.from({ length: prng.between(1, 4) }, () => randomRecords(prng, prng.between(1, 12)));
+          const batches = Array.from({ length: prng.between(1, 4) }, () =>
+            randomRecords(prng, prng.between(1, 12)),
+          );
           engine.append(batches.map(journalBatch));
           for (const record of batches.flat()) model.apply(record);
           if (prng.chance(0.4)) engine.applySlice();
@@ -99,7 +101,7 @@ describe("agents", () => {
   test("only the newest ids of handled messages are kept, and no row of them grows without bound", () => {
     const engine = open();
     const total = handledLimit + 3_000;
-    for (let done = 0; done < total; ) {
+    for (let done = 0; done < total;) {
       const count = Math.min(total - done, 1 + ((done * 7) % 700));
       const records = Array.from({ length: count }, (_, i) => ({
         kind: "handled" as const,
@@ -114,8 +116,12 @@ describe("agents", () => {
       done += count;
     }
     const { handled } = recoverAgent(engine.database, alice);
-    expect(handled).toEqual(Array.from({ length: handledLimit }, (_, i) => testMessageId(total - handledLimit + i)));
-    const rows = engine.database.prepare("SELECT count(*) AS rows, max(length(ids)) AS longest FROM handled").get();
+    expect(handled).toEqual(
+      Array.from({ length: handledLimit }, (_, i) => testMessageId(total - handledLimit + i)),
+    );
+    const rows = engine.database
+      .prepare("SELECT count(*) AS rows, max(length(ids)) AS longest FROM handled")
+      .get();
     expect(rows).toEqual({ rows: handledLimit / 128 + 1, longest: 128 * 16 });
   });
 
@@ -129,7 +135,13 @@ describe("agents", () => {
     const before = listDeadLetters(engine.database, 1_000, null).items.length;
     expect(mail.length).toBeGreaterThan(2);
     engine.removeAgent(alice, 77);
-    expect(recoverAgent(engine.database, alice)).toEqual({ inbox: [], state: [], timers: [], handled: [], saved: undefined });
+    expect(recoverAgent(engine.database, alice)).toEqual({
+      inbox: [],
+      state: [],
+      timers: [],
+      handled: [],
+      saved: undefined,
+    });
     expect(recoverAgent(engine.database, "bob" as AgentName)).toEqual(bob);
     const letters = listDeadLetters(engine.database, 1_000, null).items;
     const added = letters.slice(0, letters.length - before).reverse();
@@ -143,7 +155,9 @@ describe("agents", () => {
     const engine = open();
     const keys = [[1], [255], [1, 0], [0], [128], []].map((bytes) => new Uint8Array(bytes));
     const state = keys.map((key) => ({ key, value: key }));
-    engine.append([journalBatch([{ kind: "handled", agent: alice, message: null, state, sends: [], timers: [] }])]);
+    engine.append([
+      journalBatch([{ kind: "handled", agent: alice, message: null, state, sends: [], timers: [] }]),
+    ]);
     applyAll(engine);
     const found = recoverAgent(engine.database, alice).state.map(([key]) => [...key]);
     expect(found).toEqual([[], [0], [1], [1, 0], [128], [255]]);

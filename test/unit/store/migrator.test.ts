@@ -56,9 +56,14 @@ describe("migrations", () => {
 
   test("one that fails leaves nothing of itself, and those before it", () => {
     const database = open();
-    const broken: Migration = { name: "0002-broken", sql: "CREATE TABLE c (z); INSERT INTO nowhere VALUES (1)" };
+    const broken: Migration = {
+      name: "0002-broken",
+      sql: "CREATE TABLE c (z); INSERT INTO nowhere VALUES (1)",
+    };
     expect(() => migrate(database, [first, broken])).toThrow(/nowhere/);
-    expect(database.prepare("SELECT name FROM sqlite_schema WHERE name IN ('a', 'c')").all()).toEqual([{ name: "a" }]);
+    expect(database.prepare("SELECT name FROM sqlite_schema WHERE name IN ('a', 'c')").all()).toEqual([
+      { name: "a" },
+    ]);
     migrate(database, [first, second]);
     expect(database.prepare("SELECT x FROM a").all()).toEqual([{ x: 2 }]);
   });
@@ -77,7 +82,9 @@ describe("migrations", () => {
     const database = open();
     migrate(database, [first]);
     const changed = { ...first, sql: `${first.sql} ` };
-    expect(refusalOf(() => checkSchema(database, [changed, second], "a.db"))).toMatchObject({ code: "version_mismatch" });
+    expect(refusalOf(() => checkSchema(database, [changed, second], "a.db"))).toMatchObject({
+      code: "version_mismatch",
+    });
   });
 
   test("a database of another program is refused", () => {
@@ -93,7 +100,9 @@ describe("opening the store", () => {
   function makeStore(): void {
     const engine = openEngine(databases, path());
     for (let n = 0; n < 200; n++) {
-      engine.append([journalBatch([{ kind: "outbox", message: encodedMessage(n, { content: "x".repeat(500) }) }])]);
+      engine.append([
+        journalBatch([{ kind: "outbox", message: encodedMessage(n, { content: "x".repeat(500) }) }]),
+      ]);
       engine.applySlice();
     }
     engine.close();
@@ -110,7 +119,9 @@ describe("opening the store", () => {
     writeFileSync(path(), bytes);
     const refusal = refusalOf(() => openEngine(databases, path()));
     expect(refusal.code).toBe("data_corrupt");
-    expect(refusal.message).toMatch(/Cannot open store .*left as it is.*Move the file away and restore a backup/s);
+    expect(refusal.message).toMatch(
+      /Cannot open store .*left as it is.*Move the file away and restore a backup/s,
+    );
     expect(readFileSync(path()).equals(bytes)).toBe(true);
   });
 

@@ -123,7 +123,11 @@ describe("bounds", () => {
     const seen: { state: string }[] = [];
     for (let i = 0; i < 8; i++) seen.push(watch(client.append([large])));
     await store.settle();
-    expect(seen.map(({ state }) => state)).toEqual([...Array<string>(6).fill("done"), "queue_full", "queue_full"]);
+    expect(seen.map(({ state }) => state)).toEqual([
+      ...Array<string>(6).fill("done"),
+      "queue_full",
+      "queue_full",
+    ]);
   });
 
   test("the server's queue is bounded whatever clients do", async () => {
@@ -131,7 +135,8 @@ describe("bounds", () => {
     const replies: StoreReply[] = [];
     channel.receive((reply) => replies.push(reply));
     const { bytes, records } = journalBatch([accepted(1, "x".repeat(100_000))]);
-    for (let request = 1; request <= 11; request++) channel.post({ kind: "append", request, batch: bytes, records });
+    for (let request = 1; request <= 11; request++)
+      channel.post({ kind: "append", request, batch: bytes, records });
     await store.settle();
     const refused = replies.filter((reply) => reply.kind === "failed");
     expect(refused.map((reply) => [reply.requests, reply.code])).toEqual([
@@ -144,10 +149,17 @@ describe("bounds", () => {
     const client = store.client();
     const good = watch(client.append([accepted(1)]));
     const bad = watch(client.append([accepted(2), { kind: "outbox", message: new Uint8Array(3) }]));
-    const huge = watch(client.append(Array.from({ length: 6 }, (_, i) => accepted(i, "x".repeat(9 * 1024 * 1024)))));
+    const huge = watch(
+      client.append(Array.from({ length: 6 }, (_, i) => accepted(i, "x".repeat(9 * 1024 * 1024)))),
+    );
     const alsoGood = watch(client.append([accepted(3)]));
     await store.settle();
-    expect([good, bad, huge, alsoGood].map(({ state }) => state)).toEqual(["done", "invalid_message", "payload_too_large", "done"]);
+    expect([good, bad, huge, alsoGood].map(({ state }) => state)).toEqual([
+      "done",
+      "invalid_message",
+      "payload_too_large",
+      "done",
+    ]);
     const recovered = client.recoverAgent(bob);
     await store.settle();
     expect((await recovered).inbox).toHaveLength(2);

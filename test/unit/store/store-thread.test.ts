@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { CaxtonError } from "../../../src/base/errors.ts";
+import { CaxtonError, reasonOf } from "../../../src/base/errors.ts";
 import type { AgentName, ModuleHash } from "../../../src/base/ids.ts";
 import { openPort } from "../../../src/platform/node/threads.ts";
 import { StoreClient } from "../../../src/store/store-client.ts";
@@ -27,6 +27,16 @@ afterEach(async () => {
   directory = temporaryDirectory("thread");
 });
 
+/** The code of what a promise is refused with. Awaited plainly: `rejects` of `bun test` does not wait for other threads. */
+async function refusal(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (thrown) {
+    return thrown instanceof CaxtonError ? thrown.code : reasonOf(thrown);
+  }
+  return "not refused";
+}
+
 describe("the store in its thread", () => {
   test("clients on several channels share it, and what they were told is there after a restart", async () => {
     const { client, connect } = await start();
@@ -48,7 +58,9 @@ describe("the store in its thread", () => {
   test("the order of one client's appends is the order of its inbox", async () => {
     const { client } = await start();
     await Promise.all(
-      Array.from({ length: 50 }, (_, n) => client.append([{ kind: "accepted", agent: bob, message: encodedMessage(n) }])),
+      Array.from({ length: 50 }, (_, n) =>
+        client.append([{ kind: "accepted", agent: bob, message: encodedMessage(n) }]),
+      ),
     );
     const { inbox } = await client.recoverAgent(bob);
     expect(inbox).toEqual(Array.from({ length: 50 }, (_, n) => encodedMessage(n)));
@@ -57,7 +69,8 @@ describe("the store in its thread", () => {
   test("an outbox larger than one answer comes whole and in order", async () => {
     const { client } = await start();
     const content = "x".repeat(300_000);
-    for (let n = 0; n < 60; n++) await client.append([{ kind: "outbox", message: encodedMessage(n, { content }) }]);
+    for (let n = 0; n < 60; n++)
+      await client.append([{ kind: "outbox", message: encodedMessage(n, { content }) }]);
     await client.append([{ kind: "sent", message: "01890000-0000-7000-8000-000000000000" as never }]);
     const outbox = await client.recoverOutbox();
     expect(outbox.map((message) => message[23])).toEqual(Array.from({ length: 59 }, (_, n) => n + 1));
@@ -81,7 +94,7 @@ describe("the store in its thread", () => {
     await client.close();
     await client.close();
     expect(await ended).toBeUndefined();
-    await expect(client.listAgents()).rejects.toMatchObject({ code: "unavailable" });
+    expect(await refusal(client.listAgents())).toBe("unavailable");
     const log = join(directory.path, "store.db-wal");
     expect(existsSync(log) ? statSync(log).size : 0).toBe(0);
   });
@@ -89,8 +102,8 @@ describe("the store in its thread", () => {
   test("what cannot be opened is refused with the reason, and nothing is left running", async () => {
     const path = join(directory.path, "store.db");
     writeFileSync(path, "no database at all, but long enough to be looked at");
-    await expect(start(path)).rejects.toMatchObject({ code: "data_corrupt" });
-    await expect(start(join(directory.path, "none", "store.db"))).rejects.toBeInstanceOf(CaxtonError);
+    expect(await refusal(start(path))).toBe("data_corrupt");
+    expect(await refusal(start(join(directory.path, "none", "store.db")))).toBe("storage_failed");
   });
 });
 
@@ -118,28 +131,33 @@ describe("a real full disk", () => {
     root.remove();
   });
 
-  test.skipIf(!mounted)("turns writes into disk_full, keeps what was acknowledged readable, and passes when room returns", async () => {
-    writeFileSync(join(disk, "ballast"), new Uint8Array(1_000_000));
-    const { client } = await start(join(disk, "store.db"));
-    const content = "x".repeat(20_000);
-    let acknowledged = 0;
-    const fill = async (): Promise<string> => {
-      for (; acknowledged < 1_000; acknowledged++) {
-        const message = encodedMessage(acknowledged, { content });
-        const failure = await client.append([{ kind: "accepted", agent: bob, message }]).catch((thrown: unknown) => thrown);
-        if (failure !== undefined) return failure instanceof CaxtonError ? failure.code : String(failure);
-      }
-      return "never full";
-    };
-    expect(await fill()).toBe("disk_full");
-    expect(acknowledged).toBeGreaterThan(10);
-    expect((await client.recoverAgent(bob)).inbox).toHaveLength(acknowledged);
-    await expect(client.putMeta("key", new Uint8Array(50_000))).rejects.toMatchObject({ code: "disk_full" });
-    await client.close();
-    const again = await start(join(disk, "store.db"));
-    expect((await again.client.recoverAgent(bob)).inbox).toHaveLength(acknowledged);
-    rmSync(join(disk, "ballast"));
-    await again.client.append([{ kind: "accepted", agent: bob, message: encodedMessage(acknowledged, { content }) }]);
-    expect((await again.client.recoverAgent(bob)).inbox).toHaveLength(acknowledged + 1);
-  });
+  test.skipIf(!mounted)(
+    "turns writes into disk_full, keeps what was acknowledged readable, and passes when room returns",
+    async () => {
+      writeFileSync(join(disk, "ballast"), new Uint8Array(1_000_000));
+      const { client } = await start(join(disk, "store.db"));
+      const content = "x".repeat(20_000);
+      let acknowledged = 0;
+      const fill = async (): Promise<string> => {
+        for (; acknowledged < 1_000; acknowledged++) {
+          const message = encodedMessage(acknowledged, { content });
+          const code = await refusal(client.append([{ kind: "accepted", agent: bob, message }]));
+          if (code !== "not refused") return code;
+        }
+        return "never full";
+      };
+      expect(await fill()).toBe("disk_full");
+      expect(acknowledged).toBeGreaterThan(10);
+      expect((await client.recoverAgent(bob)).inbox).toHaveLength(acknowledged);
+      expect(await refusal(client.putMeta("key", new Uint8Array(50_000)))).toBe("disk_full");
+      await client.close();
+      const again = await start(join(disk, "store.db"));
+      expect((await again.client.recoverAgent(bob)).inbox).toHaveLength(acknowledged);
+      rmSync(join(disk, "ballast"));
+      await again.client.append([
+        { kind: "accepted", agent: bob, message: encodedMessage(acknowledged, { content }) },
+      ]);
+      expect((await again.client.recoverAgent(bob)).inbox).toHaveLength(acknowledged + 1);
+    },
+  );
 });

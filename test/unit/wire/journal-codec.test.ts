@@ -3,7 +3,11 @@ import { describe, expect, test } from "vitest";
 import type { AgentName, MessageId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { Reader, WireError, Writer } from "../../../src/wire/cursor.ts";
-import { readJournalRecord, stateKeyLimit_bytes, writeJournalRecord } from "../../../src/wire/journal-codec.ts";
+import {
+  readJournalRecord,
+  stateKeyLimit_bytes,
+  writeJournalRecord,
+} from "../../../src/wire/journal-codec.ts";
 import type { HandledRecord, JournalRecord } from "../../../src/wire/journal-record.ts";
 import { encodedMessage, testMessageId } from "../../support/messages.ts";
 import { randomRecords } from "../../support/store-records.ts";
@@ -76,21 +80,36 @@ describe("journal records as bytes", () => {
   });
 
   const refused: readonly (readonly [string, JournalRecord])[] = [
-    ["an agent name out of its alphabet", { kind: "accepted", agent: "a b" as AgentName, message: encodedMessage(1) }],
+    [
+      "an agent name out of its alphabet",
+      { kind: "accepted", agent: "a b" as AgentName, message: encodedMessage(1) },
+    ],
     ["bytes that are no message", { kind: "outbox", message: new Uint8Array(100) }],
     ["a message with bytes after it", { kind: "outbox", message: new Uint8Array([...encodedMessage(1), 0]) }],
-    ["a state key above its limit", { ...handled, state: [{ key: new Uint8Array(stateKeyLimit_bytes + 1), value: null }] }],
+    [
+      "a state key above its limit",
+      { ...handled, state: [{ key: new Uint8Array(stateKeyLimit_bytes + 1), value: null }] },
+    ],
     ["a timer id of more than 32 bits", { ...handled, timers: [{ id: 2 ** 32, due_ms: 1 }] }],
     ["a time before the epoch", { ...handled, timers: [{ id: 1, due_ms: -1 }] }],
     ["a time that is no number", { ...handled, timers: [{ id: 1, due_ms: Number.NaN }] }],
-    ["a reason with control characters", { kind: "dead", reason: "a\n", detail: "", at_ms: 1, message: encodedMessage(1) }],
+    [
+      "a reason with control characters",
+      { kind: "dead", reason: "a\n", detail: "", at_ms: 1, message: encodedMessage(1) },
+    ],
   ];
   test.each(refused)("refuses to write %s", (_, record) => {
     expect(() => encode([record])).toThrow(WireError);
   });
 
   test("cuts a long explanation of a dead letter, not in the middle of a character", () => {
-    const record: JournalRecord = { kind: "dead", reason: "expired", detail: `${"x".repeat(999)}😀`, at_ms: 1, message: encodedMessage(1) };
+    const record: JournalRecord = {
+      kind: "dead",
+      reason: "expired",
+      detail: `${"x".repeat(999)}😀`,
+      at_ms: 1,
+      message: encodedMessage(1),
+    };
     const [read] = decode(encode([record]));
     expect(read).toMatchObject({ detail: `${"x".repeat(999)}\ufffd` });
   });
