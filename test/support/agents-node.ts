@@ -2,19 +2,34 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AgentThreadPort } from "../../src/agents/agent-thread-handle.ts";
-import type { LocalAgentEvent } from "../../src/agents/local-agents.ts";
-import { type NodeAgents, startNodeAgents } from "../../src/agents/node-agents.ts";
+import { LocalAgents, type LocalAgentEvent } from "../../src/agents/local-agents.ts";
+import { AgentPeers } from "../../src/agents/agent-peers.ts";
+import { AgentThreads } from "../../src/agents/agent-threads.ts";
+import { ClusterAgents } from "../../src/agents/cluster-agents.ts";
+import { ModuleShelf } from "../../src/agents/module-shelf.ts";
+import { DirectoryOwnership } from "../../src/agents/ownership.ts";
 import { spawnAgentThread } from "../../src/agents/spawn-agent-thread.ts";
-import type { AgentName } from "../../src/base/ids.ts";
+import { present } from "../../src/base/assert.ts";
+import type { AgentName, ModuleHash } from "../../src/base/ids.ts";
+import { Prng } from "../../src/base/prng.ts";
 import type { Membership } from "../../src/cluster/membership.ts";
 import type { Peers } from "../../src/cluster/peers.ts";
 import { systemClock } from "../../src/platform/node/clock.ts";
+import { createPreparer, type Preparer } from "../../src/wasm/prepare-thread.ts";
 import { startStoreThread, type StoreThread } from "../../src/store/store-thread.ts";
 import { decodeMessage, encodeMessage, messageIdOf, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
 
 export function prebuiltAgent(name: string): Buffer {
   return readFileSync(fileURLToPath(new URL(`../../wasm-agents/${name}.wasm`, import.meta.url)));
+}
+
+interface NodeAgents {
+  readonly threads: AgentThreads;
+  readonly local: LocalAgents;
+  readonly cluster: ClusterAgents;
+  readonly answers: AgentPeers;
+  readonly preparer: Preparer;
 }
 
 export class AgentsNode {
@@ -47,31 +62,51 @@ export class AgentsNode {
     const sent: Message[] = [];
     const lost: string[] = [];
     const threads: AgentThreadPort[] = [];
-    const agents = await startNodeAgents({
+    const { membership, peers } = options;
+    const parts: { threads?: AgentThreads; modules?: ModuleShelf } = {};
+    const local = new LocalAgents({
+      store: store.client,
+      membership,
+      threads: () => present(parts.threads, "the agent threads"),
+      modules: () => present(parts.modules, "the modules"),
+      maxAgents: 1_000,
+      event: (event) => void events.push(event),
+      failed: (what, reason) => void lost.push(`${what}: ${reason}`),
+    });
+    const preparer = createPreparer();
+    const inUse = (hash: ModuleHash): boolean => local.usesModule(hash);
+    const modules = new ModuleShelf({ store: store.client, preparer, membership, peers, inUse });
+    parts.modules = modules;
+    const agentThreads = await AgentThreads.start({
+      node: membership.self,
+      threads: options.threads ?? 1,
+      seed: options.seed ?? 1,
+      clock: systemClock,
       spawn: () => {
         const thread = spawnAgentThread();
         threads.push(thread);
         return thread;
       },
-      threads: options.threads ?? 1,
-      maxAgents: 1_000,
-      seed: options.seed ?? 1,
-      clock: systemClock,
-      store: store.client,
       storePort: () => store.connect(),
-      membership: options.membership,
-      peers: options.peers,
+      module: (spec) => modules.prepare(spec),
       sent: (message, inOutbox, done) => {
         sent.push(decodeMessage(message));
         if (inOutbox) void store.client.append([{ kind: "sent", message: messageIdOf(message) }]);
         done("accepted");
       },
-      event: (event) => void events.push(event),
-      threadLost: (_thread, agents, reason) => void lost.push(`${agents.join(",")}: ${reason}`),
+      event: (event) => local.threadEvent(event),
       storage: (thread, reason) => void lost.push(`storage of ${thread}: ${reason}`),
-      failed: (what, reason) => void lost.push(`${what}: ${reason}`),
+      lost: (_thread, names, reason) => {
+        lost.push(`${names.join(",")}: ${reason}`);
+        local.threadLost(names);
+      },
     });
-    await agents.restore();
+    parts.threads = agentThreads;
+    const ownership = new DirectoryOwnership(membership, new Prng(1));
+    const answers = new AgentPeers({ peers, local, modules });
+    const cluster = new ClusterAgents({ membership, peers, clock: systemClock, local, modules, ownership });
+    await local.restore();
+    const agents = { threads: agentThreads, local, cluster, answers, preparer };
     return new AgentsNode({ agents, store, events, sent, lost, threads });
   }
 
@@ -95,7 +130,10 @@ export class AgentsNode {
   }
 
   async stop(): Promise<void> {
-    await this.agents.close(5_000);
+    this.agents.local.close();
+    this.agents.answers.close();
+    await this.agents.threads.shutdown(5_000);
+    await this.agents.preparer.close();
     await this.store.client.close();
     await this.store.ended;
   }
