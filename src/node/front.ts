@@ -19,6 +19,7 @@ import { renewAdminToken } from "../security/admin-token.ts";
 import { issueServerCertificate } from "../security/certificates.ts";
 import { issuerName, TokenIssuer } from "../security/issuer.ts";
 import type { ClusterKeys } from "../security/jwks.ts";
+import { hashTextNative } from "../security/tokens-hash-native.ts";
 import { TokenVerifier } from "../security/tokens.ts";
 import { isLoopback, namesOf } from "./advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
@@ -52,6 +53,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     issuer,
     keys,
     clock: systemClock,
+    hash: hashTextNative,
     fetchMissing: () => options.fetchMissingKeys(),
   });
   const tokens = new TokenIssuer({
