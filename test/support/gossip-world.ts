@@ -43,14 +43,14 @@ export class World {
   readonly prng: Prng;
   readonly network: MemoryNetwork;
   readonly nodes = new Map<string, WorldNode>();
-  readonly #datagrams: Datagrams;
+  readonly datagrams: Datagrams;
   /** Bytes of gossip frames over streams. */
   streamed_bytes = 0;
 
   constructor(seed: number) {
     this.prng = new Prng(seed);
     this.network = new MemoryNetwork(this.clock, new Prng(seed + 1));
-    this.#datagrams = memoryDatagrams(this.network);
+    this.datagrams = memoryDatagrams(this.network);
   }
 
   async start(name: string, choices: NodeChoices = {}): Promise<WorldNode> {
@@ -99,7 +99,7 @@ export class World {
     const node: WorldNode = { id, host, boot, driver, clock, reports, down: false };
     this.nodes.set(name, node);
     driver.join((choices.seeds ?? []).map((seed) => ({ host: hostOf(seed), port: gossipPort })));
-    await driver.open(this.#datagrams, address);
+    await driver.open(this.datagrams, address);
     return node;
   }
 

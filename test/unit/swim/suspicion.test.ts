@@ -31,7 +31,7 @@ describe("suspicion", () => {
   ])("of a cluster of %i members lasts at least %i ms with the lan profile", (members, least_ms) => {
     const bounds = suspicionBounds(timingOf("lan"), members);
     expect(bounds.least_ms).toBeCloseTo(least_ms, 5);
-    expect(bounds.most_ms).toBeCloseTo(4 * least_ms, 5);
+    expect(bounds.most_ms).toBeCloseTo(2 * least_ms, 5);
   });
 
   test("counts an accuser once", () => {
