@@ -6,31 +6,13 @@
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { AgentStatus } from "../wire/agent-spec.ts";
+import type * as wire from "../wire/gossip-records.ts";
+import type * as tags from "../wire/gossip-tags.ts";
 
-export type MemberStatus = "alive" | "suspect" | "failed" | "left";
-
-/** What a node says of itself; changes seldom. Spread with its alive updates, at most 512 bytes encoded. */
-export interface NodeTags {
-  readonly version: string;
-  readonly region: string;
-  readonly zone: string;
-  /** URL of its HTTP API, `https://10.0.0.3:8080`; empty when it listens on loopback only. */
-  readonly api: string;
-  readonly maxAgents: number;
-  readonly weight: number;
-  readonly services: readonly string[];
-}
-
-/** What a node measures of itself; changes often, spread at low priority, may be seconds old. */
-export interface NodeLoad {
-  readonly agents: number;
-  /** 0 to 100 of all cores. */
-  readonly cpu_percent: number;
-  /** Resident memory of the node's process. */
-  readonly memory_bytes: number;
-  /** 0 to 100 of the machine's. */
-  readonly memory_percent: number;
-}
+/** Declared beside their codecs, which the pure core shares. */
+export type MemberStatus = wire.MemberStatus;
+export type NodeTags = tags.NodeTags;
+export type NodeLoad = tags.NodeLoad;
 
 export interface Member {
   readonly id: NodeId;
@@ -57,6 +39,10 @@ export interface DirectoryEntry {
 }
 
 export type MembershipEvent =
+  /**
+   * `left` also when a member is forgotten: removed by an operator, or gone for long, as `reason` says.
+   * `updated` also of this node itself, when it changed its tags or refuted an accusation.
+   */
   | {
       readonly kind: "joined" | "alive" | "suspect" | "failed" | "left" | "updated";
       readonly member: Member;
