@@ -1,8 +1,12 @@
 /**
  * libSQL databases on files (the `libsql` package; Bun, Deno and Node alike). Durable by
  * write-ahead log and synchronous=FULL; sizes of cache and log are bounded.
+ *
+ * Nothing in this process may open a database's file but the engine, not even to read it: closing it
+ * would drop the process's POSIX locks on it, and another process that closes the database would then
+ * take the log away from under this one. Copies are made by the engine (`VACUUM INTO`) or elsewhere.
  */
-import { closeSync, openSync, readSync, statfsSync, statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CaxtonError } from "../../base/errors.ts";
@@ -26,8 +30,6 @@ const logLimit_bytes = 64 * 1024 * 1024;
 /** Below this much free space a failed write is reported as a full disk, whatever the engine called it. */
 const freeFloor_bytes = 256 * 1024;
 
-const fileMagic = "SQLite format 3\0";
-
 export function openDatabases(): Databases {
   return { exists, open };
 }
@@ -43,7 +45,7 @@ function exists(path: string): boolean {
 function open(path: string, options: DatabaseOptions = {}): Database {
   // Absolute, so that no path is ever taken for a URL or for the name of an in-memory database.
   const file = resolve(path);
-  refuseForeignFile(file);
+  refuseDirectory(file);
   if (options.readonly === true && !exists(file)) {
     throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
   }
@@ -69,32 +71,10 @@ function open(path: string, options: DatabaseOptions = {}): Database {
   }
 }
 
-/** Refused before the engine opens it, so that a file that is no database is left as it is. */
-function refuseForeignFile(file: string): void {
-  let head: Uint8Array;
-  try {
-    const stat = statSync(file);
-    if (stat.isDirectory()) throw new CaxtonError("storage_failed", `Database ${quote(file)} is a directory`);
-    if (stat.size === 0) return;
-    head = readHead(file);
-  } catch (thrown) {
-    if (thrown instanceof CaxtonError) throw thrown;
-    return;
-  }
-  if (new TextDecoder("latin1").decode(head) !== fileMagic) {
-    throw new CaxtonError("data_corrupt", `Database ${quote(file)}: the file is not a database`);
-  }
-}
-
-function readHead(file: string): Uint8Array {
-  const descriptor = openSync(file, "r");
-  try {
-    const head = new Uint8Array(fileMagic.length);
-    readSync(descriptor, head, 0, head.length, 0);
-    return head;
-  } finally {
-    closeSync(descriptor);
-  }
+/** The engine's own message for a directory names only a number. */
+function refuseDirectory(file: string): void {
+  if (!(statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false)) return;
+  throw new CaxtonError("storage_failed", `Database ${quote(file)} is a directory`);
 }
 
 /** Adds what only a file has: a full disk told from other failures, and the log emptied at the end. */

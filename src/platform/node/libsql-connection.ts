@@ -39,7 +39,7 @@ interface NativeDatabase {
 /** `location` is what the addon opens (a path, a `file:` URI or `:memory:`); `name` is for messages. */
 export function connectLibsql(location: string, name: string, timeout_ms: number): LibsqlConnection {
   try {
-    const native = new Libsql(location, { timeout: timeout_ms / 1_000 });
+    const native = new Libsql(location, { timeout: timeout_ms });
     return new LibsqlConnection(native as unknown as NativeDatabase, name);
   } catch (thrown) {
     throw databaseError(thrown, name);

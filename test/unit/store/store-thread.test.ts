@@ -69,8 +69,8 @@ describe("the store in its thread", () => {
   test("an outbox larger than one answer comes whole and in order", async () => {
     const { client } = await start();
     const content = "x".repeat(300_000);
-    for (let n = 0; n < 60; n++)
-      await client.append([{ kind: "outbox", message: encodedMessage(n, { content }) }]);
+    const numbers = Array.from({ length: 60 }, (_, n) => n);
+    await client.append(numbers.map((n) => ({ kind: "outbox", message: encodedMessage(n, { content }) })));
     await client.append([{ kind: "sent", message: "01890000-0000-7000-8000-000000000000" as never }]);
     const outbox = await client.recoverOutbox();
     expect(outbox.map((message) => message[23])).toEqual(Array.from({ length: 59 }, (_, n) => n + 1));
