@@ -27,7 +27,10 @@ export interface CallEffects {
   readonly timers: readonly TimerChange[];
 }
 
+const noState: readonly StateWrite[] = [];
+const noTimers: readonly TimerChange[] = [];
 const noSends: readonly Outgoing[] = [];
+const noEffects: CallEffects = { sends: noSends, state: noState, timers: noTimers };
 
 export class AgentCalls implements HostFunctions {
   readonly #world: AgentWorld;
@@ -39,6 +42,8 @@ export class AgentCalls implements HostFunctions {
   readonly #logLimit = new LogLimit();
   #sends: Outgoing[] = [];
   #sent_bytes = 0;
+  /** The call used state, timers or conversations. Most don't, and those are then left alone. */
+  #touched = false;
   #now_ms = 0;
   #trace: Uint8Array | undefined;
 
@@ -63,13 +68,23 @@ export class AgentCalls implements HostFunctions {
 
   /** The call returned: what it left, for the thread to carry out. `collect`: state writes are wanted too. */
   finish(collect: boolean): CallEffects {
-    const sends = this.#sends.length === 0 ? noSends : this.#sends;
+    let sends = noSends;
     if (this.#sends.length > 0) {
+      sends = this.#sends;
       this.#sends = [];
       this.#sent_bytes = 0;
     }
+    if (!this.#touched) return sends === noSends ? noEffects : { sends, state: noState, timers: noTimers };
+    this.#touched = false;
     this.#guard.commit();
     return { sends, state: this.#state.commit(collect), timers: this.#timers.commit() };
+  }
+
+  /** Why a message that the agent sends or receives is out of protocol, or undefined: then it counts with the call. */
+  judge(message: Uint8Array): string | undefined {
+    if (!ConversationGuard.concerns(message)) return undefined;
+    this.#touched = true;
+    return this.#guard.judge(message, this.now());
   }
 
   /** The call trapped: nothing of it happened. */
@@ -80,6 +95,7 @@ export class AgentCalls implements HostFunctions {
     }
     this.#sends = [];
     this.#sent_bytes = 0;
+    this.#touched = false;
     this.#state.undo();
     this.#timers.undo();
     this.#guard.undo();
@@ -123,7 +139,7 @@ export class AgentCalls implements HostFunctions {
       if (!target.inbox.reserve(bytes.length)) return abiErrors.queueFull;
     }
     // Judged last, because it counts: a message that found no place was never said.
-    const misfit = ConversationGuard.concerns(bytes) ? this.#guard.judge(bytes, this.now()) : undefined;
+    const misfit = this.judge(bytes);
     if (misfit !== undefined) {
       if (target === undefined) this.#world.window.release(bytes.length, receiver);
       else target.inbox.release(bytes.length);
@@ -145,10 +161,12 @@ export class AgentCalls implements HostFunctions {
   }
 
   timerSet(id: number, delay_ms: number): number {
+    this.#touched = true;
     return this.#timers.set(id, delay_ms, this.now()) ? 0 : abiErrors.tooManyTimers;
   }
 
   timerCancel(id: number): number {
+    this.#touched = true;
     this.#timers.cancel(id);
     return 0;
   }
@@ -158,10 +176,12 @@ export class AgentCalls implements HostFunctions {
   }
 
   stateSet(key: Uint8Array, value: Uint8Array): number {
+    this.#touched = true;
     return this.#state.set(key, value) ? 0 : abiErrors.stateLimit;
   }
 
   stateDelete(key: Uint8Array): number {
+    this.#touched = true;
     return this.#state.delete(key) ? 0 : abiErrors.stateLimit;
   }
 

@@ -274,12 +274,12 @@ export class HostedAgent implements AgentFace {
       this.endMail(bytes, "expired", "Its reply-by passed while it waited in the inbox");
       return 0;
     }
-    const misfit = ConversationGuard.concerns(bytes) ? this.#guard.judge(bytes, clock.wall_ms()) : undefined;
+    this.calls.begin(traceOf(bytes));
+    const misfit = this.calls.judge(bytes);
     if (misfit !== undefined) {
       this.#refuse(bytes, misfit);
       return 0;
     }
-    this.calls.begin(traceOf(bytes));
     try {
       handler.handle(bytes);
     } catch (error) {

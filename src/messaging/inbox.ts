@@ -30,8 +30,10 @@ const laneWeights: readonly number[] = [
 ];
 const laneCount = laneWeights.length;
 
+const normalLane = 2;
+
 function laneOfPriority(priority: number): number {
-  if (priority === priorities.normal) return 2;
+  if (priority === priorities.normal) return normalLane;
   if (priority === priorities.critical) return 0;
   return priority === priorities.high ? 1 : 3;
 }
@@ -107,6 +109,13 @@ export class Inbox<M extends Mail> {
   /** The next message to handle, or undefined. */
   shift(): M | undefined {
     if (this.#length === 0) return undefined;
+    // One lane alone, the usual case, shares with nobody.
+    const normal = this.#lanes[normalLane];
+    if (normal !== undefined && normal.length === this.#length) {
+      const mail = normal.shift() as M;
+      this.#left(mail);
+      return mail;
+    }
     for (;;) {
       for (let lane = 0; lane < laneCount; lane++) {
         const queue = this.#lanes[lane];

@@ -11,8 +11,18 @@ import { fieldLength } from "./fast-ascii.ts";
 export class MessageIds {
   #last_ms = 0;
   #counter = 0;
+  readonly #time = new Float64Array(1);
+  readonly #timeBytes = new Uint8Array(this.#time.buffer);
 
   constructor(private readonly prng: Prng) {}
+
+  /** Message id and created-at of a message, in its header. */
+  stamp(message: Uint8Array, now_ms: number): void {
+    this.write(message, 8, now_ms);
+    // Not through a DataView: a small array that never shows its buffer stays cheap.
+    this.#time[0] = now_ms;
+    for (let i = 0; i < 8; i++) message[24 + i] = this.#timeBytes[i] as number;
+  }
 
   write(bytes: Uint8Array, at: number, now_ms: number): void {
     const millisecond = Math.floor(now_ms);
@@ -69,32 +79,33 @@ export function sealOutgoing(
   now_ms: number,
 ): Uint8Array<ArrayBuffer> {
   const oldSender = fieldLength(guest, 0);
-  const oldTrace = fieldLength(guest, traceIndex);
-  const added = oldTrace === 0 && trace !== undefined ? trace : undefined;
-  const total = guest.length + sender.length - oldSender + (added?.length ?? 0);
+  const added = fieldLength(guest, traceIndex) === 0 ? trace : undefined;
+  const longer = sender.length - oldSender;
+  const total = guest.length + longer + (added?.length ?? 0);
   const bytes = new Uint8Array(total);
-  const view = new DataView(bytes.buffer);
-  if (added === undefined && oldSender === sender.length) {
-    bytes.set(guest);
-    bytes.set(sender, messageHeader_bytes);
+  if (added === undefined && longer >= 0) {
+    // One copy puts everything after the sender in place, and the header too late: it is written again.
+    bytes.set(guest, longer);
+    for (let i = 0; i < messageHeader_bytes; i++) bytes[i] = guest[i] as number;
   } else {
     const cut = traceStart(guest);
     bytes.set(guest.subarray(0, messageHeader_bytes));
-    bytes.set(sender, messageHeader_bytes);
     let at = messageHeader_bytes + sender.length;
     bytes.set(guest.subarray(messageHeader_bytes + oldSender, cut), at);
     at += cut - messageHeader_bytes - oldSender;
     if (added !== undefined) {
       bytes.set(added, at);
       at += added.length;
-      view.setUint16(40 + 2 * traceIndex, added.length, true);
+      bytes[40 + 2 * traceIndex] = added.length;
+      bytes[41 + 2 * traceIndex] = added.length >>> 8;
     }
     bytes.set(guest.subarray(cut), at);
-    view.setUint16(40, sender.length, true);
-    view.setUint32(4, total, true);
   }
-  ids.write(bytes, 8, now_ms);
-  view.setFloat64(24, now_ms, true);
+  bytes.set(sender, messageHeader_bytes);
+  for (let i = 0; i < 4; i++) bytes[4 + i] = total >>> (8 * i);
+  bytes[40] = sender.length;
+  bytes[41] = sender.length >>> 8;
+  ids.stamp(bytes, now_ms);
   return bytes;
 }
 
