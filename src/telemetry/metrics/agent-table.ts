@@ -75,6 +75,12 @@ export const agentTable: readonly Instrument<AgentFigures>[] = [
 
 export const messageTable: readonly Instrument<MessageFigures>[] = [
   {
+    kind: "histogram",
+    name: "caxton_message_remote_latency_seconds",
+    help: "Time from handing a message to another node's link until that node accepted or refused it",
+    read: (f) => f.remoteLatency,
+  },
+  {
     kind: "gauge",
     name: "caxton_messages_pending",
     help: "Messages that the router has under way",

@@ -64,8 +64,9 @@ export interface AgentFigures {
   readonly startup_ms: readonly number[];
 }
 
-/** As `Router.counters`, with its `pending`. */
+/** As `Router.counters`, with its `pending` and the figures of its `remoteLatency`. */
 export interface MessageFigures {
+  readonly remoteLatency: HistogramFigures;
   readonly pending: number;
   readonly accepted: number;
   readonly remote: number;

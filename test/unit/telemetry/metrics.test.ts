@@ -54,7 +54,15 @@ function sources(latency: LatencyHistogram): MetricSources {
       latency_p99_ms: latency.percentile_ms(0.99),
       startup_ms: [1, 2, 3],
     }),
-    messages: () => ({ pending: 1, accepted: 2, remote: 1, retries: 0, deadLetters: 0, malformedFrames: 0 }),
+    messages: () => ({
+      remoteLatency: { bounds_ms: latencyBounds_ms, counts: latency.counts, sum_ms: latency.sum_ms },
+      pending: 1,
+      accepted: 2,
+      remote: 1,
+      retries: 0,
+      deadLetters: 0,
+      malformedFrames: 0,
+    }),
     store: () => ({
       size_bytes: 4_096,
       commits: 7,
