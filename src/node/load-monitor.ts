@@ -5,6 +5,8 @@ import type { NodeLoad } from "../cluster/membership.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 
 const interval_ms = 2_000;
+/** The first figures, so that a new node does not show nothing. */
+const firstAfter_ms = 250;
 
 interface CpuTimes {
   readonly busy: number;
@@ -25,22 +27,23 @@ export class LoadMonitor {
   constructor(clock: Clock, changed: (load: SystemLoad) => void) {
     this.#clock = clock;
     this.#changed = changed;
-    this.#schedule();
+    changed(this.current);
+    this.#schedule(firstAfter_ms);
   }
 
   stop(): void {
     this.#timer?.cancel();
   }
 
-  #schedule(): void {
-    this.#timer = this.#clock.after(interval_ms, () => {
+  #schedule(delay_ms: number): void {
+    this.#timer = this.#clock.after(delay_ms, () => {
       const times = cpuTimes();
       const total = times.total - this.#times.total;
       const cpu_percent = total > 0 ? (100 * (times.busy - this.#times.busy)) / total : 0;
       this.#times = times;
       this.current = measure(cpu_percent);
       this.#changed(this.current);
-      this.#schedule();
+      this.#schedule(interval_ms);
     });
   }
 }

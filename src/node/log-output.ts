@@ -1,7 +1,6 @@
 /** The node's log as its configuration wants it: level, format, destination. */
 import type { Config } from "../config/keys.ts";
-import { configureLogging, type LogLevel } from "../telemetry/log.ts";
-import type { LogFormat } from "../telemetry/log-format.ts";
+import { configureLogging } from "../telemetry/log.ts";
 import { openLogDestination } from "../telemetry/log-file.ts";
 
 export interface OpenLog {
@@ -13,8 +12,8 @@ export async function openLog(config: Config, node: string): Promise<OpenLog> {
   const { log_level, log_format, log_file } = config.observability;
   const destination = openLogDestination(log_file);
   await configureLogging({
-    level: log_level as LogLevel,
-    format: log_format as LogFormat,
+    level: log_level,
+    format: log_format,
     node,
     write: destination.write,
   });

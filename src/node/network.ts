@@ -9,6 +9,7 @@ import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { openStreams } from "../platform/node/streams.ts";
 import type { Timer } from "../ports/clock.ts";
+import type { Address } from "../ports/datagrams.ts";
 import { advertiseAddress } from "./advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -51,10 +52,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     refused: options.refused,
   });
   const bound = { host: bind_addr.host, port: peers.local.port };
-  const advertise =
-    advertise_addr === null
-      ? advertiseAddress(bound)
-      : { host: await resolveHost(advertise_addr.host), port: advertise_addr.port };
+  const advertise = advertise_addr === null ? advertiseAddress(bound) : await resolved(advertise_addr);
   let membership: GossipThread;
   try {
     membership = await GossipThread.start({
@@ -104,4 +102,8 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       await peers.close();
     },
   };
+}
+
+async function resolved({ host, port }: Address): Promise<Address> {
+  return { host: await resolveHost(host), port };
 }

@@ -33,7 +33,7 @@ import { measuredPerformance, metricSources } from "./measurements.ts";
 import { recordMembershipEvent } from "./membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
 import { RefusedSources } from "./refused-sources.ts";
-import { pingNode, startWork, type Work } from "./work.ts";
+import { pingNode, Work } from "./work.ts";
 
 /** Event ids of one boot stay below the next one's first. */
 const eventsPerBoot = 1_000_000_000;
@@ -75,6 +75,40 @@ async function start(
   hooks: NodeHooks,
   undo: (() => Promise<void>)[],
 ): Promise<RunningNode> {
+  const ground = await startGround(loaded, hooks, undo);
+  const { foundation, network, events, failed } = ground;
+  const work = await Work.start({ config: loaded.config, foundation, network, events, failed });
+  undo.push(() => work.close(0));
+  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
+    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
+  });
+  undo.push(() => Promise.resolve(load.stop()));
+  const agentPeers = new AgentPeers({ peers: network.peers, local: work.agents, modules: work.modules });
+  const serving = await startServing({ ...ground, work, load }, undo);
+  await work.restore();
+  ground.state.restored = true;
+  announce(foundation, network, serving.front);
+  return new AssembledNode({ ...ground, ...serving, work, load, agentPeers });
+}
+
+/** What everything else of a node is started on. */
+interface Ground {
+  readonly config: Config;
+  readonly foundation: Foundation;
+  readonly network: Network;
+  readonly events: EventLog;
+  readonly refused: RefusedSources;
+  readonly hooks: NodeHooks;
+  readonly startedAt_ms: number;
+  readonly state: { restored: boolean; stopping: boolean };
+  readonly failed: (what: string, reason: string) => void;
+}
+
+async function startGround(
+  loaded: LoadedConfig,
+  hooks: NodeHooks,
+  undo: (() => Promise<void>)[],
+): Promise<Ground> {
   const { config } = loaded;
   const startedAt_ms = systemClock.wall_ms();
   const foundation = await openFoundation(loaded);
@@ -85,11 +119,10 @@ async function start(
   const failed = (what: string, reason: string): void => log.warn(`Could not ${what}: ${reason}`);
   const events = new EventLog(systemClock, foundation.directory.boots * eventsPerBoot);
   const refused = new RefusedSources(events);
-  const tags = tagsOf(config);
   const network = await startNetwork({
     config,
     foundation,
-    tags,
+    tags: tagsOf(config),
     refused: (source, reason) => refused.add(source, reason),
     failed,
     crash: hooks.crash,
@@ -99,31 +132,39 @@ async function start(
     if (event.kind === "refused") refused.add(event.source, event.reason);
     else recordMembershipEvent(events, event);
   });
-  const work = await startWork({ config, foundation, network, events, failed });
-  undo.push(() => work.close(0));
-  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
-    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
-  });
-  undo.push(() => Promise.resolve(load.stop()));
   const state = { restored: false, stopping: false };
+  return { config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
+}
+
+interface Serving {
+  readonly front: Front;
+  readonly exchange: KeyExchange;
+  readonly metrics: Metrics;
+}
+
+async function startServing(
+  parts: Ground & { readonly work: Work; readonly load: LoadMonitor },
+  undo: (() => Promise<void>)[],
+): Promise<Serving> {
+  const { config, foundation, network, failed } = parts;
+  const { membership, peers } = network;
   const keys = new ClusterKeys();
   const exchange = await KeyExchange.start({
     self: foundation.self,
     own: foundation.signingKey.publicJwk,
     keys,
-    membership: network.membership,
-    peers: network.peers,
+    membership,
+    peers,
     store: foundation.store.client,
     failed,
   });
-  const agentPeers = new AgentPeers({ peers: network.peers, local: work.agents, modules: work.modules });
-  const services = servicesOf({ foundation, network, work, events, refused, hooks, startedAt_ms, state });
-  const metrics = new Metrics(metricSources({ foundation, network, work, load, startedAt_ms }));
+  undo.push(() => Promise.resolve(exchange.close()));
+  const metrics = new Metrics(metricSources(parts));
   const metricsApp = createMetricsApp(metrics);
   const front = await startFront({
     config,
     foundation,
-    services,
+    services: servicesOf(parts),
     keys,
     observer: metrics.http,
     fetchMissingKeys: () => exchange.fetchMissing(),
@@ -131,41 +172,17 @@ async function start(
     failed,
   });
   undo.push(() => front.stop(0));
-  network.membership.setTags({ ...tags, api: publicUrl(front) });
-  await work.restore();
-  state.restored = true;
-  announce(foundation, network, front);
-  const node = new AssembledNode({
-    config,
-    foundation,
-    network,
-    work,
-    events,
-    front,
-    load,
-    exchange,
-    agentPeers,
-    metrics,
-  });
-  node.stopping = () => (state.stopping = true);
-  return node;
+  membership.setTags({ ...tagsOf(config), api: publicUrl(front) });
+  return { front, exchange, metrics };
 }
 
-interface NodeParts {
-  readonly config: Config;
-  readonly foundation: Foundation;
-  readonly network: Network;
+interface NodeParts extends Ground, Serving {
   readonly work: Work;
-  readonly events: EventLog;
-  readonly front: Front;
   readonly load: LoadMonitor;
-  readonly exchange: KeyExchange;
   readonly agentPeers: AgentPeers;
-  readonly metrics: Metrics;
 }
 
 class AssembledNode implements RunningNode {
-  stopping: () => void = () => {};
   readonly #parts: NodeParts;
 
   constructor(parts: NodeParts) {
@@ -182,7 +199,7 @@ class AssembledNode implements RunningNode {
 
   async stop(drain_timeout_ms: number): Promise<void> {
     const { foundation, network, work, events, front, load, exchange, agentPeers, metrics } = this.#parts;
-    this.stopping();
+    this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     agentPeers.close();
     exchange.close();
@@ -217,18 +234,7 @@ function publicUrl({ api }: Front): string {
   return isLoopback(api.local.host) ? "" : api.url;
 }
 
-interface ServiceParts {
-  readonly foundation: Foundation;
-  readonly network: Network;
-  readonly work: Work;
-  readonly events: EventLog;
-  readonly refused: RefusedSources;
-  readonly hooks: NodeHooks;
-  readonly startedAt_ms: number;
-  readonly state: { readonly restored: boolean; readonly stopping: boolean };
-}
-
-function servicesOf(parts: ServiceParts): NodeServices {
+function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
   const { foundation, network, work, events, refused, hooks, state } = parts;
   const { membership, peers } = network;
   const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));

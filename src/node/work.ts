@@ -1,12 +1,13 @@
 /** What a node does for its agents: their threads, the router between them and the cluster, clients' messages. */
 import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
-import { AgentThreads } from "../agents/agent-threads.ts";
+import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
 import { LocalAgents, type LocalAgentEvent } from "../agents/local-agents.ts";
 import { ModuleShelf } from "../agents/module-shelf.ts";
 import { spawnAgentThread } from "../agents/spawn-agent-thread.ts";
+import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
-import { quote, type MessageId, type NodeId } from "../base/ids.ts";
+import { quote, type AgentName, type MessageId, type NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import type { Config } from "../config/keys.ts";
 import { ReplyWaiters } from "../messaging/reply-waiters.ts";
@@ -28,18 +29,7 @@ const volatileRetry_ms = 30_000;
 /** Every node takes messages for it; that is the answer. */
 const pingEndpoint = "~ping";
 
-export interface Work {
-  readonly threads: AgentThreads;
-  readonly agents: LocalAgents;
-  readonly modules: ModuleShelf;
-  readonly router: Router;
-  readonly messages: NodeMessages;
-  /** Brings agents and undelivered mail of the last run back. */
-  restore(): Promise<void>;
-  /** Nothing new is routed; what runs is finished and committed. */
-  close(deadline_ms: number): Promise<void>;
-}
-
+/** What `Work` is made of besides its own parts. */
 export interface WorkOptions {
   readonly config: Config;
   readonly foundation: Foundation;
@@ -48,124 +38,141 @@ export interface WorkOptions {
   readonly failed: (what: string, reason: string) => void;
 }
 
-export async function startWork(options: WorkOptions): Promise<Work> {
-  const { config, foundation, network, events, failed } = options;
-  const { self, directory, store } = foundation;
-  const { membership, peers } = network;
-  const retry_ms = config.messaging.retry;
-  const seed = (): number => new DataView(systemEntropy.bytes(4).buffer).getUint32(0);
-  const waiters = new ReplyWaiters(systemClock);
-  const preparer = createPreparer();
-  const parts: { threads?: AgentThreads; modules?: ModuleShelf; router?: Router; messages?: NodeMessages } =
-    {};
-  const agents = new LocalAgents({
-    store: store.client,
-    membership,
-    threads: () => started(parts.threads),
-    modules: () => started(parts.modules),
-    maxAgents: config.node.max_agents,
-    event: (event) => recordAgentEvent(events, event),
-    failed,
-  });
-  parts.modules = new ModuleShelf({
-    store: store.client,
-    preparer,
-    membership,
-    peers,
-    inUse: (hash) => agents.usesModule(hash),
-  });
-  const modules = parts.modules;
-  const threads = await AgentThreads.start({
-    node: self,
-    threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
-    seed: seed(),
-    clock: systemClock,
-    spawn: spawnAgentThread,
-    storePort: () => store.connect(),
-    module: (spec) => modules.prepare(spec),
-    sent: (message, inOutbox, done) => {
-      const retry = inOutbox ? retry_ms : Math.min(retry_ms, volatileRetry_ms);
-      started(parts.router).submit(message, { durable: inOutbox, retry_ms: retry, deadLetter: true, done });
-    },
-    event: (event) => agents.threadEvent(event),
-    storage: (thread, reason) => {
-      const text = reason === null ? "takes commits again" : `refuses commits: ${reason}`;
-      events.record(reason === null ? "info" : "warn", "store.commits", `The store ${text}`, {
-        thread,
-        reason,
-      });
-    },
-    lost: (thread, names, reason) => {
-      const text = `Agent thread ${thread} ended (${reason}): bringing back its ${names.length} agents`;
-      events.record("warn", "agents.thread_lost", text, { thread, agents: names.length, reason });
-      agents.threadLost(names);
-      // What its agents had sent durably is in the outbox; receivers recognise what they had already.
-      resubmitOutbox().catch((error: unknown) => failed("send the outbox again", reasonOf(error)));
-    },
-  });
-  parts.threads = threads;
-  const router = new Router({
-    self,
-    session: directory.bootEpoch,
-    clock: systemClock,
-    prng: new Prng(seed()),
-    membership,
-    peers,
-    store: store.client,
-    local: threads,
-    clients: {
-      deliver: (address, message) => {
-        if (address !== pingEndpoint) started(parts.messages).deliver(address, message);
+export class Work {
+  readonly agents: LocalAgents;
+  readonly modules: ModuleShelf;
+  readonly router: Router;
+  readonly messages: NodeMessages;
+  readonly #options: WorkOptions;
+  readonly #preparer = createPreparer();
+  #threads: AgentThreads | undefined;
+
+  /** Resolves when the agent threads run; the agents themselves come with `restore`. */
+  static async start(options: WorkOptions): Promise<Work> {
+    const work = new Work(options);
+    work.#threads = await AgentThreads.start(work.#threadOptions());
+    return work;
+  }
+
+  private constructor(options: WorkOptions) {
+    this.#options = options;
+    const { config, foundation, network, events, failed } = options;
+    const { self, directory, store } = foundation;
+    const { membership, peers } = network;
+    this.agents = new LocalAgents({
+      store: store.client,
+      membership,
+      threads: () => this.threads,
+      modules: () => this.modules,
+      maxAgents: config.node.max_agents,
+      event: (event) => recordAgentEvent(events, event),
+      failed,
+    });
+    this.modules = new ModuleShelf({
+      store: store.client,
+      preparer: this.#preparer,
+      membership,
+      peers,
+      inUse: (hash) => this.agents.usesModule(hash),
+    });
+    this.router = new Router({
+      self,
+      session: directory.bootEpoch,
+      clock: systemClock,
+      prng: new Prng(randomSeed()),
+      membership,
+      peers,
+      store: store.client,
+      local: { deliver: (message, done) => this.threads.deliver(message, done) },
+      clients: {
+        deliver: (address, message) => {
+          if (address !== pingEndpoint) this.messages.deliver(address, message);
+        },
       },
-    },
-    deadLettered: (reason, message) => recordDeadLetter(events, reason, receiverOf(message)),
-    failed,
-  });
-  parts.router = router;
-  const messages = new NodeMessages({
-    self,
-    clock: systemClock,
-    router,
-    membership,
-    store: store.client,
-    waiters,
-    contentLimit_bytes: config.agents.max_message_size,
-    retry_ms,
-    newMessageId: () => uuidv7() as MessageId,
-    failed,
-  });
-  parts.messages = messages;
-  const resubmitOutbox = async (): Promise<void> => {
-    for (const message of await store.client.recoverOutbox()) {
-      router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
+      deadLettered: (reason, message) => recordDeadLetter(events, reason, receiverOf(message)),
+      failed,
+    });
+    this.messages = new NodeMessages({
+      self,
+      clock: systemClock,
+      router: this.router,
+      membership,
+      store: store.client,
+      waiters: new ReplyWaiters(systemClock),
+      contentLimit_bytes: config.agents.max_message_size,
+      retry_ms: config.messaging.retry,
+      newMessageId: () => uuidv7() as MessageId,
+      failed,
+    });
+  }
+
+  get threads(): AgentThreads {
+    return present(this.#threads, "the agent threads of a started node");
+  }
+
+  /** Brings agents and undelivered mail of the last run back. */
+  async restore(): Promise<void> {
+    const { running, failed } = await this.agents.restore();
+    if (running + failed > 0) {
+      const text = `Brought back ${running} agents${failed > 0 ? `; ${failed} failed to start` : ""}`;
+      this.#options.events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
     }
-  };
-  return {
-    threads,
-    agents,
-    modules,
-    router,
-    messages,
-    restore: async () => {
-      const { running, failed: broken } = await agents.restore();
-      if (running + broken > 0) {
-        const text = `Brought back ${running} agents${broken > 0 ? `; ${broken} failed to start` : ""}`;
-        events.record(broken > 0 ? "warn" : "info", "agents.restored", text, { running, failed: broken });
-      }
-      await resubmitOutbox();
-    },
-    close: async (deadline_ms) => {
-      agents.close();
-      await threads.shutdown(deadline_ms);
-      router.close();
-      await preparer.close();
-    },
-  };
+    await this.#resubmitOutbox();
+  }
+
+  /** What runs is finished and committed; then nothing is routed any more. */
+  async close(deadline_ms: number): Promise<void> {
+    this.agents.close();
+    await this.#threads?.shutdown(deadline_ms);
+    this.router.close();
+    await this.#preparer.close();
+  }
+
+  #threadOptions(): AgentThreadsOptions {
+    const { config, foundation, events } = this.#options;
+    return {
+      node: foundation.self,
+      threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
+      seed: randomSeed(),
+      clock: systemClock,
+      spawn: spawnAgentThread,
+      storePort: () => foundation.store.connect(),
+      module: (spec) => this.modules.prepare(spec),
+      sent: (message, inOutbox, done) => {
+        const { retry } = config.messaging;
+        const retry_ms = inOutbox ? retry : Math.min(retry, volatileRetry_ms);
+        this.router.submit(message, { durable: inOutbox, retry_ms, deadLetter: true, done });
+      },
+      event: (event) => this.agents.threadEvent(event),
+      storage: (thread, reason) => {
+        const text = reason === null ? "takes commits again" : `refuses commits: ${reason}`;
+        const data = { thread, reason };
+        events.record(reason === null ? "info" : "warn", "store.commits", `The store ${text}`, data);
+      },
+      lost: (thread, names, reason) => this.#threadLost(thread, names, reason),
+    };
+  }
+
+  #threadLost(thread: number, names: readonly AgentName[], reason: string): void {
+    const { events, failed } = this.#options;
+    const text = `Agent thread ${thread} ended (${reason}): bringing back its ${names.length} agents`;
+    events.record("warn", "agents.thread_lost", text, { thread, agents: names.length, reason });
+    this.agents.threadLost(names);
+    // What its agents had sent durably is in the outbox; receivers recognise what they had already.
+    this.#resubmitOutbox().catch((error: unknown) => failed("send the outbox again", reasonOf(error)));
+  }
+
+  async #resubmitOutbox(): Promise<void> {
+    const { config, foundation } = this.#options;
+    const retry_ms = config.messaging.retry;
+    for (const message of await foundation.store.client.recoverOutbox()) {
+      this.router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
+    }
+  }
 }
 
-function started<T>(part: T | undefined): T {
-  if (part === undefined) throw new Error("A part of the node was used before it was started");
-  return part;
+function randomSeed(): number {
+  return new DataView(systemEntropy.bytes(4).buffer).getUint32(0);
 }
 
 function recordDeadLetter(events: EventLog, reason: string, receiver: string): void {

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { reasonOf } from "../../src/base/errors.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const cliPath = join(root, "src/cli/main.ts");
@@ -49,7 +50,7 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(
-    `Not within ${limit_ms} ms: ${what}${last === undefined ? "" : ` (last: ${String(last)})`}`,
+    `Not within ${limit_ms} ms: ${what}${last === undefined ? "" : ` (last: ${reasonOf(last)})`}`,
   );
 }
 
