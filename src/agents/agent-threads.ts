@@ -208,7 +208,8 @@ export class AgentThreads implements LocalDelivery {
     return new Promise((resolve) => {
       const handle = new AgentThreadHandle(spawn(), {
         ready: () => {
-          slot.handle = handle;
+          if (this.#stopping) void handle.terminate();
+          else slot.handle = handle;
           resolve();
         },
         stopped: () => this.#stopped.get(slot)?.(),
