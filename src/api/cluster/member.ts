@@ -26,7 +26,18 @@ export const memberSchema = v.object({
 });
 export type MemberView = v.InferOutput<typeof memberSchema>;
 
+/** A member is replaced when it changes, so that what was made of it once stays true. */
+const views = new WeakMap<Member, MemberView>();
+
 export function memberView(member: Member): MemberView {
+  const known = views.get(member);
+  if (known !== undefined) return known;
+  const view = viewOf(member);
+  views.set(member, view);
+  return view;
+}
+
+function viewOf(member: Member): MemberView {
   const { tags, load } = member;
   return {
     id: member.id,

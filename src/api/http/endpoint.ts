@@ -66,12 +66,9 @@ export class ApiRoutes {
     handle: (input: Input<Q, P, B>, c: ApiContext) => Answer<v.InferInput<R>>,
   ): void {
     const timeout_ms = endpoint.timeout_ms ?? this.requestTimeout_ms;
+    const readInput = queryReader(path, endpoint.query);
     const run = (c: ApiContext): Response | Promise<Response> => {
-      const text = readQuery(c.req.raw.url);
-      if (endpoint.query === undefined && Object.keys(text).length > 0) {
-        throw new CaxtonError("invalid_argument", `Query refused: ${path} takes no parameters`);
-      }
-      const query = endpoint.query && validate(endpoint.query, text, "invalid_argument", "Query");
+      const query = readInput(c.req.raw.url);
       const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
       if (endpoint.body === undefined)
         return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms);
@@ -104,6 +101,24 @@ export class ApiRoutes {
       work.then(resolve, reject).finally(() => timer.cancel());
     });
   }
+}
+
+/** Validates a URL's query; what comes of none is remembered, since most requests have none. */
+function queryReader<Q extends AnySchema>(
+  path: string,
+  schema: Q | undefined,
+): (url: string) => v.InferOutput<Q> | undefined {
+  const check = (text: Readonly<Record<string, string>>) =>
+    schema && validate(schema, text, "invalid_argument", "Query");
+  let ofNone: { readonly query: v.InferOutput<Q> | undefined } | undefined;
+  return (url) => {
+    const text = readQuery(url);
+    if (Object.keys(text).length === 0) return (ofNone ??= { query: check(text) }).query;
+    if (schema === undefined) {
+      throw new CaxtonError("invalid_argument", `Query refused: ${path} takes no parameters`);
+    }
+    return check(text);
+  };
 }
 
 function toResponse(value: unknown, status = 200): Response {

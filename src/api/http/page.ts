@@ -12,9 +12,20 @@ export function pageOf<T>(
   query: { readonly limit: number; readonly cursor?: string | undefined },
 ): PageOf<T> {
   const { limit, cursor } = query;
-  const ordered = items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const ordered = isOrdered(items, keyOf) ? items : items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const after = cursor === undefined ? ordered : ordered.filter((item) => keyOf(item) > cursor);
   const page = after.slice(0, limit);
   const last = page.at(-1);
   return { items: page, next_cursor: after.length > limit && last !== undefined ? keyOf(last) : null };
+}
+
+/** Most lists are kept in the order in which they are shown. */
+function isOrdered<T>(items: readonly T[], keyOf: (item: T) => string): boolean {
+  let before = "";
+  for (const item of items) {
+    const key = keyOf(item);
+    if (key < before) return false;
+    before = key;
+  }
+  return true;
 }

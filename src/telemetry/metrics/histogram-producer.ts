@@ -15,6 +15,11 @@ import type { HistogramFigures } from "./instrument.ts";
 export interface NamedHistogram {
   readonly name: string;
   readonly help: string;
+  readonly series: readonly HistogramSeries[];
+}
+
+export interface HistogramSeries {
+  readonly labels: Readonly<Record<string, string>>;
   readonly figures: HistogramFigures;
 }
 
@@ -42,18 +47,26 @@ const emptyResource: CollectionResult["resourceMetrics"]["resource"] = {
   getRawAttributes: () => [],
 };
 
-function metricOf({ name, help, figures }: NamedHistogram): MetricData {
-  const { bounds_ms, counts } = coarser(figures);
-  const value = {
-    buckets: { boundaries: bounds_ms.map((bound_ms) => bound_ms / 1_000), counts: [...counts] },
-    sum: figures.sum_ms / 1_000,
-    count: counts.reduce((sum, count) => sum + count, 0),
-  };
+function metricOf({ name, help, series }: NamedHistogram): MetricData {
   return {
     descriptor: { name, description: help, unit: "", valueType: ValueType.DOUBLE },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
     dataPointType: DataPointType.HISTOGRAM,
-    dataPoints: [{ startTime: [0, 0], endTime: [0, 0], attributes: {}, value }],
+    dataPoints: series.map(({ labels, figures }) => ({
+      startTime: [0, 0],
+      endTime: [0, 0],
+      attributes: { ...labels },
+      value: valueOf(figures),
+    })),
+  };
+}
+
+function valueOf(figures: HistogramFigures) {
+  const { bounds_ms, counts } = coarser(figures);
+  return {
+    buckets: { boundaries: bounds_ms.map((bound_ms) => bound_ms / 1_000), counts: [...counts] },
+    sum: figures.sum_ms / 1_000,
+    count: counts.reduce((sum, count) => sum + count, 0),
   };
 }
 

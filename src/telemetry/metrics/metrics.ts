@@ -62,6 +62,7 @@ export class Metrics {
     add("store", storeTable, sources.store);
     add("system", systemTable, sources.system);
     this.http = new HttpMetrics(meter);
+    histograms.push(() => Promise.resolve(this.http.durations()));
   }
 
   /** The Prometheus text. Scrapes at the same time share one reading. */
@@ -116,7 +117,7 @@ function addArea<F>(
         const read = await figures();
         return histograms.flatMap(({ name, help, read: of }) => {
           const found = of(read);
-          return found === null ? [] : [{ name, help, figures: found }];
+          return found === null ? [] : [{ name, help, series: [{ labels: {}, figures: found }] }];
         });
       } catch (error) {
         logger("metrics").warn("The histograms of {area} could not be read", { area, error });
