@@ -10,7 +10,7 @@ import type { Address, Datagrams } from "../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../swim/effects.ts";
 import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
-import { autoTiming, type TimingProfile, timingOf } from "../swim/timing.ts";
+import { autoTiming, type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
 import { decodeRecords, type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
@@ -35,6 +35,8 @@ export interface GossipDriverOptions {
   readonly address: Address;
   readonly tags: NodeTags;
   readonly profile: TimingProfile;
+  /** Set by hand; wins over the profile. */
+  readonly timing?: TimingOverrides;
   readonly seed: number;
   readonly clock: Clock;
   readonly sealerFor: (uuid: string) => Sealer;
@@ -65,7 +67,7 @@ export class GossipDriver {
     this.#options = options;
     const { self, boot, address, tags, seed, clock, streams } = options;
     const now = clock.now_ms();
-    const timing = timingOf(options.profile);
+    const timing = timingOf(options.profile, options.timing);
     const reserved_bytes = headsReserve_bytes(self);
     this.#swim = new Swim(
       { self, boot, address, tags, timing, seed, payloadLimit_bytes, reserved_bytes },
@@ -259,7 +261,9 @@ export class GossipDriver {
     this.#options.report({ kind: "seen", nodes });
     this.#swim.setBootCeiling(bootCeiling(this.#options.clock));
     if (this.#options.profile !== "auto") return;
-    this.#swim.retime(autoTiming(this.#swim.timing, this.#statistics.roundTrips.values()));
+    this.#swim.retime(
+      autoTiming(this.#swim.timing, this.#statistics.roundTrips.values(), this.#options.timing),
+    );
   }
 
   #step(input: SwimInput): void {

@@ -53,7 +53,7 @@ class Service implements GossipService {
 
   async #open({ identity, seeds, seed }: Extract<ToGossip, { kind: "open" }>): Promise<void> {
     const { clock, datagrams, sealerFor, post, failed } = this.options;
-    const { self, boot, cluster, uuid, bind, advertise: address, tags, profile } = identity;
+    const { self, boot, cluster, uuid, bind, advertise: address, tags, profile, timing } = identity;
     const driver = new GossipDriver({
       self,
       boot,
@@ -62,6 +62,7 @@ class Service implements GossipService {
       address,
       tags,
       profile,
+      timing,
       seed,
       clock,
       sealerFor: (known) => sealerFor(identity, known),

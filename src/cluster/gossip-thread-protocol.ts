@@ -1,7 +1,7 @@
 /** What main and the gossip thread say to each other: plain data, in order. */
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Address } from "../ports/datagrams.ts";
-import type { TimingProfile } from "../swim/timing.ts";
+import type { TimingOverrides, TimingProfile } from "../swim/timing.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
 import type { ContactOutcome, GossipReport } from "./gossip-reports.ts";
@@ -18,6 +18,7 @@ export interface GossipIdentity {
   readonly advertise: Address;
   readonly tags: NodeTags;
   readonly profile: TimingProfile;
+  readonly timing: TimingOverrides;
   /** Gossip keys, 32 bytes each: the first seals, all open. */
   readonly keys: readonly Uint8Array[];
 }

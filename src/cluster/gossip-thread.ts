@@ -4,6 +4,7 @@
  */
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, isErrorCode, reasonOf } from "../base/errors.ts";
+import { formatHostPort } from "../base/host-port.ts";
 import { type AgentName, type NodeId, quote } from "../base/ids.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
@@ -36,6 +37,8 @@ export interface GossipThreadOptions {
   readonly resolve: (host: string) => Promise<string>;
   /** A fresh joiner was let in: keeps the UUID on disk; only then the node takes part. */
   readonly adopted: (uuid: string) => Promise<void>;
+  /** A node outside of its cluster could not reach a seed; tried again for ever. */
+  readonly seedFailed: (seed: string, reason: string) => void;
   /** The thread ended by itself: the node cannot go on. */
   readonly failed: (error: CaxtonError) => void;
 }
@@ -310,6 +313,7 @@ export class GossipThread implements Membership {
     } catch (error) {
       const code = error instanceof CaxtonError ? error.code : "unreachable";
       outcome = { kind: "failed", code, reason: reasonOf(error) };
+      if (this.#uuid === null) this.options.seedFailed(formatHostPort(address), outcome.reason);
     }
     this.thread.post({ kind: "contacted", contact, address, outcome });
   }

@@ -53,7 +53,7 @@ const coordination = {
     probe_timeout: optionalKey(duration("10ms", "5m"), "Until an unanswered probe goes through others."),
     indirect_probes: optionalKey(integer(0, 32), "Members asked to probe in this node's place."),
     suspicion_multiplier: optionalKey(integer(1, 100), "How long a suspect may refute."),
-    gossip_to_dead: optionalKey(duration("0s", "30d"), "How long failed members are still told."),
+    gossip_to_dead: inertKey(duration("0s", "30d"), "Failed members are told until they are forgotten."),
     ...inert.regionKeys,
   },
   partition: inert.partitionKeys,

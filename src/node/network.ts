@@ -1,6 +1,7 @@
 /** The node's place in the cluster: peer streams and membership on one address, certificates kept fresh. */
 import { reasonOf } from "../base/errors.ts";
 import { resolveHost, spawnGossipWorker } from "../cluster/gossip-spawn.ts";
+import { OncePerMinute } from "../cluster/gossip-statistics.ts";
 import { GossipThread } from "../cluster/gossip-thread.ts";
 import type { Membership, NodeTags } from "../cluster/membership.ts";
 import { openPeerNetwork, type PeerNetwork } from "../cluster/peer-network.ts";
@@ -10,6 +11,8 @@ import { systemEntropy } from "../platform/node/entropy.ts";
 import { openStreams } from "../platform/node/streams.ts";
 import type { Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
+import type { TimingOverrides } from "../swim/timing.ts";
+import { logger } from "../telemetry/log.ts";
 import { advertiseAddress } from "./advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -53,6 +56,8 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   });
   const bound = { host: bind_addr.host, port: peers.local.port };
   const advertise = advertise_addr === null ? advertiseAddress(bound) : await resolved(advertise_addr);
+  const log = logger("cluster");
+  const seedNotes = new OncePerMinute();
   let membership: GossipThread;
   try {
     membership = await GossipThread.start({
@@ -65,6 +70,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
         advertise,
         tags,
         profile,
+        timing: timingOverrides(config),
         keys: foundation.gossipKeys,
       },
       seeds,
@@ -74,6 +80,10 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       spawn: spawnGossipWorker,
       resolve: resolveHost,
       adopted: (uuid) => Promise.resolve(directory.adoptCluster(uuid)),
+      seedFailed: (seed, reason) => {
+        if (seedNotes.allows(seed, systemClock.now_ms()))
+          log.warn(`Cannot join ${seed}: ${reason}; trying on`);
+      },
       failed: options.crash,
     });
   } catch (error) {
@@ -106,4 +116,18 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
 
 async function resolved({ host, port }: Address): Promise<Address> {
   return { host: await resolveHost(host), port };
+}
+
+/** The keys of the documents that are set win over the profile. */
+function timingOverrides({ coordination }: Config): TimingOverrides {
+  const { probe_interval, probe_timeout, suspicion_multiplier } = coordination.cluster;
+  const { gossip_interval, gossip_fanout, indirect_probes } = coordination.cluster;
+  return {
+    ...(probe_interval === null ? {} : { probe_ms: probe_interval }),
+    ...(probe_timeout === null ? {} : { timeout_ms: probe_timeout }),
+    ...(suspicion_multiplier === null ? {} : { suspicionMultiplier: suspicion_multiplier }),
+    ...(gossip_interval === null ? {} : { gossip_ms: gossip_interval }),
+    ...(gossip_fanout === null ? {} : { gossipFanout: gossip_fanout }),
+    ...(indirect_probes === null ? {} : { indirectProbes: indirect_probes }),
+  };
 }

@@ -82,9 +82,17 @@ const profiles: Readonly<Record<Exclude<TimingProfile, "auto">, Timing>> = {
   },
 };
 
+/** What an operator may set by hand; it wins over any profile. */
+export type TimingOverrides = Partial<
+  Pick<
+    Timing,
+    "probe_ms" | "timeout_ms" | "suspicionMultiplier" | "gossip_ms" | "gossipFanout" | "indirectProbes"
+  >
+>;
+
 /** `auto` begins as `lan`; see `autoTiming`. */
-export function timingOf(profile: TimingProfile): Timing {
-  return profiles[profile === "auto" ? "lan" : profile];
+export function timingOf(profile: TimingProfile, overrides: TimingOverrides = {}): Timing {
+  return { ...profiles[profile === "auto" ? "lan" : profile], ...overrides };
 }
 
 /** Below this many samples the present choice stays. */
@@ -93,12 +101,16 @@ const autoUp_ms = 50;
 const autoDown_ms = 25;
 
 /** The timing that measured round trips ask for, with a gap between up and down so that it does not flap. */
-export function autoTiming(current: Timing, roundTrips_ms: readonly number[]): Timing {
+export function autoTiming(
+  current: Timing,
+  roundTrips_ms: readonly number[],
+  overrides: TimingOverrides = {},
+): Timing {
   if (roundTrips_ms.length < autoSamples) return current;
   const sorted = roundTrips_ms.toSorted((a, b) => a - b);
   const high_ms = sorted[Math.floor(sorted.length * 0.9)] ?? 0;
-  if (high_ms > autoUp_ms) return profiles.wan;
-  return high_ms < autoDown_ms ? profiles.lan : current;
+  if (high_ms > autoUp_ms) return timingOf("wan", overrides);
+  return high_ms < autoDown_ms ? timingOf("lan", overrides) : current;
 }
 
 /** How often one piece of news is sent in a cluster of `members`. */

@@ -58,6 +58,7 @@ async function start(
       advertise: local,
       tags,
       profile: "lan",
+      timing: {},
       keys: [key],
     },
     seeds: choices.seeds ?? [],
@@ -67,6 +68,7 @@ async function start(
     spawn: spawnGossipWorker,
     resolve: resolveHost,
     adopted: async (adopted) => void kept.push(adopted),
+    seedFailed: () => {},
     failed: (error) => {
       throw error;
     },
