@@ -1,5 +1,6 @@
 /** How an agent is to run, as text fields of a query or form, with the cluster's defaults for what is left out. */
 import * as v from "valibot";
+import { fuelLimit } from "../../wasm/limits.ts";
 import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
 import { type Priority, priorities } from "../../wire/message.ts";
 import {
@@ -31,7 +32,6 @@ export const agentDefaults: AgentDefaults = {
 };
 
 const memory_bytes_max = 4 * 1024 ** 3;
-const fuel_max = 1e15;
 const listed = 64;
 
 export const optionFields = {
@@ -40,7 +40,7 @@ export const optionFields = {
   /** What it may import, `log,send`; everything unless given, nothing when empty. */
   capabilities: v.optional(listField(choiceField(capabilities), listed), capabilities.join(",")),
   memory: v.optional(sizeField(64 * 1024, memory_bytes_max)),
-  fuel: v.optional(countField(1, fuel_max)),
+  fuel: v.optional(countField(1, fuelLimit)),
   inbox_messages: v.optional(countField(1, 10_000_000)),
   inbox_bytes: v.optional(sizeField(1_024, memory_bytes_max)),
   restart: v.optional(choiceField(["restart", "fail"]), "restart"),
