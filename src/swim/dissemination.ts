@@ -11,17 +11,23 @@ interface Rumor {
   readonly key: string;
   readonly priority: number;
   readonly bytes: Uint8Array;
-  readonly order: number;
   sent: number;
 }
 
 /** Beyond it the news that was sent most, of the lowest priority, is dropped: push-pull repairs that. */
 const rumorsLimit = 4_096;
+/** Further apart than any count of sendings. */
+const levelsPerPriority = 1_024;
+/** So many in a row that do not fit end a packet, full enough by then. */
+const misfitsLimit = 8;
+/** No record is shorter. */
+const leastRumor_bytes = 16;
 
 export class Rumors {
   readonly #rumors = new Map<string, Rumor>();
-  #order = 0;
-  #sorted: Rumor[] | null = null;
+  /** By level, which is priority then times sent; within one, oldest first. */
+  readonly #levels = new Map<number, Map<string, Rumor>>();
+  #order: readonly number[] = [];
 
   get size(): number {
     return this.#rumors.size;
@@ -33,53 +39,81 @@ export class Rumors {
 
   /** `bytes` is an encoded record. */
   add(key: string, priority: RumorPriority, bytes: Uint8Array): void {
-    this.#rumors.set(key, { key, priority: rumorPriorities[priority], bytes, order: this.#order++, sent: 0 });
-    this.#sorted = null;
-    if (this.#rumors.size > rumorsLimit) {
-      const last = this.#inOrder().at(-1);
-      if (last) this.#drop(last);
-    }
-  }
-
-  forget(key: string): void {
-    if (this.#rumors.delete(key)) this.#sorted = null;
+    const known = this.#rumors.get(key);
+    if (known) this.#drop(known);
+    const rumor = { key, priority: rumorPriorities[priority], bytes, sent: 0 };
+    this.#rumors.set(key, rumor);
+    this.#place(rumor);
+    if (this.#rumors.size > rumorsLimit) this.#dropLeast();
   }
 
   clear(): void {
     this.#rumors.clear();
-    this.#sorted = null;
+    this.#levels.clear();
+    this.#order = [];
   }
 
   /** Records that fit `budget_bytes`; each counts as sent once, and goes after `limit` times. */
   take(budget_bytes: number, limit: number): Uint8Array[] {
-    const taken: Rumor[] = [];
-    let left_bytes = budget_bytes;
-    for (const rumor of this.#inOrder()) {
-      if (rumor.bytes.length > left_bytes) continue;
-      left_bytes -= rumor.bytes.length;
-      taken.push(rumor);
-      if (left_bytes < leastRumor_bytes) break;
-    }
+    const taken = this.#choose(budget_bytes);
     for (const rumor of taken) {
+      this.#drop(rumor);
       rumor.sent++;
-      if (rumor.sent >= limit) this.#drop(rumor);
+      if (rumor.sent >= limit) continue;
+      this.#rumors.set(rumor.key, rumor);
+      this.#place(rumor);
     }
-    if (taken.length > 0) this.#sorted = null;
     return taken.map((rumor) => rumor.bytes);
+  }
+
+  #choose(budget_bytes: number): Rumor[] {
+    const chosen: Rumor[] = [];
+    let left_bytes = budget_bytes;
+    let misfits = 0;
+    for (const level of this.#order) {
+      for (const rumor of this.#levels.get(level)?.values() ?? []) {
+        if (left_bytes < leastRumor_bytes || misfits >= misfitsLimit) return chosen;
+        if (rumor.bytes.length > left_bytes) {
+          misfits++;
+          continue;
+        }
+        left_bytes -= rumor.bytes.length;
+        chosen.push(rumor);
+      }
+    }
+    return chosen;
+  }
+
+  #place(rumor: Rumor): void {
+    const level = levelOf(rumor);
+    const there = this.#levels.get(level);
+    if (there) {
+      there.set(rumor.key, rumor);
+      return;
+    }
+    this.#levels.set(level, new Map([[rumor.key, rumor]]));
+    this.#order = [...this.#levels.keys()].sort((a, b) => a - b);
   }
 
   #drop(rumor: Rumor): void {
     this.#rumors.delete(rumor.key);
-    this.#sorted = null;
+    const level = levelOf(rumor);
+    const there = this.#levels.get(level);
+    there?.delete(rumor.key);
+    if (there?.size !== 0) return;
+    this.#levels.delete(level);
+    this.#order = this.#order.filter((one) => one !== level);
   }
 
-  #inOrder(): readonly Rumor[] {
-    this.#sorted ??= [...this.#rumors.values()].sort(
-      (a, b) => a.priority - b.priority || a.sent - b.sent || b.order - a.order,
-    );
-    return this.#sorted;
+  #dropLeast(): void {
+    const last = this.#levels.get(this.#order.at(-1) ?? 0);
+    for (const rumor of last?.values() ?? []) {
+      this.#drop(rumor);
+      return;
+    }
   }
 }
 
-/** No record is shorter. */
-const leastRumor_bytes = 16;
+function levelOf(rumor: Rumor): number {
+  return rumor.priority * levelsPerPriority + Math.min(rumor.sent, levelsPerPriority - 1);
+}

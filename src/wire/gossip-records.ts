@@ -19,12 +19,12 @@ import {
 } from "./gossip-directory.ts";
 import {
   decodeTags,
-  encodeTags,
   type NodeLoad,
   type NodeTags,
   readLoad,
   tagsLimit_bytes,
   writeLoad,
+  writeTags,
 } from "./gossip-tags.ts";
 import {
   type GossipAddress,
@@ -270,7 +270,9 @@ function writeAlive(writer: Writer, alive: AliveUpdate): void {
   writer.text(alive.node);
   writeIncarnation(writer, alive.incarnation);
   writeAddress(writer, alive.address);
-  writer.blob(encodeTags(alive.tags));
+  const tags = new Writer(128);
+  writeTags(tags, alive.tags);
+  writer.blob(tags.view());
 }
 
 function readAlive(reader: Reader): AliveUpdate {

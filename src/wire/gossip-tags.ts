@@ -37,16 +37,21 @@ export const idleLoad: NodeLoad = { agents: 0, cpu_percent: 0, memory_bytes: 0, 
 
 /** Encoded tags. Throws `WireError` with the reason when a node's own tags break a bound. */
 export function encodeTags(tags: NodeTags): Uint8Array<ArrayBuffer> {
-  const writer = new Writer(128);
+  const bytes = new Writer(128);
+  writeTags(bytes, tags);
+  if (bytes.length > tagsLimit_bytes) {
+    throw new WireError(`tags of ${bytes.length} bytes, at most ${tagsLimit_bytes}`);
+  }
+  // What the peers would refuse is refused here, at its source.
+  decodeTags(bytes.view());
+  return bytes.finish();
+}
+
+/** For tags that were checked: a node's own by `encodeTags`, another's when they were read. */
+export function writeTags(writer: Writer, tags: NodeTags): void {
   for (const text of [tags.version, tags.region, tags.zone, tags.api]) writer.text(text);
   writer.varint(tags.maxAgents).f64(tags.weight).varint(tags.services.length);
   for (const service of tags.services) writer.text(service);
-  const bytes = writer.finish();
-  if (bytes.length > tagsLimit_bytes)
-    throw new WireError(`tags of ${bytes.length} bytes, at most ${tagsLimit_bytes}`);
-  // What the peers would refuse is refused here, at its source.
-  decodeTags(bytes);
-  return bytes;
 }
 
 /** Reads tags that fill `bytes` exactly. */
