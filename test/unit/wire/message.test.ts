@@ -97,6 +97,26 @@ describe("a message on the wire", () => {
     );
   });
 
+  test("its times are at least 0 and below 1e15, whatever the bits", () => {
+    const checked = (time_ms: number): boolean => {
+      const bytes = encodedMessage(1);
+      new DataView(bytes.buffer).setFloat64(32, time_ms, true);
+      try {
+        return checkMessage(bytes) === bytes.length;
+      } catch (error) {
+        if (error instanceof WireError && error.message === "time out of range") return false;
+        throw error;
+      }
+    };
+    const edges = [0, -0, 5e-324, -5e-324, 1e15, 1e15 - 0.125, 1e15 + 0.125, NaN, -NaN, Infinity, -Infinity, -1, 1e16];
+    for (const time_ms of edges) expect(checked(time_ms), String(time_ms)).toBe(time_ms >= 0 && time_ms < 1e15);
+    fc.assert(
+      fc.property(fc.double(), (time_ms) => {
+        expect(checked(time_ms)).toBe(time_ms >= 0 && time_ms < 1e15);
+      }),
+    );
+  });
+
   test("a truncated message never decodes", () => {
     const bytes = encodedMessage(1);
     for (let length = 0; length < bytes.length; length++) {
