@@ -39,14 +39,13 @@ export interface NetworkOptions {
 }
 
 export async function startNetwork(options: NetworkOptions): Promise<Network> {
-  const { config, foundation, tags } = options;
-  const { directory, self, cluster } = foundation;
-  const { bind_addr, advertise_addr, seeds, profile } = config.coordination.cluster;
-  let identity = foundation.newIdentity();
+  const { config, foundation } = options;
+  const { directory, self } = foundation;
+  const identity = foundation.newIdentity();
   const peers = await openPeerNetwork({
     node: self,
     bootEpoch: directory.bootEpoch,
-    local: bind_addr,
+    local: config.coordination.cluster.bind_addr,
     identity,
     streams: openStreams(),
     clock: systemClock,
@@ -54,64 +53,89 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     timings: { connect_ms: config.transport.connect_timeout, keepAlive_ms: config.transport.keep_alive },
     refused: options.refused,
   });
-  const bound = { host: bind_addr.host, port: peers.local.port };
-  const advertise = advertise_addr === null ? advertiseAddress(bound) : await resolved(advertise_addr);
-  const log = logger("cluster");
-  const seedNotes = new OncePerMinute();
   let membership: GossipThread;
   try {
-    membership = await GossipThread.start({
-      identity: {
-        self,
-        boot: directory.bootEpoch,
-        cluster,
-        uuid: directory.clusterUuid,
-        bind: bound,
-        advertise,
-        tags,
-        profile,
-        timing: timingOverrides(config),
-        keys: foundation.gossipKeys,
-      },
-      seeds,
-      seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
-      clock: systemClock,
-      peers,
-      spawn: spawnGossipWorker,
-      resolve: resolveHost,
-      adopted: (uuid) => Promise.resolve(directory.adoptCluster(uuid)),
-      seedFailed: (seed, reason) => {
-        if (seedNotes.allows(seed, systemClock.now_ms()))
-          log.warn(`Cannot join ${seed}: ${reason}; trying on`);
-      },
-      failed: options.crash,
-    });
+    membership = await startMembership(options, peers);
   } catch (error) {
     await peers.close();
     throw error;
   }
-  let renewal: Timer | undefined;
-  const checkCertificate = (): void => {
-    renewal = systemClock.after(renewalCheck_ms, checkCertificate);
-    if (identity.notAfter_ms - systemClock.wall_ms() > renewBefore_ms) return;
-    try {
-      identity = foundation.newIdentity();
-      peers.setIdentity(identity);
-    } catch (error) {
-      options.failed("renew this node's certificate", reasonOf(error));
-    }
-  };
-  checkCertificate();
+  const renewal = new CertificateRenewal(options, peers, identity);
   return {
     peers,
     membership,
     uuid: () => membership.uuid,
     close: async () => {
-      renewal?.cancel();
+      renewal.stop();
       await membership.stop();
       await peers.close();
     },
   };
+}
+
+async function startMembership(options: NetworkOptions, peers: PeerNetwork): Promise<GossipThread> {
+  const { config, foundation, tags } = options;
+  const { directory, self, cluster } = foundation;
+  const { bind_addr, advertise_addr, seeds, profile } = config.coordination.cluster;
+  const bind = { host: bind_addr.host, port: peers.local.port };
+  const advertise = advertise_addr === null ? advertiseAddress(bind) : await resolved(advertise_addr);
+  const log = logger("cluster");
+  const notes = new OncePerMinute();
+  return await GossipThread.start({
+    identity: {
+      self,
+      boot: directory.bootEpoch,
+      cluster,
+      uuid: directory.clusterUuid,
+      bind,
+      advertise,
+      tags,
+      profile,
+      timing: timingOverrides(config),
+      keys: foundation.gossipKeys,
+    },
+    seeds,
+    seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
+    clock: systemClock,
+    peers,
+    spawn: spawnGossipWorker,
+    resolve: resolveHost,
+    adopted: (uuid) => Promise.resolve(directory.adoptCluster(uuid)),
+    seedFailed: (seed, reason) => {
+      if (notes.allows(seed, systemClock.now_ms())) log.warn(`Cannot join ${seed}: ${reason}; trying on`);
+    },
+    failed: options.crash,
+  });
+}
+
+/** Gives the peer streams a new certificate of this node well before the old one ends. */
+class CertificateRenewal {
+  #timer: Timer | undefined;
+  #identity: ReturnType<Foundation["newIdentity"]>;
+
+  constructor(
+    private readonly options: NetworkOptions,
+    private readonly peers: PeerNetwork,
+    identity: ReturnType<Foundation["newIdentity"]>,
+  ) {
+    this.#identity = identity;
+    this.#check();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #check(): void {
+    this.#timer = systemClock.after(renewalCheck_ms, () => this.#check());
+    if (this.#identity.notAfter_ms - systemClock.wall_ms() > renewBefore_ms) return;
+    try {
+      this.#identity = this.options.foundation.newIdentity();
+      this.peers.setIdentity(this.#identity);
+    } catch (error) {
+      this.options.failed("renew this node's certificate", reasonOf(error));
+    }
+  }
 }
 
 async function resolved({ host, port }: Address): Promise<Address> {

@@ -28,6 +28,7 @@ import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
 import { nodeHealth } from "./health.ts";
+import { KnownPeers } from "./known-peers.ts";
 import { LoadMonitor } from "./load-monitor.ts";
 import { measuredPerformance, metricSources } from "./measurements.ts";
 import { recordMembershipEvent } from "./membership-events.ts";
@@ -97,6 +98,7 @@ interface Ground {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly events: EventLog;
+  readonly known: KnownPeers;
   readonly refused: RefusedSources;
   readonly hooks: NodeHooks;
   readonly startedAt_ms: number;
@@ -132,8 +134,16 @@ async function startGround(
     if (event.kind === "refused") refused.add(event.source, event.reason);
     else recordMembershipEvent(events, event);
   });
+  const { membership } = network;
+  const known = await KnownPeers.start({
+    membership,
+    store: foundation.store.client,
+    clock: systemClock,
+    failed,
+  });
+  undo.push(() => known.close());
   const state = { restored: false, stopping: false };
-  return { config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
+  return { known, config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
 }
 
 interface Serving {
@@ -198,12 +208,14 @@ class AssembledNode implements RunningNode {
   }
 
   async stop(drain_timeout_ms: number): Promise<void> {
-    const { foundation, network, work, events, front, load, exchange, agentPeers, metrics } = this.#parts;
+    const { foundation, network, known, work, events, front, load, exchange, agentPeers, metrics } =
+      this.#parts;
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     agentPeers.close();
     exchange.close();
     load.stop();
+    await known.close();
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
     await network.membership.leave(leave_ms);
     events.close();

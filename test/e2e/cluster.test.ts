@@ -155,6 +155,24 @@ describe("three nodes on one machine", () => {
   }, 60_000);
 });
 
+describe("a cluster that stops as a whole", () => {
+  test("finds itself again without its seed", async () => {
+    const seed = await TestNodeProcess.start({ id: "node-1" });
+    const others = [
+      await TestNodeProcess.start({ id: "node-2", join: [seed] }),
+      await TestNodeProcess.start({ id: "node-3", join: [seed] }),
+    ];
+    try {
+      for (const node of others) for (const { id } of others) await untilStatus(node, id, "alive");
+      for (const node of [seed, ...others]) await node.stop();
+      for (const node of others) await node.start();
+      for (const node of others) for (const { id } of others) await untilStatus(node, id, "alive");
+    } finally {
+      for (const node of [seed, ...others]) await node.dispose();
+    }
+  }, 120_000);
+});
+
 describe("strangers and mistakes", () => {
   const nodes: TestNodeProcess[] = [];
   let one: TestNodeProcess;

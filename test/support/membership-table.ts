@@ -9,6 +9,7 @@ import type {
   Membership,
   MembershipEvent,
 } from "../../src/cluster/membership.ts";
+import type { Address } from "../../src/ports/datagrams.ts";
 
 export class MembershipTable implements Membership {
   readonly self: NodeId;
@@ -25,7 +26,7 @@ export class MembershipTable implements Membership {
     const kind = status === "alive" && !this.#members.has(id) ? "joined" : status;
     const member: Member = {
       id,
-      address: { host: "127.0.0.1", port: 7946 },
+      address: { host: "127.0.0.1", port: 7000 + this.#members.size },
       status,
       bootEpoch: 1,
       incarnation: 0,
@@ -84,7 +85,12 @@ export class MembershipTable implements Membership {
     return Promise.reject(new CaxtonError("timeout", "This table sends no packets"));
   }
 
-  join(): void {}
+  /** Addresses that were added to the seeds. */
+  readonly joined: Address[] = [];
+
+  join(seeds: readonly Address[]): void {
+    this.joined.push(...seeds);
+  }
 
   remove(id: NodeId): void {
     this.#members.delete(id);
