@@ -205,6 +205,7 @@ class AssembledNode implements RunningNode {
 
   reload(config: Config): void {
     this.#parts.network.membership.join(config.coordination.cluster.seeds);
+    this.#parts.front.reload();
   }
 
   async stop(drain_timeout_ms: number): Promise<void> {

@@ -41,9 +41,10 @@ class MachineNode {
     return `${this.#machines.machines[this.#index]?.address}:7946`;
   }
 
-  launch(seed: MachineNode | undefined): void {
+  /** `flags` besides the usual ones. */
+  launch(seed: MachineNode | undefined, ...flags: readonly string[]): void {
     const args = ["server", "start", "--node-id", this.id, "--data-dir", this.dataDir];
-    args.push("--bind-addr", this.address);
+    args.push("--bind-addr", this.address, ...flags);
     if (seed !== undefined)
       args.push("--join", seed.address, "--cluster-key-file", join(seed.dataDir, "cluster.key"));
     this.#process = this.#spawn(args, true);
@@ -123,7 +124,8 @@ describe.runIf(possible)("three machines", () => {
     [one, two, three] = nodes as [MachineNode, MachineNode, MachineNode];
     one.launch(undefined);
     await eventually("the first node has made its key", () => (one.key() === "" ? undefined : true));
-    two.launch(one);
+    // Its API listens where others reach it, and so speaks TLS under the cluster's CA.
+    two.launch(one, "--api-addr", `${machines.machines[1]?.address}:8080`);
     three.launch(one);
     for (const node of nodes) await node.until(all);
   }, 120_000);
@@ -132,6 +134,14 @@ describe.runIf(possible)("three machines", () => {
     for (const node of nodes) await node.dispose();
     machines.dispose();
   }, 60_000);
+
+  test("an API that others can reach speaks TLS, and the CLI of its machine trusts it", async () => {
+    const address = readFileSync(join(two.dataDir, "api.address"), "utf8").trim();
+    expect(address).toBe(`https://${machines.machines[1]?.address}:8080`);
+    expect((await two.cli("cluster", "status")).stdout).toContain("Nodes: 3/3 active");
+    const stranger = await one.cli("cluster", "status", "--api", address.replace("https:", "http:"));
+    expect(stranger.code).not.toBe(0);
+  });
 
   test("a machine that is cut off and healed comes back by itself, with its agents", async () => {
     const echo = join(root, "wasm-agents/echo.wasm");

@@ -8,16 +8,24 @@ const bodyLimit_bytes = 32 * 1024 * 1024;
 /** Silence after which a connection is closed; event streams send heartbeats more often. */
 const idleTimeout_s = 60;
 
+/** PEM. */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface HttpServerOptions {
   readonly address: Address;
-  /** PEM of certificate and key; plain HTTP without. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Plain HTTP without. */
+  readonly tls: ServerTls | undefined;
   readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
 export interface HttpServer {
   readonly url: string;
   readonly local: Address;
+  /** For new connections; those that are open finish what they do on the old certificate. */
+  setTls(tls: ServerTls): void;
   /** No new connections; resolves when the requests under way ended, at the latest after `deadline_ms`. */
   stop(deadline_ms: number): Promise<void>;
 }
@@ -25,9 +33,33 @@ export interface HttpServer {
 /** Throws `CaxtonError("port_in_use")` or `("invalid_argument")` when it cannot listen there. */
 export function startHttpServer(options: HttpServerOptions): HttpServer {
   const { address, tls, fetch } = options;
-  let server: ReturnType<typeof Bun.serve>;
+  let server = listen(address, tls, fetch);
+  const local = { host: address.host, port: server.port ?? address.port };
+  return {
+    local,
+    url: `${tls === undefined ? "http" : "https"}://${formatAddress(local)}`,
+    setTls: (next) => {
+      // Bun keeps the certificate of a server for life, so a new one takes its place on the port.
+      void server.stop(false);
+      server = listen(local, next, fetch);
+    },
+    stop: async (deadline_ms) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline_ms)));
+      await Promise.race([server.stop(false), deadline]);
+      clearTimeout(timer);
+      await server.stop(true);
+    },
+  };
+}
+
+function listen(
+  address: Address,
+  tls: ServerTls | undefined,
+  fetch: HttpServerOptions["fetch"],
+): ReturnType<typeof Bun.serve> {
   try {
-    server = Bun.serve({
+    return Bun.serve({
       hostname: address.host,
       port: address.port,
       ...(tls === undefined ? {} : { tls }),
@@ -41,18 +73,6 @@ export function startHttpServer(options: HttpServerOptions): HttpServer {
   } catch (error) {
     throw listenError(address, error);
   }
-  const local = { host: address.host, port: server.port ?? address.port };
-  return {
-    local,
-    url: `${tls === undefined ? "http" : "https"}://${formatAddress(local)}`,
-    stop: async (deadline_ms) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline_ms)));
-      await Promise.race([server.stop(false), deadline]);
-      clearTimeout(timer);
-      await server.stop(true);
-    },
-  };
 }
 
 function listenError(address: Address, error: unknown): CaxtonError {

@@ -1,0 +1,83 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { startHttpServer, type HttpServer } from "../../../src/platform/bun/http-server.ts";
+import { systemClock } from "../../../src/platform/node/clock.ts";
+import { systemEntropy } from "../../../src/platform/node/entropy.ts";
+import { certificateAuthority, issueServerCertificate } from "../../../src/security/certificates.ts";
+
+const loopback = { host: "127.0.0.1", port: 0 };
+const open: HttpServer[] = [];
+
+function start(options: Parameters<typeof startHttpServer>[0]): HttpServer {
+  const server = startHttpServer(options);
+  open.push(server);
+  return server;
+}
+
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.stop(0);
+});
+
+describe("the HTTP listener", () => {
+  test("answers, and says where it listens", async () => {
+    const server = start({ address: loopback, tls: undefined, fetch: () => new Response("here") });
+    expect(server.local.port).toBeGreaterThan(0);
+    expect(await (await fetch(server.url)).text()).toBe("here");
+  });
+
+  test("refuses an address in use, and one that is not of this machine", () => {
+    const { local } = start({ address: loopback, tls: undefined, fetch: () => new Response() });
+    const again = (host: string) => () =>
+      start({ address: { ...local, host }, tls: undefined, fetch: () => new Response() });
+    expect(again("127.0.0.1")).toThrow(`127.0.0.1:${local.port} (TCP): the address is in use`);
+    expect(again("192.0.2.1")).toThrow("Cannot listen on 192.0.2.1");
+  });
+
+  test("a new certificate is for new connections; a response under way is finished", async () => {
+    const authority = certificateAuthority(new Uint8Array(32).fill(7));
+    const issue = () => {
+      const { certificate, key } = issueServerCertificate(authority, ["127.0.0.1"], {
+        clock: systemClock,
+        entropy: systemEntropy,
+      });
+      return { cert: certificate, key };
+    };
+    const slow = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const server = start({
+      address: loopback,
+      tls: issue(),
+      fetch: async (request) => {
+        if (!request.url.endsWith("/slow")) return new Response("fast");
+        started.resolve();
+        await slow.promise;
+        return new Response("finished");
+      },
+    });
+    const tls = { ca: authority.pem };
+    const underWay = fetch(`${server.url}/slow`, { tls, keepalive: false });
+    await started.promise;
+    server.setTls(issue());
+    expect(await (await fetch(server.url, { tls, keepalive: false })).text()).toBe("fast");
+    slow.resolve();
+    expect(await (await underWay).text()).toBe("finished");
+  });
+
+  test("stops when what is under way has ended, or at the deadline", async () => {
+    const started = Promise.withResolvers<void>();
+    const server = start({
+      address: loopback,
+      tls: undefined,
+      fetch: () => {
+        started.resolve();
+        return new Promise<Response>(() => {});
+      },
+    });
+    const stuck = fetch(server.url).then(
+      () => "answered",
+      () => "cut off",
+    );
+    await started.promise;
+    await server.stop(20);
+    expect(await stuck).toBe("cut off");
+  });
+});
