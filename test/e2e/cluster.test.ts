@@ -4,6 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestNodeProcess, eventually } from "../support/node-process.ts";
 
@@ -251,6 +253,28 @@ describe("strangers and mistakes", () => {
     clash.launch();
     expect(await clash.exited()).toBe(1);
     expect(clash.output).toContain(`127.0.0.1:${one.apiPort}`);
+  });
+
+  test("SIGHUP applies what can be changed while running, and says what cannot", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "caxton-config-"));
+    const file = join(folder, "caxton.yaml");
+    const write = (level: string, weight: string): void =>
+      writeFileSync(file, `node:\n  weight: ${weight}\nobservability:\n  log_level: ${level}\n`);
+    write("info", "100");
+    const node = await TestNodeProcess.start({ id: "node-h", flags: ["--config", file] });
+    nodes.push(node);
+    write("warn", "50");
+    process.kill(node.pid, "SIGHUP");
+    await eventually("the node says what needs a restart", () =>
+      /needs a restart: node\.weight/.test(node.output) ? true : undefined,
+    );
+    write("verbose", "50");
+    process.kill(node.pid, "SIGHUP");
+    await eventually("a bad file changes nothing", () =>
+      /Reload refused, nothing changed: .*log_level/.test(node.output) ? true : undefined,
+    );
+    expect((await fetch(`${node.api}/readyz`)).status).toBe(200);
+    rmSync(folder, { recursive: true });
   });
 
   test("without a token the API answers 401, and the CLI says what to do", async () => {
