@@ -30,7 +30,7 @@ export function edgeRequest(ids: RequestIds, headers: Headers): EdgeRequest {
 }
 
 export function finished(response: Response, request: EdgeRequest, https: boolean): Response {
-  finishHeaders(response.headers, { ...request, started_ms: 0, principal: null }, https);
+  finishHeaders(response.headers, { ...request, https });
   return response;
 }
 

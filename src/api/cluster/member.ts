@@ -27,17 +27,19 @@ export const memberSchema = v.object({
 export type MemberView = v.InferOutput<typeof memberSchema>;
 
 /** A member is replaced when it changes, so that what was made of it once stays true. */
-const views = new WeakMap<Member, MemberView>();
+const texts = new WeakMap<Member, string>();
 
-export function memberView(member: Member): MemberView {
-  const known = views.get(member);
-  if (known !== undefined) return known;
-  const view = viewOf(member);
-  views.set(member, view);
-  return view;
+/** `memberView` as JSON. */
+export function memberText(member: Member): string {
+  let text = texts.get(member);
+  if (text === undefined) {
+    text = JSON.stringify(memberView(member));
+    texts.set(member, text);
+  }
+  return text;
 }
 
-function viewOf(member: Member): MemberView {
+export function memberView(member: Member): MemberView {
   const { tags, load } = member;
   return {
     id: member.id,

@@ -2,8 +2,9 @@
 import * as v from "valibot";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { pageFields, timeSchema } from "../http/fields.ts";
+import { jsonResponse } from "../http/headers.ts";
 import { pageOf } from "../http/page.ts";
-import { memberSchema, memberView } from "./member.ts";
+import { memberSchema, memberText } from "./member.ts";
 
 export const membersQuery = v.strictObject({
   ...pageFields,
@@ -28,16 +29,14 @@ export function addMembers(api: ApiRoutes): void {
     "get",
     "/api/v1/cluster/members",
     { tag: "cluster", summary: "List the members", query: membersQuery, answer: membersAnswer },
-    ({ query }) => {
+    ({ query }, c) => {
       const all = cluster.members();
       const wanted = query.status === undefined ? all : all.filter(({ status }) => status === query.status);
       const { items, next_cursor } = pageOf(wanted, ({ id }) => id, query);
-      return {
-        self: node,
-        now: new Date(api.clock.wall_ms()).toISOString(),
-        members: items.map(memberView),
-        next_cursor,
-      };
+      const now = new Date(api.clock.wall_ms()).toISOString();
+      const head = `{"self":${JSON.stringify(node)},"now":"${now}","members":[`;
+      const text = `${head}${items.map(memberText).join(",")}],"next_cursor":${JSON.stringify(next_cursor)}}`;
+      return jsonResponse(text, 200, c.var.request);
     },
   );
 }

@@ -11,6 +11,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { NodeServices } from "../services.ts";
 import { readJson } from "./body.ts";
 import { describeEndpoint } from "./describe.ts";
+import { jsonResponse } from "./headers.ts";
 import type { ApiContext, ApiEnv } from "./request.ts";
 import { type AnySchema, readQuery, validate } from "./validate.ts";
 
@@ -71,13 +72,13 @@ export class ApiRoutes {
       const query = readInput(c.req.raw.url);
       const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
       if (endpoint.body === undefined)
-        return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms);
+        return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms, c);
       const { body: schema, bodyLimit_bytes } = endpoint;
       const handled = readJson(c.req.raw, bodyLimit_bytes ?? jsonBody_bytes).then((value) => {
         const body = validate(schema, value, "invalid_body", "Body");
         return handle({ query, params, body }, c);
       });
-      return this.#answer(handled, endpoint, timeout_ms);
+      return this.#answer(handled, endpoint, timeout_ms, c);
     };
     const spec: DescribeRouteOptions = describeEndpoint(endpoint);
     this.app.on(method.toUpperCase(), path, Object.assign(run, { [uniqueSymbol]: { spec } }));
@@ -87,9 +88,10 @@ export class ApiRoutes {
     handled: Answer<unknown>,
     endpoint: { readonly status?: number | undefined },
     timeout_ms: number,
+    c: ApiContext,
   ): Response | Promise<Response> {
-    if (!(handled instanceof Promise)) return toResponse(handled, endpoint.status);
-    const answered = handled.then((value) => toResponse(value, endpoint.status));
+    if (!(handled instanceof Promise)) return toResponse(handled, endpoint.status, c);
+    const answered = handled.then((value) => toResponse(value, endpoint.status, c));
     return timeout_ms === 0 ? answered : this.#inTime(answered, timeout_ms);
   }
 
@@ -121,7 +123,7 @@ function queryReader<Q extends AnySchema>(
   };
 }
 
-function toResponse(value: unknown, status = 200): Response {
+function toResponse(value: unknown, status = 200, c: ApiContext): Response {
   if (value instanceof Response) return value;
-  return new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json" } });
+  return jsonResponse(JSON.stringify(value), status, c.var.request);
 }

@@ -44,7 +44,16 @@ export function gate(options: GateOptions): MiddlewareHandler<ApiEnv> {
     const started_ms = clock.now_ms();
     const id = ids.requestId(headers.get("x-request-id"));
     const trace = ids.trace(headers.get("traceparent"));
-    let request: RequestInfo = { id, ...trace, started_ms, principal: null };
+    const { traceId, traceparent } = trace;
+    const request: RequestInfo = {
+      id,
+      traceId,
+      traceparent,
+      started_ms,
+      principal: null,
+      https,
+      finished: null,
+    };
     c.set("request", request);
     const method = c.req.method === "HEAD" ? "GET" : c.req.method;
     const path = routePath(c, -1);
@@ -55,8 +64,7 @@ export function gate(options: GateOptions): MiddlewareHandler<ApiEnv> {
         if (access !== "public") {
           const authenticated = authenticate(options.verifier, headers.get("authorization"));
           const principal = authenticated instanceof Promise ? await authenticated : authenticated;
-          request = { ...request, principal };
-          c.set("request", request);
+          request.principal = principal;
           permit(principal, access, path);
         }
         await next();
@@ -65,7 +73,7 @@ export function gate(options: GateOptions): MiddlewareHandler<ApiEnv> {
         c.res = problemResponse(c, error);
       }
     } else await next();
-    finishHeaders(c.res.headers, request, https);
+    if (c.res !== request.finished) finishHeaders(c.res.headers, request);
     observer?.answered({
       method: matched ? method : unmatchedRoute,
       route: matched ? path : unmatchedRoute,

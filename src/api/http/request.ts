@@ -7,8 +7,12 @@ export interface RequestInfo {
   readonly traceId: string;
   readonly traceparent: string;
   readonly started_ms: number;
-  /** Null on public routes. */
-  readonly principal: Principal | null;
+  /** Null on public routes, and until the gate knows. */
+  principal: Principal | null;
+  /** The listener speaks TLS. */
+  readonly https: boolean;
+  /** The answer that was made with all its headers, so that none is added. */
+  finished: Response | null;
 }
 
 export interface ApiEnv {

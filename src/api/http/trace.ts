@@ -48,7 +48,8 @@ export class RequestIds {
   }
 }
 
-function hexOf(bytes: Uint8Array): string {
+function hexOf(bytes: Uint8Array & { readonly toHex?: () => string }): string {
+  if (bytes.toHex !== undefined) return bytes.toHex();
   const pairs: string[] = [];
   for (let i = 0; i < bytes.length; i++) pairs.push(hex[bytes[i] as number] as string);
   return pairs.join("");

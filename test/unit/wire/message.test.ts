@@ -108,8 +108,23 @@ describe("a message on the wire", () => {
         throw error;
       }
     };
-    const edges = [0, -0, 5e-324, -5e-324, 1e15, 1e15 - 0.125, 1e15 + 0.125, NaN, -NaN, Infinity, -Infinity, -1, 1e16];
-    for (const time_ms of edges) expect(checked(time_ms), String(time_ms)).toBe(time_ms >= 0 && time_ms < 1e15);
+    const edges = [
+      0,
+      -0,
+      5e-324,
+      -5e-324,
+      1e15,
+      1e15 - 0.125,
+      1e15 + 0.125,
+      NaN,
+      -NaN,
+      Infinity,
+      -Infinity,
+      -1,
+      1e16,
+    ];
+    for (const time_ms of edges)
+      expect(checked(time_ms), String(time_ms)).toBe(time_ms >= 0 && time_ms < 1e15);
     fc.assert(
       fc.property(fc.double(), (time_ms) => {
         expect(checked(time_ms)).toBe(time_ms >= 0 && time_ms < 1e15);
