@@ -1,0 +1,136 @@
+/**
+ * Authenticated reads a second of one node: `GET /api/v1/cluster/members` with a token, 64 connections,
+ * one request at a time on each, from a process of its own. Two generators: autocannon, which needs
+ * about as much processor as the node, and plain sockets, which need less. On a machine of two cores
+ * either takes one of them; the node's own processor time for a read says what a core of it can do.
+ */
+import { spawn } from "node:child_process";
+import { connect, type Socket } from "node:net";
+import type { Bench, BenchOptions, Figure } from "./measurement.ts";
+import { nodePid, processorTime_us, startCluster } from "./nodes.ts";
+import type { TestNodeProcess } from "../test/support/node-process.ts";
+
+const path = "/api/v1/cluster/members";
+const connections = 64;
+const target = { at: "least", value: 30_000 } as const;
+
+interface Run {
+  readonly rate: number;
+  readonly server_us: number;
+}
+
+export const bench: Bench = {
+  question: "How many authenticated reads does one node answer in a second?",
+  async run({ quick, quiet }: BenchOptions): Promise<readonly Figure[]> {
+    const { runs, seconds } = quick ? { runs: 1, seconds: 1 } : { runs: 7, seconds: 5 };
+    const cluster = await startCluster(1);
+    try {
+      const [node] = cluster.nodes as [TestNodeProcess];
+      const answer = await node.fetch(path);
+      if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}`);
+      await answer.body?.cancel();
+      await sockets(node, seconds);
+      const plain: Run[] = [];
+      const cannon: Run[] = [];
+      for (let run = 0; run < runs; run++) {
+        await quiet();
+        plain.push(await measured(node, () => sockets(node, seconds)));
+        await quiet();
+        cannon.push(await measured(node, () => autocannon(node, seconds)));
+      }
+      return [
+        {
+          metric: `${connections} connections, plain sockets`,
+          unit: "reads/s",
+          target,
+          runs: plain.map(({ rate }) => rate),
+        },
+        {
+          metric: `${connections} connections, autocannon`,
+          unit: "reads/s",
+          target,
+          runs: cannon.map(({ rate }) => rate),
+        },
+        {
+          metric: "processor time of the node for a read",
+          unit: "µs",
+          runs: plain.map(({ server_us }) => server_us),
+        },
+      ];
+    } finally {
+      await cluster.dispose();
+    }
+  },
+};
+
+interface Load {
+  readonly reads: number;
+  readonly seconds: number;
+}
+
+async function measured(node: TestNodeProcess, load: () => Promise<Load>): Promise<Run> {
+  const before_us = processorTime_us(nodePid(node));
+  const { reads, seconds } = await load();
+  return { rate: reads / seconds, server_us: (processorTime_us(nodePid(node)) - before_us) / reads };
+}
+
+/** As many reads as come back; throws for an answer other than 200. */
+async function sockets(node: TestNodeProcess, seconds: number): Promise<Load> {
+  const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${node.token()}\r\n\r\n`;
+  const state = { reads: 0, ended: false };
+  const began_ms = performance.now();
+  const open: Socket[] = [];
+  const failed = new Promise<never>((_, reject) => {
+    for (let i = 0; i < connections; i++) open.push(readAgain(node.apiPort, request, state, reject));
+  });
+  await Promise.race([Bun.sleep(seconds * 1_000), failed]);
+  state.ended = true;
+  for (const socket of open) socket.destroy();
+  return { reads: state.reads, seconds: (performance.now() - began_ms) / 1_000 };
+}
+
+/** One connection: the next request when the answer to the last is whole. */
+function readAgain(
+  port: number,
+  request: string,
+  state: { reads: number; readonly ended: boolean },
+  failed: (error: Error) => void,
+): Socket {
+  const socket = connect(port, "127.0.0.1", () => socket.write(request));
+  let text = "";
+  socket.setEncoding("latin1");
+  socket.on("data", (chunk: string) => {
+    text += chunk;
+    const head = text.indexOf("\r\n\r\n");
+    if (head < 0) return;
+    const length = /\r\ncontent-length: (\d+)/i.exec(text)?.[1];
+    if (!text.startsWith("HTTP/1.1 200 ") || length === undefined) {
+      failed(new Error(`An answer was no plain 200: ${text.slice(0, 200)}`));
+      return;
+    }
+    if (text.length < head + 4 + Number(length)) return;
+    text = "";
+    state.reads++;
+    if (!state.ended) socket.write(request);
+  });
+  socket.on("error", failed);
+  return socket;
+}
+
+async function autocannon(node: TestNodeProcess, seconds: number): Promise<Load> {
+  const cli = new URL("../node_modules/autocannon/autocannon.js", import.meta.url).pathname;
+  const args = ["-c", String(connections), "-p", "1", "-d", String(Math.ceil(seconds)), "-j", "-n"];
+  const all = [cli, ...args, "-H", `authorization=Bearer ${node.token()}`, `${node.api}${path}`];
+  const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "ignore"] });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`autocannon ended with ${code}`);
+  const { requests, duration, non2xx } = JSON.parse(text) as {
+    readonly requests: { readonly total: number };
+    readonly duration: number;
+    readonly non2xx: number;
+  };
+  if (non2xx > 0) throw new Error(`${non2xx} answers were not 200`);
+  return { reads: requests.total, seconds: duration };
+}
