@@ -52,11 +52,6 @@ export type ErrorCode = keyof typeof kinds;
 
 export const errorCodes = Object.keys(kinds) as readonly ErrorCode[];
 
-/** The table's row of a code. */
-export function errorKind(code: ErrorCode): ErrorKind {
-  return kinds[code];
-}
-
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(kinds, text);
 }

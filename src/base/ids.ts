@@ -42,15 +42,6 @@ export function parseModuleHash(text: string): ModuleHash {
   return text as ModuleHash;
 }
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-export function parseMessageId(text: string): MessageId {
-  const lower = text.toLowerCase();
-  if (!uuidPattern.test(lower))
-    throw new CaxtonError("invalid_argument", `Message id ${quote(text)} is not a UUID`);
-  return lower as MessageId;
-}
-
 /** The text in double quotes, shortened and with control characters escaped, for error messages. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);

@@ -27,6 +27,8 @@ export const routerLimit_bytes = 256 * 1024 * 1024;
 /** Retry delays double from the first to the last, each with ±50 % jitter. */
 const firstRetry_ms = 20;
 const lastRetry_ms = 2_000;
+/** Lanes that a new message to the same receiver wakes at most. */
+const wokenByNewMail = 16;
 
 /** Agents of this node, as the router hands messages to them. */
 export interface LocalDelivery {
@@ -80,6 +82,8 @@ interface Lane {
   /** What it waits for: the timer, or an earlier wake by the directory or membership. */
   timer: Timer | undefined;
   waitsFor: string | undefined;
+  /** It waits for room in the receiver's inbox, which new mail does not make. */
+  inboxFull: boolean;
 }
 
 /** A message under way, for its submitter. */
@@ -137,8 +141,16 @@ export class Router {
     const key = `${senderOf(message)}\n${receiverOf(message)}\n${messageField(message, 2)}`;
     const lane = this.#lanes.get(key);
     if (lane === undefined) {
-      const fresh: Lane = { key, items: new RingQueue(), attempt: 0, timer: undefined, waitsFor: undefined };
+      const fresh: Lane = {
+        key,
+        items: new RingQueue(),
+        attempt: 0,
+        timer: undefined,
+        waitsFor: undefined,
+        inboxFull: false,
+      };
       fresh.items.push(item);
+      this.#wakeOlder(receiverOf(message));
       this.#lanes.set(key, fresh);
       this.#dispatch(fresh);
     } else {
@@ -226,6 +238,7 @@ export class Router {
     }
     const now_ms = this.#options.clock.now_ms();
     if (isTransient(outcome) && now_ms < item.giveUpAt_ms) {
+      lane.inboxFull = outcome === "queue_full";
       this.#retry(lane, subject, item.giveUpAt_ms - now_ms);
       return;
     }
@@ -303,6 +316,14 @@ export class Router {
       lane.attempt = 0;
       this.#wake(lane);
     }
+  }
+
+  /** New mail for an agent that mail waits for: the older goes first, and perhaps it can go now. */
+  #wakeOlder(receiver: string): void {
+    const waiting = this.#waiting.get(receiver);
+    if (waiting === undefined) return;
+    const missing = [...waiting].filter(({ inboxFull }) => !inboxFull).slice(0, wokenByNewMail);
+    for (const lane of missing) this.#wake(lane);
   }
 
   #frame(from: NodeId, bytes: Uint8Array): void {

@@ -63,7 +63,10 @@ describe("a latency histogram", () => {
     one.merge(two.counts, two.sum_ms);
     expect(one.count).toBe(1_000);
     expect(one.sum_ms).toBeCloseTo(5_005, 5);
-    for (const [quantile, value] of [[0.5, 5], [0.99, 9.9]] as const) {
+    for (const [quantile, value] of [
+      [0.5, 5],
+      [0.99, 9.9],
+    ] as const) {
       expect(one.percentile_ms(quantile)).toBeGreaterThanOrEqual(value);
       expect(one.percentile_ms(quantile)).toBeLessThan(value * 1.2);
     }

@@ -14,7 +14,10 @@ import { type Outcome, outcomes } from "../../../src/wire/outcome.ts";
 import { encodedMessage, testMessage } from "../../support/messages.ts";
 
 const now_ms = 1_800_000_000_123;
-const ascii = fc.string({ unit: fc.constantFrom("a", "Z", "0", "-", "_", ".", "@", "~", " ", ":", "/"), maxLength: 140 });
+const ascii = fc.string({
+  unit: fc.constantFrom("a", "Z", "0", "-", "_", ".", "@", "~", " ", ":", "/"),
+  maxLength: 140,
+});
 
 describe("sealing", () => {
   test("changes sender, id, time and an empty trace context, and nothing else", () => {

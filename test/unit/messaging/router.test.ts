@@ -146,6 +146,18 @@ describe("the router", () => {
     expect(sent.outcome).toBe("accepted");
   });
 
+  test("mail that waits for its agent goes before newer mail of others", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.answer = () => "unknown_agent";
+    from.submit(encodedMessage(1, { conversationId: "older" }), { retry_ms: 60_000 });
+    await run(clock, 20_000);
+    to.answer = () => "accepted";
+    from.submit(encodedMessage(2, { conversationId: "newer" }));
+    await run(clock, 100);
+    expect(to.delivered).toEqual(["message 1", "message 2"]);
+  });
+
   test("mail for a failed node waits, and goes when the node is back", async () => {
     const { clock, from, to } = twoNodes();
     from.membership.host("bob", b);
