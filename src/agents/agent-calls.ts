@@ -90,7 +90,7 @@ export class AgentCalls implements HostFunctions {
   /** The call trapped: nothing of it happened. */
   undo(): void {
     for (const { bytes, receiver, target } of this.#sends) {
-      if (target === undefined) this.#world.window.release(bytes.length, receiver);
+      if (target === undefined) this.#world.window.release(bytes.length, receiver, this.#agent);
       else target.inbox.release(bytes.length);
     }
     this.#sends = [];
@@ -130,7 +130,7 @@ export class AgentCalls implements HostFunctions {
     const receiver = fastReceiver(bytes);
     const target = this.#world.find(receiver);
     if (target === undefined) {
-      if (!this.#world.window.reserve(bytes.length, receiver)) return abiErrors.queueFull;
+      if (!this.#world.window.reserve(bytes.length, receiver, this.#agent)) return abiErrors.queueFull;
     } else {
       if (bytes[3] === exactlyOnce && !target.durable) {
         return this.#refuse(abiErrors.invalid, `exactly_once to "${receiver}", which is volatile`);
@@ -141,11 +141,11 @@ export class AgentCalls implements HostFunctions {
     // Judged last, because it counts: a message that found no place was never said.
     const misfit = this.judge(bytes);
     if (misfit !== undefined) {
-      if (target === undefined) this.#world.window.release(bytes.length, receiver);
+      if (target === undefined) this.#world.window.release(bytes.length, receiver, this.#agent);
       else target.inbox.release(bytes.length);
       return this.#refuse(abiErrors.invalid, misfit);
     }
-    this.#sends.push({ bytes, receiver, target });
+    this.#sends.push({ sender: this.#agent, bytes, receiver, target });
     this.#sent_bytes += bytes.length;
     return 0;
   }

@@ -25,6 +25,7 @@ export interface AgentFace extends Runnable {
 
 /** A message that an agent sent, sealed, with its place reserved. */
 export interface Outgoing {
+  readonly sender: AgentName;
   readonly bytes: Uint8Array;
   readonly receiver: string;
   /** In whose inbox the place is; undefined when it is in the outgoing window. */

@@ -315,9 +315,8 @@ export class HostedAgent implements AgentFace {
       ids.write(bytes, 8, now_ms);
       const { receiver } = reply;
       const target = this.#world.find(receiver);
-      const placed =
-        target === undefined ? window.reserve(bytes.length, receiver) : target.inbox.reserve(bytes.length);
-      if (placed) sends.push({ bytes, receiver, target });
+      const placed = target?.inbox.reserve(bytes.length) ?? window.reserve(bytes.length, receiver, this.name);
+      if (placed) sends.push({ sender: this.name, bytes, receiver, target });
       else
         this.#world.deadLetter(this, "queue_full", `No room to send not-understood to "${receiver}"`, bytes);
     }

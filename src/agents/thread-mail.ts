@@ -75,9 +75,9 @@ export class ThreadMail {
 
   /** See `AgentWorld.release`; `committed` when its sender's commit holds it already. */
   release(outgoing: Outgoing, committed: boolean, now_ms: number): void {
-    const { bytes, receiver, target } = outgoing;
+    const { sender, bytes, receiver, target } = outgoing;
     if (target === undefined) {
-      this.#send(bytes, receiver, committed);
+      this.#send(outgoing, committed);
       return;
     }
     target.inbox.release(bytes.length);
@@ -91,8 +91,8 @@ export class ThreadMail {
       if (target.durable) commits.add({ kind: "accepted", agent: target, message: bytes, ticket: 0 });
       else if (committed) commits.note({ kind: "sent", message: messageIdOf(bytes) });
     } else {
-      this.#options.window.take(bytes.length, receiver);
-      this.#send(bytes, receiver, committed);
+      this.#options.window.take(bytes.length, receiver, sender);
+      this.#send(outgoing, committed);
     }
   }
 
@@ -124,8 +124,8 @@ export class ThreadMail {
         else entry.agent.returned.push(entry.message);
         continue;
       }
-      for (const { bytes, receiver, target } of entry.sends) {
-        if (target === undefined) this.#options.window.release(bytes.length, receiver);
+      for (const { sender, bytes, receiver, target } of entry.sends) {
+        if (target === undefined) this.#options.window.release(bytes.length, receiver, sender);
         else target.inbox.release(bytes.length);
       }
     }
@@ -190,8 +190,8 @@ export class ThreadMail {
     this.#options.wake(agent);
   }
 
-  #send(bytes: Uint8Array, receiver: string, inOutbox: boolean): void {
-    const ticket = this.#options.window.issue(bytes.length, receiver);
+  #send({ sender, bytes, receiver }: Outgoing, inOutbox: boolean): void {
+    const ticket = this.#options.window.issue(bytes.length, receiver, sender);
     this.#outgoing.add(inOutbox ? flagInOutbox : 0, ticket, bytes);
   }
 }

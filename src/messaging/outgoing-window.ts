@@ -7,13 +7,25 @@
 export const windowLimit_messages = 16_384;
 export const windowLimit_bytes = 64 * 1024 * 1024;
 
+interface Held {
+  messages: number;
+  bytes: number;
+}
+
 /**
+ * Agents share it: one may hold only as much as is still free, so that one that sends to a receiver
+ * which does not answer gets half of it, the next such one a third of the rest, and others always send.
+ *
  * It also knows to which receivers something is under way: while that is so, later messages to the
  * same receiver take the same way even if it lives on this thread meanwhile, which keeps their order.
  */
 export class OutgoingWindow {
-  readonly #tickets = new Map<number, { readonly size: number; readonly receiver: string }>();
+  readonly #tickets = new Map<
+    number,
+    { readonly size: number; readonly receiver: string; readonly sender: string }
+  >();
   readonly #underWay = new Map<string, number>();
+  readonly #held = new Map<string, Held>();
   #next = 1;
   #used = 0;
   #used_bytes = 0;
@@ -32,34 +44,50 @@ export class OutgoingWindow {
     return this.#used > 0 && this.#underWay.has(receiver);
   }
 
-  /** A place for a message; false when there is none. */
-  reserve(size: number, receiver: string): boolean {
-    if (this.#used >= this.limit_messages || this.#used_bytes + size > this.limit_bytes) return false;
-    this.take(size, receiver);
+  /** A place for a message of agent `sender`; false when there is none, or it holds its share. */
+  reserve(size: number, receiver: string, sender: string): boolean {
+    const free = this.limit_messages - this.#used;
+    const free_bytes = this.limit_bytes - this.#used_bytes;
+    if (free <= 0 || size > free_bytes) return false;
+    const held = this.#held.get(sender);
+    if (held !== undefined && (held.messages >= free || held.bytes >= free_bytes)) return false;
+    this.take(size, receiver, sender);
     return true;
   }
 
   /** A place for a message that cannot be refused any more, whatever the limits. */
-  take(size: number, receiver: string): void {
+  take(size: number, receiver: string, sender: string): void {
     this.#used++;
     this.#used_bytes += size;
     this.#underWay.set(receiver, (this.#underWay.get(receiver) ?? 0) + 1);
+    const held = this.#held.get(sender);
+    if (held === undefined) {
+      this.#held.set(sender, { messages: 1, bytes: size });
+      return;
+    }
+    held.messages++;
+    held.bytes += size;
   }
 
   /** The message of a reserved place will not be sent. */
-  release(size: number, receiver: string): void {
+  release(size: number, receiver: string, sender: string): void {
     this.#used--;
     this.#used_bytes -= size;
     const left = (this.#underWay.get(receiver) ?? 0) - 1;
     if (left > 0) this.#underWay.set(receiver, left);
     else this.#underWay.delete(receiver);
+    const held = this.#held.get(sender);
+    if (held === undefined) return;
+    held.messages--;
+    held.bytes -= size;
+    if (held.messages <= 0) this.#held.delete(sender);
   }
 
   /** A ticket for a message of which a place is reserved. */
-  issue(size: number, receiver: string): number {
+  issue(size: number, receiver: string, sender: string): number {
     const ticket = this.#next;
     this.#next = this.#next === 0xffff_ffff ? 1 : this.#next + 1;
-    this.#tickets.set(ticket, { size, receiver });
+    this.#tickets.set(ticket, { size, receiver, sender });
     return ticket;
   }
 
@@ -68,7 +96,7 @@ export class OutgoingWindow {
     const open = this.#tickets.get(ticket);
     if (open === undefined) return false;
     this.#tickets.delete(ticket);
-    this.release(open.size, open.receiver);
+    this.release(open.size, open.receiver, open.sender);
     return true;
   }
 }

@@ -1,5 +1,6 @@
 /** What an agent thread does with volatile agents: delivery, bounds, order, restarts, timers, protocols, fairness. */
 import { describe, expect, test } from "vitest";
+import { windowLimit_messages } from "../../../src/messaging/outgoing-window.ts";
 import { AgentTrap } from "../../../src/wasm/trap.ts";
 import { decodeUtf8 } from "../../../src/wire/cursor.ts";
 import type { Message } from "../../../src/wire/message.ts";
@@ -127,19 +128,26 @@ describe("sending", () => {
     expect(world.stats("sink")?.inbox).toBe(2);
   });
 
-  test("send answers -2 when too much is on its way elsewhere, until outcomes come back", async () => {
+  test("send answers -2 when too much is on its way elsewhere, until outcomes come back; others still send", async () => {
     const answers: number[] = [];
+    const neighbour: number[] = [];
     const world = new AgentThreadWorld({
       sender: {
         handle: (_message, { send }) =>
           void answers.push(...Array.from({ length: 900 }, (_, i) => send("far", `${i}`))),
       },
+      neighbour: { handle: (_message, { send }) => void neighbour.push(send("~client.1@node-1", "reply")) },
     });
     await world.host(testSpec("sender"));
+    await world.host(testSpec("neighbour"));
     for (let n = 0; n < 20; n++) world.deliver(to(n, "sender", "go"));
     await world.settle();
-    expect(answers.filter((answer) => answer === 0)).toHaveLength(16_384);
-    expect(answers.filter((answer) => answer === -2)).toHaveLength(20 * 900 - 16_384);
+    const share = windowLimit_messages / 2;
+    expect(answers.filter((answer) => answer === 0)).toHaveLength(share);
+    expect(answers.filter((answer) => answer === -2)).toHaveLength(20 * 900 - share);
+    world.deliver(to(50, "neighbour", "go"));
+    await world.settle();
+    expect(neighbour).toEqual([0]);
     world.answerSent();
     world.deliver(to(100, "sender", "go"));
     await world.settle();

@@ -149,15 +149,38 @@ describe("the outgoing window", () => {
   test("is bounded in count and bytes, and free again with each answer", () => {
     const window = new OutgoingWindow(2, 100);
     expect([
-      window.reserve(60, "a"),
-      window.reserve(60, "a"),
-      window.reserve(40, "b"),
-      window.reserve(0, "c"),
+      window.reserve(60, "a", "one"),
+      window.reserve(60, "a", "two"),
+      window.reserve(40, "b", "two"),
+      window.reserve(0, "c", "three"),
     ]).toEqual([true, false, true, false]);
-    const ticket = window.issue(60, "a");
-    window.release(40, "b");
+    const ticket = window.issue(60, "a", "one");
+    window.release(40, "b", "two");
     expect([window.isUnderWay("a"), window.isUnderWay("b")]).toEqual([true, false]);
     expect([window.answered(ticket), window.answered(ticket), window.used]).toEqual([true, false, 0]);
+  });
+
+  test("agents that are never answered leave room for others", () => {
+    const window = new OutgoingWindow(1_000, 1_000_000);
+    const fill = (sender: string, size: number): number => {
+      let sent = 0;
+      while (window.reserve(size, "nobody", sender)) sent++;
+      return sent;
+    };
+    expect([fill("one", 1), fill("two", 1), fill("three", 1)]).toEqual([500, 250, 125]);
+    expect(window.reserve(1, "bob", "good")).toBe(true);
+    const large = new OutgoingWindow(1_000, 1_000);
+    while (large.reserve(100, "nobody", "one"));
+    expect(large.reserve(400, "bob", "good")).toBe(true);
+  });
+
+  test("an agent's share is free again with its answers and withdrawals", () => {
+    const window = new OutgoingWindow(4, 100);
+    expect([1, 2, 3].map(() => window.reserve(1, "a", "one"))).toEqual([true, true, false]);
+    window.release(1, "a", "one");
+    window.answered(window.issue(1, "a", "one"));
+    expect(window.used).toBe(0);
+    expect([1, 2, 3].map(() => window.reserve(1, "a", "one"))).toEqual([true, true, false]);
   });
 });
 
