@@ -31,6 +31,7 @@ import { replay } from "./message/dead-letters/replay.ts";
 import { list as listMessages } from "./message/list.ts";
 import { send } from "./message/send.ts";
 import { watch as watchMessages } from "./message/watch.ts";
+import { simulate } from "./simulate.ts";
 import { version } from "./version.ts";
 import { server } from "./server/routes.ts";
 import type { CliContext } from "./command.ts";
@@ -66,6 +67,7 @@ export const root = buildRouteMap<string, CliContext>({
     }),
     config: noun("A node's configuration", { validate, show: showConfig, schema, init }),
     context: noun("Saved nodes to talk to", { add, use, list: listContexts }),
+    simulate,
     completion,
     version,
   },

@@ -1,0 +1,240 @@
+/**
+ * `caxton simulate`: a whole cluster in this process, from a seed, with faults; no node is touched. Exits 1
+ * when an invariant broke, with the seed and a small scenario that replays it.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { parseDuration } from "../base/durations.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { quote } from "../base/ids.ts";
+import type { RunResult } from "../simulation/run.ts";
+import { faultNames, type FaultName } from "../simulation/random-schedule.ts";
+import {
+  nodesLimit,
+  perfectNetwork,
+  regionPlans,
+  type RegionPlan,
+  type Scenario,
+} from "../simulation/scenario.ts";
+import { timingProfiles, type TimingProfile } from "../swim/timing.ts";
+import { type Call, command } from "./command.ts";
+import { asText, choices, wholeNumber } from "./parse.ts";
+
+interface Flags {
+  readonly nodes?: number;
+  readonly seed?: number;
+  readonly scenario?: string;
+  readonly duration?: number;
+  readonly faults?: readonly FaultName[];
+  readonly regions?: RegionPlan;
+  readonly profile?: TimingProfile;
+  readonly loss?: number;
+  readonly agents?: number;
+  readonly save?: string;
+}
+
+const seedLimit = 2 ** 32 - 1;
+const agentsLimit = 10_000;
+const defaults = { nodes: 30, duration_ms: 120_000, agents: 3, seed: 1 } as const;
+const brokenExit = 1;
+
+export const simulate = command<Flags>({
+  brief: "Play a cluster with faults in this process, from a seed",
+  parameters: {
+    flags: {
+      nodes: {
+        kind: "parsed",
+        parse: wholeNumber(1, nodesLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "[30]",
+      },
+      seed: {
+        kind: "parsed",
+        parse: wholeNumber(0, seedLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "What decides the run [1]",
+      },
+      scenario: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Play this one; other flags change it",
+      },
+      duration: {
+        kind: "parsed",
+        parse: parseDuration,
+        optional: true,
+        placeholder: "D",
+        brief: "Virtual time [2m]",
+      },
+      faults: {
+        kind: "parsed",
+        parse: faultList,
+        optional: true,
+        placeholder: "F,…",
+        brief: `Random faults of these kinds: all, none, or of ${faultNames.join(", ")} [all]`,
+      },
+      regions: {
+        kind: "parsed",
+        ...choices(regionPlans),
+        optional: true,
+        placeholder: "R",
+        brief: "one, zones or cities [one]",
+      },
+      profile: {
+        kind: "parsed",
+        ...choices(timingProfiles),
+        optional: true,
+        placeholder: "P",
+        brief: "Timing [lan; wan for cities]",
+      },
+      loss: {
+        kind: "parsed",
+        parse: percent,
+        optional: true,
+        placeholder: "P",
+        brief: "Datagrams lost, in percent [0]",
+      },
+      agents: {
+        kind: "parsed",
+        parse: wholeNumber(0, agentsLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "On each node [3]",
+      },
+      save: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Where a failing scenario goes",
+      },
+    },
+  },
+  run: async (call, flags) => {
+    const { runScenario } = await import("../simulation/run.ts");
+    const { headline, summaryLines, timelineLines } = await import("../simulation/summary.ts");
+    const scenario = await scenarioOf(flags);
+    call.output.notice(`seed ${scenario.seed}`);
+    call.output.notice(headline({ scenario }));
+    const began_ms = performance.now();
+    const result = await runScenario(scenario, progressOf(call, scenario.duration_ms));
+    const real_s = (performance.now() - began_ms) / 1_000;
+    const speed = result.played_ms / 1_000 / real_s;
+    if (call.output.stderr.isTTY === true) call.output.stderr.write("\r\u001b[K");
+    const saved = result.violation === null ? null : await saveFailure(call, result, flags.save);
+    call.output.lines(
+      [
+        ...timelineLines(result),
+        "",
+        ...summaryLines(result),
+        `speed        ${speed.toFixed(1)} virtual seconds a real second (${real_s.toFixed(1)} s)`,
+        ...(saved === null ? [] : ["", ...brokenLines(result, saved)]),
+      ],
+      { ...result, virtualSecondsPerSecond: speed, saved },
+    );
+    return result.violation === null ? 0 : brokenExit;
+  },
+});
+
+async function scenarioOf(flags: Flags): Promise<Scenario> {
+  if (flags.scenario !== undefined) return await scenarioFrom(flags.scenario, flags);
+  const [{ boundsOf }, { geographyOf }, { randomFaults }] = await Promise.all([
+    import("../simulation/bounds.ts"),
+    import("../simulation/regions.ts"),
+    import("../simulation/random-schedule.ts"),
+  ]);
+  const regions = flags.regions ?? "one";
+  const scenario: Scenario = {
+    seed: flags.seed ?? defaults.seed,
+    nodes: flags.nodes ?? defaults.nodes,
+    regions,
+    profile: flags.profile ?? (regions === "cities" ? "wan" : "lan"),
+    duration_ms: flags.duration ?? defaults.duration_ms,
+    agents: flags.agents ?? defaults.agents,
+    network: { ...perfectNetwork, loss: (flags.loss ?? 0) / 100 },
+    faults: [],
+  };
+  const quiet_ms = boundsOf(scenario, geographyOf(regions)).convergence_ms;
+  return { ...scenario, faults: randomFaults(scenario, flags.faults ?? faultNames, quiet_ms) };
+}
+
+async function scenarioFrom(file: string, flags: Flags): Promise<Scenario> {
+  const { parseScenario } = await import("../simulation/scenario-file.ts");
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new CaxtonError("invalid_argument", `Cannot read scenario ${quote(file)}: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+  const scenario = parseScenario(text, file);
+  return {
+    ...scenario,
+    seed: flags.seed ?? scenario.seed,
+    nodes: flags.nodes ?? scenario.nodes,
+    regions: flags.regions ?? scenario.regions,
+    profile: flags.profile ?? scenario.profile,
+    duration_ms: flags.duration ?? scenario.duration_ms,
+    agents: flags.agents ?? scenario.agents,
+    network: flags.loss === undefined ? scenario.network : { ...scenario.network, loss: flags.loss / 100 },
+  };
+}
+
+/** One line that moves on a terminal; in a pipe a line each tenth of the run. */
+function progressOf(
+  { output }: Call,
+  duration_ms: number,
+): (progress: { now_ms: number; up: number; wrongViews: number }) => void {
+  const { stderr } = output;
+  let told = 0;
+  return ({ now_ms, up, wrongViews }) => {
+    const text = `${Math.round(now_ms / 1_000)} s of ${Math.round(duration_ms / 1_000)} s, ${up} nodes up, ${wrongViews} wrong views`;
+    if (stderr.isTTY === true) {
+      stderr.write(`\r${text}\u001b[K`);
+      return;
+    }
+    const tenth = Math.floor((10 * now_ms) / duration_ms);
+    if (tenth <= told) return;
+    told = tenth;
+    output.notice(text);
+  };
+}
+
+async function saveFailure(call: Call, result: RunResult, file: string | undefined): Promise<string> {
+  const [{ shrink }, { runScenario }, { formatScenario }] = await Promise.all([
+    import("../simulation/shrink.ts"),
+    import("../simulation/run.ts"),
+    import("../simulation/scenario-file.ts"),
+  ]);
+  const { checker } = result.violation ?? { checker: "" };
+  call.output.notice(`${checker} broke; looking for a smaller scenario`);
+  const shrunk = await shrink(result, runScenario);
+  const name = file ?? `caxton-simulation-${checker}-seed${result.scenario.seed}.json`;
+  writeFileSync(name, formatScenario(shrunk.scenario));
+  return name;
+}
+
+function brokenLines({ violation, scenario }: RunResult, saved: string): string[] {
+  if (violation === null) return [];
+  return [
+    `BROKEN ${violation.checker} at ${(violation.at_ms / 1_000).toFixed(3)} s: ${violation.detail}`,
+    `seed ${scenario.seed}; replay the smaller scenario with: caxton simulate --scenario ${saved}`,
+  ];
+}
+
+function faultList(text: string): readonly FaultName[] {
+  if (text === "all") return faultNames;
+  if (text === "none") return [];
+  const { parse } = choices(faultNames);
+  return text.split(",").map(parse);
+}
+
+function percent(text: string): number {
+  const value = Number(text.endsWith("%") ? text.slice(0, -1) : text);
+  if (text.trim() !== "" && value >= 0 && value <= 100) return value;
+  throw new CaxtonError("invalid_argument", `${quote(text)} is not a percentage from 0 to 100`);
+}

@@ -1,0 +1,47 @@
+/**
+ * How long things may take at most, from the protocol's own timing: what the checkers hold it to. Wide enough
+ * that only a wrong rule breaks them, not bad luck: a member escapes k periods of probing with chance e^−k.
+ */
+import { suspicionBounds } from "../swim/suspicion.ts";
+import { type Timing, timingOf } from "../swim/timing.ts";
+import type { Geography } from "./regions.ts";
+import { longestRoundTrip_ms } from "./regions.ts";
+import type { Scenario } from "./scenario.ts";
+
+export interface Bounds {
+  readonly timing: Timing;
+  /** A crash is known to every well survivor. */
+  readonly detection_ms: number;
+  /** After a disturbance: every accusation of it has run out or was refuted. */
+  readonly grace_ms: number;
+  /** A change that a well node announces is known to every well node. */
+  readonly news_ms: number;
+  /** A process that starts is a member in everybody's eyes. */
+  readonly joining_ms: number;
+  /** Without any disturbance all agree on who is there and what they host. */
+  readonly convergence_ms: number;
+  /** Packets a node and second in a cluster where nothing happens. */
+  readonly idlePackets: number;
+}
+
+const escapes = 14;
+const spreading = 20;
+
+export function boundsOf(scenario: Scenario, geography: Geography): Bounds {
+  const timing = timingOf(scenario.profile === "auto" ? "wan" : scenario.profile);
+  const { probe_ms, gossip_ms, reconnectLimit_ms, streamTimeout_ms } = timing;
+  const roundTrip_ms = longestRoundTrip_ms(geography);
+  const { most_ms } = suspicionBounds(timing, scenario.nodes);
+  const spread_ms = spreading * (gossip_ms + roundTrip_ms / 2);
+  const detection_ms = (escapes + 2) * probe_ms + most_ms + spread_ms;
+  const grace_ms = most_ms + 10 * probe_ms;
+  return {
+    timing,
+    detection_ms,
+    grace_ms,
+    news_ms: 15 * probe_ms + spread_ms,
+    joining_ms: 2 * reconnectLimit_ms + spread_ms,
+    convergence_ms: 2 * reconnectLimit_ms + streamTimeout_ms + detection_ms,
+    idlePackets: ((2.5 + 25 * scenario.network.loss) * 1_000) / probe_ms,
+  };
+}

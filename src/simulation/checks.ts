@@ -1,0 +1,46 @@
+/** All invariants, as a table, and the first violation of any. */
+import { Convergence } from "./checkers/convergence.ts";
+import { Departures } from "./checkers/departures.ts";
+import { Detection } from "./checkers/detection.ts";
+import { DirectoryNews } from "./checkers/directory-news.ts";
+import { FalseFailure } from "./checkers/false-failure.ts";
+import { IdleLoad } from "./checkers/idle-load.ts";
+import { Incarnations } from "./checkers/incarnations.ts";
+import { Joining } from "./checkers/joining.ts";
+import { LocalHealth } from "./checkers/local-health.ts";
+import { PacketSize, PacketTrust } from "./checkers/packets.ts";
+import { Resurrection } from "./checkers/resurrection.ts";
+import type { Broken, Checker, Scene, Violation } from "./scene.ts";
+
+const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
+  Incarnations,
+  Resurrection,
+  Detection,
+  FalseFailure,
+  Joining,
+  Departures,
+  Convergence,
+  DirectoryNews,
+  LocalHealth,
+  IdleLoad,
+  PacketSize,
+  PacketTrust,
+];
+
+export interface Checks {
+  readonly checkers: readonly Checker[];
+  readonly violations: readonly Violation[];
+}
+
+/** `broken` is called at each violation, after it was noted. */
+export function makeChecks(scene: Scene, broken: () => void): Checks {
+  const violations: Violation[] = [];
+  const checkers = all.map((Kind) => {
+    const checker: Checker = new Kind(scene, (detail) => {
+      violations.push({ checker: checker.name, at_ms: scene.now(), detail });
+      broken();
+    });
+    return checker;
+  });
+  return { checkers, violations };
+}

@@ -1,0 +1,205 @@
+/** Makes the faults of a scenario happen, and ends them. What each means to a node is told to `Truth`. */
+import { unreachable } from "../base/assert.ts";
+import type { Prng } from "../base/prng.ts";
+import { encodeRecord, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
+import type { Degradation, Links } from "./links.ts";
+import { addressOf, type SimulatedNetwork } from "./network.ts";
+import { parseNodeSet } from "./node-set.ts";
+import type { Happening } from "./observer.ts";
+import type { Geography } from "./regions.ts";
+import type { Fault, Scenario } from "./scenario.ts";
+import type { SimulatedNode } from "./simulated-node.ts";
+import type { Truth } from "./truth.ts";
+
+export interface InjectorWorld {
+  readonly scenario: Scenario;
+  readonly geography: Geography;
+  readonly links: Links;
+  readonly network: SimulatedNetwork;
+  readonly nodes: readonly SimulatedNode[];
+  readonly truth: Truth;
+  readonly prng: Prng;
+  readonly happened: (node: number, what: Happening) => void;
+  /** The run goes on after what was begun here is done. */
+  readonly settle: (work: Promise<void>) => void;
+}
+
+/** A liar tells so many members, as gossip does. */
+const liarFanout = 3;
+
+export class FaultInjector {
+  readonly #degradations = new Map<Fault, Degradation>();
+
+  constructor(private readonly world: InjectorWorld) {}
+
+  /** Throws `CaxtonError` when a fault speaks of nodes that are not there. */
+  check(): void {
+    for (const fault of this.world.scenario.faults) {
+      this.#set("nodes" in fault ? fault.nodes : "all");
+      if ("peers" in fault && fault.peers !== undefined) this.#set(fault.peers);
+      if (fault.kind === "remove") this.#set(fault.by);
+      if (fault.kind === "lie") this.#set(fault.about);
+    }
+  }
+
+  begin(fault: Fault): void {
+    const { nodes: all, truth, links, network, prng } = this.world;
+    switch (fault.kind) {
+      case "crash":
+        for (const node of this.#nodes(fault.nodes)) {
+          node.powered = fault.silent !== true;
+          this.world.settle(node.crash());
+        }
+        return;
+      case "leave":
+        for (const node of this.#nodes(fault.nodes)) node.leave();
+        return;
+      case "remove":
+        this.#remove(fault.nodes, fault.by);
+        return;
+      case "pause":
+        truth.disturb(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.pause();
+        return;
+      case "slow":
+        truth.disturb(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.setCost(fault.cost_ms);
+        return;
+      case "wedge":
+        truth.disturb(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.wedged = true;
+        return;
+      case "cut":
+        links.cut(this.#set(fault.nodes), this.#peers(fault), fault.oneWay === true);
+        truth.lookAtCuts();
+        return;
+      case "degrade":
+        truth.disturb(this.#set(fault.nodes));
+        this.#degrade(fault);
+        return;
+      case "clock":
+        for (const node of this.#nodes(fault.nodes)) node.host.setClock(fault.skew_ms ?? 0, fault.drift ?? 1);
+        return;
+      case "deploy":
+        for (const node of this.#nodes(fault.nodes)) node.deploy(fault.count);
+        return;
+      case "retire":
+        for (const node of this.#nodes(fault.nodes)) node.retire(fault.count);
+        return;
+      case "replay":
+        network.replay(fault.count, prng);
+        return;
+      case "lie":
+        for (const node of this.#nodes(fault.nodes)) {
+          const subjects = this.#set(fault.about).flatMap((index) => all[index] ?? []);
+          for (const subject of subjects) this.#lie(node, subject, fault.step);
+        }
+        return;
+      default:
+        unreachable(fault);
+    }
+  }
+
+  /** Only of faults with `for_ms`. */
+  end(fault: Fault): void {
+    const { truth, links } = this.world;
+    switch (fault.kind) {
+      case "crash":
+      case "leave":
+        for (const node of this.#nodes(fault.nodes)) this.world.settle(node.start());
+        return;
+      case "pause":
+        truth.calm(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.resume();
+        return;
+      case "slow":
+        truth.calm(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.setCost(0);
+        return;
+      case "wedge":
+        truth.calm(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.wedged = false;
+        return;
+      case "cut":
+        links.heal(this.#set(fault.nodes), this.#peers(fault), fault.oneWay === true);
+        truth.lookAtCuts();
+        return;
+      case "degrade":
+        truth.calm(this.#set(fault.nodes));
+        this.#restore(fault);
+        return;
+      case "clock":
+        for (const node of this.#nodes(fault.nodes)) node.host.setClock(0, 1);
+        return;
+      case "remove":
+      case "deploy":
+      case "retire":
+      case "replay":
+      case "lie":
+        return;
+      default:
+        unreachable(fault);
+    }
+  }
+
+  #remove(gone: string, by: string): void {
+    const { nodes, truth } = this.world;
+    const operated = this.#set(by).find((node) => truth.up[node] === 1);
+    if (operated === undefined) return;
+    for (const node of this.#nodes(gone)) {
+      if (node.life !== undefined) continue;
+      nodes[operated]?.driver?.remove(node.id);
+      this.world.happened(node.index, "removed");
+    }
+  }
+
+  #degrade(fault: Extract<Fault, { kind: "degrade" }>): void {
+    const degradation: Degradation = {
+      nodes: new Set(this.#set(fault.nodes)),
+      peers: new Set(this.#set(fault.peers ?? "all")),
+      loss: fault.loss ?? 0,
+      duplication: fault.duplication ?? 0,
+      delay_ms: fault.delay_ms ?? 0,
+    };
+    this.#degradations.set(fault, degradation);
+    this.world.links.degrade(degradation);
+  }
+
+  #restore(fault: Fault): void {
+    const degradation = this.#degradations.get(fault);
+    if (degradation) this.world.links.restore(degradation);
+  }
+
+  /** Each kind of word about a member, too far ahead, from a member that holds the key. */
+  #lie(liar: SimulatedNode, subject: SimulatedNode, step: number): void {
+    const { truth, prng, nodes } = this.world;
+    const [boot, counter] = [truth.boot[subject.index] as number, truth.counter[subject.index] as number];
+    const incarnation = { boot, counter: Math.min(0xffff_ffff, counter + step) };
+    const row = nodes[liar.index]?.driver?.members().find(({ id }) => id === subject.id);
+    if (!row || boot < 0) return;
+    const address = addressOf(subject.index);
+    const words: GossipRecord[] = [
+      { kind: "alive", node: subject.id, incarnation, address, tags: row.tags },
+      { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
+      { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
+    ];
+    for (const word of words) {
+      for (let i = 0; i < liarFanout; i++)
+        liar.forge(prng.below(nodes.length), joinRecords([encodeRecord(word)]));
+    }
+  }
+
+  #peers(fault: { readonly nodes: string; readonly peers?: string }): number[] {
+    if (fault.peers !== undefined) return this.#set(fault.peers);
+    const inside = new Set(this.#set(fault.nodes));
+    return this.#set("all").filter((node) => !inside.has(node));
+  }
+
+  #nodes(text: string): SimulatedNode[] {
+    return this.#set(text).flatMap((index) => this.world.nodes[index] ?? []);
+  }
+
+  #set(text: string): number[] {
+    return parseNodeSet(text, this.world.scenario.nodes, this.world.geography);
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * One node of the simulation: what its disk keeps, and the life of its process around the real gossip
+ * driver. It starts, crashes, leaves and hosts agents when it is told to.
+ */
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import { present } from "../base/assert.ts";
+import { GossipDriver } from "../cluster/gossip-driver.ts";
+import type { GossipReport } from "../cluster/gossip-reports.ts";
+import { seededEntropy } from "../platform/memory/entropy.ts";
+import type { Timer } from "../ports/clock.ts";
+import { createGossipSealer } from "../security/gossip-sealer.ts";
+import type { TimingProfile } from "../swim/timing.ts";
+import type { AgentClaim } from "../wire/gossip-directory.ts";
+import type { Opened, Sealer } from "../wire/sealer.ts";
+import { seedOf } from "./generator.ts";
+import type { Host } from "./host.ts";
+import { addressOf, nodeAt, type SimulatedNetwork } from "./network.ts";
+import { nodeIndex, nodeName } from "./node-set.ts";
+import type { Happening } from "./observer.ts";
+import { SimulatedStreams, type StreamWorld } from "./streams.ts";
+
+const clusterName = "simulated";
+const clusterUuid = "0192f0c0-0000-7000-8000-000000000001";
+const clusterKey = new Uint8Array(32).fill(7);
+const module = "ab".repeat(32) as ModuleHash;
+/** Between a welcome and its UUID on the disk. */
+const diskWrite_ms = 3;
+const beat_ms = 250;
+/** A leaving process ends then, whether or not it has told enough. */
+const leaveDeadline_ms = 10_000;
+
+export interface NodeWorld {
+  readonly seed: number;
+  readonly profile: TimingProfile;
+  readonly network: SimulatedNetwork;
+  readonly streams: StreamWorld;
+  /** Whose addresses a node is given to join by; the first founded the cluster. */
+  readonly seeds: readonly number[];
+  readonly region: (node: number) => string;
+  /** Main's signs of life are sent only where a scenario stops them. */
+  readonly beating: boolean;
+  readonly begins: (node: number, boot: number) => void;
+  readonly report: (node: number, report: GossipReport) => void;
+  readonly believed: (node: number, packet: NonNullable<SimulatedNetwork["delivering"]>) => void;
+  readonly happened: (node: number, what: Happening) => void;
+  readonly announced: (node: number) => void;
+}
+
+interface Life {
+  readonly number: number;
+  readonly driver: GossipDriver;
+  readonly streams: SimulatedStreams;
+  sealer: Sealer | null;
+  beats: Timer | null;
+  leaving: boolean;
+}
+
+export class SimulatedNode {
+  readonly id: NodeId;
+  /** Without power nothing answers at its address. */
+  powered = true;
+  wedged = false;
+  readonly #agents = new Map<AgentName, AgentClaim>();
+  /** What its data directory keeps. */
+  #boot = 0;
+  #uuid: string | null;
+  #lives = 0;
+  #named = 0;
+  #life: Life | null = null;
+
+  constructor(
+    readonly index: number,
+    readonly host: Host,
+    private readonly world: NodeWorld,
+  ) {
+    this.id = nodeName(index) as NodeId;
+    this.#uuid = world.seeds[0] === index ? clusterUuid : null;
+  }
+
+  get life(): number | undefined {
+    return this.#life?.number;
+  }
+
+  get driver(): GossipDriver | undefined {
+    return this.#life?.driver;
+  }
+
+  get agents(): ReadonlyMap<AgentName, AgentClaim> {
+    return this.#agents;
+  }
+
+  get streamed_bytes(): number {
+    return this.#life?.streams.sent_bytes ?? 0;
+  }
+
+  /** A process with a higher boot epoch than all before it. */
+  async start(): Promise<void> {
+    if (this.#life) return;
+    const { world, index } = this;
+    this.powered = true;
+    this.#boot = Math.max(this.#boot + 1, this.host.wall_ms());
+    const number = ++this.#lives;
+    const driver = this.#makeDriver(number);
+    const streams = new SimulatedStreams(world.streams, index, number);
+    this.#life = { number, driver, streams, sealer: null, beats: null, leaving: false };
+    world.begins(index, this.#boot);
+    world.happened(index, "started");
+    driver.join(world.seeds.filter((seed) => seed !== index).map(addressOf));
+    if (this.#uuid !== null) this.#entered();
+    await driver.open(world.network.socketsOf(index, number), addressOf(index));
+    if (world.beating) this.#beat(number);
+  }
+
+  /** As kill -9. */
+  async crash(): Promise<void> {
+    await this.#end("crashed");
+  }
+
+  /** In order: tells the others, then ends. */
+  leave(): void {
+    const life = this.#life;
+    if (!life || life.leaving) return;
+    life.leaving = true;
+    this.world.happened(this.index, "leaving");
+    this.host.after(leaveDeadline_ms, () => {
+      if (this.#life === life) void this.#end("left");
+    });
+    life.driver.leave();
+  }
+
+  deploy(count: number): void {
+    const claim: AgentClaim = { epoch: 1, revision: 1, status: "running", module };
+    const changed = Array.from({ length: count }, () => {
+      const agent = `${this.id}-a${++this.#named}` as AgentName;
+      this.#agents.set(agent, claim);
+      return { agent, ...claim };
+    });
+    this.#life?.driver.announce(changed, []);
+    this.world.announced(this.index);
+  }
+
+  retire(count: number): void {
+    const removed = [...this.#agents.keys()].slice(0, count);
+    for (const agent of removed) this.#agents.delete(agent);
+    this.#life?.driver.announce([], removed);
+    this.world.announced(this.index);
+  }
+
+  /** Sends what an insider could: any payload, well sealed. */
+  forge(to: number, payload: Uint8Array): void {
+    const life = this.#life;
+    if (!life?.sealer) return;
+    this.world.network.forge(this.index, to, life.sealer.seal(payload));
+  }
+
+  frame(from: number, bytes: Uint8Array): void {
+    this.#life?.driver.frame(nodeName(from) as NodeId, bytes);
+  }
+
+  answerHello(hello: Uint8Array, from: number): Uint8Array {
+    const life = present(this.#life, "the process that answers");
+    return life.driver.answerHello(hello, nodeName(from) as NodeId, addressOf(from));
+  }
+
+  #makeDriver(number: number): GossipDriver {
+    const { world, index } = this;
+    return new GossipDriver({
+      self: this.id,
+      boot: this.#boot,
+      cluster: clusterName,
+      uuid: this.#uuid,
+      address: addressOf(index),
+      tags: {
+        version: "0.1.0",
+        region: world.region(index),
+        zone: "a",
+        api: "",
+        maxAgents: 1_000,
+        weight: 1,
+        services: ["api"],
+      },
+      profile: world.profile,
+      seed: seedOf(world.seed, `core of ${index} ${number}`),
+      clock: this.host,
+      sealerFor: (uuid) => this.#sealer(uuid, number),
+      streams: {
+        send: (to, bytes) => this.#life?.streams.send(nodeIndex(to), bytes) ?? false,
+        contact: (contact, address, hello, timeout_ms) =>
+          this.#life?.streams.contact(nodeAt(address.host), hello, timeout_ms, (outcome, by) => {
+            const named = outcome.kind === "answered" ? { ...outcome, by: nodeName(by) as NodeId } : outcome;
+            this.host.receiveStream(() => {
+              if (this.#life?.number === number) this.#life.driver.contacted(contact, address, named);
+            });
+          }),
+      },
+      report: (report) => this.#report(report, number),
+    });
+  }
+
+  /** The real sealer, watched: which packets did it take for good? */
+  #sealer(uuid: string, number: number): Sealer {
+    const { world, index } = this;
+    const sealer = createGossipSealer({
+      node: this.id,
+      bootEpoch: this.#boot,
+      clusterName,
+      clusterUuid: uuid,
+      keys: [clusterKey],
+      entropy: seededEntropy(seedOf(world.seed, `seal of ${index} ${number}`)),
+    });
+    const watched: Sealer = {
+      payloadLimit_bytes: sealer.payloadLimit_bytes,
+      seal: (payload) => sealer.seal(payload),
+      open: (datagram): Opened => {
+        const opened = sealer.open(datagram);
+        if (opened.kind === "opened" && world.network.delivering)
+          world.believed(index, world.network.delivering);
+        return opened;
+      },
+    };
+    if (this.#life) this.#life.sealer = watched;
+    return watched;
+  }
+
+  #report(report: GossipReport, number: number): void {
+    const life = this.#life;
+    if (life?.number !== number) return;
+    this.world.report(this.index, report);
+    if (report.kind === "adopted") {
+      this.#uuid = report.uuid;
+      this.host.after(diskWrite_ms, () => {
+        if (this.#life !== life) return;
+        this.#entered();
+        life.driver.kept();
+      });
+    } else if (report.kind === "left-told" && life.leaving) {
+      this.host.after(0, () => {
+        if (this.#life === life) void this.#end("left");
+      });
+    }
+  }
+
+  /** A member from now on; its agents are told to the others. */
+  #entered(): void {
+    this.world.happened(this.index, "joined");
+    if (this.#agents.size === 0) return;
+    const changed = [...this.#agents].map(([agent, claim]) => ({ agent, ...claim }));
+    const life = this.#life;
+    this.host.after(diskWrite_ms, () => {
+      if (this.#life === life) life?.driver.announce(changed, []);
+    });
+  }
+
+  async #end(what: "crashed" | "left"): Promise<void> {
+    const life = this.#life;
+    if (!life) return;
+    this.#life = null;
+    life.beats?.cancel();
+    this.host.clear();
+    this.world.happened(this.index, what);
+    await life.driver.close();
+  }
+
+  #beat(number: number): void {
+    const life = this.#life;
+    if (life?.number !== number) return;
+    if (!this.wedged) life.driver.beat();
+    life.beats = this.host.after(beat_ms, () => this.#beat(number));
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The run as a person would tell it: faults in words, and second by second who was suspected, failed and
+ * came back in whose eyes. Many events become one line, so a cut of a region reads as one thing.
+ */
+import { formatDuration } from "../base/durations.ts";
+import type { GossipReport } from "../cluster/gossip-reports.ts";
+import { formatNodeSet, nodeIndex, nodeName } from "./node-set.ts";
+import type { Happening, Observer } from "./observer.ts";
+import type { Fault } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+export interface StoryLine {
+  readonly at_ms: number;
+  readonly text: string;
+}
+
+/** Kinds of events that are gathered by the second, in the order in which they are told. */
+const gathered = ["joined", "suspect", "failed", "left", "alive", "forgotten"] as const;
+type Gathered = (typeof gathered)[number];
+const words: Readonly<Record<Gathered, string>> = {
+  joined: "seen for the first time",
+  suspect: "suspected",
+  failed: "declared failed",
+  left: "known to have left",
+  alive: "alive again",
+  forgotten: "forgotten",
+};
+
+interface Bucket {
+  readonly subjects: Set<number>;
+  readonly observers: Set<number>;
+}
+
+const linesLimit = 20_000;
+const namedNodes = 4;
+
+export class Story implements Observer {
+  readonly #lines: StoryLine[] = [];
+  readonly #buckets = new Map<Gathered, Bucket>();
+  readonly #processes = new Map<Happening, number[]>();
+  #agreed = true;
+
+  constructor(private readonly world: World) {}
+
+  lines(): readonly StoryLine[] {
+    return this.#lines;
+  }
+
+  faulted(fault: Fault, phase: "begins" | "ends"): void {
+    this.#flush();
+    const text = faultText(fault, (set) => this.#setText(set), phase);
+    if (text !== null) this.#say(text);
+  }
+
+  happened(node: number, what: Happening): void {
+    if (what === "removed") return;
+    const nodes = this.#processes.get(what);
+    if (nodes) nodes.push(node);
+    else this.#processes.set(what, [node]);
+  }
+
+  reported(observer: number, report: GossipReport): void {
+    if (report.kind !== "member" && report.kind !== "forgotten") return;
+    const kind = report.kind === "forgotten" ? "forgotten" : report.event;
+    const subject = nodeIndex(report.member.id);
+    if (kind === "updated" || subject === observer) return;
+    let bucket = this.#buckets.get(kind);
+    if (!bucket) this.#buckets.set(kind, (bucket = { subjects: new Set(), observers: new Set() }));
+    bucket.subjects.add(subject);
+    bucket.observers.add(observer);
+  }
+
+  second(): void {
+    this.#flush();
+  }
+
+  ended(): void {
+    this.#flush();
+    this.#say("the end");
+  }
+
+  #flush(): void {
+    for (const [what, nodes] of this.#processes) {
+      if (what === "joined" || what === "leaving") continue;
+      const verb = { started: "start", crashed: "crash", left: "have left and end", removed: "" }[what];
+      this.#say(`${this.#names(nodes)}: ${nodes.length === 1 ? singular(verb) : verb}`);
+    }
+    this.#processes.clear();
+    for (const kind of gathered) {
+      const bucket = this.#buckets.get(kind);
+      if (!bucket) continue;
+      const [subjects, observers] = [[...bucket.subjects], [...bucket.observers]];
+      this.#say(`${this.#names(subjects)} ${words[kind]} ${at(observers)}`);
+    }
+    this.#buckets.clear();
+    this.#tellAgreement();
+  }
+
+  #tellAgreement(): void {
+    const { views, truth, agreement } = this.world;
+    const agreed = views.wrong === 0;
+    if (agreed === this.#agreed) return;
+    this.#agreed = agreed;
+    const there = truth.present.reduce((sum, one) => sum + one, 0);
+    if (!agreed || there < 2) return;
+    const when_ms = agreement.membersSince_ms ?? this.world.now();
+    const after = formatDuration(Math.round((when_ms - truth.quietSince_ms) / 100) * 100);
+    this.#say(`all ${there} nodes agree on who is there, ${after} after the last change`);
+  }
+
+  /** Regions by name, few nodes each, many by their number. */
+  #names(nodes: readonly number[]): string {
+    const sorted = [...nodes].sort((a, b) => a - b);
+    const { links, geography } = this.world;
+    const size = this.world.nodes.length;
+    if (sorted.length === size && size > namedNodes) return `all ${size} nodes`;
+    const regions = new Set(sorted.map((node) => links.region(node)));
+    const [region] = regions;
+    if (
+      regions.size === 1 &&
+      region !== undefined &&
+      geography.names.length > 1 &&
+      sorted.length > namedNodes
+    ) {
+      const whole = this.world.nodes.filter(({ index }) => links.region(index) === region).length;
+      const name = geography.names[region] ?? "";
+      return whole === sorted.length ? `all ${whole} nodes of ${name}` : `${sorted.length} nodes of ${name}`;
+    }
+    const text = formatNodeSet(sorted);
+    if (text.split(",").length <= namedNodes) return text;
+    return `${sorted.length} nodes (${sorted
+      .slice(0, namedNodes - 1)
+      .map(nodeName)
+      .join(", ")}, …)`;
+  }
+
+  #setText(set: string): string {
+    return set.startsWith("region:") ? `region ${set.slice(7)}` : set;
+  }
+
+  #say(text: string): void {
+    if (this.#lines.length < linesLimit) this.#lines.push({ at_ms: this.world.now(), text });
+  }
+}
+
+function at(observers: readonly number[]): string {
+  return observers.length === 1 ? `at ${nodeName(observers[0] as number)}` : `at ${observers.length} nodes`;
+}
+
+function singular(verb: string): string {
+  return verb === "have left and end" ? "has left and ends" : verb === "crash" ? "crashes" : `${verb}s`;
+}
+
+/** Null where the process's own line says it. */
+function faultText(fault: Fault, set: (set: string) => string, phase: "begins" | "ends"): string | null {
+  const nodes = "nodes" in fault ? set(fault.nodes) : "";
+  const begins = phase === "begins";
+  switch (fault.kind) {
+    case "crash":
+      return begins && fault.silent === true ? `FAULT ${nodes} loses power` : null;
+    case "leave":
+      return begins ? `FAULT ${nodes} is told to leave` : null;
+    case "remove":
+      return `FAULT an operator removes ${nodes} at ${set(fault.by)}`;
+    case "pause":
+      return begins ? `FAULT ${nodes} stands still` : `ends: ${nodes} runs on`;
+    case "slow":
+      return begins
+        ? `FAULT ${nodes} is slow, ${fault.cost_ms} ms for each event`
+        : `ends: ${nodes} is fast again`;
+    case "wedge":
+      return begins ? `FAULT main hangs at ${nodes}` : `ends: main runs again at ${nodes}`;
+    case "cut": {
+      const peers = fault.peers === undefined ? "all others" : set(fault.peers);
+      const way =
+        fault.oneWay === true ? `nothing passes from ${nodes} to ${peers}` : `${nodes} cut off from ${peers}`;
+      return begins ? `FAULT ${way}` : `ends: ${nodes} and ${peers} reach each other again`;
+    }
+    case "degrade": {
+      const parts = [
+        fault.loss === undefined ? "" : `${Math.round(fault.loss * 100)} % loss`,
+        fault.duplication === undefined ? "" : `${Math.round(fault.duplication * 100)} % doubled`,
+        fault.delay_ms === undefined ? "" : `${fault.delay_ms} ms later`,
+      ].filter((part) => part !== "");
+      return begins
+        ? `FAULT links of ${nodes} are bad: ${parts.join(", ")}`
+        : `ends: links of ${nodes} are good again`;
+    }
+    case "clock":
+      return begins
+        ? `FAULT clock of ${nodes}: off by ${fault.skew_ms ?? 0} ms, ${fault.drift ?? 1} times as fast`
+        : `ends: clock of ${nodes} is right again`;
+    case "deploy":
+      return `${nodes} begins to host ${fault.count} more agents`;
+    case "retire":
+      return `${nodes} ends ${fault.count} agents`;
+    case "replay":
+      return `FAULT ${fault.count} recorded packets are sent again`;
+    case "lie":
+      return `FAULT ${nodes} lies about ${set(fault.about)}, ${fault.step} incarnations ahead`;
+  }
+}
