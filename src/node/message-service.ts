@@ -6,6 +6,7 @@ import type { MessageService, SendRequest, SendResult } from "../api/services.ts
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
+import { LruMap } from "../base/lru-map.ts";
 import type { Membership } from "../cluster/membership.ts";
 import { routingRefusal } from "../fipa/address.ts";
 import { validateMessage } from "../fipa/validate.ts";
@@ -24,6 +25,8 @@ const unknownAgentPatience_ms = 1_500;
 /** Conversation records waiting for the store; more are skipped and counted. */
 const conversationRecordLimit = 1_000;
 const replayPage = 500;
+/** Idempotency keys whose request is remembered, so that another one under the same key is noticed. */
+const keptKeys = 10_000;
 
 export interface MessageServiceOptions {
   readonly self: NodeId;
@@ -42,6 +45,8 @@ export interface MessageServiceOptions {
 
 export class NodeMessages implements MessageService, ClientDelivery {
   readonly #options: MessageServiceOptions;
+  /** By the message id that a key gives: the hash of the request it came with. */
+  readonly #requests = new LruMap<MessageId, string>(keptKeys);
   #conversationRecords = 0;
   conversationRecordsSkipped = 0;
 
@@ -64,6 +69,7 @@ export class NodeMessages implements MessageService, ClientDelivery {
       const size = `${message.content.length} bytes`;
       throw new CaxtonError("payload_too_large", `Content of ${size}: this node takes ${contentLimit_bytes}`);
     }
+    const isFirst = request.idempotencyKey !== null && (await this.#isFirst(request, message.messageId));
     const encoded = encodeMessage(message);
     const giveUp = new AbortController();
     const reply =
@@ -75,6 +81,7 @@ export class NodeMessages implements MessageService, ClientDelivery {
       status = await this.#accepted(message, encoded);
     } catch (error) {
       giveUp.abort();
+      if (isFirst) this.#requests.delete(message.messageId);
       throw error;
     }
     this.#recordConversation(encoded);
@@ -157,6 +164,23 @@ export class NodeMessages implements MessageService, ClientDelivery {
       conversationId: message.conversationId || messageId,
       replyWith: message.replyWith || (wait_ms === null ? "" : messageId),
     };
+  }
+
+  /** Remembers what a key stands for. Throws `conflict` when it stands for another request already. */
+  async #isFirst(request: SendRequest, id: MessageId): Promise<boolean> {
+    const { message } = request;
+    // A retry is later and may be traced anew; a deadline may be "30s from now".
+    const same = encodeMessage({ ...message, createdAt_ms: 0, replyBy_ms: 0, traceContext: "" });
+    const hash = readUuid(new Uint8Array(await crypto.subtle.digest("SHA-256", same.slice())), 0);
+    const known = this.#requests.get(id);
+    if (known === undefined) this.#requests.set(id, hash);
+    else if (known !== hash) {
+      throw new CaxtonError(
+        "conflict",
+        "This Idempotency-Key was used for another message; a new one needs a new key",
+      );
+    }
+    return known === undefined;
   }
 
   async #accepted(message: Message, encoded: Uint8Array): Promise<SendResult["status"]> {

@@ -174,7 +174,11 @@ function contentText(bytes: Uint8Array): { readonly content: string; readonly co
 function fromBase64(content: unknown): Uint8Array {
   if (typeof content === "string" && content.length % 4 === 0) {
     try {
-      return Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+      const binary = atob(content);
+      const bytes = new Uint8Array(binary.length);
+      // Ten times as fast as Uint8Array.from with a function, which holds the node up at 10 MiB.
+      for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
+      return bytes;
     } catch {
       // Falls through to the one refusal.
     }

@@ -1,0 +1,147 @@
+/** Clients' messages at one node: identity, replies, and what an idempotency key promises. */
+import { describe, expect, test } from "vitest";
+import type { MessageId, NodeId } from "../../../src/base/ids.ts";
+import { Prng } from "../../../src/base/prng.ts";
+import { ReplyWaiters } from "../../../src/messaging/reply-waiters.ts";
+import { Router } from "../../../src/messaging/router.ts";
+import { NodeMessages } from "../../../src/node/message-service.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import type { Store } from "../../../src/store/store.ts";
+import { decodeUtf8, encodeUtf8 } from "../../../src/wire/cursor.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../../src/wire/message.ts";
+import { MembershipTable } from "../../support/membership-table.ts";
+import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
+import { testMessage, testMessageId } from "../../support/messages.ts";
+
+const self = "node-1" as NodeId;
+
+/** A node whose agents answer each message with "reply to CONTENT", unless told to be silent. */
+class ClientsNode {
+  readonly clock = new VirtualClock();
+  readonly membership = new MembershipTable(self);
+  readonly handled: Message[] = [];
+  readonly messages: NodeMessages;
+  silent = false;
+  #ids = 0;
+
+  constructor() {
+    const { clock, membership } = this;
+    const network = new MemoryPeersNetwork(clock);
+    const store = { append: () => Promise.resolve() } as Pick<Store, "append"> as Store;
+    const router = new Router({
+      self,
+      session: 1,
+      clock,
+      prng: new Prng(1),
+      membership,
+      peers: network.join(self),
+      store,
+      local: {
+        deliver: (bytes, done) => {
+          const message = decodeMessage(bytes);
+          this.handled.push(message);
+          done("accepted");
+          if (!this.silent) this.#reply(message);
+        },
+      },
+      clients: { deliver: (address, bytes) => this.messages.deliver(address, bytes) },
+      deadLettered: () => {},
+      failed: () => {},
+    });
+    this.messages = new NodeMessages({
+      self,
+      clock,
+      router,
+      membership,
+      store,
+      waiters: new ReplyWaiters(clock),
+      contentLimit_bytes: 1_000,
+      retry_ms: 60_000,
+      newMessageId: () => testMessageId(1_000 + this.#ids++),
+      failed: () => {},
+    });
+    membership.host("bob", self);
+    membership.host("carol", self);
+  }
+
+  /** The text of the reply, or the code of the refusal. */
+  async ask(
+    content: string,
+    key: string | null,
+    options: Partial<Omit<Message, "content">> = {},
+    principal = "alice",
+  ) {
+    const message = {
+      ...testMessage(1, options),
+      sender: "",
+      conversationId: "",
+      createdAt_ms: this.clock.wall_ms(),
+      content: encodeUtf8(content),
+    };
+    const sent = this.messages.send({ message, wait_ms: 5_000, idempotencyKey: key, principal });
+    const answered = sent.then(
+      ({ messageId, reply }) => ({ messageId, text: reply === null ? "" : decodeUtf8(reply.content) }),
+      (error: { readonly code: string }) => ({ messageId: "" as MessageId, text: error.code }),
+    );
+    let settled = false;
+    void answered.then(() => (settled = true));
+    while (!settled) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!settled && this.clock.next_ms() !== undefined && this.silent) this.clock.step();
+    }
+    return await answered;
+  }
+
+  #reply(message: Message): void {
+    const reply = encodeMessage({
+      ...testMessage(2),
+      sender: message.receiver,
+      receiver: message.sender,
+      content: encodeUtf8(`reply to ${decodeUtf8(message.content)}`),
+    });
+    this.messages.deliver(message.sender.slice(0, message.sender.lastIndexOf("@")), reply);
+  }
+}
+
+describe("messages of clients", () => {
+  test("get an id, a return address with the client's name, and the reply", async () => {
+    const node = new ClientsNode();
+    const { messageId, text } = await node.ask("hello", null);
+    expect(text).toBe("reply to hello");
+    expect(node.handled[0]).toMatchObject({ messageId, conversationId: messageId, replyWith: messageId });
+    expect(node.handled[0]?.sender).toBe(`~alice.${messageId.replaceAll("-", "")}@node-1`);
+  });
+
+  test("without a reply in time the client is told so, and that the message counts", async () => {
+    const node = new ClientsNode();
+    node.silent = true;
+    expect((await node.ask("hello", null)).text).toBe("timeout");
+    expect(node.handled).toHaveLength(1);
+  });
+
+  test("a retry under the same key is the same message and gets the same reply", async () => {
+    const node = new ClientsNode();
+    const first = await node.ask("hello", "k");
+    node.silent = true;
+    expect(await node.ask("hello", "k", { traceContext: "another" })).toEqual(first);
+    expect(await node.ask("hello", null)).not.toEqual(first);
+  });
+
+  test("a key that was used for another message is refused, and nothing is sent", async () => {
+    const node = new ClientsNode();
+    await node.ask("hello", "k");
+    expect((await node.ask("other", "k")).text).toBe("conflict");
+    expect((await node.ask("hello", "k", { receiver: "carol" })).text).toBe("conflict");
+    expect(node.handled).toHaveLength(1);
+    expect((await node.ask("other", "k", {}, "mallory")).text).toBe("reply to other");
+  });
+
+  test("a key whose message was refused is free again", async () => {
+    const node = new ClientsNode();
+    const patient = { delivery: "at_most_once" } as const;
+    node.silent = true;
+    expect((await node.ask("hello", "k", { receiver: "nobody", ...patient })).text).toBe("agent_not_found");
+    node.silent = false;
+    expect((await node.ask("hello", "k", patient)).text).toBe("reply to hello");
+  });
+});
