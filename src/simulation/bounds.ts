@@ -14,6 +14,10 @@ export interface Bounds {
   readonly detection_ms: number;
   /** After a disturbance: every accusation of it has run out or was refuted. */
   readonly grace_ms: number;
+  /** Who is accused, and well again, has heard of it and its refutation is known. */
+  readonly refutation_ms: number;
+  /** Answers arrive in time: direct probes succeed without loss. */
+  readonly probesFit: boolean;
   /** A change that a well node announces is known to every well node. */
   readonly news_ms: number;
   /** A process that starts is a member in everybody's eyes. */
@@ -26,6 +30,8 @@ export interface Bounds {
 
 const escapes = 14;
 const spreading = 20;
+/** Delays vary. */
+const slack = 1.2;
 
 export function boundsOf(scenario: Scenario, geography: Geography): Bounds {
   const timing = timingOf(scenario.profile === "auto" ? "wan" : scenario.profile);
@@ -39,6 +45,8 @@ export function boundsOf(scenario: Scenario, geography: Geography): Bounds {
     timing,
     detection_ms,
     grace_ms,
+    refutation_ms: 6 * probe_ms + roundTrip_ms,
+    probesFit: roundTrip_ms * slack < timing.timeout_ms,
     news_ms: 15 * probe_ms + spread_ms,
     joining_ms: 2 * reconnectLimit_ms + spread_ms,
     convergence_ms: 2 * reconnectLimit_ms + streamTimeout_ms + detection_ms,

@@ -4,6 +4,7 @@ import { Departures } from "./checkers/departures.ts";
 import { Detection } from "./checkers/detection.ts";
 import { DirectoryNews } from "./checkers/directory-news.ts";
 import { FalseFailure } from "./checkers/false-failure.ts";
+import { FalseSuspicion } from "./checkers/false-suspicion.ts";
 import { IdleLoad } from "./checkers/idle-load.ts";
 import { Incarnations } from "./checkers/incarnations.ts";
 import { Joining } from "./checkers/joining.ts";
@@ -17,6 +18,7 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   Resurrection,
   Detection,
   FalseFailure,
+  FalseSuspicion,
   Joining,
   Departures,
   Convergence,

@@ -26,6 +26,8 @@ export interface InjectorWorld {
 
 /** A liar tells so many members, as gossip does. */
 const liarFanout = 3;
+/** A start in the far future: who believes it never believes the node itself again. */
+const futureBoot = 2 ** 47;
 
 export class FaultInjector {
   readonly #degradations = new Map<Fault, Degradation>();
@@ -59,6 +61,7 @@ export class FaultInjector {
         return;
       case "pause":
         truth.disturb(this.#set(fault.nodes));
+        truth.mute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.pause();
         return;
       case "slow":
@@ -67,6 +70,7 @@ export class FaultInjector {
         return;
       case "wedge":
         truth.disturb(this.#set(fault.nodes));
+        truth.mute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.wedged = true;
         return;
       case "cut":
@@ -110,6 +114,7 @@ export class FaultInjector {
         return;
       case "pause":
         truth.calm(this.#set(fault.nodes));
+        truth.unmute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.resume();
         return;
       case "slow":
@@ -118,6 +123,7 @@ export class FaultInjector {
         return;
       case "wedge":
         truth.calm(this.#set(fault.nodes));
+        truth.unmute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.wedged = false;
         return;
       case "cut":
@@ -180,6 +186,13 @@ export class FaultInjector {
     const address = addressOf(subject.index);
     const words: GossipRecord[] = [
       { kind: "alive", node: subject.id, incarnation, address, tags: row.tags },
+      {
+        kind: "alive",
+        node: subject.id,
+        incarnation: { boot: futureBoot, counter: 0 },
+        address,
+        tags: row.tags,
+      },
       { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
     ];

@@ -1,6 +1,7 @@
 /** What a checker works with: the truth, the views, the bounds, and the drivers' public faces. */
 import type { GossipDriver } from "../cluster/gossip-driver.ts";
 import type { Bounds } from "./bounds.ts";
+import type { Links } from "./links.ts";
 import type { Observer } from "./observer.ts";
 import type { Scenario } from "./scenario.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
@@ -12,6 +13,7 @@ export interface Scene {
   readonly bounds: Bounds;
   readonly truth: Truth;
   readonly views: Views;
+  readonly links: Links;
   readonly nodes: readonly SimulatedNode[];
   now(): number;
   driver(node: number): GossipDriver | undefined;

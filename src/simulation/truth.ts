@@ -28,6 +28,10 @@ export class Truth implements Observer {
   mended_ms = -Infinity;
   /** Disturbances that go on right now, of any node. */
   ongoing = 0;
+  /** When the last disturbance of any node ended. */
+  calmedAll_ms = 0;
+  /** Since when a process, though it runs, says nothing (paused, wedged) or nothing of it gets through; NaN else. */
+  readonly muteSince_ms: Float64Array;
   readonly #disturbances: Uint16Array;
   readonly #calmSince: Float64Array;
   readonly #cutOff: Uint8Array;
@@ -45,6 +49,7 @@ export class Truth implements Observer {
     this.boot = new Float64Array(nodes).fill(-1);
     this.counter = new Float64Array(nodes);
     this.joined_ms = new Float64Array(nodes);
+    this.muteSince_ms = new Float64Array(nodes).fill(Number.NaN);
     this.#disturbances = new Uint16Array(nodes);
     this.#calmSince = new Float64Array(nodes);
     this.#cutOff = new Uint8Array(nodes);
@@ -87,6 +92,14 @@ export class Truth implements Observer {
     for (const node of nodes) this.#count(node, -1);
   }
 
+  mute(nodes: readonly number[]): void {
+    for (const node of nodes) this.muteSince_ms[node] = this.now();
+  }
+
+  unmute(nodes: readonly number[]): void {
+    for (const node of nodes) this.muteSince_ms[node] = Number.NaN;
+  }
+
   /** After any change of the cuts: who is cut off now. */
   lookAtCuts(): void {
     for (let node = 0; node < this.nodes; node++) {
@@ -100,6 +113,10 @@ export class Truth implements Observer {
     }
   }
 
+  cutOff(node: number): boolean {
+    return this.#cutOff[node] === 1;
+  }
+
   disturbed(node: number): boolean {
     return this.#disturbances[node] !== 0;
   }
@@ -109,6 +126,11 @@ export class Truth implements Observer {
     if (this.up[node] === 0 || this.disturbed(node) || this.#isStorm()) return false;
     const since_ms = Math.max(this.joined_ms[node] as number, this.#calmSince[node] as number);
     return this.now() - Math.max(since_ms, this.#stormEnded_ms) >= duration_ms;
+  }
+
+  /** How long no node was disturbed; crashes and starts of others do not count. */
+  calm_ms(): number {
+    return this.ongoing > 0 ? 0 : this.now() - this.calmedAll_ms;
   }
 
   /** How long nothing was done to the cluster; 0 while a disturbance goes on. */
@@ -121,6 +143,7 @@ export class Truth implements Observer {
     const before = this.#disturbances[node] as number;
     const count = before + change;
     this.ongoing += change;
+    if (this.ongoing === 0) this.calmedAll_ms = this.now();
     this.#disturbances[node] = count;
     if (before === 0) this.#disturbedNodes++;
     if (count > 0) return;

@@ -1,4 +1,7 @@
-/** Nobody who is well and connected is declared failed by anybody who is well and connected. */
+/**
+ * Nobody who is well and connected is declared failed by anybody who is well and connected: also not by the
+ * word of a sick member, and not when it was accused with reason and is back, for then it refutes.
+ */
 import type { GossipReport } from "../../cluster/gossip-reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";
@@ -23,7 +26,7 @@ export class FalseFailure implements Checker {
     const subject = nodeIndex(report.member.id);
     // An old life of it may well be failed after a restart.
     if (report.member.bootEpoch !== truth.boot[subject] || truth.present[subject] === 0) return;
-    if (!truth.wellFor(observer, bounds.grace_ms) || !truth.wellFor(subject, bounds.grace_ms)) return;
+    if (!truth.wellFor(observer, bounds.grace_ms) || !truth.wellFor(subject, bounds.refutation_ms)) return;
     this.broken(
       `${nodeName(observer)} declares ${nodeName(subject)} failed, which is well: ${report.reason}`,
     );

@@ -1,4 +1,7 @@
-/** Nobody returns from the dead by old news: after failed, left or forgotten only a newer incarnation counts. */
+/**
+ * Nobody returns from the dead by old news: after failed, left or forgotten only a newer incarnation
+ * counts, and what all know to be dead is not taught to a newcomer as alive.
+ */
 import type { GossipReport } from "../../cluster/gossip-reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Happening } from "../observer.ts";
@@ -11,6 +14,8 @@ export class Resurrection implements Checker {
   /** By observer and subject: the incarnation at which it was dead last; −1 for never. */
   readonly #boots: Float64Array;
   readonly #counters: Float64Array;
+  /** Since when all know a node to be gone. */
+  readonly #goneSince = new Map<number, number>();
 
   constructor(
     private readonly scene: Scene,
@@ -24,6 +29,7 @@ export class Resurrection implements Checker {
   /** A new process has no memory of the dead. */
   happened(node: number, what: Happening): void {
     if (what !== "started") return;
+    this.#goneSince.delete(node);
     const size = this.scene.nodes.length;
     this.#boots.fill(-1, node * size, (node + 1) * size);
   }
@@ -39,6 +45,14 @@ export class Resurrection implements Checker {
     }
     const boot = this.#boots[at] as number;
     this.checked++;
+    const gone_ms = this.#goneSince.get(nodeIndex(id)) ?? Infinity;
+    if (
+      this.scene.now() - gone_ms > this.scene.bounds.grace_ms &&
+      this.scene.truth.present[nodeIndex(id)] === 0
+    ) {
+      this.broken(`${nodeName(node)} takes ${id} for ${status}, which all others have long known to be gone`);
+      return;
+    }
     if (boot < 0 || bootEpoch > boot) return;
     const counter = this.#counters[at] as number;
     if (bootEpoch === boot && incarnation > counter) return;
@@ -46,5 +60,14 @@ export class Resurrection implements Checker {
       `${nodeName(node)} holds ${id} for ${status} at boot ${bootEpoch}, incarnation ${incarnation}, ` +
         `after it was dead there at ${boot}, ${counter}`,
     );
+  }
+
+  second(): void {
+    const { truth, views, nodes } = this.scene;
+    for (const { index } of nodes) {
+      const gone = truth.present[index] === 0 && truth.boot[index] !== -1 && views.wrongAbout(index) === 0;
+      if (!gone) this.#goneSince.delete(index);
+      else if (!this.#goneSince.has(index)) this.#goneSince.set(index, this.scene.now());
+    }
   }
 }
