@@ -27,6 +27,8 @@ export interface LauncherTimings {
   readonly silentTicks_max: number;
   /** Beyond the node's own drain time-out, after which a stopping node is killed. */
   readonly stopGrace_ms: number;
+  /** Signals that follow the first one within this time are the same request: see `#stop`. */
+  readonly sameStop_ms: number;
 }
 
 const defaultTimings: LauncherTimings = {
@@ -36,6 +38,7 @@ const defaultTimings: LauncherTimings = {
   tick_ms: heartbeatInterval_ms,
   silentTicks_max: 10,
   stopGrace_ms: 10_000,
+  sameStop_ms: 1_000,
 };
 
 /** Until the node has said its own. */
@@ -62,6 +65,7 @@ class Launcher {
   /** Of any child so far: a failure to start is final only before the first success. */
   #everReady = false;
   #stopping = false;
+  #toldToStopAt_ms = 0;
   #backoff_ms: number;
   #drainTimeout_ms = drainTimeoutBeforeReady_ms;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -150,14 +154,19 @@ class Launcher {
     this.#restartTimer = setTimeout(() => this.#start(), delay_ms);
   }
 
-  /** The first time asks the node to leave; the second ends it at once. */
+  /**
+   * The first time asks the node to leave; the second ends it at once. One wish often comes as two
+   * signals: the terminal's, and the same passed on by `bun run`, `timeout` or an init.
+   */
   #stop(): void {
     if (this.#stopping) {
+      if (performance.now() - this.#toldToStopAt_ms < this.#timings.sameStop_ms) return;
       this.options.log("Told to stop a second time: killing the node");
       this.#child?.kill("SIGKILL");
       return;
     }
     this.#stopping = true;
+    this.#toldToStopAt_ms = performance.now();
     if (this.#child === undefined) return this.#finish(0);
     this.#child.kill("SIGTERM");
     const deadline_ms = this.#drainTimeout_ms + this.#timings.stopGrace_ms;

@@ -13,6 +13,7 @@ const quick = {
   tick_ms: 200,
   silentTicks_max: 10,
   stopGrace_ms: 200,
+  sameStop_ms: 0,
 };
 
 class Launched {
@@ -95,6 +96,16 @@ describe("the launcher", () => {
     for (const pid of launched.pids()) process.kill(pid, "SIGINT");
     launched.signal("SIGINT");
     expect(await launched.exit).toBe(0);
+    expect(launched.notes()).toContain("sigterm");
+  });
+
+  test("takes a Ctrl-C that comes twice, from the terminal and through bun run, as one", async () => {
+    const launched = launch("serve", { ...quick, sameStop_ms: 60_000 });
+    await launched.noted("ready");
+    launched.signal("SIGINT");
+    launched.signal("SIGTERM");
+    expect(await launched.exit).toBe(0);
+    expect(launched.stderr).toBe("");
     expect(launched.notes()).toContain("sigterm");
   });
 
