@@ -72,6 +72,9 @@ interface Item {
   deadLetter: boolean;
   giveUpAt_ms: number;
   ended: Outcome | undefined;
+  /** Its submitter was refused: it ends without another attempt. */
+  withdrawn: boolean;
+  whenEnded: (() => void) | undefined;
   readonly done: (outcome: Outcome) => void;
 }
 
@@ -90,7 +93,8 @@ interface Lane {
 export interface Submitted {
   /**
    * Makes it durable here and gives it `retry_ms` from now; from then on it ends delivered or as a
-   * dead letter. Resolves with its outcome when it had ended before; rejects when the store fails.
+   * dead letter. Resolves with its outcome when it had ended before; rejects when the store fails,
+   * and then it is not delivered.
    */
   queue(retry_ms: number): Promise<Outcome | undefined>;
 }
@@ -134,14 +138,16 @@ export class Router {
       deadLetter: options.deadLetter,
       giveUpAt_ms: this.#options.clock.now_ms() + options.retry_ms,
       ended: undefined,
+      withdrawn: false,
+      whenEnded: undefined,
       done: options.done,
     };
     this.#pending_messages++;
     this.#pending_bytes += message.length;
     const key = `${senderOf(message)}\n${receiverOf(message)}\n${messageField(message, 2)}`;
-    const lane = this.#lanes.get(key);
+    let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      const fresh: Lane = {
+      lane = {
         key,
         items: new RingQueue(),
         attempt: 0,
@@ -149,14 +155,15 @@ export class Router {
         waitsFor: undefined,
         inboxFull: false,
       };
-      fresh.items.push(item);
+      lane.items.push(item);
       this.#wakeOlder(receiverOf(message));
-      this.#lanes.set(key, fresh);
-      this.#dispatch(fresh);
+      this.#lanes.set(key, lane);
+      this.#dispatch(lane);
     } else {
       lane.items.push(item);
     }
-    return { queue: (retry_ms) => this.#queue(item, retry_ms) };
+    const itsLane = lane;
+    return { queue: (retry_ms) => this.#queue(itsLane, item, retry_ms) };
   }
 
   /** Stops retrying and sending. What is durable comes back with the outbox at the next start. */
@@ -167,9 +174,15 @@ export class Router {
     for (const link of this.#links.values()) link.close();
   }
 
-  async #queue(item: Item, retry_ms: number): Promise<Outcome | undefined> {
+  async #queue(lane: Lane, item: Item, retry_ms: number): Promise<Outcome | undefined> {
     if (item.ended !== undefined) return item.ended;
-    await this.#options.store.append([{ kind: "outbox", message: item.message }]);
+    try {
+      await this.#options.store.append([{ kind: "outbox", message: item.message }]);
+    } catch (error) {
+      await this.#withdraw(lane, item);
+      if (item.ended === "accepted") return item.ended;
+      throw error;
+    }
     item.durable = true;
     if (item.ended !== undefined) {
       this.#append([{ kind: "sent", message: messageIdOf(item.message) }]);
@@ -180,9 +193,23 @@ export class Router {
     return undefined;
   }
 
+  /** No attempt is made any more; resolves when one that is under way has ended. */
+  #withdraw(lane: Lane, item: Item): Promise<void> | undefined {
+    item.withdrawn = true;
+    item.giveUpAt_ms = 0;
+    if (item.ended !== undefined || lane.items.peek() !== item) return undefined;
+    if (lane.waitsFor === undefined) return new Promise((resolve) => (item.whenEnded = resolve));
+    this.#wake(lane);
+    return undefined;
+  }
+
   #dispatch(lane: Lane): void {
     const item = present(lane.items.peek(), "the head of a lane");
     const { message } = item;
+    if (item.withdrawn) {
+      this.#end(lane, item, "storage_failed");
+      return;
+    }
     const replyBy_ms = replyByOf(message);
     if (replyBy_ms > 0 && replyBy_ms < this.#options.clock.wall_ms()) {
       this.#answered(lane, item, "expired", "");
@@ -280,6 +307,7 @@ export class Router {
     if (records.length > 0) this.#append(records);
     if (lane.items.length === 0) this.#lanes.delete(lane.key);
     item.done(outcome);
+    item.whenEnded?.();
     // A long lane of local messages is walked by the microtask queue, not by the stack.
     if (lane.items.length > 0) queueMicrotask(() => this.#closed || this.#dispatch(lane));
   }

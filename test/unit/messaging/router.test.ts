@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { CaxtonError } from "../../../src/base/errors.ts";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
-import { Router, type SubmitOptions } from "../../../src/messaging/router.ts";
+import { Router, type SubmitOptions, type Submitted } from "../../../src/messaging/router.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { JournalRecord } from "../../../src/wire/journal-record.ts";
@@ -24,6 +25,8 @@ class TestNode {
   readonly clients: string[] = [];
   readonly membership: MembershipTable;
   readonly router: Router;
+  /** The store refuses what it is told. */
+  diskFull = false;
   /** What local agents answer; `undefined` holds the answer back. */
   answer: (message: Uint8Array) => Outcome | undefined = () => "accepted";
   readonly held: (() => void)[] = [];
@@ -32,6 +35,7 @@ class TestNode {
     this.membership = new MembershipTable(self, others);
     const store = {
       append: (records: readonly JournalRecord[]) => {
+        if (this.diskFull) return Promise.reject(new CaxtonError("disk_full", "no space left"));
         this.records.push(...records);
         return Promise.resolve();
       },
@@ -144,6 +148,39 @@ describe("the router", () => {
     await run(clock, 30_000);
     from.membership.host("bob", a);
     expect(sent.outcome).toBe("accepted");
+  });
+
+  test("a message that could not be queued is never delivered, wherever it waits", async () => {
+    const { clock, from } = twoNodes();
+    from.membership.host("bob", a);
+    from.answer = () => "storage_failed";
+    from.diskFull = true;
+    const submit = (n: number): Submitted =>
+      from.router.submit(encodedMessage(n), {
+        durable: false,
+        retry_ms: 60_000,
+        deadLetter: false,
+        done: () => {},
+      });
+    const [first, , third] = [submit(1), submit(2), submit(3)];
+    await expect(third?.queue(60_000)).rejects.toThrow("no space left");
+    await expect(first?.queue(60_000)).rejects.toThrow("no space left");
+    from.answer = () => "accepted";
+    await run(clock, 60_000);
+    expect(from.delivered).toEqual(["message 2"]);
+    expect(from.router.pending).toBe(0);
+  });
+
+  test("a message that was accepted while it could not be queued counts as accepted", async () => {
+    const { from } = twoNodes();
+    from.membership.host("bob", a);
+    from.answer = () => undefined;
+    from.diskFull = true;
+    const options = { durable: false, retry_ms: 60_000, deadLetter: false, done: () => {} };
+    const queued = from.router.submit(encodedMessage(1), options).queue(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const answer of from.held) answer();
+    expect(await queued).toBe("accepted");
   });
 
   test("mail that waits for its agent goes before newer mail of others", async () => {
