@@ -5,7 +5,6 @@
  * either takes one of them; the node's own processor time for a read says what a core of it can do.
  */
 import { spawn } from "node:child_process";
-import { connect, type Socket } from "node:net";
 import type { Bench, BenchOptions, Figure } from "./measurement.ts";
 import { nodePid, processorTime_us, startCluster } from "./nodes.ts";
 import type { TestNodeProcess } from "../test/support/node-process.ts";
@@ -76,45 +75,55 @@ async function measured(node: TestNodeProcess, load: () => Promise<Load>): Promi
 
 /** As many reads as come back; throws for an answer other than 200. */
 async function sockets(node: TestNodeProcess, seconds: number): Promise<Load> {
-  const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${node.token()}\r\n\r\n`;
+  const head = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${node.token()}\r\n\r\n`;
   const state = { reads: 0, ended: false };
   const began_ms = performance.now();
-  const open: Socket[] = [];
-  const failed = new Promise<never>((_, reject) => {
-    for (let i = 0; i < connections; i++) open.push(readAgain(node.apiPort, request, state, reject));
+  const failed = Promise.withResolvers<never>();
+  const readers = Array.from({ length: connections }, () => {
+    return readAgain(node.apiPort, Buffer.from(head), state, failed.reject);
   });
-  await Promise.race([Bun.sleep(seconds * 1_000), failed]);
+  await Promise.race([Bun.sleep(seconds * 1_000), failed.promise]);
   state.ended = true;
-  for (const socket of open) socket.destroy();
-  return { reads: state.reads, seconds: (performance.now() - began_ms) / 1_000 };
+  const took_ms = performance.now() - began_ms;
+  for (const socket of await Promise.all(readers)) socket.terminate();
+  return { reads: state.reads, seconds: took_ms / 1_000 };
 }
+
+const ok = Buffer.from("HTTP/1.1 200 ");
+const endOfHead = Buffer.from("\r\n\r\n");
 
 /** One connection: the next request when the answer to the last is whole. */
 function readAgain(
   port: number,
-  request: string,
+  request: Buffer,
   state: { reads: number; readonly ended: boolean },
   failed: (error: Error) => void,
-): Socket {
-  const socket = connect(port, "127.0.0.1", () => socket.write(request));
-  let text = "";
-  socket.setEncoding("latin1");
-  socket.on("data", (chunk: string) => {
-    text += chunk;
-    const head = text.indexOf("\r\n\r\n");
+): Promise<Bun.Socket> {
+  let kept: Buffer | undefined;
+  const data = (socket: Bun.Socket, chunk: Buffer): void => {
+    const answer = kept === undefined ? chunk : Buffer.concat([kept, chunk]);
+    kept = answer;
+    const head = answer.indexOf(endOfHead);
     if (head < 0) return;
-    const length = /\r\ncontent-length: (\d+)/i.exec(text)?.[1];
-    if (!text.startsWith("HTTP/1.1 200 ") || length === undefined) {
-      failed(new Error(`An answer was no plain 200: ${text.slice(0, 200)}`));
+    const length = /\r\ncontent-length: (\d+)/i.exec(answer.toString("latin1", 0, head))?.[1];
+    if (answer.compare(ok, 0, ok.length, 0, ok.length) !== 0 || length === undefined) {
+      failed(new Error(`An answer was no plain 200: ${answer.toString("latin1", 0, 200)}`));
       return;
     }
-    if (text.length < head + 4 + Number(length)) return;
-    text = "";
+    if (answer.length < head + endOfHead.length + Number(length)) return;
+    kept = undefined;
     state.reads++;
     if (!state.ended) socket.write(request);
-  });
-  socket.on("error", failed);
-  return socket;
+  };
+  const handlers = {
+    open: (socket: Bun.Socket): void => void socket.write(request),
+    data,
+    error: (_: Bun.Socket, error: Error): void => failed(error),
+    close: (): void => {
+      if (!state.ended) failed(new Error("The node closed a connection"));
+    },
+  };
+  return Bun.connect({ hostname: "127.0.0.1", port, socket: handlers });
 }
 
 async function autocannon(node: TestNodeProcess, seconds: number): Promise<Load> {

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Bench, isMet, summaryOf, tableOf } from "./measurement.ts";
+import { type Result, writeFigures } from "./figures-table.ts";
 import { processorTimes, quietMoment, thisMachine } from "./machine.ts";
 
 /** In the order in which they run. */
@@ -67,7 +68,7 @@ async function measure(name: Name, quick: boolean): Promise<void> {
     ...summaryOf(figure.runs),
     met: isMet(figure) ?? null,
   }));
-  const result = {
+  const result: Result = {
     name,
     question: bench.question,
     command: `bun run bench ${name}`,
@@ -77,6 +78,7 @@ async function measure(name: Name, quick: boolean): Promise<void> {
   };
   mkdirSync(results, { recursive: true });
   writeFileSync(join(results, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  writeFigures(import.meta.dir, names);
 }
 
 /** Its exit code. */
