@@ -138,8 +138,10 @@ export class CommitQueue {
     this.#inFlight = false;
     this.#failures = 0;
     for (const { agent } of entries) agent.uncommitted--;
+    // Taken first: what the results lead to may begin the next commit, which has waiters of its own.
+    const waiters = this.#flightWaiters.splice(0);
     this.#results.durable(entries);
-    this.#answer(this.#flightWaiters.splice(0));
+    this.#answer(waiters);
     this.flush();
   }
 
