@@ -87,17 +87,22 @@ async function clusterKeyOf({ config }: LoadedConfig, directory: DataDirectory):
     }
     return given;
   }
-  const seeds = config.coordination.cluster.seeds;
-  if (
-    seeds.length > 0 &&
-    !config.coordination.cluster.bootstrap &&
-    (await readClusterKey(own)) === undefined
-  ) {
-    throw new CaxtonError(
-      "invalid_config",
-      "A node that joins needs the cluster's key: copy cluster.key from another node and name it with " +
-        "--cluster-key-file, or set CAXTON_CLUSTER_KEY",
-    );
+  const { seeds, bootstrap } = config.coordination.cluster;
+  if ((await readClusterKey(own)) === undefined) {
+    if (seeds.length > 0 && !bootstrap) {
+      throw new CaxtonError(
+        "invalid_config",
+        "A node that joins needs the cluster's key: copy cluster.key from another node and name it with " +
+          "--cluster-key-file, or set CAXTON_CLUSTER_KEY",
+      );
+    }
+    if (directory.clusterUuid !== null) {
+      throw new CaxtonError(
+        "invalid_config",
+        `The cluster key ${JSON.stringify(own)} is missing, and its directory is of a cluster: restore ` +
+          "it, or copy it from another node. If there was no other, remove node.json to begin a new cluster",
+      );
+    }
   }
   return await loadClusterKey(own, systemEntropy);
 }
