@@ -30,6 +30,7 @@ interface Flags {
   readonly loss?: number;
   readonly agents?: number;
   readonly save?: string;
+  readonly shrink: boolean;
 }
 
 const seedLimit = 2 ** 32 - 1;
@@ -111,6 +112,7 @@ export const simulate = command<Flags>({
         placeholder: "FILE",
         brief: "Where a failing scenario goes",
       },
+      shrink: { kind: "boolean", default: true, brief: "Look for a smaller failing scenario" },
     },
   },
   run: async (call, flags) => {
@@ -124,7 +126,7 @@ export const simulate = command<Flags>({
     const real_s = (performance.now() - began_ms) / 1_000;
     const speed = result.played_ms / 1_000 / real_s;
     if (call.output.stderr.isTTY === true) call.output.stderr.write("\r\u001b[K");
-    const saved = result.violation === null ? null : await saveFailure(call, result, flags.save);
+    const saved = result.violation === null ? null : await saveFailure(call, result, flags);
     call.output.lines(
       [
         ...timelineLines(result),
@@ -204,17 +206,20 @@ function progressOf(
   };
 }
 
-async function saveFailure(call: Call, result: RunResult, file: string | undefined): Promise<string> {
+async function saveFailure(call: Call, result: RunResult, flags: Flags): Promise<string> {
   const [{ shrink }, { runScenario }, { formatScenario }] = await Promise.all([
     import("../simulation/shrink.ts"),
     import("../simulation/run.ts"),
     import("../simulation/scenario-file.ts"),
   ]);
   const { checker } = result.violation ?? { checker: "" };
-  call.output.notice(`${checker} broke; looking for a smaller scenario`);
-  const shrunk = await shrink(result, runScenario);
-  const name = file ?? `caxton-simulation-${checker}-seed${result.scenario.seed}.json`;
-  writeFileSync(name, formatScenario(shrunk.scenario));
+  const name = flags.save ?? `caxton-simulation-${checker}-seed${result.scenario.seed}.json`;
+  let { scenario } = result;
+  if (flags.shrink) {
+    call.output.notice(`${checker} broke; looking for a smaller scenario`);
+    ({ scenario } = await shrink(result, runScenario));
+  }
+  writeFileSync(name, formatScenario(scenario));
   return name;
 }
 
@@ -222,7 +227,7 @@ function brokenLines({ violation, scenario }: RunResult, saved: string): string[
   if (violation === null) return [];
   return [
     `BROKEN ${violation.checker} at ${(violation.at_ms / 1_000).toFixed(3)} s: ${violation.detail}`,
-    `seed ${scenario.seed}; replay the smaller scenario with: caxton simulate --scenario ${saved}`,
+    `seed ${scenario.seed}; replay with: caxton simulate --scenario ${saved}`,
   ];
 }
 

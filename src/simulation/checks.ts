@@ -11,6 +11,7 @@ import { Joining } from "./checkers/joining.ts";
 import { LocalHealth } from "./checkers/local-health.ts";
 import { PacketSize, PacketTrust } from "./checkers/packets.ts";
 import { Resurrection } from "./checkers/resurrection.ts";
+import { Storms } from "./checkers/storms.ts";
 import type { Broken, Checker, Scene, Violation } from "./scene.ts";
 
 const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
@@ -25,6 +26,7 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   DirectoryNews,
   LocalHealth,
   IdleLoad,
+  Storms,
   PacketSize,
   PacketTrust,
 ];

@@ -24,8 +24,10 @@ export class Truth implements Observer {
   readonly joined_ms: Float64Array;
   /** Faults and their ends, starts, crashes, goodbyes: since when nothing of it. */
   quietSince_ms = 0;
-  /** When links were last cut or got better: whoever was behind them may bring old accusations. */
+  /** When old accusations last may have arrived: from behind a cut, by a bad link, or sent again. */
   mended_ms = -Infinity;
+  /** Faults of links and machines that go on right now, whether or not they disturb anybody. */
+  impairments = 0;
   /** Disturbances that go on right now, of any node. */
   ongoing = 0;
   /** When the last disturbance of any node ended. */
@@ -78,9 +80,10 @@ export class Truth implements Observer {
     if (report.member.bootEpoch === this.boot[node]) this.counter[node] = report.member.incarnation;
   }
 
-  faulted(fault: Fault): void {
+  faulted(fault: Fault, phase: "begins" | "ends"): void {
+    if (impairing.has(fault.kind)) this.impairments += phase === "begins" ? 1 : -1;
     if (!harmless.has(fault.kind)) this.quietSince_ms = this.now();
-    if (fault.kind === "cut" || fault.kind === "degrade") this.mended_ms = this.now();
+    if (bringsOldNews.has(fault.kind)) this.mended_ms = this.now();
   }
 
   /** A fault that a node must notice begins; `calm` ends it. */
@@ -159,3 +162,6 @@ export class Truth implements Observer {
 
 /** What a cluster must bear without any effect on its membership. */
 export const harmless: ReadonlySet<Fault["kind"]> = new Set(["deploy", "retire", "replay", "lie", "clock"]);
+
+const bringsOldNews: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "replay"]);
+const impairing: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "slow", "pause", "wedge"]);

@@ -2,6 +2,7 @@
  * A whole cluster in one process: real gossip drivers on simulated machines, one virtual clock, one heap of
  * events. The same scenario gives the same run on every runtime; `hash` is its fingerprint.
  */
+import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { GossipDriver } from "../cluster/gossip-driver.ts";
 import type { GossipReport } from "../cluster/gossip-reports.ts";
@@ -28,6 +29,8 @@ import { Views } from "./views.ts";
 /** All processes start within this time, as a rollout does. */
 const startSpread_ms = 500;
 const second_ms = 1_000;
+/** More events than this without time going on are a loop, not work. */
+const stuckLimit_events = 500_000;
 /** Nodes that every other is given to join by. */
 const seedsCount = 3;
 /** What a trace entry is about. */
@@ -171,8 +174,12 @@ export class World implements Scene {
       this.clock.after(second_ms, everySecond);
     };
     this.clock.after(second_ms, everySecond);
+    let [moment_ms, stuck] = [-1, 0];
     while (!this.#stopped && (this.clock.next_ms() ?? Infinity) <= duration_ms) {
       this.clock.step();
+      stuck = this.now() > moment_ms ? 0 : stuck + 1;
+      moment_ms = this.now();
+      assert(stuck < stuckLimit_events, "events come to an end: a node wakes itself for ever at one moment");
       if (this.#unsettled.length > 0) await this.#settled();
     }
     if (!this.#stopped) for (const observer of this.#observers) observer.ended?.();
@@ -221,7 +228,7 @@ export class World implements Scene {
 
   #faulted(fault: Fault, phase: "begins" | "ends"): void {
     this.#trace.add(this.now(), traced.fault, fault.kind.length, phase === "begins" ? 1 : 0);
-    this.truth.faulted(fault);
+    this.truth.faulted(fault, phase);
     this.agreement.disturbed();
     for (const observer of this.#observers) observer.faulted?.(fault, phase);
   }

@@ -2,6 +2,8 @@
 import type { Broken, Checker, Scene } from "../scene.ts";
 
 const window_ms = 10_000;
+/** News of what happened last is still passed on for so many probe periods. */
+const settlingPeriods = 40;
 /** A failed member is sent a probe this often by everybody, and tried by stream. */
 const deadProbesPerSecond = 1.2;
 
@@ -27,7 +29,13 @@ export class IdleLoad implements Checker {
     const { scene } = this;
     const { truth, nodes } = scene;
     const agreed_ms = scene.agreedSince_ms();
-    if (agreed_ms === null || scene.now() - agreed_ms < window_ms || truth.quiet_ms() < window_ms) {
+    const settling_ms = settlingPeriods * scene.bounds.timing.probe_ms;
+    if (
+      truth.impairments > 0 ||
+      agreed_ms === null ||
+      scene.now() - agreed_ms < settling_ms ||
+      truth.quiet_ms() < settling_ms
+    ) {
       this.#sent = null;
       return;
     }

@@ -24,10 +24,9 @@ export class Joining implements Checker {
     const { truth, bounds } = scene;
     for (const [node, started_ms] of this.#started) {
       const long_ms = scene.now() - started_ms;
-      if (long_ms < bounds.joining_ms || truth.disturbed(node)) continue;
-      // While others are disturbed, or were just now, it gets more time; convergence has the last word.
-      if (!truth.wellFor(node, bounds.joining_ms) && truth.up[node] === 1) continue;
-      if (scene.truth.ongoing > 0 || !this.#seedIsWell()) continue;
+      // While anybody is disturbed, or was just now, it gets more time; convergence has the last word.
+      const calm_ms = Math.min(truth.calm_ms(), scene.now() - truth.mended_ms);
+      if (Math.min(long_ms, calm_ms) < bounds.joining_ms || !this.#seedIsWell()) continue;
       this.#started.delete(node);
       this.#look(node, long_ms);
     }

@@ -1,0 +1,222 @@
+/**
+ * Bugs that others had, as patches of our own sources: each makes one scenario break one invariant. A patch
+ * whose text is no longer there fails its test, so the table cannot rot unnoticed.
+ */
+
+export interface SeededBug {
+  readonly name: string;
+  /** Below `src/`. */
+  readonly file: string;
+  /** Occurs exactly once in the file. */
+  readonly text: string;
+  readonly patched: string;
+  /** A second place in the same file, where two ways lead to the same end. */
+  readonly also?: { readonly text: string; readonly patched: string };
+  /** In `test/sim/scenarios/`. */
+  readonly scenario: string;
+  /** The checker that catches it. */
+  readonly checker: string;
+  /** Also tried in every run of the tests, being quick. */
+  readonly always?: true;
+}
+
+export const seededBugs: readonly SeededBug[] = [
+  {
+    name: "a stale alive revives the dead",
+    file: "swim/updates.ts",
+    text: '    if (member.status === "alive") return "ignored";\n    return refuse(state, "stale", stale);\n',
+    patched: '    if (member.status === "alive") return "ignored";\n',
+    scenario: "crash-and-restart",
+    checker: "resurrection",
+  },
+  {
+    name: "push/pull teaches a newcomer the dead as alive",
+    file: "swim/updates.ts",
+    text: "if (!known && gone) return learnGone(state, row);",
+    patched: "if (!known && gone) return applyAlive(state, row, source);",
+    scenario: "late-joiner",
+    checker: "resurrection",
+    always: true,
+  },
+  {
+    name: "the boot epoch does not count: a restarted node stays dead",
+    file: "wire/gossip-values.ts",
+    text: "return a.boot === b.boot ? a.counter - b.counter : a.boot - b.boot;",
+    patched: "return a.counter - b.counter;",
+    scenario: "crash-and-restart",
+    checker: "convergence",
+  },
+  {
+    name: "a refutation does not raise the incarnation",
+    file: "swim/refutation.ts",
+    text: "Math.max(said.counter, me.incarnation.counter) + 1 }",
+    patched: "Math.max(said.counter, me.incarnation.counter) }",
+    scenario: "few-nodes",
+    checker: "storms",
+  },
+  {
+    name: "a suspicion is never refuted",
+    file: "swim/refutation.ts",
+    text: 'if (state.phase === "leaving") return "ignored";',
+    patched: 'if (state.phase === "leaving" || what === "suspect") return "ignored";',
+    scenario: "short-pauses",
+    checker: "false-failure",
+    always: true,
+  },
+  {
+    name: "an accuser raises the incarnation of the accused",
+    file: "swim/updates.ts",
+    text: 'const record = encodeRecord({ kind: "suspect", node: member.id, incarnation: member.incarnation, accuser });',
+    patched:
+      "const { boot, counter } = member.incarnation;\n" +
+      '  const record = encodeRecord({ kind: "suspect", node: member.id, incarnation: { boot, counter: counter + 1 }, accuser });',
+    scenario: "short-pauses",
+    checker: "incarnations",
+  },
+  {
+    name: "a suspicion never becomes a failure",
+    file: "swim/suspicion.ts",
+    text: "return this.began + suspicionTimeout(",
+    patched: "return Infinity + suspicionTimeout(",
+    scenario: "removal",
+    checker: "detection",
+    always: true,
+  },
+  {
+    name: "a helper never nacks",
+    file: "swim/probing.ts",
+    text: 'this.#answer(relay, "nack");',
+    patched: "",
+    scenario: "removal",
+    checker: "local-health",
+    always: true,
+  },
+  {
+    name: "a helper does not pass the ack on, and no stream is tried",
+    file: "swim/probing.ts",
+    text: 'this.#answer(relay, "ack");',
+    patched: "",
+    scenario: "partial-cut",
+    checker: "false-suspicion",
+    always: true,
+  },
+  {
+    name: "a member heard of lately is not suspected: one that hears nothing is not found out",
+    file: "swim/probing.ts",
+    text: "if (member && compareIncarnations(member.incarnation, probe.incarnation) > 0) return;",
+    patched: "if (member && this.state.now - member.heard < 10_000) return;",
+    scenario: "one-way-cut",
+    checker: "detection",
+  },
+  {
+    name: "a hanging main thread is not noticed",
+    file: "cluster/gossip-heartbeat.ts",
+    text: "return this.#missed > missedLimit;",
+    patched: "return false;",
+    scenario: "long-pauses",
+    checker: "detection",
+  },
+  {
+    name: "tombstones are never reaped",
+    file: "swim/failing.ts",
+    text: "if (isPresent(member)) continue;",
+    patched: "if (member.id !== undefined) continue;",
+    scenario: "goodbyes",
+    checker: "departures",
+  },
+  {
+    name: "a removal is not passed on",
+    file: "swim/updates.ts",
+    text: 'state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation }));',
+    patched: "",
+    scenario: "removal",
+    checker: "departures",
+  },
+  {
+    name: "a goodbye is not believed",
+    file: "swim/updates.ts",
+    text: 'setStatus(state, member, "left");\n  spreadMember(state, member);',
+    patched: 'setStatus(state, member, "failed");\n  spreadMember(state, member);',
+    scenario: "goodbyes",
+    checker: "departures",
+  },
+  {
+    name: "an incarnation of any size is believed of the accused",
+    file: "swim/updates.ts",
+    text: "|| step > counterStepLimit) {",
+    patched: "|| step < 0) {",
+    scenario: "attacks",
+    checker: "incarnations",
+    always: true,
+  },
+  {
+    name: "a start in the far future is believed",
+    file: "swim/updates.ts",
+    text: "return next.boot <= state.bootCeiling && next.counter <= counterLimit / 2;",
+    patched: "return true;",
+    scenario: "attacks",
+    checker: "incarnations",
+  },
+  {
+    name: "nobody looks for the lost: a partition never heals",
+    file: "swim/reconnecting.ts",
+    text: "      this.#watchLost();\n      this.#probeDead();\n",
+    patched: "      this.#targets.clear();\n",
+    scenario: "hidden-seeds",
+    checker: "convergence",
+  },
+  {
+    name: "the directory is starved: packets have no room for its news and heads",
+    file: "cluster/gossip-driver.ts",
+    text: 'spread: (key, bytes) => this.#step({ kind: "rumor", key, priority: "directory", bytes }),',
+    patched: "spread: () => {},",
+    also: {
+      text: "joinRecords([...effect.records, ...this.#sync.heads(effect.node)]),",
+      patched: "joinRecords(effect.records),",
+    },
+    scenario: "directory",
+    checker: "directory-news",
+  },
+  {
+    name: "a replayed packet is accepted",
+    file: "security/gossip-sealer.ts",
+    text: 'return known.window.isFresh(header.counter) ? undefined : "replayed";',
+    patched: "return undefined;",
+    scenario: "attacks",
+    checker: "packet-trust",
+    always: true,
+  },
+  {
+    name: "a packet's seal is not checked",
+    file: "security/gossip-sealer.ts",
+    text: "      aes.final();\n    } catch {\n      return undefined;\n    }\n    return new Uint8Array(payload);",
+    patched:
+      "      aes.getAuthTag;\n    } catch {\n      return undefined;\n    }\n    return new Uint8Array(payload);",
+    scenario: "attacks",
+    checker: "packet-trust",
+  },
+  {
+    name: "packets have no limit",
+    file: "swim/packets.ts",
+    text: "let left_bytes = payloadLimit_bytes - reserved_bytes - version_bytes;",
+    patched: "let left_bytes = 4 * payloadLimit_bytes - reserved_bytes - version_bytes;",
+    scenario: "lossy",
+    checker: "no-throw",
+  },
+  {
+    name: "news is passed on for ever",
+    file: "swim/dissemination.ts",
+    text: "if (rumor.sent >= limit) continue;",
+    patched: "if (rumor.sent >= 100 * limit) continue;",
+    scenario: "crash-and-restart",
+    checker: "idle-load",
+  },
+  {
+    name: "a deadline that has passed wakes its node for ever",
+    file: "swim/failing.ts",
+    text: "if (deadline <= state.now) applyFailed(",
+    patched: "if (deadline < 0) applyFailed(",
+    scenario: "removal",
+    checker: "no-throw",
+  },
+];

@@ -1,0 +1,62 @@
+/** A copy of the sources with one text replaced, to run the product with a bug in it. The checkout is not touched. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** A patched program may never end. */
+const limit_ms = 40_000;
+
+export interface Patch {
+  readonly file: string;
+  readonly text: string;
+  readonly patched: string;
+  readonly also?: { readonly text: string; readonly patched: string };
+}
+
+export class PatchedTree {
+  readonly folder = mkdtempSync(join(tmpdir(), "sim-"));
+
+  constructor() {
+    cpSync(join(root, "src"), join(this.folder, "src"), { recursive: true });
+    for (const file of ["package.json", "tsconfig.json"]) cpSync(join(root, file), join(this.folder, file));
+    symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
+  }
+
+  /** Runs `caxton` with the patch applied, then takes it back. Throws when the text is not there exactly once. */
+  run(patch: Patch, args: readonly string[]): { readonly exit: number | null; readonly stdout: string } {
+    const path = join(this.folder, "src", patch.file);
+    const source = readFileSync(path, "utf8");
+    let bad = replaced(source, patch.file, patch);
+    if (patch.also) bad = replaced(bad, patch.file, patch.also);
+    writeFileSync(path, bad);
+    try {
+      const main = join(this.folder, "src", "cli", "main.ts");
+      const { status, stdout } = spawnSync(process.execPath, [main, ...args], {
+        cwd: this.folder,
+        encoding: "utf8",
+        timeout: limit_ms,
+        maxBuffer: 64 * 1024 * 1024,
+      });
+      return { exit: status, stdout };
+    } finally {
+      writeFileSync(path, source);
+    }
+  }
+
+  dispose(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function replaced(
+  source: string,
+  file: string,
+  { text, patched }: { text: string; patched: string },
+): string {
+  const found = source.split(text).length - 1;
+  if (found !== 1) throw new Error(`${file} has the text to patch ${found} times: ${text}`);
+  return source.replace(text, () => patched);
+}
