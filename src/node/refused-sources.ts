@@ -3,29 +3,32 @@ import { logger } from "../telemetry/log.ts";
 import type { EventLog } from "./event-log.ts";
 
 const sourcesLimit = 256;
+/** A stranger's streams come from another port each time. */
+const port = /:\d+(?=\)?$)/;
 
 export class RefusedSources {
   readonly #events: EventLog;
-  readonly #sources = new Map<string, string>();
+  /** By host and reason: the source as it was told. */
+  readonly #told = new Map<string, { readonly source: string; readonly reason: string }>();
 
   constructor(events: EventLog) {
     this.#events = events;
   }
 
-  /** Every refusal counts anew; the same one is told once. */
+  /** A host that is refused for the same reason again, from whatever port, is told once. */
   add(source: string, reason: string): void {
-    if (this.#sources.get(source) === reason) return;
-    this.#sources.delete(source);
-    this.#sources.set(source, reason);
-    for (const oldest of this.#sources.keys()) {
-      if (this.#sources.size <= sourcesLimit) break;
-      this.#sources.delete(oldest);
+    const key = `${source.replace(port, "")}\n${reason}`;
+    if (this.#told.has(key)) return;
+    this.#told.set(key, { source, reason });
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= sourcesLimit) break;
+      this.#told.delete(oldest);
     }
     logger("cluster").warn(`Refused ${source}: ${reason}`);
     this.#events.record("warn", "cluster.refused", `Refused ${source}: ${reason}`, { source, reason });
   }
 
   recent(): ReadonlyMap<string, string> {
-    return this.#sources;
+    return new Map([...this.#told.values()].map(({ source, reason }) => [source, reason]));
   }
 }

@@ -72,4 +72,18 @@ describe("an inbox", () => {
     inbox.push(mail(2, "a", "", "normal"));
     expect(drain(inbox).map(numberOf)).toEqual([1, 2]);
   });
+
+  test("takes no more bytes than its limit, counting what is reserved", () => {
+    const one = mail(1, "a", "", "normal");
+    const size = one.bytes.length;
+    const inbox = new Inbox<Mail>({ messages: 100, bytes: 2 * size });
+    expect([inbox.offer(one), inbox.reserve(size), inbox.offer(one), inbox.reserve(1)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    inbox.release(size);
+    expect([inbox.offer(one), inbox.bytes]).toEqual([true, 2 * size]);
+  });
 });
