@@ -259,11 +259,21 @@ export class GossipDriver {
       (member) => [member.id, this.#views.lastSeen_ms(member)] as const,
     );
     this.#options.report({ kind: "seen", nodes });
+    this.#reportPlaces();
     this.#swim.setBootCeiling(bootCeiling(this.#options.clock));
     if (this.#options.profile !== "auto") return;
     this.#swim.retime(
       autoTiming(this.#swim.timing, this.#statistics.roundTrips.values(), this.#options.timing),
     );
+  }
+
+  #reportPlaces(): void {
+    const { coordinates } = this.#swim;
+    const places = coordinates.takeChanged().flatMap((node) => {
+      const place = coordinates.of(node);
+      return place ? [[node, place] as const] : [];
+    });
+    if (places.length > 0) this.#options.report({ kind: "places", own: coordinates.own, places });
   }
 
   #step(input: SwimInput): void {

@@ -86,6 +86,11 @@ export interface Membership {
   announce(changed: readonly Omit<DirectoryEntry, "node">[], removed: readonly AgentName[]): void;
   /** One datagram round trip, ms. Throws `CaxtonError`: `node_not_found`, `timeout`. */
   ping(node: NodeId, timeout_ms: number): Promise<number>;
+  /**
+   * The round trip between two nodes (this one when `b` is left out) as network coordinates tell it, ms,
+   * without a packet; where they are vague the median of what was measured. Undefined while too little is known.
+   */
+  estimate_ms(a: NodeId, b?: NodeId): number | undefined;
   /** Adds addresses to the seeds that are tried for ever. */
   join(seeds: readonly Address[]): void;
   /** Operator's word that a failed member is gone: forgotten everywhere unless it comes back by itself. */

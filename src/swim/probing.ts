@@ -3,6 +3,7 @@
  * other side of it: acks, probes on behalf of others with a nack when those stay silent, and pings.
  */
 import type { NodeId } from "../base/ids.ts";
+import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
 import { accusation, sendPacket } from "./packets.ts";
@@ -104,11 +105,12 @@ export class Probing {
   }
 
   /** An ack by packet or stream. Only the probed node itself, or a helper that was asked, can give it. */
-  acked(from: NodeId, sequence: number, byDatagram: boolean): void {
+  acked(from: NodeId, sequence: number, byDatagram: boolean, place?: Coordinate): void {
     const { now } = this.state;
     const ping = this.#pings.get(sequence);
     if (ping?.target === from) {
       this.#pings.delete(sequence);
+      if (byDatagram) this.#locate(from, now - ping.sent, place);
       this.state.emit({ kind: "pinged", ping: ping.ping, roundTrip_ms: now - ping.sent });
       return;
     }
@@ -126,9 +128,19 @@ export class Probing {
     }
     if (from === probe.target && byDatagram) {
       this.state.emit({ kind: "round-trip", node: from, roundTrip_ms: now - probe.sent });
+      this.#locate(from, now - probe.sent, place);
     }
     this.#probe = null;
     this.state.awareness.change(-1);
+  }
+
+  #locate(node: NodeId, roundTrip_ms: number, place: Coordinate | undefined): void {
+    if (!place) return;
+    const { coordinates } = this.state;
+    const before = coordinates.resets;
+    const refusal = coordinates.observe(node, roundTrip_ms, place);
+    if (refusal) this.state.refuse(refusal);
+    if (coordinates.resets > before) this.state.refuse("coordinate_reset");
   }
 
   nacked(from: NodeId, sequence: number): void {

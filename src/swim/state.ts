@@ -9,6 +9,7 @@ import { encodeRecord } from "../wire/gossip-records.ts";
 import type { NodeTags } from "../wire/gossip-tags.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import { Awareness } from "./awareness.ts";
+import { type CoordinateRefusal, Coordinates } from "./coordinates.ts";
 import { Rumors } from "./dissemination.ts";
 import type { SwimEffect } from "./effects.ts";
 import { Members, type SwimMember } from "./members.ts";
@@ -37,7 +38,10 @@ export type RefusedReason =
   | "misaddressed"
   | "unknown_accuser"
   | "too_many_members"
-  | "unexpected";
+  | "unexpected"
+  | CoordinateRefusal
+  /** This node's own coordinate was no place any more and began anew. */
+  | "coordinate_reset";
 
 /** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
 export type Phase = "outside" | "inside" | "leaving";
@@ -49,6 +53,7 @@ export class SwimState {
   readonly awareness = new Awareness();
   readonly prng: Prng;
   readonly order: ProbeOrder;
+  readonly coordinates: Coordinates;
   timing: Timing;
   phase: Phase = "outside";
   now: number;
@@ -66,6 +71,8 @@ export class SwimState {
     this.now = now;
     this.prng = new Prng(options.seed);
     this.order = new ProbeOrder(options.self, this.prng);
+    // Of its own, so that measuring changes no other choice.
+    this.coordinates = new Coordinates(options.seed ^ 0x5bd1e995);
     const { self, boot, address, tags } = options;
     this.members.insert({ id: self, address, incarnation: { boot, counter: 0 }, status: "alive", tags }, now);
   }

@@ -4,6 +4,7 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { assert, unreachable } from "../base/assert.ts";
+import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import {
   encodeRecord,
   type GossipRecord,
@@ -13,6 +14,7 @@ import {
   type ProbeRecord,
 } from "../wire/gossip-records.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
+import type { Coordinates } from "./coordinates.ts";
 import type { SwimEffect, SwimInput } from "./effects.ts";
 import { Failing } from "./failing.ts";
 import { LoadNews } from "./load-news.ts";
@@ -72,6 +74,10 @@ export class Swim {
 
   get refused(): ReadonlyMap<string, number> {
     return this.#state.refused;
+  }
+
+  get coordinates(): Coordinates {
+    return this.#state.coordinates;
   }
 
   get timing(): Timing {
@@ -203,7 +209,8 @@ export class Swim {
     for (const record of records) if (isNewsRecord(record)) this.#learn(origin.from, record, reply);
     const sender = state.members.get(origin.from);
     if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
-    for (const record of records) if (isProbeRecord(record)) this.#answer(origin, record, reply);
+    const place = records.find((record) => record.kind === "coordinate")?.coordinate;
+    for (const record of records) if (isProbeRecord(record)) this.#answer(origin, record, reply, place);
     if (reply.length === 0) return;
     const { from, address } = origin;
     if (address) sendPacket(state, from, address, reply);
@@ -240,7 +247,8 @@ export class Swim {
     }
   }
 
-  #answer(origin: Origin, record: ProbeRecord, reply: Uint8Array[]): void {
+  /** `place` is the sender's coordinate, when it told it. */
+  #answer(origin: Origin, record: ProbeRecord, reply: Uint8Array[], place: Coordinate | undefined): void {
     const state = this.#state;
     switch (record.kind) {
       case "probe":
@@ -251,6 +259,7 @@ export class Swim {
         reply.push(
           encodeRecord({ kind: "ack", sequence: record.sequence }),
           ...this.#whatIsHeldAgainst(origin),
+          encodeRecord({ kind: "coordinate", coordinate: state.coordinates.own }),
         );
         return;
       case "probe-request":
@@ -258,7 +267,9 @@ export class Swim {
         else state.refuse("unexpected");
         return;
       case "ack":
-        this.#probing.acked(origin.from, record.sequence, origin.address !== null);
+        this.#probing.acked(origin.from, record.sequence, origin.address !== null, place);
+        return;
+      case "coordinate":
         return;
       case "nack":
         this.#probing.nacked(origin.from, record.sequence);

@@ -155,6 +155,7 @@ export function applyRemoved(
   member.incarnation = incarnation;
   setStatus(state, member, "left");
   state.members.bury(member, state.now + state.timing.grave_ms);
+  state.coordinates.forget(member.id);
   state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation }));
   state.emit({ kind: "forgotten", member, reason: "removed by an operator" });
   return "taken";

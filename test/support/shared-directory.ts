@@ -105,6 +105,8 @@ class DirectoryView implements Membership {
     this.#directory.announce(this.self, changed, removed);
   }
 
+  estimate_ms(): undefined {}
+
   ping(): Promise<number> {
     return Promise.reject(new CaxtonError("timeout", "No packets are sent here"));
   }
