@@ -11,14 +11,15 @@ import type { SwimEffect, SwimInput } from "../swim/effects.ts";
 import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
 import { autoTiming, type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
-import { WireError } from "../wire/cursor.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
-import { decodeRecords, type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
+import { type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
+import type { Certifier } from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { GossipJoining } from "./gossip-joining.ts";
 import { DirectorySync, headsReserve_bytes } from "./gossip-directory-sync.ts";
 import { GossipPackets, type OpenedPacket, payloadLimit_bytes } from "./gossip-packets.ts";
+import { GossipReader } from "./gossip-reader.ts";
 import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
 import { GossipStatistics, OncePerMinute } from "./gossip-statistics.ts";
 import { Heartbeat } from "./gossip-heartbeat.ts";
@@ -40,6 +41,8 @@ export interface GossipDriverOptions {
   readonly seed: number;
   readonly clock: Clock;
   readonly sealerFor: (uuid: string) => Sealer;
+  /** Checks death certificates; without it none is believed. */
+  readonly certifierFor?: (uuid: string) => Certifier;
   readonly streams: GossipStreams;
   readonly report: (report: GossipReport) => void;
 }
@@ -53,6 +56,7 @@ export class GossipDriver {
   readonly #directory = new Directory();
   readonly #sync: DirectorySync;
   readonly #statistics = new GossipStatistics();
+  readonly #reader = new GossipReader(this.#statistics);
   readonly #refusals = new OncePerMinute();
   readonly #heartbeat: Heartbeat;
   readonly #packets: GossipPackets;
@@ -90,7 +94,11 @@ export class GossipDriver {
       now,
     );
     this.#joining = this.#makeJoining();
-    this.#heartbeat = new Heartbeat(clock, () => this.#tick());
+    this.#heartbeat = new Heartbeat(
+      clock,
+      () => this.#tick(),
+      () => this.#step({ kind: "lag" }),
+    );
     this.#views = new MemberViews(self, clock);
     this.#packets = new GossipPackets(self, this.#statistics, {
       listening: () => !this.#closed && !this.#muted(),
@@ -122,7 +130,7 @@ export class GossipDriver {
   /** A frame of the gossip class, from the node that the stream's certificate names. */
   frame(from: NodeId, bytes: Uint8Array): void {
     if (this.#muted()) return;
-    const records = this.#decode(bytes);
+    const records = this.#reader.read(bytes);
     if (records) this.#hearFrame(from, records);
   }
 
@@ -209,24 +217,15 @@ export class GossipDriver {
 
   #enter(uuid: string): void {
     this.#packets.sealWith(this.#options.sealerFor(uuid));
+    this.#reader.certifyWith(this.#options.certifierFor?.(uuid) ?? null);
     this.#step({ kind: "enter" });
   }
 
   #packet({ from, boot, address, payload }: OpenedPacket): void {
-    const records = this.#decode(payload);
+    const records = this.#reader.read(payload);
     if (!records) return;
     this.#step({ kind: "packet", from, boot, address, records });
     this.#hearDirectory(from, records);
-  }
-
-  #decode(bytes: Uint8Array): GossipRecord[] | undefined {
-    try {
-      return decodeRecords(bytes);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#statistics.dropped("malformed");
-      return undefined;
-    }
   }
 
   #hearFrame(from: NodeId, records: readonly GossipRecord[]): void {
@@ -326,7 +325,7 @@ export class GossipDriver {
         report({ kind: "pinged", ping: effect.ping, roundTrip_ms: effect.roundTrip_ms });
         return;
       case "conflict":
-        this.#refused(effect.source, effect.reason);
+        this.#conflict(effect.node, effect.source, effect.reason);
         return;
       case "left-told":
         report({ kind: "left-told" });
@@ -355,6 +354,11 @@ export class GossipDriver {
 
   #refused(source: string, reason: string): void {
     if (this.#refusals.allows(source, this.#now())) this.#options.report({ kind: "refused", source, reason });
+  }
+
+  #conflict(node: NodeId, source: NodeId, reason: string): void {
+    if (this.#refusals.allows(`conflict ${node}`, this.#now()))
+      this.#options.report({ kind: "conflict", node, source, reason });
   }
 
   #muted(): boolean {

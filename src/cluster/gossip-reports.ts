@@ -28,6 +28,7 @@ export type GossipReport =
   | { readonly kind: "directory"; readonly difference: DirectoryDifference }
   /** A fresh joiner was welcomed: this UUID is to be kept; the driver waits for its `kept`. */
   | { readonly kind: "adopted"; readonly uuid: string }
+  | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   | { readonly kind: "refused"; readonly source: string; readonly reason: string }
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
   | { readonly kind: "left-told" };

@@ -2,6 +2,7 @@
 import { unreachable } from "../base/assert.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Datagrams } from "../ports/datagrams.ts";
+import type { Certifier } from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { GossipDriver } from "./gossip-driver.ts";
 import type { GossipReport } from "./gossip-reports.ts";
@@ -11,6 +12,7 @@ export interface GossipServiceOptions {
   readonly clock: Clock;
   readonly datagrams: Datagrams;
   readonly sealerFor: (identity: GossipIdentity, uuid: string) => Sealer;
+  readonly certifierFor?: (identity: GossipIdentity, uuid: string) => Certifier;
   readonly post: (message: FromGossip) => void;
   /** The socket could not be bound: the service does nothing more. */
   readonly failed: (error: unknown) => void;
@@ -52,7 +54,7 @@ class Service implements GossipService {
   }
 
   async #open({ identity, seeds, seed }: Extract<ToGossip, { kind: "open" }>): Promise<void> {
-    const { clock, datagrams, sealerFor, post, failed } = this.options;
+    const { clock, datagrams, sealerFor, certifierFor, post, failed } = this.options;
     const { self, boot, cluster, uuid, bind, advertise: address, tags, profile, timing } = identity;
     const driver = new GossipDriver({
       self,
@@ -66,6 +68,9 @@ class Service implements GossipService {
       seed,
       clock,
       sealerFor: (known) => sealerFor(identity, known),
+      ...(certifierFor === undefined
+        ? {}
+        : { certifierFor: (known: string) => certifierFor(identity, known) }),
       streams: {
         send: (to, bytes) => {
           post({ kind: "frame", to, bytes });

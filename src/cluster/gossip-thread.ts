@@ -253,6 +253,7 @@ export class GossipThread implements Membership {
       case "adopted":
         void this.#adopt(report.uuid);
         return;
+      case "conflict":
       case "refused":
         this.#tell(report);
         return;

@@ -53,6 +53,8 @@ export type MembershipEvent =
       readonly changed: readonly DirectoryEntry[];
       readonly removed: readonly DirectoryEntry[];
     }
+  /** Two nodes use one name: the higher boot epoch has it, and the other is no member any more. Told once a minute. */
+  | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   /** A peer or packet that was turned away, told once a source and minute: a wrong key, another cluster, an old version. */
   | { readonly kind: "refused"; readonly source: string; readonly reason: string };
 

@@ -38,6 +38,8 @@ export type SwimInput =
     }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
   | { readonly kind: "remove"; readonly node: NodeId }
+  /** The node's own threads are late. */
+  | { readonly kind: "lag" }
   | { readonly kind: "leave" };
 
 export type MemberEventKind = "joined" | "alive" | "suspect" | "failed" | "left" | "updated";
@@ -72,7 +74,7 @@ export type SwimEffect =
   | { readonly kind: "round-trip"; readonly node: NodeId; readonly roundTrip_ms: number }
   /** Null: no answer in time, or no such member. */
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
-  /** Somebody holds a word about this node's name that this node cannot have given. */
-  | { readonly kind: "conflict"; readonly source: NodeId; readonly reason: string }
+  /** Two nodes use one name, as far as `source` shows; the higher boot epoch has it. */
+  | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   /** The leave was sent as often as news is. */
   | { readonly kind: "left-told" };

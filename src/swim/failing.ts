@@ -58,9 +58,10 @@ export class Failing {
       if (isPresent(member)) continue;
       if (state.now - member.since < (member.status === "failed" ? reapFailed_ms : reapLeft_ms)) continue;
       state.members.bury(member, state.now + grave_ms);
-      state.coordinates.forget(member.id);
+      state.forget(member.id);
       state.emit({ kind: "forgotten", member, reason: `${member.status} for long` });
     }
     state.members.dropGravesBefore(state.now);
+    state.certificates.dropBefore(state.now);
   }
 }

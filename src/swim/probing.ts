@@ -172,10 +172,10 @@ export class Probing {
       ends: now + request.wait_ms,
     });
     // The helper's own word on where the target lives is as good, and no stranger can aim it elsewhere.
-    const to = this.state.members.get(request.target)?.address ?? request.address;
-    sendPacket(this.state, request.target, to, [
-      encodeRecord({ kind: "probe", sequence, target: request.target }),
-    ]);
+    const member = this.state.members.get(request.target);
+    const probe = encodeRecord({ kind: "probe", sequence, target: request.target });
+    const told = member ? accusation(this.state, member) : [];
+    sendPacket(this.state, request.target, member?.address ?? request.address, [probe, ...told]);
   }
 
   #start(): void {
@@ -215,7 +215,7 @@ export class Probing {
     state.emit({
       kind: "stream",
       node: target,
-      records: [encodeRecord({ kind: "probe", sequence, target })],
+      records: [encodeRecord({ kind: "probe", sequence, target }), ...accusation(state, member)],
     });
   }
 

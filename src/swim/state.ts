@@ -9,9 +9,12 @@ import { encodeRecord } from "../wire/gossip-records.ts";
 import type { NodeTags } from "../wire/gossip-tags.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import { Awareness } from "./awareness.ts";
+import { Accusers } from "./accusers.ts";
+import { CertificateTable } from "./certificate-table.ts";
 import { type CoordinateRefusal, Coordinates } from "./coordinates.ts";
 import { Rumors } from "./dissemination.ts";
 import type { SwimEffect } from "./effects.ts";
+import { JoinStorm, stormCaution } from "./join-storm.ts";
 import { Members, type SwimMember } from "./members.ts";
 import { ProbeOrder } from "./probe-order.ts";
 import type { Timing } from "./timing.ts";
@@ -37,6 +40,10 @@ export type RefusedReason =
   | "poisoned"
   | "misaddressed"
   | "unknown_accuser"
+  /** One source accused more members than an honest one can. */
+  | "too_many_accusations"
+  /** A life whose end its launcher has certified. */
+  | "certified_dead"
   | "too_many_members"
   | "unexpected"
   | CoordinateRefusal
@@ -51,6 +58,9 @@ export class SwimState {
   readonly members = new Members();
   readonly rumors = new Rumors();
   readonly awareness = new Awareness();
+  readonly accusers = new Accusers();
+  readonly certificates = new CertificateTable();
+  readonly #storm = new JoinStorm();
   readonly prng: Prng;
   readonly order: ProbeOrder;
   readonly coordinates: Coordinates;
@@ -87,6 +97,18 @@ export class SwimState {
 
   refuse(reason: RefusedReason): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  }
+
+  /** Somebody became present: many at once raise this node's caution. */
+  joined(): void {
+    if (this.#storm.joined(this.now, this.members.present))
+      this.awareness.caution(stormCaution, this.now + this.#storm.lasts_ms);
+  }
+
+  /** What is kept beside the table of a member that is buried. */
+  forget(node: NodeId): void {
+    this.coordinates.forget(node);
+    this.accusers.forget(node);
   }
 
   /** Others that are thought to be alive, not even suspect. */

@@ -49,6 +49,14 @@ export class Suspicion {
     return this.#accusers.size - 1;
   }
 
+  get accusers(): Iterable<NodeId> {
+    return this.#accusers;
+  }
+
+  hasHeard(accuser: NodeId): boolean {
+    return this.#accusers.has(accuser);
+  }
+
   /** True when this accuser is new and so worth passing on. */
   confirm(accuser: NodeId): boolean {
     if (this.#accusers.has(accuser) || this.#accusers.size >= accusersLimit) return false;

@@ -14,6 +14,7 @@ import {
   type ProbeRecord,
 } from "../wire/gossip-records.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
+import { applyCertificate, certificateRecord } from "./certificates.ts";
 import type { Coordinates } from "./coordinates.ts";
 import type { SwimEffect, SwimInput } from "./effects.ts";
 import { Failing } from "./failing.ts";
@@ -39,6 +40,9 @@ import {
 /** An address that packets may come from and that answers go to; null for a stream. */
 type Origin = { readonly from: NodeId; readonly boot: number | null; readonly address: GossipAddress | null };
 
+/** A tick that is late by this share of a probe's time-out is felt in local health. */
+const lagShare = 0.5;
+
 export class Swim {
   readonly #state: SwimState;
   readonly #probing: Probing;
@@ -47,6 +51,7 @@ export class Swim {
   readonly #reconnecting: Reconnecting;
   readonly #load: LoadNews;
   #gossipAt = Infinity;
+  #slowUntil = 0;
   #wake: number;
 
   constructor(options: SwimOptions, now: number) {
@@ -110,7 +115,8 @@ export class Swim {
   step(input: SwimInput, now: number): readonly SwimEffect[] {
     const state = this.#state;
     state.now = Math.max(state.now, now);
-    if (input.kind === "tick") this.#forgiveLag();
+    state.awareness.elapse(state.now);
+    this.#forgiveLag();
     this.#take(input);
     this.#runDue();
     this.#wake = this.#due();
@@ -148,6 +154,9 @@ export class Swim {
         return;
       case "rumor":
         state.rumors.add(input.key, input.priority, input.bytes);
+        return;
+      case "lag":
+        this.#slow();
         return;
       case "ping":
         this.#probing.ping(input.ping, input.node, input.timeout_ms);
@@ -239,6 +248,9 @@ export class Swim {
       case "load":
         applyLoad(state, record);
         return;
+      case "certificate":
+        applyCertificate(state, record, from);
+        return;
       case "member":
         this.#judge(applyMemberState(state, record, from), node, reply);
         return;
@@ -291,6 +303,8 @@ export class Swim {
     const state = this.#state;
     const member = state.members.get(node);
     const grave = state.members.grave(node);
+    const certificate = member && state.certificates.covers(node, member.incarnation.boot);
+    if (certificate) reply.push(certificateRecord(certificate));
     if (member) reply.push(recordOf(state, member));
     else if (grave) reply.push(encodeRecord({ kind: "removed", node, incarnation: grave }));
   }
@@ -339,12 +353,21 @@ export class Swim {
     );
   }
 
+  /** This node cannot keep its own times: once a period at most, its health suffers. */
+  #slow(): void {
+    const state = this.#state;
+    if (state.now < this.#slowUntil) return;
+    this.#slowUntil = state.now + state.timing.probe_ms * state.awareness.factor;
+    state.awareness.change(1);
+  }
+
   /** A tick far too late means that this process was asleep or starved: silence heard meanwhile proves nothing. */
   #forgiveLag(): void {
     const state = this.#state;
     const lag_ms = state.now - this.#wake;
-    if (!(lag_ms > state.timing.timeout_ms * state.awareness.factor) || state.phase === "outside") return;
-    state.awareness.change(1);
+    if (state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
+    this.#slow();
+    if (lag_ms <= state.timing.timeout_ms * state.awareness.factor) return;
     this.#probing.forgive();
     this.#failing.forgive(lag_ms);
   }

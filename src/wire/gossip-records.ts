@@ -6,6 +6,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
 import { type Coordinate, readCoordinate, writeCoordinate } from "./gossip-coordinate.ts";
+import { type DeathCertificate, readCertificate, writeCertificate } from "./death-certificate.ts";
 import {
   type DirectoryChange,
   type DirectoryChunk,
@@ -101,7 +102,9 @@ export type NewsRecord =
       readonly sequence: number;
       readonly load: NodeLoad;
     }
-  | ({ readonly kind: "member" } & MemberState);
+  | ({ readonly kind: "member" } & MemberState)
+  /** A launcher's word; the driver drops those that are not signed right. */
+  | ({ readonly kind: "certificate" } & DeathCertificate);
 
 export type DirectoryRecord =
   /** How far the list of `owner` goes, as the sender of the packet knows it. */
@@ -140,6 +143,7 @@ const types: Readonly<Record<RecordKind, number>> = {
   chunk: 17,
   // From here on older nodes skip them.
   coordinate: 128,
+  certificate: 129,
 };
 const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
@@ -250,6 +254,9 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       writer.u8(memberStatuses.indexOf(record.status)).u64(record.age_ms).varint(record.loadSequence);
       writeLoad(writer, record.load);
       return;
+    case "certificate":
+      writeCertificate(writer, record);
+      return;
     case "push-pull":
       writer.bool(record.reply);
       return;
@@ -336,6 +343,8 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
       };
     case "member":
       return { kind, ...readMemberState(reader) };
+    case "certificate":
+      return { kind, ...readCertificate(reader) };
     case "push-pull":
       return { kind, reply: reader.bool() };
     case "coordinate":

@@ -237,6 +237,7 @@ function describe(record: GossipRecord): string {
     case "pull":
     case "chunk":
     case "coordinate":
+    case "certificate":
       return record.kind;
   }
 }
