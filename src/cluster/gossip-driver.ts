@@ -10,7 +10,7 @@ import type { Address, Datagrams } from "../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../swim/effects.ts";
 import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
-import { autoTiming, type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
+import { type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
 import { type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
@@ -22,6 +22,7 @@ import { GossipPackets, type OpenedPacket, payloadLimit_bytes } from "./gossip-p
 import { GossipReader } from "./gossip-reader.ts";
 import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
 import { GossipStatistics, OncePerMinute } from "./gossip-statistics.ts";
+import { GossipHousekeeping } from "./gossip-housekeeping.ts";
 import { Heartbeat } from "./gossip-heartbeat.ts";
 import { bootCeiling, MemberViews } from "./gossip-views.ts";
 import type { GossipStats, Member } from "./membership.ts";
@@ -62,6 +63,7 @@ export class GossipDriver {
   readonly #packets: GossipPackets;
   readonly #views: MemberViews;
   readonly #joining: GossipJoining;
+  readonly #housekeeping: GossipHousekeeping;
   #timer: Timer | null = null;
   #timerAt = Infinity;
   #secondAt: number;
@@ -100,10 +102,15 @@ export class GossipDriver {
       () => this.#step({ kind: "lag" }),
     );
     this.#views = new MemberViews(self, clock);
+    this.#housekeeping = new GossipHousekeeping(options, this.#swim, this.#statistics, this.#views);
     this.#packets = new GossipPackets(self, this.#statistics, {
       listening: () => !this.#closed && !this.#muted(),
       opened: (packet) => this.#packet(packet),
       dropped: (from, reason) => this.#reportDropped(from, reason),
+      refused: (address) => this.#hintAt(address),
+      certified: (certificate) => {
+        if (this.#reader.isSigned(certificate)) this.#step({ kind: "certificate", certificate });
+      },
     });
   }
 
@@ -178,6 +185,11 @@ export class GossipDriver {
     this.#step({ kind: "ping", ping, node, timeout_ms });
   }
 
+  /** A sign that the process of a node is gone: only makes the core look at once. */
+  hint(node: NodeId, boot: number | null): void {
+    if (!this.#muted()) this.#step({ kind: "hint", node, boot });
+  }
+
   /** `left-told` is reported when the others were told often enough. */
   leave(): void {
     this.#step({ kind: "leave" });
@@ -248,31 +260,17 @@ export class GossipDriver {
     this.#reportDirectory();
     if (this.#secondAt <= now) {
       this.#secondAt = now + second_ms;
-      this.#everySecond();
+      this.#housekeeping.run();
     }
     this.#arm();
   }
 
-  #everySecond(): void {
-    const nodes = [...this.#swim.members].map(
-      (member) => [member.id, this.#views.lastSeen_ms(member)] as const,
-    );
-    this.#options.report({ kind: "seen", nodes });
-    this.#reportPlaces();
-    this.#swim.setBootCeiling(bootCeiling(this.#options.clock));
-    if (this.#options.profile !== "auto") return;
-    this.#swim.retime(
-      autoTiming(this.#swim.timing, this.#statistics.roundTrips.values(), this.#options.timing),
-    );
-  }
-
-  #reportPlaces(): void {
-    const { coordinates } = this.#swim;
-    const places = coordinates.takeChanged().flatMap((node) => {
-      const place = coordinates.of(node);
-      return place ? [[node, place] as const] : [];
-    });
-    if (places.length > 0) this.#options.report({ kind: "places", own: coordinates.own, places });
+  #hintAt({ host, port }: Address): void {
+    for (const member of this.#swim.members) {
+      if (member.address.port !== port || member.address.host !== host) continue;
+      this.hint(member.id, member.incarnation.boot);
+      return;
+    }
   }
 
   #step(input: SwimInput): void {

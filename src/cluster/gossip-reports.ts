@@ -42,6 +42,8 @@ export type ContactOutcome =
 export interface GossipStreams {
   /** False when it was not even queued. */
   send(to: NodeId, frame: Uint8Array): boolean;
+  /** The streams to keep open from now on, though nothing is sent: their end tells of the end of a process. */
+  keep?(nodes: readonly NodeId[]): void;
   /** `address.host` may be a name. */
   contact(contact: number, address: Address, hello: Uint8Array, timeout_ms: number): void;
 }

@@ -76,6 +76,7 @@ class Service implements GossipService {
           post({ kind: "frame", to, bytes });
           return true;
         },
+        keep: (nodes) => post({ kind: "neighbours", nodes }),
         contact: (contact, to, hello, timeout_ms) =>
           post({ kind: "contact", contact, address: to, hello, timeout_ms }),
       },
@@ -119,6 +120,8 @@ class Service implements GossipService {
         return driver.remove(message.node);
       case "ping":
         return driver.ping(message.ping, message.node, message.timeout_ms);
+      case "hint":
+        return driver.hint(message.node, message.boot);
       case "leave":
         return driver.leave();
       case "stats":

@@ -90,6 +90,7 @@ export class GossipThread implements Membership {
     thread.ended((error) => this.#ended(error));
     const { peers } = options;
     peers.onFrame("gossip", ({ from, bytes }) => thread.post({ kind: "frame", from, bytes }));
+    peers.onGone?.((node, boot) => thread.post({ kind: "hint", node, boot }));
     peers.onContact((hello, from, remote) => this.#hello(hello, from, remote));
   }
 
@@ -206,6 +207,9 @@ export class GossipThread implements Membership {
         return;
       case "frame":
         this.options.peers.send(message.to, "gossip", message.bytes);
+        return;
+      case "neighbours":
+        this.options.peers.keep?.("gossip", message.nodes);
         return;
       case "contact":
         void this.#contact(message);

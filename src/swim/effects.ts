@@ -1,5 +1,6 @@
 /** What goes into the SWIM core and what comes out: plain data, so that a driver or a simulator carries both. */
 import type { NodeId } from "../base/ids.ts";
+import type { DeathCertificate } from "../wire/death-certificate.ts";
 import type { GossipRecord } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
@@ -38,6 +39,10 @@ export type SwimInput =
     }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
   | { readonly kind: "remove"; readonly node: NodeId }
+  /** A sign that the process of this node is gone; `boot` is the life that it is about, when known. */
+  | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
+  /** A checked death certificate that came by itself. */
+  | { readonly kind: "certificate"; readonly certificate: DeathCertificate }
   /** The node's own threads are late. */
   | { readonly kind: "lag" }
   | { readonly kind: "leave" };

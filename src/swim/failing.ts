@@ -35,7 +35,7 @@ export class Failing {
 
   /** This node was asleep for `lag_ms`: the accused had no chance to be heard meanwhile. */
   forgive(lag_ms: number): void {
-    for (const { suspicion } of this.state.members.all()) if (suspicion) suspicion.began += lag_ms;
+    for (const { suspicion } of this.state.members.all()) suspicion?.forgive(lag_ms);
   }
 
   /** Further accusers are expected only of members that could speak up. */

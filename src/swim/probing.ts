@@ -6,6 +6,7 @@ import type { NodeId } from "../base/ids.ts";
 import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
+import { Hints } from "./hints.ts";
 import { accusation, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
@@ -50,11 +51,13 @@ export class Probing {
   #probe: Probe | null = null;
   #nextAt = Infinity;
   #sequence: number;
+  readonly hints: Hints;
   readonly #relays = new Map<number, Relay>();
   readonly #pings = new Map<number, Ping>();
 
   constructor(private readonly state: SwimState) {
     this.#sequence = state.prng.u32();
+    this.hints = new Hints(state, () => this.#nextSequence());
   }
 
   /** The first probe at a random moment of a period, so that nodes started together do not beat together. */
@@ -63,7 +66,7 @@ export class Probing {
   }
 
   due(): number {
-    let due = Math.min(this.#nextAt, this.#probe?.indirectAt ?? Infinity);
+    let due = Math.min(this.#nextAt, this.#probe?.indirectAt ?? Infinity, this.hints.due());
     for (const relay of this.#relays.values()) due = Math.min(due, relay.nackAt, relay.ends);
     for (const ping of this.#pings.values()) due = Math.min(due, ping.ends);
     return due;
@@ -76,6 +79,7 @@ export class Probing {
       if (this.#probe) this.#conclude(this.#probe);
       this.#start();
     }
+    this.hints.run();
     this.#runRelays();
     for (const [sequence, { ping, ends }] of this.#pings) {
       if (ends > now) continue;
@@ -87,6 +91,7 @@ export class Probing {
   /** This node was asleep: what it did not hear proves nothing, so the probe under way is void. */
   forgive(): void {
     this.#probe = null;
+    this.hints.forgive();
     this.#relays.clear();
     this.#nextAt = Math.max(this.#nextAt, this.state.now + this.state.timing.timeout_ms);
   }
@@ -114,6 +119,7 @@ export class Probing {
       this.state.emit({ kind: "pinged", ping: ping.ping, roundTrip_ms: now - ping.sent });
       return;
     }
+    if (this.hints.acked(from, sequence)) return;
     const relay = this.#relays.get(sequence);
     if (relay?.target === from) {
       this.#relays.delete(sequence);

@@ -155,6 +155,12 @@ export class Swim {
       case "rumor":
         state.rumors.add(input.key, input.priority, input.bytes);
         return;
+      case "hint":
+        if (state.phase === "inside") this.#probing.hints.hinted(input.node, input.boot);
+        return;
+      case "certificate":
+        applyCertificate(state, input.certificate, input.certificate.node);
+        return;
       case "lag":
         this.#slow();
         return;

@@ -104,6 +104,7 @@ export function applySuspect(
   node: NodeId,
   incarnation: Incarnation,
   accuser: NodeId,
+  reason = accuser === state.self ? "does not answer probes" : `accused by ${accuser}`,
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "suspect", accuser);
   const member = accused(state, node, incarnation);
@@ -128,7 +129,6 @@ export function applySuspect(
   setStatus(state, member, "suspect");
   member.suspicion = new Suspicion(state.now, accuser);
   spreadSuspicion(state, member, accuser);
-  const reason = accuser === state.self ? "does not answer probes" : `accused by ${accuser}`;
   state.emit({ kind: "member", event: "suspect", member, reason });
   return "taken";
 }

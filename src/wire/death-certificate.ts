@@ -3,7 +3,7 @@
  * since it comes after the process was waited for. The signature is made in security/death-certifier.ts.
  */
 import type { NodeId } from "../base/ids.ts";
-import type { Reader, Writer } from "./cursor.ts";
+import { Reader, WireError, Writer } from "./cursor.ts";
 import { keyId_bytes } from "./datagram.ts";
 import { readBoot, readNodeId } from "./gossip-values.ts";
 
@@ -21,6 +21,30 @@ export interface Certifier {
   sign(node: NodeId, boot: number): DeathCertificate;
   /** Whether a holder of an accepted key of this cluster signed it. Never throws. */
   verify(certificate: DeathCertificate): boolean;
+}
+
+/** The first byte of a datagram that is nothing but a certificate; a launcher has no place in the sealed gossip. */
+const packetFormat = 0xc2;
+const packetVersion = 1;
+
+export function isCertificatePacket(datagram: Uint8Array): boolean {
+  return datagram[0] === packetFormat;
+}
+
+export function encodeCertificatePacket(certificate: DeathCertificate): Uint8Array<ArrayBuffer> {
+  const writer = new Writer(128).u8(packetFormat).u8(packetVersion);
+  writeCertificate(writer, certificate);
+  return writer.finish();
+}
+
+/** Throws `WireError`. */
+export function decodeCertificatePacket(datagram: Uint8Array): DeathCertificate {
+  const reader = new Reader(datagram);
+  if (reader.u8() !== packetFormat || reader.u8() !== packetVersion)
+    throw new WireError("certificate of another version");
+  const certificate = readCertificate(reader);
+  reader.finish();
+  return certificate;
 }
 
 export function writeCertificate(writer: Writer, certificate: DeathCertificate): void {
