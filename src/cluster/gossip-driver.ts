@@ -185,6 +185,15 @@ export class GossipDriver {
     this.#step({ kind: "ping", ping, node, timeout_ms });
   }
 
+  /**
+   * Other gossip keys from now on: the first seals, all open. `certifierFor` must go by them already, and
+   * `sealerFor`, which is asked again only when this node is not in a cluster yet.
+   */
+  setKeys(keys: readonly Uint8Array[]): void {
+    this.#packets.setKeys(keys);
+    if (this.uuid !== null) this.#reader.certifyWith(this.#options.certifierFor?.(this.uuid) ?? null);
+  }
+
   /** A sign that the process of a node is gone: only makes the core look at once. */
   hint(node: NodeId, boot: number | null): void {
     if (!this.#muted()) this.#step({ kind: "hint", node, boot });

@@ -60,6 +60,10 @@ export class GossipPackets {
     this.#sealer = sealer;
   }
 
+  setKeys(keys: readonly Uint8Array[]): void {
+    this.#sealer?.setKeys?.(keys);
+  }
+
   send(address: Address, payload: Uint8Array): void {
     if (!this.#socket || !this.#sealer) return;
     const datagram = this.#sealer.seal(payload);

@@ -33,6 +33,7 @@ export function startGossip(options: GossipServiceOptions): GossipService {
 
 class Service implements GossipService {
   #driver: GossipDriver | null = null;
+  #keys: readonly Uint8Array[] = [];
   #ended = false;
 
   constructor(private readonly options: GossipServiceOptions) {}
@@ -54,6 +55,8 @@ class Service implements GossipService {
   }
 
   async #open({ identity, seeds, seed }: Extract<ToGossip, { kind: "open" }>): Promise<void> {
+    this.#keys = identity.keys;
+    const present = (): GossipIdentity => ({ ...identity, keys: this.#keys });
     const { clock, datagrams, sealerFor, certifierFor, post, failed } = this.options;
     const { self, boot, cluster, uuid, bind, advertise: address, tags, profile, timing } = identity;
     const driver = new GossipDriver({
@@ -67,10 +70,10 @@ class Service implements GossipService {
       timing,
       seed,
       clock,
-      sealerFor: (known) => sealerFor(identity, known),
+      sealerFor: (known) => sealerFor(present(), known),
       ...(certifierFor === undefined
         ? {}
-        : { certifierFor: (known: string) => certifierFor(identity, known) }),
+        : { certifierFor: (known: string) => certifierFor(present(), known) }),
       streams: {
         send: (to, bytes) => {
           post({ kind: "frame", to, bytes });
@@ -120,6 +123,9 @@ class Service implements GossipService {
         return driver.remove(message.node);
       case "ping":
         return driver.ping(message.ping, message.node, message.timeout_ms);
+      case "keys":
+        this.#keys = message.keys;
+        return driver.setKeys(message.keys);
       case "hint":
         return driver.hint(message.node, message.boot);
       case "leave":

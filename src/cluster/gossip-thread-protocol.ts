@@ -59,6 +59,7 @@ export type ToGossip =
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
   /** A stream to this node ended without a goodbye, or was refused; `boot` is its life, when known. */
   | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
+  | { readonly kind: "keys"; readonly keys: readonly Uint8Array[] }
   | { readonly kind: "leave" }
   | { readonly kind: "stats"; readonly request: number }
   | { readonly kind: "stop" };

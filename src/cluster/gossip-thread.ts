@@ -9,6 +9,7 @@ import { type AgentName, type NodeId, quote } from "../base/ids.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { Thread } from "../ports/threads.ts";
+import { acceptedKeysLimit, key_bytes } from "../security/keyring.ts";
 import { encodeTags } from "../wire/gossip-tags.ts";
 import { isIpAddress } from "../wire/gossip-values.ts";
 import { Distances } from "./distances.ts";
@@ -58,6 +59,7 @@ export class GossipThread implements Membership {
   readonly #statistics: GossipRequests<GossipStats>;
   readonly #pings: GossipRequests<number>;
   #uuid: string | null;
+  #gossipKeys: readonly Uint8Array[];
   #beat: Timer | null = null;
   #leaving: (() => void) | null = null;
   #stopping = false;
@@ -82,6 +84,7 @@ export class GossipThread implements Membership {
   ) {
     this.self = options.identity.self;
     this.#uuid = options.identity.uuid;
+    this.#gossipKeys = options.identity.keys;
     this.#distances = new Distances(this.self);
     this.#answers = new GossipRequests(options.clock);
     this.#statistics = new GossipRequests(options.clock);
@@ -156,6 +159,20 @@ export class GossipThread implements Membership {
 
   remove(node: NodeId): void {
     this.thread.post({ kind: "remove", node });
+  }
+
+  get gossipKeys(): readonly Uint8Array[] {
+    return this.#gossipKeys;
+  }
+
+  setGossipKeys(keys: readonly Uint8Array[]): void {
+    const fit = keys.length >= 1 && keys.length <= acceptedKeysLimit;
+    if (!fit || keys.some((key) => key.length !== key_bytes)) {
+      const detail = `Gossip keys are 1 to ${acceptedKeysLimit} of ${key_bytes} bytes each`;
+      throw new CaxtonError("invalid_argument", detail);
+    }
+    this.#gossipKeys = keys;
+    this.thread.post({ kind: "keys", keys });
   }
 
   stats(): Promise<GossipStats> {

@@ -97,6 +97,11 @@ export interface Membership {
   join(seeds: readonly Address[]): void;
   /** Operator's word that a failed member is gone: forgotten everywhere unless it comes back by itself. */
   remove(node: NodeId): void;
+  /**
+   * Other gossip keys at once, 32 bytes each: the first seals, all open. Rotation without a gap: every node
+   * takes the new key last, then first, then alone. Throws `invalid_argument`.
+   */
+  setGossipKeys(keys: readonly Uint8Array[]): void;
   stats(): Promise<GossipStats>;
   /** Tells the others, waits until the news was sent enough or `deadline_ms` passed. */
   leave(deadline_ms: number): Promise<void>;

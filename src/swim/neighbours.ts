@@ -6,12 +6,12 @@ import type { NodeId } from "../base/ids.ts";
 
 export const neighboursCount = 3;
 
-export function neighboursOf(self: NodeId, present: readonly NodeId[]): NodeId[] {
+export function neighboursOf(self: NodeId, present: readonly NodeId[], count = neighboursCount): NodeId[] {
   const here = placeOf(self);
   const after = (node: NodeId): number => (placeOf(node) - here) >>> 0;
   const others = present.filter((node) => node !== self);
   others.sort((a, b) => after(a) - after(b) || (a < b ? -1 : 1));
-  return others.slice(0, neighboursCount);
+  return others.slice(0, count);
 }
 
 /** FNV-1a, finished by a multiplication that spreads names that differ in their last digit. */

@@ -28,6 +28,8 @@ export interface WorldNode {
   readonly reports: GossipReport[];
   /** Whom it keeps a stream to. */
   neighbours: readonly NodeId[];
+  /** The gossip keys that it goes by. */
+  keys: readonly Uint8Array[];
   down: boolean;
 }
 
@@ -83,15 +85,14 @@ export class World {
       profile: choices.profile ?? "lan",
       seed: this.prng.u32(),
       clock,
-      certifierFor: (uuid) =>
-        createCertifier({ clusterName: cluster, clusterUuid: uuid, keys: [choices.key ?? key] }),
+      certifierFor: (uuid) => createCertifier({ clusterName: cluster, clusterUuid: uuid, keys: node.keys }),
       sealerFor: (uuid) =>
         createGossipSealer({
           node: id,
           bootEpoch: boot,
           clusterName: cluster,
           clusterUuid: uuid,
-          keys: [choices.key ?? key],
+          keys: node.keys,
         }),
       streams: {
         send: (to, frame) => this.#frame(node, to, frame),
@@ -103,7 +104,17 @@ export class World {
         if (report.kind === "adopted") this.clock.after(1, () => node.driver.kept());
       },
     });
-    const node: WorldNode = { id, host, boot, driver, clock, reports, neighbours: [], down: false };
+    const node: WorldNode = {
+      id,
+      host,
+      boot,
+      driver,
+      clock,
+      reports,
+      neighbours: [],
+      keys: [choices.key ?? key],
+      down: false,
+    };
     this.nodes.set(name, node);
     driver.join((choices.seeds ?? []).map((seed) => ({ host: hostOf(seed), port: gossipPort })));
     await driver.open(choices.datagrams ?? this.datagrams, address);
@@ -122,6 +133,11 @@ export class World {
     );
     if (!joined) throw new Error("the nodes did not find each other in a minute");
     return nodes;
+  }
+
+  setKeys(node: WorldNode, keys: readonly Uint8Array[]): void {
+    node.keys = keys;
+    node.driver.setKeys(keys);
   }
 
   /** As kill -9: silent at once, and its machine closes its streams and refuses its packets. */

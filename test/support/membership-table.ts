@@ -87,6 +87,8 @@ export class MembershipTable implements Membership {
 
   estimate_ms(): undefined {}
 
+  setGossipKeys(): void {}
+
   /** Addresses that were added to the seeds. */
   readonly joined: Address[] = [];
 

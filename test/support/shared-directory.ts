@@ -107,6 +107,8 @@ class DirectoryView implements Membership {
 
   estimate_ms(): undefined {}
 
+  setGossipKeys(): void {}
+
   ping(): Promise<number> {
     return Promise.reject(new CaxtonError("timeout", "No packets are sent here"));
   }
