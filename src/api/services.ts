@@ -54,6 +54,8 @@ export interface PerformanceRow {
 export interface PingResult {
   readonly node: NodeId;
   readonly udp_ms: number | null;
+  /** What network coordinates told before it was measured; null while too little is known. */
+  readonly estimate_ms: number | null;
   readonly stream_ms: number | null;
   readonly message_ms: number | null;
   readonly error: string | null;

@@ -10,17 +10,19 @@ import type { Address, Datagrams } from "../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../swim/effects.ts";
 import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
-import { autoTiming, type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
-import { WireError } from "../wire/cursor.ts";
+import { type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
-import { decodeRecords, type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
+import { type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
+import type { Certifier } from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { GossipJoining } from "./gossip-joining.ts";
 import { DirectorySync, headsReserve_bytes } from "./gossip-directory-sync.ts";
 import { GossipPackets, type OpenedPacket, payloadLimit_bytes } from "./gossip-packets.ts";
+import { GossipReader } from "./gossip-reader.ts";
 import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
 import { GossipStatistics, OncePerMinute } from "./gossip-statistics.ts";
+import { GossipHousekeeping } from "./gossip-housekeeping.ts";
 import { Heartbeat } from "./gossip-heartbeat.ts";
 import { bootCeiling, MemberViews } from "./gossip-views.ts";
 import type { GossipStats, Member } from "./membership.ts";
@@ -40,6 +42,8 @@ export interface GossipDriverOptions {
   readonly seed: number;
   readonly clock: Clock;
   readonly sealerFor: (uuid: string) => Sealer;
+  /** Checks death certificates; without it none is believed. */
+  readonly certifierFor?: (uuid: string) => Certifier;
   readonly streams: GossipStreams;
   readonly report: (report: GossipReport) => void;
 }
@@ -53,11 +57,13 @@ export class GossipDriver {
   readonly #directory = new Directory();
   readonly #sync: DirectorySync;
   readonly #statistics = new GossipStatistics();
+  readonly #reader = new GossipReader(this.#statistics);
   readonly #refusals = new OncePerMinute();
   readonly #heartbeat: Heartbeat;
   readonly #packets: GossipPackets;
   readonly #views: MemberViews;
   readonly #joining: GossipJoining;
+  readonly #housekeeping: GossipHousekeeping;
   #timer: Timer | null = null;
   #timerAt = Infinity;
   #secondAt: number;
@@ -90,12 +96,21 @@ export class GossipDriver {
       now,
     );
     this.#joining = this.#makeJoining();
-    this.#heartbeat = new Heartbeat(clock, () => this.#tick());
+    this.#heartbeat = new Heartbeat(
+      clock,
+      () => this.#tick(),
+      () => this.#step({ kind: "lag" }),
+    );
     this.#views = new MemberViews(self, clock);
+    this.#housekeeping = new GossipHousekeeping(options, this.#swim, this.#statistics, this.#views);
     this.#packets = new GossipPackets(self, this.#statistics, {
       listening: () => !this.#closed && !this.#muted(),
       opened: (packet) => this.#packet(packet),
       dropped: (from, reason) => this.#reportDropped(from, reason),
+      refused: (address) => this.#hintAt(address),
+      certified: (certificate) => {
+        if (this.#reader.isSigned(certificate)) this.#step({ kind: "certificate", certificate });
+      },
     });
   }
 
@@ -122,7 +137,7 @@ export class GossipDriver {
   /** A frame of the gossip class, from the node that the stream's certificate names. */
   frame(from: NodeId, bytes: Uint8Array): void {
     if (this.#muted()) return;
-    const records = this.#decode(bytes);
+    const records = this.#reader.read(bytes);
     if (records) this.#hearFrame(from, records);
   }
 
@@ -170,6 +185,20 @@ export class GossipDriver {
     this.#step({ kind: "ping", ping, node, timeout_ms });
   }
 
+  /**
+   * Other gossip keys from now on: the first seals, all open. `certifierFor` must go by them already, and
+   * `sealerFor`, which is asked again only when this node is not in a cluster yet.
+   */
+  setKeys(keys: readonly Uint8Array[]): void {
+    this.#packets.setKeys(keys);
+    if (this.uuid !== null) this.#reader.certifyWith(this.#options.certifierFor?.(this.uuid) ?? null);
+  }
+
+  /** A sign that the process of a node is gone: only makes the core look at once. */
+  hint(node: NodeId, boot: number | null): void {
+    if (!this.#muted()) this.#step({ kind: "hint", node, boot });
+  }
+
   /** `left-told` is reported when the others were told often enough. */
   leave(): void {
     this.#step({ kind: "leave" });
@@ -209,24 +238,15 @@ export class GossipDriver {
 
   #enter(uuid: string): void {
     this.#packets.sealWith(this.#options.sealerFor(uuid));
+    this.#reader.certifyWith(this.#options.certifierFor?.(uuid) ?? null);
     this.#step({ kind: "enter" });
   }
 
   #packet({ from, boot, address, payload }: OpenedPacket): void {
-    const records = this.#decode(payload);
+    const records = this.#reader.read(payload);
     if (!records) return;
     this.#step({ kind: "packet", from, boot, address, records });
     this.#hearDirectory(from, records);
-  }
-
-  #decode(bytes: Uint8Array): GossipRecord[] | undefined {
-    try {
-      return decodeRecords(bytes);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#statistics.dropped("malformed");
-      return undefined;
-    }
   }
 
   #hearFrame(from: NodeId, records: readonly GossipRecord[]): void {
@@ -249,21 +269,17 @@ export class GossipDriver {
     this.#reportDirectory();
     if (this.#secondAt <= now) {
       this.#secondAt = now + second_ms;
-      this.#everySecond();
+      this.#housekeeping.run();
     }
     this.#arm();
   }
 
-  #everySecond(): void {
-    const nodes = [...this.#swim.members].map(
-      (member) => [member.id, this.#views.lastSeen_ms(member)] as const,
-    );
-    this.#options.report({ kind: "seen", nodes });
-    this.#swim.setBootCeiling(bootCeiling(this.#options.clock));
-    if (this.#options.profile !== "auto") return;
-    this.#swim.retime(
-      autoTiming(this.#swim.timing, this.#statistics.roundTrips.values(), this.#options.timing),
-    );
+  #hintAt({ host, port }: Address): void {
+    for (const member of this.#swim.members) {
+      if (member.address.port !== port || member.address.host !== host) continue;
+      this.hint(member.id, member.incarnation.boot);
+      return;
+    }
   }
 
   #step(input: SwimInput): void {
@@ -316,7 +332,7 @@ export class GossipDriver {
         report({ kind: "pinged", ping: effect.ping, roundTrip_ms: effect.roundTrip_ms });
         return;
       case "conflict":
-        this.#refused(effect.source, effect.reason);
+        this.#conflict(effect.node, effect.source, effect.reason);
         return;
       case "left-told":
         report({ kind: "left-told" });
@@ -345,6 +361,11 @@ export class GossipDriver {
 
   #refused(source: string, reason: string): void {
     if (this.#refusals.allows(source, this.#now())) this.#options.report({ kind: "refused", source, reason });
+  }
+
+  #conflict(node: NodeId, source: NodeId, reason: string): void {
+    if (this.#refusals.allows(`conflict ${node}`, this.#now()))
+      this.#options.report({ kind: "conflict", node, source, reason });
   }
 
   #muted(): boolean {

@@ -9,6 +9,8 @@ import type { Clock, Timer } from "../ports/clock.ts";
 export const beat_ms = 250;
 /** So many checks in a row without a beat: a little over 2 s. */
 const missedLimit = 8;
+/** Three checks without a beat: main's loop lags. */
+const lateLimit = 2;
 
 export class Heartbeat {
   #missed = 0;
@@ -19,6 +21,8 @@ export class Heartbeat {
     private readonly clock: Clock,
     /** Runs when the beats are back after they were missing. */
     private readonly resumed: () => void,
+    /** Runs at each check that beats are late at, before they count as missing. */
+    private readonly late: () => void = () => undefined,
   ) {}
 
   get missing(): boolean {
@@ -40,6 +44,7 @@ export class Heartbeat {
 
   #check(): void {
     this.#missed++;
+    if (this.#missed > lateLimit && !this.missing) this.late();
     this.#timer = this.clock.after(beat_ms, () => this.#check());
   }
 }

@@ -2,6 +2,12 @@
 import { assert } from "../base/assert.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Address, Datagrams, DatagramSocket } from "../ports/datagrams.ts";
+import { WireError } from "../wire/cursor.ts";
+import {
+  type DeathCertificate,
+  decodeCertificatePacket,
+  isCertificatePacket,
+} from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import type { GossipStatistics } from "./gossip-statistics.ts";
 
@@ -20,6 +26,10 @@ export interface PacketHandlers {
   readonly listening: () => boolean;
   readonly opened: (packet: OpenedPacket) => void;
   readonly dropped: (address: Address, reason: string) => void;
+  /** Nobody listens at that address, says its machine, or a firewall before it. */
+  readonly refused: (address: Address) => void;
+  /** A death certificate that came outside of any packet; not checked yet. */
+  readonly certified: (certificate: DeathCertificate) => void;
 }
 
 export class GossipPackets {
@@ -36,8 +46,10 @@ export class GossipPackets {
   async bind(datagrams: Datagrams, local: Address): Promise<Address> {
     this.#socket = await datagrams.bind(local, {
       packet: (from, bytes) => this.#receive(from, bytes),
-      // A refusal is a hint that a process is gone; probes find it out without.
-      refused: () => this.statistics.dropped("icmp_refused"),
+      refused: (to) => {
+        this.statistics.dropped("icmp_refused");
+        this.handlers.refused(to);
+      },
     });
     return this.#socket.local;
   }
@@ -46,6 +58,10 @@ export class GossipPackets {
   sealWith(sealer: Sealer): void {
     assert(sealer.payloadLimit_bytes >= payloadLimit_bytes, "a datagram holds a whole payload");
     this.#sealer = sealer;
+  }
+
+  setKeys(keys: readonly Uint8Array[]): void {
+    this.#sealer?.setKeys?.(keys);
   }
 
   send(address: Address, payload: Uint8Array): void {
@@ -57,6 +73,15 @@ export class GossipPackets {
     this.statistics.bytesSent += datagram.length;
   }
 
+  #receiveCertificate(datagram: Uint8Array): void {
+    try {
+      this.handlers.certified(decodeCertificatePacket(datagram));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.statistics.dropped("malformed");
+    }
+  }
+
   async close(): Promise<void> {
     await this.#socket?.close();
   }
@@ -65,6 +90,10 @@ export class GossipPackets {
     this.statistics.packetsReceived++;
     this.statistics.bytesReceived += datagram.length;
     if (!this.#sealer || !this.handlers.listening()) return;
+    if (isCertificatePacket(datagram)) {
+      this.#receiveCertificate(datagram);
+      return;
+    }
     const opened = this.#sealer.open(datagram);
     if (opened.kind === "dropped") {
       this.statistics.dropped(opened.reason);

@@ -2,6 +2,7 @@
 import { unreachable } from "../base/assert.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Datagrams } from "../ports/datagrams.ts";
+import type { Certifier } from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { GossipDriver } from "./gossip-driver.ts";
 import type { GossipReport } from "./gossip-reports.ts";
@@ -11,6 +12,7 @@ export interface GossipServiceOptions {
   readonly clock: Clock;
   readonly datagrams: Datagrams;
   readonly sealerFor: (identity: GossipIdentity, uuid: string) => Sealer;
+  readonly certifierFor?: (identity: GossipIdentity, uuid: string) => Certifier;
   readonly post: (message: FromGossip) => void;
   /** The socket could not be bound: the service does nothing more. */
   readonly failed: (error: unknown) => void;
@@ -31,6 +33,7 @@ export function startGossip(options: GossipServiceOptions): GossipService {
 
 class Service implements GossipService {
   #driver: GossipDriver | null = null;
+  #keys: readonly Uint8Array[] = [];
   #ended = false;
 
   constructor(private readonly options: GossipServiceOptions) {}
@@ -52,7 +55,9 @@ class Service implements GossipService {
   }
 
   async #open({ identity, seeds, seed }: Extract<ToGossip, { kind: "open" }>): Promise<void> {
-    const { clock, datagrams, sealerFor, post, failed } = this.options;
+    this.#keys = identity.keys;
+    const present = (): GossipIdentity => ({ ...identity, keys: this.#keys });
+    const { clock, datagrams, sealerFor, certifierFor, post, failed } = this.options;
     const { self, boot, cluster, uuid, bind, advertise: address, tags, profile, timing } = identity;
     const driver = new GossipDriver({
       self,
@@ -65,12 +70,16 @@ class Service implements GossipService {
       timing,
       seed,
       clock,
-      sealerFor: (known) => sealerFor(identity, known),
+      sealerFor: (known) => sealerFor(present(), known),
+      ...(certifierFor === undefined
+        ? {}
+        : { certifierFor: (known: string) => certifierFor(present(), known) }),
       streams: {
         send: (to, bytes) => {
           post({ kind: "frame", to, bytes });
           return true;
         },
+        keep: (nodes) => post({ kind: "neighbours", nodes }),
         contact: (contact, to, hello, timeout_ms) =>
           post({ kind: "contact", contact, address: to, hello, timeout_ms }),
       },
@@ -114,6 +123,11 @@ class Service implements GossipService {
         return driver.remove(message.node);
       case "ping":
         return driver.ping(message.ping, message.node, message.timeout_ms);
+      case "keys":
+        this.#keys = message.keys;
+        return driver.setKeys(message.keys);
+      case "hint":
+        return driver.hint(message.node, message.boot);
       case "leave":
         return driver.leave();
       case "stats":

@@ -57,6 +57,9 @@ export type ToGossip =
   | { readonly kind: "join"; readonly seeds: readonly Address[] }
   | { readonly kind: "remove"; readonly node: NodeId }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
+  /** A stream to this node ended without a goodbye, or was refused; `boot` is its life, when known. */
+  | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
+  | { readonly kind: "keys"; readonly keys: readonly Uint8Array[] }
   | { readonly kind: "leave" }
   | { readonly kind: "stats"; readonly request: number }
   | { readonly kind: "stop" };
@@ -74,6 +77,8 @@ export type FromGossip =
       readonly hello: Uint8Array;
       readonly timeout_ms: number;
     }
+  /** Keep a stream to these. */
+  | { readonly kind: "neighbours"; readonly nodes: readonly NodeId[] }
   | { readonly kind: "answer"; readonly request: number; readonly reply: Uint8Array }
   | { readonly kind: "stats"; readonly request: number; readonly stats: GossipStats }
   | { readonly kind: "stopped" };

@@ -9,9 +9,12 @@ import { type AgentName, type NodeId, quote } from "../base/ids.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { Thread } from "../ports/threads.ts";
+import { acceptedKeysLimit, key_bytes } from "../security/keyring.ts";
 import { encodeTags } from "../wire/gossip-tags.ts";
 import { isIpAddress } from "../wire/gossip-values.ts";
+import { Distances } from "./distances.ts";
 import { beat_ms } from "./gossip-heartbeat.ts";
+import { GossipRequests } from "./gossip-requests.ts";
 import { MembershipTables } from "./gossip-tables.ts";
 import type { ContactOutcome, GossipReport } from "./gossip-reports.ts";
 import type { FromGossip, GossipIdentity, ToGossip } from "./gossip-thread-protocol.ts";
@@ -43,28 +46,20 @@ export interface GossipThreadOptions {
   readonly failed: (error: CaxtonError) => void;
 }
 
-interface Waiting<T> {
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: CaxtonError) => void;
-}
-
 /** For an answer of the thread itself; probes and contacts have their own time-outs. */
 const answerTimeout_ms = 5_000;
 const stopTimeout_ms = 2_000;
-const requestsLimit = 1_024;
 
 export class GossipThread implements Membership {
   readonly self: NodeId;
   readonly #tables = new MembershipTables();
+  readonly #distances: Distances;
   readonly #listeners = new Set<(event: MembershipEvent) => void>();
-  readonly #answers = new Map<number, Waiting<Uint8Array>>();
-  readonly #statistics = new Map<number, Waiting<GossipStats>>();
-  readonly #pings = new Map<
-    number,
-    Waiting<number> & { readonly node: NodeId; readonly timeout_ms: number }
-  >();
-  #request = 0;
+  readonly #answers: GossipRequests<Uint8Array>;
+  readonly #statistics: GossipRequests<GossipStats>;
+  readonly #pings: GossipRequests<number>;
   #uuid: string | null;
+  #gossipKeys: readonly Uint8Array[];
   #beat: Timer | null = null;
   #leaving: (() => void) | null = null;
   #stopping = false;
@@ -85,14 +80,20 @@ export class GossipThread implements Membership {
   private constructor(
     private readonly options: GossipThreadOptions,
     private readonly thread: Thread<FromGossip, ToGossip>,
-    private readonly opened: Waiting<void>,
+    private readonly opened: Pick<PromiseWithResolvers<void>, "resolve" | "reject">,
   ) {
     this.self = options.identity.self;
     this.#uuid = options.identity.uuid;
+    this.#gossipKeys = options.identity.keys;
+    this.#distances = new Distances(this.self);
+    this.#answers = new GossipRequests(options.clock);
+    this.#statistics = new GossipRequests(options.clock);
+    this.#pings = new GossipRequests(options.clock);
     thread.receive((message) => this.#receive(message));
     thread.ended((error) => this.#ended(error));
     const { peers } = options;
     peers.onFrame("gossip", ({ from, bytes }) => thread.post({ kind: "frame", from, bytes }));
+    peers.onGone?.((node, boot) => thread.post({ kind: "hint", node, boot }));
     peers.onContact((hello, from, remote) => this.#hello(hello, from, remote));
   }
 
@@ -141,11 +142,15 @@ export class GossipThread implements Membership {
   async ping(node: NodeId, timeout_ms: number): Promise<number> {
     if (!this.#tables.member(node))
       throw new CaxtonError("node_not_found", `No node ${quote(node)} is known`);
-    const ping = this.#nextRequest(this.#pings.size);
-    return await new Promise<number>((resolve, reject) => {
-      this.#pings.set(ping, { resolve, reject, node, timeout_ms });
-      this.thread.post({ kind: "ping", ping, node, timeout_ms });
-    });
+    this.#checkOpen();
+    const detail = `Cannot ping ${quote(node)}: timed out after ${timeout_ms} ms`;
+    const post = (ping: number): void => this.thread.post({ kind: "ping", ping, node, timeout_ms });
+    // The thread itself tells when no answer came in time.
+    return await this.#pings.ask(post, null, new CaxtonError("timeout", detail));
+  }
+
+  estimate_ms(a: NodeId, b: NodeId = this.self): number | undefined {
+    return this.#distances.between_ms(a, b);
   }
 
   join(seeds: readonly Address[]): void {
@@ -156,9 +161,24 @@ export class GossipThread implements Membership {
     this.thread.post({ kind: "remove", node });
   }
 
+  get gossipKeys(): readonly Uint8Array[] {
+    return this.#gossipKeys;
+  }
+
+  setGossipKeys(keys: readonly Uint8Array[]): void {
+    const fit = keys.length >= 1 && keys.length <= acceptedKeysLimit;
+    if (!fit || keys.some((key) => key.length !== key_bytes)) {
+      const detail = `Gossip keys are 1 to ${acceptedKeysLimit} of ${key_bytes} bytes each`;
+      throw new CaxtonError("invalid_argument", detail);
+    }
+    this.#gossipKeys = keys;
+    this.thread.post({ kind: "keys", keys });
+  }
+
   stats(): Promise<GossipStats> {
-    const request = this.#nextRequest(this.#statistics.size);
-    return this.#ask(this.#statistics, request, { kind: "stats", request });
+    this.#checkOpen();
+    const post = (request: number): void => this.thread.post({ kind: "stats", request });
+    return this.#statistics.ask(post, answerTimeout_ms, threadIsLate());
   }
 
   async leave(deadline_ms: number): Promise<void> {
@@ -205,14 +225,17 @@ export class GossipThread implements Membership {
       case "frame":
         this.options.peers.send(message.to, "gossip", message.bytes);
         return;
+      case "neighbours":
+        this.options.peers.keep?.("gossip", message.nodes);
+        return;
       case "contact":
         void this.#contact(message);
         return;
       case "answer":
-        settle(this.#answers, message.request)?.resolve(message.reply);
+        this.#answers.take(message.request)?.resolve(message.reply);
         return;
       case "stats":
-        settle(this.#statistics, message.request)?.resolve(message.stats);
+        this.#statistics.take(message.request)?.resolve(message.stats);
         return;
       case "stopped":
         this.#stopped.resolve();
@@ -231,6 +254,7 @@ export class GossipThread implements Membership {
         return;
       case "forgotten":
         this.#tables.forget(report.member.id);
+        this.#distances.forget(report.member.id);
         this.options.peers.setAddress(report.member.id, undefined);
         this.#tell({ kind: "left", member: report.member, reason: report.reason });
         return;
@@ -240,6 +264,9 @@ export class GossipThread implements Membership {
       case "seen":
         for (const [node, lastSeen_ms] of report.nodes) this.#tables.seen(node, lastSeen_ms);
         return;
+      case "places":
+        this.#distances.learn(report.own, report.places);
+        return;
       case "directory":
         this.#tables.change(report.difference);
         this.#tell({ kind: "directory", ...report.difference });
@@ -247,6 +274,7 @@ export class GossipThread implements Membership {
       case "adopted":
         void this.#adopt(report.uuid);
         return;
+      case "conflict":
       case "refused":
         this.#tell(report);
         return;
@@ -284,14 +312,9 @@ export class GossipThread implements Membership {
   }
 
   #pinged(ping: number, roundTrip_ms: number | null): void {
-    const waiting = this.#pings.get(ping);
-    this.#pings.delete(ping);
-    if (!waiting) return;
-    if (roundTrip_ms !== null) waiting.resolve(roundTrip_ms);
-    else {
-      const detail = `Cannot ping ${quote(waiting.node)}: timed out after ${waiting.timeout_ms} ms`;
-      waiting.reject(new CaxtonError("timeout", detail));
-    }
+    const waiting = this.#pings.take(ping);
+    if (roundTrip_ms === null) waiting?.reject(waiting.late);
+    else waiting?.resolve(roundTrip_ms);
   }
 
   /** Names are resolved anew at each try: addresses change while a node is away. */
@@ -319,32 +342,13 @@ export class GossipThread implements Membership {
   }
 
   #hello(hello: Uint8Array, from: NodeId, remote: Address): Promise<Uint8Array> {
-    const request = this.#nextRequest(this.#answers.size);
-    return this.#ask(this.#answers, request, { kind: "hello", request, hello, from, remote });
+    this.#checkOpen();
+    const post = (request: number): void => this.thread.post({ kind: "hello", request, hello, from, remote });
+    return this.#answers.ask(post, answerTimeout_ms, threadIsLate());
   }
 
-  #ask<T>(waiting: Map<number, Waiting<T>>, request: number, message: ToGossip): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const deadline = this.options.clock.after(answerTimeout_ms, () => {
-        const detail = `The gossip thread did not answer within ${answerTimeout_ms} ms`;
-        settle(waiting, request)?.reject(new CaxtonError("timeout", detail));
-      });
-      const end =
-        <A>(then: (value: A) => void) =>
-        (value: A): void => {
-          deadline.cancel();
-          then(value);
-        };
-      waiting.set(request, { resolve: end(resolve), reject: end(reject) });
-      this.thread.post(message);
-    });
-  }
-
-  #nextRequest(open: number): number {
+  #checkOpen(): void {
     if (this.#stopping) throw new CaxtonError("unavailable", "The node is stopping");
-    if (open >= requestsLimit)
-      throw new CaxtonError("too_many_requests", "Too many requests to the gossip thread");
-    return ++this.#request;
   }
 
   #keepBeating(): void {
@@ -370,17 +374,12 @@ export class GossipThread implements Membership {
   }
 
   #rejectAll(error: CaxtonError): void {
-    for (const table of [this.#answers, this.#statistics, this.#pings]) {
-      for (const waiting of table.values()) waiting.reject(error);
-      table.clear();
-    }
+    for (const requests of [this.#answers, this.#statistics, this.#pings]) requests.rejectAll(error);
   }
 }
 
-function settle<T>(waiting: Map<number, Waiting<T>>, request: number): Waiting<T> | undefined {
-  const found = waiting.get(request);
-  waiting.delete(request);
-  return found;
+function threadIsLate(): CaxtonError {
+  return new CaxtonError("timeout", `The gossip thread did not answer within ${answerTimeout_ms} ms`);
 }
 
 function checkTags(tags: NodeTags): void {

@@ -7,6 +7,7 @@ import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { openDatagrams } from "../platform/node/datagrams.ts";
+import { createCertifier } from "../security/death-certifier.ts";
 import { createGossipSealer } from "../security/gossip-sealer.ts";
 import { startGossip } from "./gossip-service.ts";
 import type { ToGossip } from "./gossip-thread-protocol.ts";
@@ -18,6 +19,8 @@ const service = startGossip({
   datagrams: openDatagrams(),
   sealerFor: ({ self, boot, cluster, keys }, uuid) =>
     createGossipSealer({ node: self, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys }),
+  certifierFor: ({ cluster, keys }, uuid) =>
+    createCertifier({ clusterName: cluster, clusterUuid: uuid, keys }),
   post: (message) => parent.postMessage(message),
   failed: (error) => {
     const code = error instanceof CaxtonError ? error.code : "internal";

@@ -53,6 +53,8 @@ export type MembershipEvent =
       readonly changed: readonly DirectoryEntry[];
       readonly removed: readonly DirectoryEntry[];
     }
+  /** Two nodes use one name: the higher boot epoch has it, and the other is no member any more. Told once a minute. */
+  | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   /** A peer or packet that was turned away, told once a source and minute: a wrong key, another cluster, an old version. */
   | { readonly kind: "refused"; readonly source: string; readonly reason: string };
 
@@ -86,10 +88,20 @@ export interface Membership {
   announce(changed: readonly Omit<DirectoryEntry, "node">[], removed: readonly AgentName[]): void;
   /** One datagram round trip, ms. Throws `CaxtonError`: `node_not_found`, `timeout`. */
   ping(node: NodeId, timeout_ms: number): Promise<number>;
+  /**
+   * The round trip between two nodes (this one when `b` is left out) as network coordinates tell it, ms,
+   * without a packet; where they are vague the median of what was measured. Undefined while too little is known.
+   */
+  estimate_ms(a: NodeId, b?: NodeId): number | undefined;
   /** Adds addresses to the seeds that are tried for ever. */
   join(seeds: readonly Address[]): void;
   /** Operator's word that a failed member is gone: forgotten everywhere unless it comes back by itself. */
   remove(node: NodeId): void;
+  /**
+   * Other gossip keys at once, 32 bytes each: the first seals, all open. Rotation without a gap: every node
+   * takes the new key last, then first, then alone. Throws `invalid_argument`.
+   */
+  setGossipKeys(keys: readonly Uint8Array[]): void;
   stats(): Promise<GossipStats>;
   /** Tells the others, waits until the news was sent enough or `deadline_ms` passed. */
   leave(deadline_ms: number): Promise<void>;

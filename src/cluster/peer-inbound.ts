@@ -27,6 +27,8 @@ export interface InboundEvents {
   readonly data: (inbound: PeerInbound, payload: Uint8Array) => void;
   readonly answerOf: (inbound: PeerInbound, method: string) => Answer | undefined;
   readonly closed: (inbound: PeerInbound) => void;
+  /** It ended without a word, after its greeting. */
+  readonly gone?: (inbound: PeerInbound) => void;
 }
 
 export class PeerInbound {
@@ -54,6 +56,8 @@ export class PeerInbound {
         this.#answers.close();
         core.closed(kind, `${this.node} (${formatAddress(this.remote)})`, detail);
         events.closed(this);
+        if (kind === "lost" && this.#purpose !== undefined && this.#purpose !== "contact")
+          events.gone?.(this);
       },
     });
     this.#connection = connection;
@@ -94,6 +98,8 @@ export class PeerInbound {
 
   /** Writes the answers that are ready, then closes. */
   finish(detail: string): void {
+    if (this.#queue.empty && this.#purpose !== undefined && this.#purpose !== "contact")
+      this.#connection.control({ kind: "goodbye", code: "unavailable", detail });
     this.#connection.finish("closed", detail);
   }
 

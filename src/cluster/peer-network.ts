@@ -60,6 +60,7 @@ export interface PeerNetworkStats {
 }
 
 type LinkHandler = Parameters<Peers["onLink"]>[0];
+type GoneHandler = Parameters<NonNullable<Peers["onGone"]>>[0];
 type ContactHandler = Parameters<Peers["onContact"]>[0];
 type RequestHandler = (body: Uint8Array, context: RequestContext) => Promise<Uint8Array>;
 
@@ -81,6 +82,8 @@ export class PeerNetwork implements Peers {
   readonly #frameHandlers = new Map<PeerClass, (frame: PeerFrame) => void>();
   readonly #methods = new Map<string, RequestHandler>();
   readonly #linkHandlers: LinkHandler[] = [];
+  readonly #goneHandlers: GoneHandler[] = [];
+  readonly #kept = new Map<PeerClass, ReadonlySet<NodeId>>();
   readonly #closedByKind: Partial<Record<CloseKind, number>> = {};
   #contactHandler: ContactHandler | undefined;
   #identity: StreamIdentity;
@@ -136,6 +139,25 @@ export class PeerNetwork implements Peers {
 
   onFrame(kind: PeerClass, handler: (frame: PeerFrame) => void): void {
     this.#frameHandlers.set(kind, handler);
+  }
+
+  onGone(handler: GoneHandler): void {
+    this.#goneHandlers.push(handler);
+  }
+
+  keep(kind: PeerClass, nodes: readonly NodeId[]): void {
+    const before = this.#kept.get(kind) ?? new Set();
+    const kept = new Set(nodes);
+    this.#kept.set(kind, kept);
+    for (const node of before) {
+      const link = this.#outbound.get(node)?.get(kind);
+      if (kept.has(node) || !link) continue;
+      link.keep(false);
+      if (!link.isIdle) continue;
+      this.#outbound.get(node)?.delete(kind);
+      link.close("no neighbour any more", true);
+    }
+    for (const node of kept) this.#link(node, kind)?.keep(true);
   }
 
   onLink(handler: LinkHandler): void {
@@ -196,6 +218,8 @@ export class PeerNetwork implements Peers {
       link.close(reason, false);
       if (wasUp) this.#tell(node, kind, "down", reason);
     }
+    if (address === undefined) return;
+    for (const [kind, kept] of this.#kept) if (kept.has(node)) this.#link(node, kind)?.keep(true);
   }
 
   stats(): PeerNetworkStats {
@@ -227,6 +251,7 @@ export class PeerNetwork implements Peers {
     const link = new PeerOutbound(this.#core, address, kind, to, {
       up: () => this.#tell(to, kind, "up", "connected"),
       down: (_kind, detail) => this.#tell(to, kind, "down", detail),
+      gone: (bootEpoch) => this.#gone(to, bootEpoch),
     });
     const links = this.#outbound.get(to) ?? new Map<PeerClass, PeerOutbound>();
     this.#outbound.set(to, links.set(kind, link));
@@ -248,6 +273,11 @@ export class PeerNetwork implements Peers {
     }
   }
 
+  #gone(node: NodeId, bootEpoch: number | null): void {
+    if (!this.#open) return;
+    for (const handler of this.#goneHandlers) handler(node, bootEpoch);
+  }
+
   #check(): void {
     if (!this.#open) return;
     const now_ms = this.options.clock.now_ms();
@@ -266,6 +296,7 @@ export class PeerNetwork implements Peers {
       },
       answerOf: (source, method) => this.#answerOf(source, method),
       closed: (source) => this.#inbound.delete(source),
+      gone: (source) => this.#gone(source.node, source.bootEpoch),
     });
     this.#inbound.add(inbound);
     if (!this.#open) inbound.close("closed", "this node shuts down");

@@ -9,6 +9,7 @@ import type { NodeId } from "../base/ids.ts";
 import type { Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import { formatAddress } from "../ports/datagrams.ts";
+import { wasRefused } from "../ports/streams.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { PeerFrame, StreamPurpose } from "../wire/peer-frame.ts";
 import { commonVersion, protocolRange } from "../wire/protocol-version.ts";
@@ -32,6 +33,8 @@ export interface OutboundEvents {
   readonly up: (peer: NodeId) => void;
   /** Only after `up`. */
   readonly down: (kind: CloseKind, detail: string) => void;
+  /** The connection ended with no word, or was not accepted: of this life of the peer, when it had greeted. */
+  readonly gone?: (bootEpoch: number | null) => void;
 }
 
 export class PeerOutbound {
@@ -41,6 +44,8 @@ export class PeerOutbound {
   readonly #name: string;
   #state: State = { kind: "idle" };
   #failures = 0;
+  #kept = false;
+  #bootEpoch: number | null = null;
 
   constructor(
     private readonly core: PeerNetworkCore,
@@ -72,6 +77,17 @@ export class PeerOutbound {
     return true;
   }
 
+  /** Stays connected from now on, or only while there is something to send. */
+  keep(kept: boolean): void {
+    this.#kept = kept;
+    if (kept) this.#wake();
+  }
+
+  /** Nothing waits or is asked: it may be closed without loss. */
+  get isIdle(): boolean {
+    return this.queued_bytes === 0 && this.calls.waiting === 0;
+  }
+
   check(now_ms: number): void {
     if (this.#state.kind === "up") this.#state.connection.check(now_ms);
   }
@@ -87,8 +103,12 @@ export class PeerOutbound {
     if (state.kind === "closed") return;
     this.#state = { kind: "closed" };
     if (state.kind === "waiting" || state.kind === "dialling") state.timer?.cancel();
-    if (state.kind === "up" && flush) state.connection.finish("closed", detail);
-    else if (state.kind === "up" || state.kind === "dialling") state.connection.close("closed", detail);
+    if (state.kind === "up" && flush) {
+      // Overtakes what is queued, so only where nothing is; who closes without it gave a hint of its end.
+      if (this.#queue.empty && this.peer !== undefined)
+        state.connection.control({ kind: "goodbye", code: "unavailable", detail });
+      state.connection.finish("closed", detail);
+    } else if (state.kind === "up" || state.kind === "dialling") state.connection.close("closed", detail);
     this.calls.fail("unreachable", `Cannot reach "${this.#name}": ${detail}`);
     this.#queue.clear();
   }
@@ -131,6 +151,7 @@ export class PeerOutbound {
         const code = error instanceof CaxtonError ? error.code : "unreachable";
         if (code === "wrong_key" || code === "wrong_cluster")
           core.refused(formatAddress(this.address), reasonOf(error));
+        if (wasRefused(error)) this.events.gone?.(null);
         this.#failed(code, reasonOf(error));
       },
     );
@@ -183,6 +204,7 @@ export class PeerOutbound {
     state.timer?.cancel();
     this.#state = { kind: "up", connection };
     this.#failures = 0;
+    this.#bootEpoch = frame.bootEpoch;
     connection.greeted(frameLimit_bytes(this.purpose === "bulk"));
     this.events.up(frame.node);
   }
@@ -196,13 +218,14 @@ export class PeerOutbound {
     const code = kind === "version" ? "version_mismatch" : "unreachable";
     this.#failed(code, `Lost the connection to "${this.#name}": ${detail}`);
     if (state.kind === "up") this.events.down(kind, detail);
+    if (state.kind === "up" && kind === "lost") this.events.gone?.(this.#bootEpoch);
   }
 
   #failed(code: ErrorCode, detail: string): void {
     const wait_ms = Math.min(backoffLongest_ms, backoffFirst_ms * 2 ** this.#failures++);
     const timer = this.core.clock.after(wait_ms * (0.5 + 0.5 * this.core.prng.float()), () => {
       this.#state = { kind: "idle" };
-      if (!this.#queue.empty) this.#wake();
+      if (!this.#queue.empty || this.#kept) this.#wake();
     });
     this.#state = { kind: "waiting", timer };
     this.#queue.clearControl();

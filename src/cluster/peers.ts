@@ -33,6 +33,13 @@ export interface Peers {
   onLink(
     handler: (event: { node: NodeId; kind: PeerClass; state: "up" | "down"; reason: string }) => void,
   ): void;
+  /**
+   * A sign that a process is gone, not proof: its stream closed without a goodbye, or it refused a
+   * connection. `bootEpoch` is the life that the stream belonged to, null when it was refused.
+   */
+  onGone?(handler: (node: NodeId, bootEpoch: number | null) => void): void;
+  /** Keeps a connection of this class to these nodes and no others, though nothing is sent. */
+  keep?(kind: PeerClass, nodes: readonly NodeId[]): void;
   /** Request and response over the bulk class; bodies up to 64 MiB, chunked. Throws `CaxtonError` of the peer, `unreachable`, `timeout`. */
   request(to: NodeId, method: string, body: Uint8Array, options: { timeout_ms: number }): Promise<Uint8Array>;
   /** A `CaxtonError` thrown by the handler travels to the caller with its code. */

@@ -333,7 +333,7 @@ export class Router {
       for (const { agent } of event.changed) this.#wakeAll(agent);
       return;
     }
-    if (event.kind === "refused") return;
+    if (event.kind === "refused" || event.kind === "conflict") return;
     const { id, status } = event.member;
     if (status === "failed" || status === "left") this.#links.get(id)?.fail();
     else if (event.kind === "alive" || event.kind === "joined") this.#wakeAll(id);

@@ -122,6 +122,7 @@ export class NodeCluster implements ClusterService {
       }
     };
     const self = node === this.#options.self;
+    const estimate_ms = membership.estimate_ms(node) ?? null;
     const udp_ms = await timed("udp", () => (self ? Promise.resolve() : membership.ping(node, ping_ms)));
     const stream_ms = await timed("stream", () =>
       self
@@ -129,7 +130,8 @@ export class NodeCluster implements ClusterService {
         : peers.request(node, "cluster.ping", new Uint8Array(8), { timeout_ms: ping_ms }),
     );
     const message_ms = await timed("message", () => messagePing(node, ping_ms));
-    return { node, udp_ms, stream_ms, message_ms, error: errors.length > 0 ? errors.join("; ") : null };
+    const error = errors.length > 0 ? errors.join("; ") : null;
+    return { node, udp_ms, estimate_ms, stream_ms, message_ms, error };
   }
 
   async leave(node: NodeId, drain_timeout_ms: number): Promise<void> {

@@ -3,11 +3,15 @@
  * node's side of it. A node without a launcher (started by hand to debug it) works the same, unwatched.
  */
 
+import type { LastWord } from "./last-word.ts";
+
 export type ToLauncher =
   /** The node serves. `drain_timeout_ms` is how long a graceful stop may take. */
   | { readonly kind: "ready"; readonly drain_timeout_ms: number }
   /** Once a second from the main thread: it is not wedged. */
   | { readonly kind: "heartbeat" }
+  /** What to tell the others when this process has ended by a crash; replaces what was left before. */
+  | ({ readonly kind: "last-word" } & LastWord)
   /** Starting again would not help; the process ends with `exit` next. Already told on stderr. */
   | { readonly kind: "fatal"; readonly exit: number };
 
@@ -16,6 +20,8 @@ export interface LauncherChannel {
   readonly watched: boolean;
   /** Resolves when the message was handed to the launcher, or at once without one. */
   send(message: ToLauncher): Promise<void>;
+  /** From now on the launcher has this, looked at again with each heartbeat. */
+  leave(lastWord: () => LastWord | null): void;
   /** Stops the heartbeat and lets the process end. */
   close(): void;
 }
@@ -28,9 +34,13 @@ export const heartbeatInterval_ms = 1_000;
  */
 export function watchLauncher(onGone: () => void): LauncherChannel {
   if (process.send === undefined || !process.connected) {
-    return { watched: false, send: () => Promise.resolve(), close: () => undefined };
+    return { watched: false, send: () => Promise.resolve(), leave: () => undefined, close: () => undefined };
   }
-  const heartbeat = setInterval(() => void post({ kind: "heartbeat" }), heartbeatInterval_ms);
+  const left = new LeftWord();
+  const heartbeat = setInterval(() => {
+    void post({ kind: "heartbeat" });
+    left.refresh();
+  }, heartbeatInterval_ms);
   heartbeat.unref();
   process.once("disconnect", () => {
     clearInterval(heartbeat);
@@ -41,6 +51,7 @@ export function watchLauncher(onGone: () => void): LauncherChannel {
   return {
     watched: true,
     send: post,
+    leave: (lastWord) => left.keep(lastWord),
     close: () => {
       clearInterval(heartbeat);
       process.off("SIGINT", ignore);
@@ -48,6 +59,25 @@ export function watchLauncher(onGone: () => void): LauncherChannel {
       if (process.connected) process.disconnect?.();
     },
   };
+}
+
+/** Posts the last word when it has changed. */
+class LeftWord {
+  #make: () => LastWord | null = () => null;
+  #posted = "";
+
+  keep(make: () => LastWord | null): void {
+    this.#make = make;
+    this.refresh();
+  }
+
+  refresh(): void {
+    const word = this.#make();
+    const text = JSON.stringify(word);
+    if (word === null || text === this.#posted) return;
+    this.#posted = text;
+    void post({ kind: "last-word", ...word });
+  }
 }
 
 /** An error means that the launcher is gone, which the disconnect tells as well. */

@@ -5,6 +5,8 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import type { LastWord } from "./last-word.ts";
+import { sayLastWord } from "./last-word.ts";
 import { heartbeatInterval_ms } from "./launcher-channel.ts";
 import type { ToLauncher } from "./launcher-channel.ts";
 
@@ -61,6 +63,7 @@ class Launcher {
   /** Of the present child. */
   #readyAt_ms: number | undefined;
   #fatalExit: number | undefined;
+  #lastWord: LastWord | undefined;
   #silentTicks = 0;
   /** Of any child so far: a failure to start is final only before the first success. */
   #everReady = false;
@@ -120,6 +123,9 @@ class Launcher {
       case "heartbeat":
         this.#silentTicks = 0;
         return;
+      case "last-word":
+        this.#lastWord = message;
+        return;
       case "fatal":
         this.#fatalExit = message.exit;
         return;
@@ -143,6 +149,9 @@ class Launcher {
     if (this.#child === undefined) return;
     this.#child = undefined;
     clearTimeout(this.#killTimer);
+    // It has been waited for: that process is gone for certain. Who left in order has said so itself.
+    if (this.#lastWord !== undefined && code !== 0) sayLastWord(this.#lastWord);
+    this.#lastWord = undefined;
     if (this.#stopping) return this.#finish(code ?? 1);
     if (code === 0) return this.#finish(0);
     if (this.#fatalExit !== undefined && !this.#everReady) return this.#finish(this.#fatalExit);

@@ -46,6 +46,8 @@ class NodeProcess {
     });
     const drain_timeout_ms = this.#loaded.config.failover.drain_timeout;
     await this.#launcher.send({ kind: "ready", drain_timeout_ms });
+    const node = this.#node;
+    this.#launcher.leave(() => node.lastWord());
   }
 
   #load(): LoadedConfig {

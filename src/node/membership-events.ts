@@ -19,6 +19,11 @@ export function recordMembershipEvent(log: EventLog, event: MembershipEvent): vo
     });
     return;
   }
+  if (event.kind === "conflict") {
+    const { node, source, reason } = event;
+    log.record("warn", "member.conflict", `Name conflict of ${node}: ${reason}`, { node, source, reason });
+    return;
+  }
   const { id, address, bootEpoch, incarnation } = event.member;
   const data = {
     node: id,

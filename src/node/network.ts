@@ -13,8 +13,12 @@ import type { Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { TimingOverrides } from "../swim/timing.ts";
 import { logger } from "../telemetry/log.ts";
+import { neighboursOf } from "../swim/neighbours.ts";
+import { createCertifier } from "../security/death-certifier.ts";
+import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { advertiseAddress } from "./advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
+import type { LastWord } from "./last-word.ts";
 
 /** A certificate is replaced when this much of its life is left. */
 const renewBefore_ms = 30 * 86_400_000;
@@ -25,6 +29,8 @@ export interface Network {
   readonly membership: Membership;
   /** Null until a fresh joiner was let in. */
   readonly uuid: () => string | null;
+  /** This life's death certificate for a few others; null before this node is a member, or alone. */
+  readonly lastWord: () => LastWord | null;
   close(): Promise<void>;
 }
 
@@ -65,11 +71,36 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     peers,
     membership,
     uuid: () => membership.uuid,
+    lastWord: () => lastWordOf(foundation, membership),
     close: async () => {
       renewal.stop();
       await membership.stop();
       await peers.close();
     },
+  };
+}
+
+/** To so many others; gossip does the rest. */
+const toldAtEnd = 5;
+
+function lastWordOf({ directory, self, cluster }: Foundation, membership: GossipThread): LastWord | null {
+  const { uuid, gossipKeys: keys } = membership;
+  const alive = membership.members().filter(({ id, status }) => status === "alive" && id !== self);
+  if (uuid === null || alive.length === 0) return null;
+  const chosen = new Set(
+    neighboursOf(
+      self,
+      alive.map(({ id }) => id),
+      toldAtEnd,
+    ),
+  );
+  const certificate = createCertifier({ clusterName: cluster, clusterUuid: uuid, keys }).sign(
+    self,
+    directory.bootEpoch,
+  );
+  return {
+    packet: Buffer.from(encodeCertificatePacket(certificate)).toString("base64"),
+    to: alive.filter(({ id }) => chosen.has(id)).map(({ address }) => address),
   };
 }
 

@@ -28,6 +28,7 @@ import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
 import { nodeHealth } from "./health.ts";
+import type { LastWord } from "./last-word.ts";
 import { KnownPeers } from "./known-peers.ts";
 import { LoadMonitor } from "./load-monitor.ts";
 import { measuredPerformance, metricSources } from "./measurements.ts";
@@ -56,6 +57,8 @@ export interface RunningNode {
   reload(config: Config): void;
   /** Leaves the cluster, finishes what runs within `drain_timeout_ms`, closes everything. */
   stop(drain_timeout_ms: number): Promise<void>;
+  /** What the launcher is to tell the others when this process crashed; null outside of a cluster. */
+  lastWord(): LastWord | null;
   /** Closes the databases and nothing else. */
   abandon(): Promise<void>;
 }
@@ -225,6 +228,10 @@ class AssembledNode implements RunningNode {
     await network.close();
     await metrics.close();
     await closeFoundation(foundation);
+  }
+
+  lastWord(): LastWord | null {
+    return this.#parts.network.lastWord();
   }
 
   abandon(): Promise<void> {

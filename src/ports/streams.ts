@@ -2,6 +2,7 @@
  * Mutually authenticated byte streams between nodes (TLS over TCP in production). A connection is
  * handed over only when both sides' certificates were checked; bytes may still arrive in any chunks.
  */
+import { CaxtonError } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Address } from "./datagrams.ts";
 
@@ -73,4 +74,13 @@ export interface Streams {
     options: { readonly timeout_ms: number; readonly expect?: NodeId },
     handlers: StreamHandlers,
   ): Promise<StreamConnection>;
+}
+
+/** The reason that a connection attempt ends with when nobody listens there, or a firewall says so. */
+export const refusedReason = "connection refused";
+
+export function wasRefused(error: unknown): boolean {
+  return (
+    error instanceof CaxtonError && error.code === "unreachable" && error.message.endsWith(refusedReason)
+  );
 }

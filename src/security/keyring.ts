@@ -16,7 +16,8 @@ export type KeyLabel =
   | "certificate authority"
   | "certificate authority identity"
   | "token signing"
-  | "gossip packet subkey";
+  | "gossip packet subkey"
+  | "death certificate";
 
 /** `length` bytes for one purpose; `context` tells apart the keys of that purpose. */
 export function deriveKey(

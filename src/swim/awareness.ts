@@ -1,21 +1,36 @@
-/** Local health (Lifeguard, section IV-A): 0 is well, each point stretches this node's own probes by one more. */
+/**
+ * Local health (Lifeguard, section IV-A): 0 is well, each point stretches this node's own probes by one
+ * more, interval and time-out alike. Caution sets a floor under it for a while, when much happens at once.
+ */
 
 const worst = 7;
 
 export class Awareness {
-  #score = 0;
+  #points = 0;
+  #floor = 0;
+  #floorUntil = 0;
 
   get score(): number {
-    return this.#score;
+    return Math.max(this.#points, this.#floor);
   }
 
   /** Probe interval and time-out are multiplied by this. */
   get factor(): number {
-    return this.#score + 1;
+    return this.score + 1;
   }
 
   /** A good probe −1; a failed probe, a missing nack, a refutation of oneself, a late wake-up +1 each. */
   change(delta: number): void {
-    this.#score = Math.min(worst, Math.max(0, this.#score + delta));
+    this.#points = Math.min(worst, Math.max(0, this.#points + delta));
+  }
+
+  /** At least `floor` points until then, whatever probes say. */
+  caution(floor: number, until: number): void {
+    this.#floor = Math.min(worst, floor);
+    this.#floorUntil = until;
+  }
+
+  elapse(now: number): void {
+    if (now >= this.#floorUntil) this.#floor = 0;
   }
 }

@@ -14,6 +14,8 @@ interface Rumor {
   sent: number;
 }
 
+/** Of a packet's room, kept for each lower priority that has news, so that a busy one above never starves it. */
+const reservedShares: readonly number[] = [0, 0.2, 0.1];
 /** Beyond it the news that was sent most, of the lowest priority, is dropped: push-pull repairs that. */
 const rumorsLimit = 4_096;
 /** Further apart than any count of sendings. */
@@ -67,21 +69,37 @@ export class Rumors {
   }
 
   #choose(budget_bytes: number): Rumor[] {
-    const chosen: Rumor[] = [];
+    const waiting = new Set(this.#order.map((level) => Math.floor(level / levelsPerPriority)));
+    const chosen = new Set<Rumor>();
     let left_bytes = budget_bytes;
+    const [highest, ...lower] = waiting;
+    const reserved = lower.map((one) => Math.floor((reservedShares[one] ?? 0) * budget_bytes));
+    // The highest within what is not reserved, each lower one within its share, then all within the rest.
+    const first_bytes = left_bytes - reserved.reduce((sum, one) => sum + one, 0);
+    left_bytes -= this.#fill(chosen, first_bytes, highest);
+    for (const [i, priority] of lower.entries()) left_bytes -= this.#fill(chosen, reserved[i] ?? 0, priority);
+    if (lower.length > 0) this.#fill(chosen, left_bytes);
+    return [...chosen];
+  }
+
+  /** Adds what fits, of one priority or of all; the bytes used. */
+  #fill(chosen: Set<Rumor>, room_bytes: number, priority?: number): number {
+    let used_bytes = 0;
     let misfits = 0;
     for (const level of this.#order) {
+      if (priority !== undefined && Math.floor(level / levelsPerPriority) !== priority) continue;
       for (const rumor of this.#levels.get(level)?.values() ?? []) {
-        if (left_bytes < leastRumor_bytes || misfits >= misfitsLimit) return chosen;
-        if (rumor.bytes.length > left_bytes) {
+        if (room_bytes - used_bytes < leastRumor_bytes || misfits >= misfitsLimit) return used_bytes;
+        if (chosen.has(rumor)) continue;
+        if (rumor.bytes.length > room_bytes - used_bytes) {
           misfits++;
           continue;
         }
-        left_bytes -= rumor.bytes.length;
-        chosen.push(rumor);
+        used_bytes += rumor.bytes.length;
+        chosen.add(rumor);
       }
     }
-    return chosen;
+    return used_bytes;
   }
 
   #place(rumor: Rumor): void {

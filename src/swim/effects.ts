@@ -1,5 +1,6 @@
 /** What goes into the SWIM core and what comes out: plain data, so that a driver or a simulator carries both. */
 import type { NodeId } from "../base/ids.ts";
+import type { DeathCertificate } from "../wire/death-certificate.ts";
 import type { GossipRecord } from "../wire/gossip-records.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
@@ -38,6 +39,12 @@ export type SwimInput =
     }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
   | { readonly kind: "remove"; readonly node: NodeId }
+  /** A sign that the process of this node is gone; `boot` is the life that it is about, when known. */
+  | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
+  /** A checked death certificate that came by itself. */
+  | { readonly kind: "certificate"; readonly certificate: DeathCertificate }
+  /** The node's own threads are late. */
+  | { readonly kind: "lag" }
   | { readonly kind: "leave" };
 
 export type MemberEventKind = "joined" | "alive" | "suspect" | "failed" | "left" | "updated";
@@ -72,7 +79,7 @@ export type SwimEffect =
   | { readonly kind: "round-trip"; readonly node: NodeId; readonly roundTrip_ms: number }
   /** Null: no answer in time, or no such member. */
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
-  /** Somebody holds a word about this node's name that this node cannot have given. */
-  | { readonly kind: "conflict"; readonly source: NodeId; readonly reason: string }
+  /** Two nodes use one name, as far as `source` shows; the higher boot epoch has it. */
+  | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   /** The leave was sent as often as news is. */
   | { readonly kind: "left-told" };

@@ -35,7 +35,7 @@ export class Failing {
 
   /** This node was asleep for `lag_ms`: the accused had no chance to be heard meanwhile. */
   forgive(lag_ms: number): void {
-    for (const { suspicion } of this.state.members.all()) if (suspicion) suspicion.began += lag_ms;
+    for (const { suspicion } of this.state.members.all()) suspicion?.forgive(lag_ms);
   }
 
   /** Further accusers are expected only of members that could speak up. */
@@ -58,8 +58,10 @@ export class Failing {
       if (isPresent(member)) continue;
       if (state.now - member.since < (member.status === "failed" ? reapFailed_ms : reapLeft_ms)) continue;
       state.members.bury(member, state.now + grave_ms);
+      state.forget(member.id);
       state.emit({ kind: "forgotten", member, reason: `${member.status} for long` });
     }
     state.members.dropGravesBefore(state.now);
+    state.certificates.dropBefore(state.now);
   }
 }

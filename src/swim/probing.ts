@@ -3,8 +3,10 @@
  * other side of it: acks, probes on behalf of others with a nack when those stay silent, and pings.
  */
 import type { NodeId } from "../base/ids.ts";
+import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
+import { Hints } from "./hints.ts";
 import { accusation, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
@@ -49,11 +51,13 @@ export class Probing {
   #probe: Probe | null = null;
   #nextAt = Infinity;
   #sequence: number;
+  readonly hints: Hints;
   readonly #relays = new Map<number, Relay>();
   readonly #pings = new Map<number, Ping>();
 
   constructor(private readonly state: SwimState) {
     this.#sequence = state.prng.u32();
+    this.hints = new Hints(state, () => this.#nextSequence());
   }
 
   /** The first probe at a random moment of a period, so that nodes started together do not beat together. */
@@ -62,7 +66,7 @@ export class Probing {
   }
 
   due(): number {
-    let due = Math.min(this.#nextAt, this.#probe?.indirectAt ?? Infinity);
+    let due = Math.min(this.#nextAt, this.#probe?.indirectAt ?? Infinity, this.hints.due());
     for (const relay of this.#relays.values()) due = Math.min(due, relay.nackAt, relay.ends);
     for (const ping of this.#pings.values()) due = Math.min(due, ping.ends);
     return due;
@@ -75,6 +79,7 @@ export class Probing {
       if (this.#probe) this.#conclude(this.#probe);
       this.#start();
     }
+    this.hints.run();
     this.#runRelays();
     for (const [sequence, { ping, ends }] of this.#pings) {
       if (ends > now) continue;
@@ -86,6 +91,7 @@ export class Probing {
   /** This node was asleep: what it did not hear proves nothing, so the probe under way is void. */
   forgive(): void {
     this.#probe = null;
+    this.hints.forgive();
     this.#relays.clear();
     this.#nextAt = Math.max(this.#nextAt, this.state.now + this.state.timing.timeout_ms);
   }
@@ -104,14 +110,16 @@ export class Probing {
   }
 
   /** An ack by packet or stream. Only the probed node itself, or a helper that was asked, can give it. */
-  acked(from: NodeId, sequence: number, byDatagram: boolean): void {
+  acked(from: NodeId, sequence: number, byDatagram: boolean, place?: Coordinate): void {
     const { now } = this.state;
     const ping = this.#pings.get(sequence);
     if (ping?.target === from) {
       this.#pings.delete(sequence);
+      if (byDatagram) this.#locate(from, now - ping.sent, place);
       this.state.emit({ kind: "pinged", ping: ping.ping, roundTrip_ms: now - ping.sent });
       return;
     }
+    if (this.hints.acked(from, sequence)) return;
     const relay = this.#relays.get(sequence);
     if (relay?.target === from) {
       this.#relays.delete(sequence);
@@ -126,9 +134,19 @@ export class Probing {
     }
     if (from === probe.target && byDatagram) {
       this.state.emit({ kind: "round-trip", node: from, roundTrip_ms: now - probe.sent });
+      this.#locate(from, now - probe.sent, place);
     }
     this.#probe = null;
     this.state.awareness.change(-1);
+  }
+
+  #locate(node: NodeId, roundTrip_ms: number, place: Coordinate | undefined): void {
+    if (!place) return;
+    const { coordinates } = this.state;
+    const before = coordinates.resets;
+    const refusal = coordinates.observe(node, roundTrip_ms, place);
+    if (refusal) this.state.refuse(refusal);
+    if (coordinates.resets > before) this.state.refuse("coordinate_reset");
   }
 
   nacked(from: NodeId, sequence: number): void {
@@ -160,10 +178,10 @@ export class Probing {
       ends: now + request.wait_ms,
     });
     // The helper's own word on where the target lives is as good, and no stranger can aim it elsewhere.
-    const to = this.state.members.get(request.target)?.address ?? request.address;
-    sendPacket(this.state, request.target, to, [
-      encodeRecord({ kind: "probe", sequence, target: request.target }),
-    ]);
+    const member = this.state.members.get(request.target);
+    const probe = encodeRecord({ kind: "probe", sequence, target: request.target });
+    const told = member ? accusation(this.state, member) : [];
+    sendPacket(this.state, request.target, member?.address ?? request.address, [probe, ...told]);
   }
 
   #start(): void {
@@ -203,7 +221,7 @@ export class Probing {
     state.emit({
       kind: "stream",
       node: target,
-      records: [encodeRecord({ kind: "probe", sequence, target })],
+      records: [encodeRecord({ kind: "probe", sequence, target }), ...accusation(state, member)],
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, frameLimit_bytes, type GossipRecord } from "../wire/gossip-records.ts";
+import { certificateRecord } from "./certificates.ts";
 import type { SwimMember } from "./members.ts";
 import type { SwimState } from "./state.ts";
 import { pushPullScale } from "./timing.ts";
@@ -52,13 +53,17 @@ export function tableFrames(state: SwimState): Uint8Array[][] {
   let room_bytes = frameBudget_bytes;
   for (const member of [state.me, ...state.members.all()]) {
     if (member.id === state.self && (frames[0]?.length ?? 0) > 0) continue;
+    // Before its row, which would otherwise make a life present that has certainly ended.
+    const certificate = state.certificates.covers(member.id, member.incarnation.boot);
     const record = encodeRecord(stateRecord(state, member));
-    if (record.length > room_bytes) {
+    const records = certificate ? [certificateRecord(certificate), record] : [record];
+    const length = records.reduce((sum, one) => sum + one.length, 0);
+    if (length > room_bytes) {
       frames.push([]);
       room_bytes = frameBudget_bytes;
     }
-    room_bytes -= record.length;
-    frames.at(-1)?.push(record);
+    room_bytes -= length;
+    frames.at(-1)?.push(...records);
   }
   return frames;
 }

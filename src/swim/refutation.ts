@@ -20,7 +20,7 @@ export function refuteIfAccused(
     const reason =
       `${source} knows boot epoch ${said.boot} of this node, which is at ${me.incarnation.boot}: ` +
       "another node uses its name, or its data directory is an old copy";
-    state.emit({ kind: "conflict", source, reason });
+    state.emit({ kind: "conflict", node: state.self, source, reason });
     return "ignored";
   }
   const newer = compareIncarnations(said, me.incarnation);

@@ -9,8 +9,12 @@ import { encodeRecord } from "../wire/gossip-records.ts";
 import type { NodeTags } from "../wire/gossip-tags.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import { Awareness } from "./awareness.ts";
+import { Accusers } from "./accusers.ts";
+import { CertificateTable } from "./certificate-table.ts";
+import { type CoordinateRefusal, Coordinates } from "./coordinates.ts";
 import { Rumors } from "./dissemination.ts";
 import type { SwimEffect } from "./effects.ts";
+import { JoinStorm, stormCaution } from "./join-storm.ts";
 import { Members, type SwimMember } from "./members.ts";
 import { ProbeOrder } from "./probe-order.ts";
 import type { Timing } from "./timing.ts";
@@ -36,8 +40,15 @@ export type RefusedReason =
   | "poisoned"
   | "misaddressed"
   | "unknown_accuser"
+  /** One source accused more members than an honest one can. */
+  | "too_many_accusations"
+  /** A life whose end its launcher has certified. */
+  | "certified_dead"
   | "too_many_members"
-  | "unexpected";
+  | "unexpected"
+  | CoordinateRefusal
+  /** This node's own coordinate was no place any more and began anew. */
+  | "coordinate_reset";
 
 /** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
 export type Phase = "outside" | "inside" | "leaving";
@@ -47,8 +58,12 @@ export class SwimState {
   readonly members = new Members();
   readonly rumors = new Rumors();
   readonly awareness = new Awareness();
+  readonly accusers = new Accusers();
+  readonly certificates = new CertificateTable();
+  readonly #storm = new JoinStorm();
   readonly prng: Prng;
   readonly order: ProbeOrder;
+  readonly coordinates: Coordinates;
   timing: Timing;
   phase: Phase = "outside";
   now: number;
@@ -66,6 +81,8 @@ export class SwimState {
     this.now = now;
     this.prng = new Prng(options.seed);
     this.order = new ProbeOrder(options.self, this.prng);
+    // Of its own, so that measuring changes no other choice.
+    this.coordinates = new Coordinates(options.seed ^ 0x5bd1e995);
     const { self, boot, address, tags } = options;
     this.members.insert({ id: self, address, incarnation: { boot, counter: 0 }, status: "alive", tags }, now);
   }
@@ -80,6 +97,18 @@ export class SwimState {
 
   refuse(reason: RefusedReason): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
+  }
+
+  /** Somebody became present: many at once raise this node's caution. */
+  joined(): void {
+    if (this.#storm.joined(this.now, this.members.present))
+      this.awareness.caution(stormCaution, this.now + this.#storm.lasts_ms);
+  }
+
+  /** What is kept beside the table of a member that is buried. */
+  forget(node: NodeId): void {
+    this.coordinates.forget(node);
+    this.accusers.forget(node);
   }
 
   /** Others that are thought to be alive, not even suspect. */

@@ -35,6 +35,8 @@ const accusersLimit = 16;
 
 export class Suspicion {
   readonly #accusers = new Set<NodeId>();
+  /** Set while this node has a sign that the process is gone, and hears nothing of it. */
+  #shortDeadline = Infinity;
 
   constructor(
     /** When it began, moved forward by the time that this node itself was asleep. */
@@ -49,6 +51,14 @@ export class Suspicion {
     return this.#accusers.size - 1;
   }
 
+  get accusers(): Iterable<NodeId> {
+    return this.#accusers;
+  }
+
+  hasHeard(accuser: NodeId): boolean {
+    return this.#accusers.has(accuser);
+  }
+
   /** True when this accuser is new and so worth passing on. */
   confirm(accuser: NodeId): boolean {
     if (this.#accusers.has(accuser) || this.#accusers.size >= accusersLimit) return false;
@@ -58,6 +68,22 @@ export class Suspicion {
 
   /** When it turns into failure. */
   deadline(least_ms: number, most_ms: number, expected: number): number {
-    return this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
+    const deadline = this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
+    return Math.min(deadline, this.#shortDeadline);
+  }
+
+  shorten(deadline: number): void {
+    this.#shortDeadline = deadline;
+  }
+
+  /** Something was heard after all: the ordinary time again. */
+  prolong(): void {
+    this.#shortDeadline = Infinity;
+  }
+
+  /** This node was asleep for so long. */
+  forgive(lag_ms: number): void {
+    this.began += lag_ms;
+    this.#shortDeadline += lag_ms;
   }
 }

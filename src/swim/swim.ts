@@ -4,6 +4,7 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { assert, unreachable } from "../base/assert.ts";
+import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import {
   encodeRecord,
   type GossipRecord,
@@ -13,6 +14,8 @@ import {
   type ProbeRecord,
 } from "../wire/gossip-records.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
+import { applyCertificate, certificateRecord } from "./certificates.ts";
+import type { Coordinates } from "./coordinates.ts";
 import type { SwimEffect, SwimInput } from "./effects.ts";
 import { Failing } from "./failing.ts";
 import { LoadNews } from "./load-news.ts";
@@ -37,6 +40,9 @@ import {
 /** An address that packets may come from and that answers go to; null for a stream. */
 type Origin = { readonly from: NodeId; readonly boot: number | null; readonly address: GossipAddress | null };
 
+/** A tick that is late by this share of a probe's time-out is felt in local health. */
+const lagShare = 0.5;
+
 export class Swim {
   readonly #state: SwimState;
   readonly #probing: Probing;
@@ -45,6 +51,7 @@ export class Swim {
   readonly #reconnecting: Reconnecting;
   readonly #load: LoadNews;
   #gossipAt = Infinity;
+  #slowUntil = 0;
   #wake: number;
 
   constructor(options: SwimOptions, now: number) {
@@ -72,6 +79,10 @@ export class Swim {
 
   get refused(): ReadonlyMap<string, number> {
     return this.#state.refused;
+  }
+
+  get coordinates(): Coordinates {
+    return this.#state.coordinates;
   }
 
   get timing(): Timing {
@@ -104,7 +115,8 @@ export class Swim {
   step(input: SwimInput, now: number): readonly SwimEffect[] {
     const state = this.#state;
     state.now = Math.max(state.now, now);
-    if (input.kind === "tick") this.#forgiveLag();
+    state.awareness.elapse(state.now);
+    this.#forgiveLag();
     this.#take(input);
     this.#runDue();
     this.#wake = this.#due();
@@ -142,6 +154,15 @@ export class Swim {
         return;
       case "rumor":
         state.rumors.add(input.key, input.priority, input.bytes);
+        return;
+      case "hint":
+        if (state.phase === "inside") this.#probing.hints.hinted(input.node, input.boot);
+        return;
+      case "certificate":
+        applyCertificate(state, input.certificate, input.certificate.node);
+        return;
+      case "lag":
+        this.#slow();
         return;
       case "ping":
         this.#probing.ping(input.ping, input.node, input.timeout_ms);
@@ -203,7 +224,8 @@ export class Swim {
     for (const record of records) if (isNewsRecord(record)) this.#learn(origin.from, record, reply);
     const sender = state.members.get(origin.from);
     if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
-    for (const record of records) if (isProbeRecord(record)) this.#answer(origin, record, reply);
+    const place = records.find((record) => record.kind === "coordinate")?.coordinate;
+    for (const record of records) if (isProbeRecord(record)) this.#answer(origin, record, reply, place);
     if (reply.length === 0) return;
     const { from, address } = origin;
     if (address) sendPacket(state, from, address, reply);
@@ -232,6 +254,9 @@ export class Swim {
       case "load":
         applyLoad(state, record);
         return;
+      case "certificate":
+        applyCertificate(state, record, from);
+        return;
       case "member":
         this.#judge(applyMemberState(state, record, from), node, reply);
         return;
@@ -240,7 +265,8 @@ export class Swim {
     }
   }
 
-  #answer(origin: Origin, record: ProbeRecord, reply: Uint8Array[]): void {
+  /** `place` is the sender's coordinate, when it told it. */
+  #answer(origin: Origin, record: ProbeRecord, reply: Uint8Array[], place: Coordinate | undefined): void {
     const state = this.#state;
     switch (record.kind) {
       case "probe":
@@ -251,6 +277,7 @@ export class Swim {
         reply.push(
           encodeRecord({ kind: "ack", sequence: record.sequence }),
           ...this.#whatIsHeldAgainst(origin),
+          encodeRecord({ kind: "coordinate", coordinate: state.coordinates.own }),
         );
         return;
       case "probe-request":
@@ -258,7 +285,9 @@ export class Swim {
         else state.refuse("unexpected");
         return;
       case "ack":
-        this.#probing.acked(origin.from, record.sequence, origin.address !== null);
+        this.#probing.acked(origin.from, record.sequence, origin.address !== null, place);
+        return;
+      case "coordinate":
         return;
       case "nack":
         this.#probing.nacked(origin.from, record.sequence);
@@ -280,6 +309,8 @@ export class Swim {
     const state = this.#state;
     const member = state.members.get(node);
     const grave = state.members.grave(node);
+    const certificate = member && state.certificates.covers(node, member.incarnation.boot);
+    if (certificate) reply.push(certificateRecord(certificate));
     if (member) reply.push(recordOf(state, member));
     else if (grave) reply.push(encodeRecord({ kind: "removed", node, incarnation: grave }));
   }
@@ -328,12 +359,21 @@ export class Swim {
     );
   }
 
+  /** This node cannot keep its own times: once a period at most, its health suffers. */
+  #slow(): void {
+    const state = this.#state;
+    if (state.now < this.#slowUntil) return;
+    this.#slowUntil = state.now + state.timing.probe_ms * state.awareness.factor;
+    state.awareness.change(1);
+  }
+
   /** A tick far too late means that this process was asleep or starved: silence heard meanwhile proves nothing. */
   #forgiveLag(): void {
     const state = this.#state;
     const lag_ms = state.now - this.#wake;
-    if (!(lag_ms > state.timing.timeout_ms * state.awareness.factor) || state.phase === "outside") return;
-    state.awareness.change(1);
+    if (state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
+    this.#slow();
+    if (lag_ms <= state.timing.timeout_ms * state.awareness.factor) return;
     this.#probing.forgive();
     this.#failing.forgive(lag_ms);
   }

@@ -10,7 +10,7 @@ import {
   type MemberState,
 } from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
-import { type SwimMember, membersLimit } from "./members.ts";
+import { isPresent, type SwimMember, membersLimit } from "./members.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -26,6 +26,8 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
   const member = state.members.get(update.node);
   const grave = state.members.grave(update.node);
   const stale = update.node === source ? "answer" : "ignored";
+  if (state.certificates.covers(update.node, update.incarnation.boot))
+    return refuse(state, "certified_dead", stale);
   if (!member) {
     if (grave && compareIncarnations(update.incarnation, grave) <= 0) return refuse(state, "stale", stale);
     if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
@@ -50,6 +52,7 @@ function welcomeMember(state: SwimState, update: AliveUpdate, reason: string): v
   const { node: id, incarnation, address, tags } = update;
   const member = state.members.insert({ id, incarnation, address, tags, status: "alive" }, state.now);
   state.order.insert(id);
+  state.joined();
   spreadMember(state, member);
   state.emit({ kind: "member", event: "joined", member, reason });
 }
@@ -57,12 +60,17 @@ function welcomeMember(state: SwimState, update: AliveUpdate, reason: string): v
 function revive(state: SwimState, member: SwimMember, update: AliveUpdate): void {
   const before = member.status;
   const restarted = update.incarnation.boot > member.incarnation.boot;
+  if (restarted) reportTakeover(state, member, update);
+  else for (const accuser of member.suspicion?.accusers ?? []) state.accusers.refuted(accuser);
   member.incarnation = update.incarnation;
   member.address = update.address;
   member.tags = update.tags;
   if (restarted) member.loadSequence = 0;
   setStatus(state, member, "alive");
-  if (before !== "alive" && before !== "suspect") state.order.insert(member.id);
+  if (before !== "alive" && before !== "suspect") {
+    state.order.insert(member.id);
+    state.joined();
+  }
   spreadMember(state, member);
   if (restarted) {
     const reason = `restarted (boot epoch ${update.incarnation.boot})`;
@@ -76,11 +84,27 @@ function revive(state: SwimState, member: SwimMember, update: AliveUpdate): void
   }
 }
 
+/** Who spoke from elsewhere this lately was no dead life of it. */
+const spokeLately_ms = 1_000;
+
+/** A new life at another address while the old one still speaks is another node of the same name. */
+function reportTakeover(state: SwimState, member: SwimMember, update: AliveUpdate): void {
+  if (member.status !== "alive" || sameAddress(member.address, update.address)) return;
+  const ago_ms = Math.round(state.now - member.heard);
+  if (ago_ms > spokeLately_ms) return;
+  const [old, fresh] = [member.address, update.address].map(({ host, port }) => `${host} port ${port}`);
+  const reason =
+    `node "${member.id}" is now at ${fresh}, while one of that name spoke from ${old} ${ago_ms} ms ago: ` +
+    `the newer boot epoch ${update.incarnation.boot} has the name`;
+  state.emit({ kind: "conflict", node: member.id, source: member.id, reason });
+}
+
 export function applySuspect(
   state: SwimState,
   node: NodeId,
   incarnation: Incarnation,
   accuser: NodeId,
+  reason = accuser === state.self ? "does not answer probes" : `accused by ${accuser}`,
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "suspect", accuser);
   const member = accused(state, node, incarnation);
@@ -88,21 +112,33 @@ export function applySuspect(
   if (accuser !== state.self && !state.members.get(accuser))
     return refuse(state, "unknown_accuser", "ignored");
   const newer = compareIncarnations(incarnation, member.incarnation);
+  if (!isPresent(member)) {
+    // No effect, but it shows that the owner has spoken since: older words must not count any more.
+    member.incarnation = incarnation;
+    return "ignored";
+  }
   if (member.status === "suspect" && newer === 0) {
+    if (member.suspicion?.hasHeard(accuser) || !mayAccuse(state, accuser)) return "ignored";
     if (!member.suspicion?.confirm(accuser)) return "ignored";
     if (member.suspicion.confirmations <= state.timing.suspicionConfirmations)
       spreadSuspicion(state, member, accuser);
     return "taken";
   }
-  if (member.status !== "alive" && newer === 0) return "ignored";
-  if (member.status !== "alive" && member.status !== "suspect") return "ignored";
+  if (!mayAccuse(state, accuser)) return "ignored";
   member.incarnation = incarnation;
   setStatus(state, member, "suspect");
   member.suspicion = new Suspicion(state.now, accuser);
   spreadSuspicion(state, member, accuser);
-  const reason = accuser === state.self ? "does not answer probes" : `accused by ${accuser}`;
   state.emit({ kind: "member", event: "suspect", member, reason });
   return "taken";
+}
+
+/** This node's own probes are limited by its local health. */
+function mayAccuse(state: SwimState, accuser: NodeId): boolean {
+  if (accuser === state.self) return true;
+  if (state.accusers.allows(accuser, state.now, state.timing.probe_ms, state.members.present)) return true;
+  state.refuse("too_many_accusations");
+  return false;
 }
 
 /** Each accuser's word goes round under its name, so that others can count distinct ones. */
@@ -122,8 +158,12 @@ export function applyFailed(
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "failed", accuser);
   const member = accused(state, node, incarnation);
-  if (!member || member.status === "failed" || member.status === "left") return "ignored";
+  if (!member) return "ignored";
+  // Of a suspect it was to be expected; of a member in good standing it is an accusation like others.
+  if (member.status === "alive" && !mayAccuse(state, accuser)) return "ignored";
+  const isNews = isPresent(member);
   member.incarnation = incarnation;
+  if (!isNews) return "ignored";
   setStatus(state, member, "failed");
   spreadMember(state, member);
   state.emit({ kind: "member", event: "failed", member, reason });
@@ -134,8 +174,9 @@ export function applyLeft(state: SwimState, node: NodeId, incarnation: Incarnati
   if (node === state.self) return refuteIfAccused(state, incarnation, "left", source);
   const member = accused(state, node, incarnation);
   if (!member) return "ignored";
-  if (member.status === "left") return "ignored";
+  const isNews = member.status !== "left";
   member.incarnation = incarnation;
+  if (!isNews) return "ignored";
   setStatus(state, member, "left");
   spreadMember(state, member);
   state.emit({ kind: "member", event: "left", member, reason: "left" });
@@ -155,6 +196,7 @@ export function applyRemoved(
   member.incarnation = incarnation;
   setStatus(state, member, "left");
   state.members.bury(member, state.now + state.timing.grave_ms);
+  state.forget(member.id);
   state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation }));
   state.emit({ kind: "forgotten", member, reason: "removed by an operator" });
   return "taken";

@@ -63,6 +63,10 @@ export class Reader {
     return high * 0x1_0000_0000 + low;
   }
 
+  f32(): number {
+    return this.#view.getFloat32(this.skip(4), true);
+  }
+
   f64(): number {
     return this.#view.getFloat64(this.skip(8), true);
   }
@@ -177,6 +181,12 @@ export class Writer {
     const at = this.reserve(8);
     this.#view.setUint32(at, value % 0x1_0000_0000, true);
     this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    return this;
+  }
+
+  f32(value: number): this {
+    const at = this.reserve(4);
+    this.#view.setFloat32(at, value, true);
     return this;
   }
 

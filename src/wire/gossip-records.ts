@@ -5,6 +5,8 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
+import { type Coordinate, readCoordinate, writeCoordinate } from "./gossip-coordinate.ts";
+import { type DeathCertificate, readCertificate, writeCertificate } from "./death-certificate.ts";
 import {
   type DirectoryChange,
   type DirectoryChunk,
@@ -78,7 +80,9 @@ export type ProbeRecord =
   /** "I do not know you, or not this life of yours": answered with an alive update. */
   | { readonly kind: "introduce" }
   /** Followed by `member` records; `reply` asks for the other side's in turn. */
-  | { readonly kind: "push-pull"; readonly reply: boolean };
+  | { readonly kind: "push-pull"; readonly reply: boolean }
+  /** The sender's, beside an ack. */
+  | { readonly kind: "coordinate"; readonly coordinate: Coordinate };
 
 /** A word about a member. */
 export type NewsRecord =
@@ -98,7 +102,9 @@ export type NewsRecord =
       readonly sequence: number;
       readonly load: NodeLoad;
     }
-  | ({ readonly kind: "member" } & MemberState);
+  | ({ readonly kind: "member" } & MemberState)
+  /** A launcher's word; the driver drops those that are not signed right. */
+  | ({ readonly kind: "certificate" } & DeathCertificate);
 
 export type DirectoryRecord =
   /** How far the list of `owner` goes, as the sender of the packet knows it. */
@@ -135,6 +141,9 @@ const types: Readonly<Record<RecordKind, number>> = {
   change: 15,
   pull: 16,
   chunk: 17,
+  // From here on older nodes skip them.
+  coordinate: 128,
+  certificate: 129,
 };
 const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
@@ -143,7 +152,15 @@ const firstOptionalType = 128;
 const waitLimit_ms = 60_000;
 
 const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
-const probeKinds = new Set<RecordKind>(["probe", "ack", "nack", "probe-request", "introduce", "push-pull"]);
+const probeKinds = new Set<RecordKind>([
+  "probe",
+  "ack",
+  "nack",
+  "probe-request",
+  "introduce",
+  "push-pull",
+  "coordinate",
+]);
 
 export function isDirectoryRecord(record: GossipRecord): record is DirectoryRecord {
   return directoryKinds.has(record.kind);
@@ -237,8 +254,14 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       writer.u8(memberStatuses.indexOf(record.status)).u64(record.age_ms).varint(record.loadSequence);
       writeLoad(writer, record.load);
       return;
+    case "certificate":
+      writeCertificate(writer, record);
+      return;
     case "push-pull":
       writer.bool(record.reply);
+      return;
+    case "coordinate":
+      writeCoordinate(writer, record.coordinate);
       return;
     case "head":
     case "change":
@@ -320,8 +343,12 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
       };
     case "member":
       return { kind, ...readMemberState(reader) };
+    case "certificate":
+      return { kind, ...readCertificate(reader) };
     case "push-pull":
       return { kind, reply: reader.bool() };
+    case "coordinate":
+      return { kind, coordinate: readCoordinate(reader) };
     case "head":
       return { kind, owner: readNodeId(reader), head: readHead(reader) };
     case "change":

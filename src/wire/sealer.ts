@@ -35,6 +35,8 @@ export interface Sealer {
   readonly payloadLimit_bytes: number;
   /** A datagram ready to send. A payload above the limit is a bug of the caller. */
   seal(payload: Uint8Array): Uint8Array;
+  /** Other keys from now on: the first seals, all open. Left out where keys are fixed. */
+  setKeys?(keys: readonly Uint8Array[]): void;
   /** Never throws. `payload` is the caller's to keep. */
   open(datagram: Uint8Array): Opened;
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,8 +24,8 @@ class Launched {
   readonly exit: Promise<number | null>;
   stderr = "";
 
-  constructor(mode: string, timings: object = quick) {
-    this.process = spawn(process.execPath, [program, JSON.stringify(timings), this.log, mode], {
+  constructor(mode: string, timings: object = quick, ...more: readonly string[]) {
+    this.process = spawn(process.execPath, [program, JSON.stringify(timings), this.log, mode, ...more], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.process.stderr?.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
@@ -62,8 +63,8 @@ function alive(pid: number): boolean {
 
 const running: Launched[] = [];
 
-function launch(mode: string, timings?: object): Launched {
-  const launched = new Launched(mode, timings);
+function launch(mode: string, timings?: object, ...more: readonly string[]): Launched {
+  const launched = new Launched(mode, timings, ...more);
   running.push(launched);
   return launched;
 }
@@ -199,5 +200,24 @@ describe("the launcher", () => {
     launched.signal("SIGKILL");
     await launched.noted("gone");
     await eventually("end of the node", () => (alive(launched.pids()[0] as number) ? undefined : true));
+  });
+
+  test("sends the last word of a node that was killed, and of one that ended in order nothing", async () => {
+    const heard: string[] = [];
+    const socket = createSocket("udp4").on("message", (packet) => heard.push(packet.toString()));
+    await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+    const to = [{ host: "127.0.0.1", port: socket.address().port }];
+    const word = (text: string): string => JSON.stringify({ packet: btoa(text), to });
+    try {
+      expect(await launch("finish", quick, word("in order")).exit).toBe(0);
+      const launched = launch("serve", quick, word("killed"));
+      await launched.noted("ready");
+      await launched.noted("second");
+      process.kill(launched.pids()[0] as number, "SIGKILL");
+      await eventually("the last word", () => (heard.length > 0 ? true : undefined));
+      expect(new Set(heard)).toEqual(new Set(["killed"]));
+    } finally {
+      socket.close();
+    }
   });
 });

@@ -10,6 +10,7 @@ import { NodeClock, VirtualClock } from "../../src/platform/memory/clock.ts";
 import { memoryDatagrams } from "../../src/platform/memory/datagrams.ts";
 import { MemoryNetwork } from "../../src/platform/memory/network.ts";
 import type { Address, Datagrams } from "../../src/ports/datagrams.ts";
+import { createCertifier } from "../../src/security/death-certifier.ts";
 import { createGossipSealer } from "../../src/security/gossip-sealer.ts";
 import type { TimingProfile } from "../../src/swim/timing.ts";
 
@@ -25,6 +26,10 @@ export interface WorldNode {
   readonly driver: GossipDriver;
   readonly clock: NodeClock;
   readonly reports: GossipReport[];
+  /** Whom it keeps a stream to. */
+  neighbours: readonly NodeId[];
+  /** The gossip keys that it goes by. */
+  keys: readonly Uint8Array[];
   down: boolean;
 }
 
@@ -36,6 +41,7 @@ export interface NodeChoices {
   readonly profile?: TimingProfile;
   readonly key?: Uint8Array;
   readonly host?: string;
+  readonly datagrams?: Datagrams;
 }
 
 export class World {
@@ -79,16 +85,18 @@ export class World {
       profile: choices.profile ?? "lan",
       seed: this.prng.u32(),
       clock,
+      certifierFor: (uuid) => createCertifier({ clusterName: cluster, clusterUuid: uuid, keys: node.keys }),
       sealerFor: (uuid) =>
         createGossipSealer({
           node: id,
           bootEpoch: boot,
           clusterName: cluster,
           clusterUuid: uuid,
-          keys: [choices.key ?? key],
+          keys: node.keys,
         }),
       streams: {
         send: (to, frame) => this.#frame(node, to, frame),
+        keep: (nodes) => void (node.neighbours = nodes),
         contact: (contact, to, hello) => this.#contact(node, contact, to, hello),
       },
       report: (report) => {
@@ -96,10 +104,20 @@ export class World {
         if (report.kind === "adopted") this.clock.after(1, () => node.driver.kept());
       },
     });
-    const node: WorldNode = { id, host, boot, driver, clock, reports, down: false };
+    const node: WorldNode = {
+      id,
+      host,
+      boot,
+      driver,
+      clock,
+      reports,
+      neighbours: [],
+      keys: [choices.key ?? key],
+      down: false,
+    };
     this.nodes.set(name, node);
     driver.join((choices.seeds ?? []).map((seed) => ({ host: hostOf(seed), port: gossipPort })));
-    await driver.open(this.datagrams, address);
+    await driver.open(choices.datagrams ?? this.datagrams, address);
     return node;
   }
 
@@ -117,9 +135,28 @@ export class World {
     return nodes;
   }
 
-  /** As kill -9: silent at once. */
+  setKeys(node: WorldNode, keys: readonly Uint8Array[]): void {
+    node.keys = keys;
+    node.driver.setKeys(keys);
+  }
+
+  /** As kill -9: silent at once, and its machine closes its streams and refuses its packets. */
   async kill(node: WorldNode): Promise<void> {
     node.down = true;
+    for (const other of this.nodes.values()) {
+      if (other.neighbours.includes(node.id) || node.neighbours.includes(other.id)) this.#close(node, other);
+    }
+    await node.driver.close();
+  }
+
+  /** As a machine that loses its power: nothing says so. */
+  async silence(node: WorldNode): Promise<void> {
+    node.down = true;
+    const others = [...this.nodes.values()].filter((other) => other !== node);
+    this.network.cut(
+      [node.host],
+      others.map(({ host }) => host),
+    );
     await node.driver.close();
   }
 
@@ -155,6 +192,12 @@ export class World {
       }
     }
     return found;
+  }
+
+  #close(gone: WorldNode, at: WorldNode): void {
+    this.clock.after(this.network.delay_ms(gone.host, at.host), () => {
+      if (!at.down && this.network.passes(gone.host, at.host)) at.driver.hint(gone.id, gone.boot);
+    });
   }
 
   #frame(from: WorldNode, to: NodeId, frame: Uint8Array): boolean {

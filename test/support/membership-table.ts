@@ -85,6 +85,10 @@ export class MembershipTable implements Membership {
     return Promise.reject(new CaxtonError("timeout", "This table sends no packets"));
   }
 
+  estimate_ms(): undefined {}
+
+  setGossipKeys(): void {}
+
   /** Addresses that were added to the seeds. */
   readonly joined: Address[] = [];
 

@@ -112,6 +112,7 @@ export class MemoryServices implements NodeServices {
       return Promise.resolve({
         node,
         udp_ms: 0.5,
+        estimate_ms: 0.6,
         stream_ms: null,
         message_ms: null,
         error: "stream: refused",

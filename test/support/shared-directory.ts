@@ -105,6 +105,10 @@ class DirectoryView implements Membership {
     this.#directory.announce(this.self, changed, removed);
   }
 
+  estimate_ms(): undefined {}
+
+  setGossipKeys(): void {}
+
   ping(): Promise<number> {
     return Promise.reject(new CaxtonError("timeout", "No packets are sent here"));
   }

@@ -155,7 +155,9 @@ export class Transcript {
   #arrive(to: string, input: Arrival["input"]): void {
     if (this.#cuts.has(`${input.from} ${to}`) || !this.#cores.has(to)) return;
     if (this.#packets) {
-      const kinds = input.records.map((record) => describe(record)).join(", ");
+      // On every ack, and none of the stories' matter.
+      const told = input.records.filter(({ kind }) => kind !== "coordinate");
+      const kinds = told.map((record) => describe(record)).join(", ");
       this.#say(`${input.from} ${input.kind === "packet" ? "→" : "⇒"} ${to}  ${kinds}`);
     }
     this.#step(to, input);
@@ -234,6 +236,8 @@ function describe(record: GossipRecord): string {
     case "change":
     case "pull":
     case "chunk":
+    case "coordinate":
+    case "certificate":
       return record.kind;
   }
 }

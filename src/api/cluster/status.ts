@@ -20,6 +20,7 @@ const roundTrip = v.nullable(v.number());
 export const pingAnswer = v.object({
   node: v.string(),
   udp_ms: roundTrip,
+  estimate_ms: roundTrip,
   stream_ms: roundTrip,
   message_ms: roundTrip,
   error: v.nullable(v.string()),

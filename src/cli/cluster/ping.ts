@@ -15,6 +15,7 @@ export const ping = command<Record<never, never>, [string]>({
       [
         { title: "NODE-ID", cell: (row: PingAnswer) => row.node },
         { title: "UDP", cell: ({ udp_ms }) => latencyText(udp_ms) },
+        { title: "ESTIMATE", cell: ({ estimate_ms }) => latencyText(estimate_ms) },
         { title: "STREAM", cell: ({ stream_ms }) => latencyText(stream_ms) },
         { title: "MESSAGE", cell: ({ message_ms }) => latencyText(message_ms) },
       ],

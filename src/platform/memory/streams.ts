@@ -7,12 +7,13 @@ import { parseNodeId } from "../../base/ids.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
-import type {
-  StreamConnection,
-  StreamHandlers,
-  StreamIdentity,
-  StreamListener,
-  Streams,
+import {
+  refusedReason,
+  type StreamConnection,
+  type StreamHandlers,
+  type StreamIdentity,
+  type StreamListener,
+  type Streams,
 } from "../../ports/streams.ts";
 import { decodeUtf8, encodeUtf8 } from "../../wire/cursor.ts";
 import type { MemoryNetwork } from "./network.ts";
@@ -121,7 +122,7 @@ export class MemoryStreams {
         readonly reason: string;
       } {
     const listener = this.#listeners.get(formatAddress(to));
-    if (!listener) return { kind: "refused", code: "unreachable", reason: "connection refused" };
+    if (!listener) return { kind: "refused", code: "unreachable", reason: refusedReason };
     const caller = listener.identity.verify(encodeUtf8(identity.certificate));
     const server = identity.verify(encodeUtf8(listener.identity.certificate));
     if (caller.kind === "refused") listener.refused(formatAddress(from), caller.reason);

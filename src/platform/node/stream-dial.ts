@@ -6,7 +6,12 @@ import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
-import type { StreamConnection, StreamHandlers, StreamIdentity } from "../../ports/streams.ts";
+import {
+  refusedReason,
+  type StreamConnection,
+  type StreamHandlers,
+  type StreamIdentity,
+} from "../../ports/streams.ts";
 import { decodeStreamVerdict } from "../../wire/stream-verdict.ts";
 import { judgePeer } from "./stream-judge.ts";
 import { TlsConnection } from "./stream-connection.ts";
@@ -144,7 +149,7 @@ function connectReason(error: Error): string {
   const code = "code" in error ? String(error.code) : "";
   switch (code) {
     case "ECONNREFUSED":
-      return "connection refused";
+      return refusedReason;
     case "EHOSTUNREACH":
     case "ENETUNREACH":
       return "no route";

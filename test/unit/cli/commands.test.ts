@@ -80,7 +80,7 @@ describe("cluster", () => {
 
   test("ping shows each way and fails when one did not answer", async () => {
     const { stdout, stderr, exit } = await world.caxton("cluster", "ping", "node-2");
-    expect(cells(stdout)[1]).toEqual(["node-2", "0.5ms", "-", "-"]);
+    expect(cells(stdout)[1]).toEqual(["node-2", "0.5ms", "0.6ms", "-", "-"]);
     expect([stderr, exit]).toEqual(["error: node-2 did not answer on every way: stream: refused\n", 3]);
   });
 

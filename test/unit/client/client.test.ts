@@ -32,7 +32,11 @@ describe("the client", () => {
       nodes_active: 2,
       leader: null,
     });
-    expect(await client.cluster.ping("node-2")).toMatchObject({ udp_ms: 0.5, stream_ms: null });
+    expect(await client.cluster.ping("node-2")).toMatchObject({
+      udp_ms: 0.5,
+      estimate_ms: 0.6,
+      stream_ms: null,
+    });
     expect((await client.cluster.verifyAuth()).nodes[0]).toMatchObject({ gossip_key: "match" });
     expect((await client.cluster.performance()).rows[0]).toMatchObject({ actual: null });
   });

@@ -130,6 +130,22 @@ describe("the gossip thread over real UDP", () => {
     expect(stats.dropped["malformed"]).toBeUndefined();
   });
 
+  test("gossip keys are rotated while it runs; ones that are none are refused", async () => {
+    const network = new ContactNetwork();
+    const a = await start(network, "node-1", { uuid });
+    const b = await start(network, "node-2", { seeds: [{ host: "localhost", port: a.local.port }] });
+    await until(() => [a, b].every((node) => alive(node) === 2));
+    const fresh = new Uint8Array(32).fill(4);
+    for (const keys of [[key, fresh], [fresh, key], [fresh]]) {
+      for (const node of [a, b]) node.thread.setGossipKeys(keys);
+      expect(await a.thread.ping(b.thread.self, 2_000)).toBeGreaterThan(0);
+    }
+    expect(a.thread.gossipKeys).toEqual([fresh]);
+    expect((await b.thread.stats()).dropped["unknown_key"]).toBeUndefined();
+    for (const wrong of [[], [new Uint8Array(31)], Array.from({ length: 9 }, () => fresh)])
+      expect(() => a.thread.setGossipKeys(wrong)).toThrow(/1 to 8 of 32 bytes/);
+  });
+
   test("a port in use is said so", async () => {
     const network = new ContactNetwork();
     const a = await start(network, "node-1", { uuid });

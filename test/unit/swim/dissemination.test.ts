@@ -47,6 +47,26 @@ describe("news waiting to be sent", () => {
     expect(rumors.take(80, 4).map((one) => one[0])).toEqual([1, 2]);
   });
 
+  test("a flood of one priority starves none below it: each has room in every packet", () => {
+    const rumors = new Rumors();
+    for (let i = 0; i < 500; i++) rumors.add(`member ${i}`, "membership", bytes(90, 1));
+    for (let i = 0; i < 500; i++) rumors.add(`change ${i}`, "directory", bytes(120, 2));
+    for (let i = 0; i < 50; i++) rumors.add(`load ${i}`, "load", bytes(60, 3));
+    for (let packet = 0; packet < 20; packet++) {
+      const taken = rumors.take(1_200, 100);
+      const of = (mark: number): number => taken.filter((one) => one[0] === mark).length;
+      expect([of(1), of(2), of(3)]).toEqual([9, 2, 2]);
+    }
+  });
+
+  test("the largest word about a member fits whatever else waits", () => {
+    const rumors = new Rumors();
+    for (let i = 0; i < 100; i++) rumors.add(`change ${i}`, "directory", bytes(120, 2));
+    for (let i = 0; i < 100; i++) rumors.add(`load ${i}`, "load", bytes(60, 3));
+    rumors.add("member", "membership", bytes(680, 1));
+    expect(rumors.take(1_000, 4)[0]?.[0]).toBe(1);
+  });
+
   test("what was sent least goes first", () => {
     const rumors = new Rumors();
     rumors.add("old", "membership", bytes(40, 1));

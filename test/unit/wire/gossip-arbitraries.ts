@@ -98,6 +98,22 @@ export const gossipRecord: fc.Arbitrary<GossipRecord> = fc.oneof(
     load,
   }),
   fc.record({ kind: kind("push-pull"), reply: fc.boolean() }),
+  fc.record({
+    kind: kind("coordinate"),
+    coordinate: fc.record({
+      vector_ms: fc.array(fc.float(), { maxLength: 32 }),
+      error: fc.float(),
+      adjustment_ms: fc.float(),
+      height_ms: fc.float(),
+    }),
+  }),
+  fc.record({
+    kind: kind("certificate"),
+    node: nodeId,
+    boot: u48,
+    keyId: fc.uint8Array({ minLength: 8, maxLength: 8 }),
+    signature: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  }),
   fc.record({ kind: kind("head"), owner: nodeId, head }),
   fc.record({ kind: kind("change"), owner: nodeId, boot: u48, change }),
   fc.record({ kind: kind("pull"), owner: nodeId, boot: u48, since: u48 }),

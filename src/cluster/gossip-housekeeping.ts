@@ -1,0 +1,58 @@
+/** What the gossip driver looks after once a second: what main is told, whom a stream is kept to, the profile. */
+import type { NodeId } from "../base/ids.ts";
+import type { Clock } from "../ports/clock.ts";
+import { neighboursOf } from "../swim/neighbours.ts";
+import type { Swim } from "../swim/swim.ts";
+import { autoTiming, type TimingOverrides, type TimingProfile } from "../swim/timing.ts";
+import type { GossipReport, GossipStreams } from "./gossip-reports.ts";
+import type { GossipStatistics } from "./gossip-statistics.ts";
+import { bootCeiling, type MemberViews } from "./gossip-views.ts";
+
+export interface HousekeepingOptions {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly profile: TimingProfile;
+  readonly timing?: TimingOverrides;
+  readonly streams: GossipStreams;
+  readonly report: (report: GossipReport) => void;
+}
+
+export class GossipHousekeeping {
+  #neighbours = "";
+
+  constructor(
+    private readonly options: HousekeepingOptions,
+    private readonly swim: Swim,
+    private readonly statistics: GossipStatistics,
+    private readonly views: MemberViews,
+  ) {}
+
+  run(): void {
+    const { options, swim, views } = this;
+    const nodes = [...swim.members].map((member) => [member.id, views.lastSeen_ms(member)] as const);
+    options.report({ kind: "seen", nodes });
+    swim.setBootCeiling(bootCeiling(options.clock));
+    this.#keepNeighbours();
+    this.#reportPlaces();
+    if (options.profile !== "auto") return;
+    swim.retime(autoTiming(swim.timing, this.statistics.roundTrips.values(), options.timing));
+  }
+
+  /** Members in good standing: a stream to others would only be dialled in vain. */
+  #keepNeighbours(): void {
+    const alive = [...this.swim.members].filter(({ status }) => status === "alive").map(({ id }) => id);
+    const neighbours = neighboursOf(this.options.self, alive);
+    if (neighbours.join(" ") === this.#neighbours) return;
+    this.#neighbours = neighbours.join(" ");
+    this.options.streams.keep?.(neighbours);
+  }
+
+  #reportPlaces(): void {
+    const { coordinates } = this.swim;
+    const places = coordinates.takeChanged().flatMap((node) => {
+      const place = coordinates.of(node);
+      return place ? [[node, place] as const] : [];
+    });
+    if (places.length > 0) this.options.report({ kind: "places", own: coordinates.own, places });
+  }
+}
