@@ -144,7 +144,7 @@ export class Router {
     };
     this.#pending_messages++;
     this.#pending_bytes += message.length;
-    const key = `${senderOf(message)}\n${receiverOf(message)}\n${messageField(message, 2)}`;
+    const key = `${partyOf(senderOf(message))}\n${receiverOf(message)}\n${messageField(message, 2)}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = {
@@ -387,4 +387,9 @@ export class Router {
     if (at >= 0 && receiver.slice(at + 1) !== this.#options.self) settle("unknown_agent");
     else this.#deliverHere(at < 0 ? receiver : receiver.slice(0, at), message.slice(), settle);
   }
+}
+
+/** A client's address has a tag for each message; its lane is the client's. */
+function partyOf(sender: string): string {
+  return sender.startsWith("~") ? sender.slice(0, sender.indexOf(".")) : sender;
 }

@@ -183,6 +183,19 @@ describe("the router", () => {
     expect(await queued).toBe("accepted");
   });
 
+  test("a client's messages in one conversation keep their order, though each has its own return address", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.membership.setStatus(b, "failed");
+    for (let n = 1; n <= 12; n++) {
+      from.submit(encodedMessage(n, { sender: `~alice.${n}@a`, conversationId: "c" }), { retry_ms: 60_000 });
+      await run(clock, 100);
+    }
+    from.membership.setStatus(b, "alive");
+    await run(clock, 30_000);
+    expect(to.delivered).toEqual(Array.from({ length: 12 }, (_, n) => `message ${n + 1}`));
+  });
+
   test("mail that waits for its agent goes before newer mail of others", async () => {
     const { clock, from, to } = twoNodes();
     from.membership.host("bob", b);
