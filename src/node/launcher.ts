@@ -27,6 +27,8 @@ export interface LauncherTimings {
   readonly tick_ms: number;
   /** So many looks without a heartbeat, after ready, mean a wedge. */
   readonly silentTicks_max: number;
+  /** A restart that begins within this is not announced as a death. */
+  readonly quietRestart_ms: number;
   /** Beyond the node's own drain time-out, after which a stopping node is killed. */
   readonly stopGrace_ms: number;
   /** Signals that follow the first one within this time are the same request: see `#stop`. */
@@ -39,6 +41,7 @@ const defaultTimings: LauncherTimings = {
   healthyAfter_ms: 60_000,
   tick_ms: heartbeatInterval_ms,
   silentTicks_max: 10,
+  quietRestart_ms: 1_000,
   stopGrace_ms: 10_000,
   sameStop_ms: 1_000,
 };
@@ -149,18 +152,27 @@ class Launcher {
     if (this.#child === undefined) return;
     this.#child = undefined;
     clearTimeout(this.#killTimer);
-    // It has been waited for: that process is gone for certain. Who left in order has said so itself.
-    if (this.#lastWord !== undefined && code !== 0) sayLastWord(this.#lastWord);
-    this.#lastWord = undefined;
-    if (this.#stopping) return this.#finish(code ?? 1);
+    // Who left in order has said so itself.
     if (code === 0) return this.#finish(0);
+    if (this.#stopping) {
+      this.#sayLastWord();
+      return this.#finish(code ?? 1);
+    }
     if (this.#fatalExit !== undefined && !this.#everReady) return this.#finish(this.#fatalExit);
     const healthyFor_ms = this.#readyAt_ms === undefined ? 0 : performance.now() - this.#readyAt_ms;
     if (healthyFor_ms >= this.#timings.healthyAfter_ms) this.#backoff_ms = this.#timings.backoffFirst_ms;
     const delay_ms = this.#backoff_ms;
     this.#backoff_ms = Math.min(delay_ms * 2, this.#timings.backoffLast_ms);
+    // After a single crash the node is back, in a new life, before anybody needs to know of the old one's end.
+    if (delay_ms > this.#timings.quietRestart_ms) this.#sayLastWord();
     this.options.log(`The node ${how}: starting it again in ${delay_ms} ms`);
     this.#restartTimer = setTimeout(() => this.#start(), delay_ms);
+  }
+
+  /** The process has been waited for: it is gone for certain. */
+  #sayLastWord(): void {
+    if (this.#lastWord !== undefined) sayLastWord(this.#lastWord);
+    this.#lastWord = undefined;
   }
 
   /**

@@ -202,7 +202,7 @@ describe("the launcher", () => {
     await eventually("end of the node", () => (alive(launched.pids()[0] as number) ? undefined : true));
   });
 
-  test("sends the last word of a node that was killed, and of one that ended in order nothing", async () => {
+  test("sends the last word of a node that stays away, and of one that ended in order nothing", async () => {
     const heard: string[] = [];
     const socket = createSocket("udp4").on("message", (packet) => heard.push(packet.toString()));
     await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
@@ -210,7 +210,7 @@ describe("the launcher", () => {
     const word = (text: string): string => JSON.stringify({ packet: btoa(text), to });
     try {
       expect(await launch("finish", quick, word("in order")).exit).toBe(0);
-      const launched = launch("serve", quick, word("killed"));
+      const launched = launch("serve", { ...quick, quietRestart_ms: 0 }, word("killed"));
       await launched.noted("ready");
       await launched.noted("second");
       process.kill(launched.pids()[0] as number, "SIGKILL");
