@@ -50,6 +50,6 @@ export function boundsOf(scenario: Scenario, geography: Geography): Bounds {
     news_ms: 15 * probe_ms + spread_ms,
     joining_ms: 2 * reconnectLimit_ms + spread_ms,
     convergence_ms: 2 * reconnectLimit_ms + streamTimeout_ms + detection_ms,
-    idlePackets: ((2.5 + 25 * scenario.network.loss) * 1_000) / probe_ms,
+    idlePackets: ((2.5 + 25 * (scenario.network.loss + scenario.network.corruption)) * 1_000) / probe_ms,
   };
 }

@@ -2,16 +2,10 @@
  * Bugs that others had, as patches of our own sources: each makes one scenario break one invariant. A patch
  * whose text is no longer there fails its test, so the table cannot rot unnoticed.
  */
+import type { Patch } from "../support/patched-tree.ts";
 
-export interface SeededBug {
+export interface SeededBug extends Patch {
   readonly name: string;
-  /** Below `src/`. */
-  readonly file: string;
-  /** Occurs exactly once in the file. */
-  readonly text: string;
-  readonly patched: string;
-  /** A second place in the same file, where two ways lead to the same end. */
-  readonly also?: { readonly text: string; readonly patched: string };
   /** In `test/sim/scenarios/`. */
   readonly scenario: string;
   /** The checker that catches it. */
@@ -43,6 +37,13 @@ export const seededBugs: readonly SeededBug[] = [
     file: "wire/gossip-values.ts",
     text: "return a.boot === b.boot ? a.counter - b.counter : a.boot - b.boot;",
     patched: "return a.counter - b.counter;",
+    also: {
+      file: "swim/refutation.ts",
+      text: "const newer = compareIncarnations(said, me.incarnation);",
+      patched:
+        'if (said.boot < me.incarnation.boot) return "ignored";\n' +
+        "  const newer = compareIncarnations(said, me.incarnation);",
+    },
     scenario: "crash-and-restart",
     checker: "convergence",
   },
@@ -76,8 +77,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a suspicion never becomes a failure",
     file: "swim/suspicion.ts",
-    text: "return this.began + suspicionTimeout(",
-    patched: "return Infinity + suspicionTimeout(",
+    text: "return Math.min(deadline, this.#shortDeadline);",
+    patched: "return deadline + Infinity;",
     scenario: "removal",
     checker: "detection",
     always: true,
@@ -158,12 +159,12 @@ export const seededBugs: readonly SeededBug[] = [
     checker: "incarnations",
   },
   {
-    name: "nobody looks for the lost: a partition never heals",
-    file: "swim/reconnecting.ts",
-    text: "      this.#watchLost();\n      this.#probeDead();\n",
-    patched: "      this.#targets.clear();\n",
+    name: "nothing is ever refuted: a partition never heals",
+    file: "swim/refutation.ts",
+    text: 'if (state.phase === "leaving") return "ignored";',
+    patched: 'if (state.phase === "leaving" || what === "failed" || what === "suspect") return "ignored";',
     scenario: "hidden-seeds",
-    checker: "convergence",
+    checker: "false-suspicion",
   },
   {
     name: "the directory is starved: packets have no room for its news and heads",
@@ -171,6 +172,7 @@ export const seededBugs: readonly SeededBug[] = [
     text: 'spread: (key, bytes) => this.#step({ kind: "rumor", key, priority: "directory", bytes }),',
     patched: "spread: () => {},",
     also: {
+      file: "cluster/gossip-driver.ts",
       text: "joinRecords([...effect.records, ...this.#sync.heads(effect.node)]),",
       patched: "joinRecords(effect.records),",
     },

@@ -13,7 +13,7 @@ export interface Patch {
   readonly file: string;
   readonly text: string;
   readonly patched: string;
-  readonly also?: { readonly text: string; readonly patched: string };
+  readonly also?: Patch;
 }
 
 export class PatchedTree {
@@ -25,13 +25,10 @@ export class PatchedTree {
     symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
   }
 
-  /** Runs `caxton` with the patch applied, then takes it back. Throws when the text is not there exactly once. */
+  /** Runs `caxton` with the patch applied, then takes it back. Throws when a text is not there exactly once. */
   run(patch: Patch, args: readonly string[]): { readonly exit: number | null; readonly stdout: string } {
-    const path = join(this.folder, "src", patch.file);
-    const source = readFileSync(path, "utf8");
-    let bad = replaced(source, patch.file, patch);
-    if (patch.also) bad = replaced(bad, patch.file, patch.also);
-    writeFileSync(path, bad);
+    const restore = this.#apply(patch);
+    const restoreAlso = patch.also && this.#apply(patch.also);
     try {
       const main = join(this.folder, "src", "cli", "main.ts");
       const { status, stdout } = spawnSync(process.execPath, [main, ...args], {
@@ -42,21 +39,24 @@ export class PatchedTree {
       });
       return { exit: status, stdout };
     } finally {
-      writeFileSync(path, source);
+      restoreAlso?.();
+      restore();
     }
+  }
+
+  #apply({ file, text, patched }: Patch): () => void {
+    const path = join(this.folder, "src", file);
+    const source = readFileSync(path, "utf8");
+    const found = source.split(text).length - 1;
+    if (found !== 1) throw new Error(`${file} has the text to patch ${found} times: ${text}`);
+    writeFileSync(
+      path,
+      source.replace(text, () => patched),
+    );
+    return () => writeFileSync(path, source);
   }
 
   dispose(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-function replaced(
-  source: string,
-  file: string,
-  { text, patched }: { text: string; patched: string },
-): string {
-  const found = source.split(text).length - 1;
-  if (found !== 1) throw new Error(`${file} has the text to patch ${found} times: ${text}`);
-  return source.replace(text, () => patched);
 }
