@@ -1,6 +1,7 @@
 /** Makes the faults of a scenario happen, and ends them. What each means to a node is told to `Truth`. */
 import { unreachable } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
+import type { VirtualClock } from "../platform/memory/clock.ts";
 import { encodeRecord, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { Degradation, Links } from "./links.ts";
 import { addressOf, type SimulatedNetwork } from "./network.ts";
@@ -9,9 +10,11 @@ import type { Happening } from "./observer.ts";
 import type { Geography } from "./regions.ts";
 import type { Fault, Scenario } from "./scenario.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
+import { toTicks_ms } from "./ticks.ts";
 import type { Truth } from "./truth.ts";
 
 export interface InjectorWorld {
+  readonly clock: VirtualClock;
   readonly scenario: Scenario;
   readonly geography: Geography;
   readonly links: Links;
@@ -50,6 +53,7 @@ export class FaultInjector {
       case "crash":
         for (const node of this.#nodes(fault.nodes)) {
           node.powered = fault.silent !== true;
+          if (node.powered && node.life !== undefined) this.#endStreams(node);
           this.world.settle(node.crash());
         }
         return;
@@ -83,6 +87,9 @@ export class FaultInjector {
         return;
       case "clock":
         for (const node of this.#nodes(fault.nodes)) node.host.setClock(fault.skew_ms ?? 0, fault.drift ?? 1);
+        return;
+      case "flap":
+        for (const node of this.#nodes(fault.nodes)) if (node.life !== undefined) this.#endStreams(node);
         return;
       case "deploy":
         for (const node of this.#nodes(fault.nodes)) node.deploy(fault.count);
@@ -138,6 +145,7 @@ export class FaultInjector {
         for (const node of this.#nodes(fault.nodes)) node.host.setClock(0, 1);
         return;
       case "remove":
+      case "flap":
       case "deploy":
       case "retire":
       case "replay":
@@ -145,6 +153,16 @@ export class FaultInjector {
         return;
       default:
         unreachable(fault);
+    }
+  }
+
+  /** Its kernel tells the other ends, where it can reach them. */
+  #endStreams(node: SimulatedNode): void {
+    const { clock, links, nodes } = this.world;
+    const { boot } = node;
+    for (const other of nodes) {
+      if (other === node || !links.passes(node.index, other.index)) continue;
+      clock.after(toTicks_ms(links.delay_ms(node.index, other.index)), () => other.streamEnded(node, boot));
     }
   }
 

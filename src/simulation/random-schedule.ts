@@ -19,6 +19,7 @@ export const faultNames = [
   "region-cut",
   "degrade",
   "clock",
+  "flap",
   "deploy",
   "replay",
   "lie",
@@ -149,6 +150,7 @@ const makers: Readonly<Record<FaultName, (draw: Draw) => Fault[]>> = {
     const [skew_ms, drift] = [prng.between(-3_600_000, 3_600_000), prng.between(98, 103) / 100];
     return [{ kind: "clock", at_ms, for_ms: draw.for_ms(5_000, 30_000), nodes: draw.few(), skew_ms, drift }];
   },
+  flap: (draw) => [{ kind: "flap", at_ms: draw.at_ms, nodes: draw.few() }],
   deploy: (draw) => {
     const { at_ms, prng } = draw;
     const nodes = draw.few();

@@ -41,6 +41,7 @@ const faultSchema = v.variant("fault", [
   v.strictObject({ fault: v.literal("pause"), ...common }),
   v.strictObject({ fault: v.literal("slow"), ...common, cost: duration }),
   v.strictObject({ fault: v.literal("wedge"), ...common }),
+  v.strictObject({ fault: v.literal("flap"), ...common }),
   v.strictObject({
     fault: v.literal("cut"),
     ...common,

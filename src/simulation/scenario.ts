@@ -44,6 +44,8 @@ export type Fault = { readonly at_ms: number; readonly for_ms?: number } & (
     }
   /** The wall clock jumps by `skew_ms`; both clocks run `drift` times as fast. */
   | { readonly kind: "clock"; readonly nodes: string; readonly skew_ms?: number; readonly drift?: number }
+  /** Every stream of these nodes breaks once, though they run: a firewall or a link that rejects for a moment. */
+  | { readonly kind: "flap"; readonly nodes: string }
   | { readonly kind: "deploy"; readonly nodes: string; readonly count: number }
   | { readonly kind: "retire"; readonly nodes: string; readonly count: number }
   /** Packets of the last seconds arrive once more, from their old senders. */

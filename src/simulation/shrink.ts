@@ -28,6 +28,7 @@ export async function shrink(
 ): Promise<Shrunk> {
   const shrinking = new Shrinking(failed, run);
   await shrinking.shorten();
+  await shrinking.fewerNodes();
   await shrinking.fewerFaults();
   await shrinking.fewerNodes();
   await shrinking.lessNoise();

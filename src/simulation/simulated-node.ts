@@ -52,6 +52,8 @@ interface Life {
   readonly streams: SimulatedStreams;
   sealer: Sealer | null;
   beats: Timer | null;
+  /** Whose streams it keeps open to hear of their end. */
+  kept: ReadonlySet<NodeId>;
   leaving: boolean;
 }
 
@@ -102,7 +104,7 @@ export class SimulatedNode {
     const number = ++this.#lives;
     const driver = this.#makeDriver(number);
     const streams = new SimulatedStreams(world.streams, index, number);
-    this.#life = { number, driver, streams, sealer: null, beats: null, leaving: false };
+    this.#life = { number, driver, streams, sealer: null, beats: null, kept: new Set(), leaving: false };
     world.begins(index, this.#boot);
     world.happened(index, "started");
     driver.join(world.seeds.filter((seed) => seed !== index).map(addressOf));
@@ -153,6 +155,19 @@ export class SimulatedNode {
     this.world.network.forge(this.index, to, life.sealer.seal(payload));
   }
 
+  /** A kept stream to that node ended without a goodbye: so its kernel or a flapping link said. */
+  streamEnded(peer: SimulatedNode, boot: number): void {
+    const life = this.#life;
+    if (!life?.kept.has(peer.id)) return;
+    this.host.receiveStream(() => {
+      if (this.#life === life) life.driver.hint(peer.id, boot);
+    });
+  }
+
+  get boot(): number {
+    return this.#boot;
+  }
+
   frame(from: number, bytes: Uint8Array): void {
     this.#life?.driver.frame(nodeName(from) as NodeId, bytes);
   }
@@ -185,6 +200,9 @@ export class SimulatedNode {
       sealerFor: (uuid) => this.#sealer(uuid, number),
       streams: {
         send: (to, bytes) => this.#life?.streams.send(nodeIndex(to), bytes) ?? false,
+        keep: (nodes) => {
+          if (this.#life?.number === number) this.#life.kept = new Set(nodes);
+        },
         contact: (contact, address, hello, timeout_ms) =>
           this.#life?.streams.contact(nodeAt(address.host), hello, timeout_ms, (outcome, by) => {
             const named = outcome.kind === "answered" ? { ...outcome, by: nodeName(by) as NodeId } : outcome;

@@ -38,7 +38,7 @@ export class Story implements Observer {
   readonly #lines: StoryLine[] = [];
   readonly #buckets = new Map<Gathered, Bucket>();
   readonly #processes = new Map<Happening, number[]>();
-  #agreed = true;
+  #agreed = false;
 
   constructor(private readonly world: World) {}
 
@@ -190,6 +190,8 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
       return begins
         ? `FAULT clock of ${nodes}: off by ${fault.skew_ms ?? 0} ms, ${fault.drift ?? 1} times as fast`
         : `ends: clock of ${nodes} is right again`;
+    case "flap":
+      return `FAULT streams of ${nodes} break, the processes run on`;
     case "deploy":
       return `${nodes} begins to host ${fault.count} more agents`;
     case "retire":

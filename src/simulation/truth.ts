@@ -161,7 +161,14 @@ export class Truth implements Observer {
 }
 
 /** What a cluster must bear without any effect on its membership. */
-export const harmless: ReadonlySet<Fault["kind"]> = new Set(["deploy", "retire", "replay", "lie", "clock"]);
+export const harmless: ReadonlySet<Fault["kind"]> = new Set([
+  "deploy",
+  "retire",
+  "replay",
+  "lie",
+  "clock",
+  "flap",
+]);
 
 const bringsOldNews: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "replay"]);
 const impairing: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "slow", "pause", "wedge"]);

@@ -104,10 +104,11 @@ export class World implements Scene {
       );
     }
     const prng = generatorOf(seed, "faults");
-    const { geography, links, network, truth } = this;
+    const { clock, geography, links, network, truth } = this;
     const happened = (node: number, what: Happening): void => this.#happened(node, what);
     const settle = (work: Promise<void>): void => void this.#unsettled.push(work);
     this.#injector = new FaultInjector({
+      clock,
       scenario,
       geography,
       links,

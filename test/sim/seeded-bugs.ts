@@ -45,7 +45,7 @@ export const seededBugs: readonly SeededBug[] = [
         "  const newer = compareIncarnations(said, me.incarnation);",
     },
     scenario: "crash-and-restart",
-    checker: "convergence",
+    checker: "joining",
   },
   {
     name: "a refutation does not raise the incarnation",
@@ -116,6 +116,15 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "return false;",
     scenario: "long-pauses",
     checker: "detection",
+  },
+  {
+    name: "a hint is taken as proof: the answer of the hinted member does not save it",
+    file: "swim/hints.ts",
+    text: "if (!urgent.sequences.has(sequence)) continue;",
+    patched: "if (urgent.sequences.size >= 0) continue;",
+    scenario: "hints",
+    checker: "false-suspicion",
+    always: true,
   },
   {
     name: "tombstones are never reaped",

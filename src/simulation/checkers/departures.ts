@@ -22,9 +22,13 @@ export class Departures implements Checker {
   ) {}
 
   happened(node: number, what: Happening): void {
-    if (what === "leaving") this.#leaving.set(node, this.scene.now());
+    // Who is cut off or hangs while it leaves reaches nobody.
+    const { truth, bounds } = this.scene;
+    if (what === "leaving" && !truth.disturbed(node) && truth.calm_ms() > bounds.grace_ms) {
+      this.#leaving.set(node, this.scene.now());
+    } else if (what === "crashed") this.#leaving.delete(node);
     // A word that was given to a disturbed cluster may reach only a part of it.
-    else if (what === "removed" && this.scene.truth.ongoing === 0) this.#removed.set(node, this.scene.now());
+    else if (what === "removed" && truth.ongoing === 0) this.#removed.set(node, this.scene.now());
     else if (what === "started") {
       this.#leaving.delete(node);
       this.#removed.delete(node);
@@ -63,6 +67,8 @@ export class Departures implements Checker {
     for (const [subject, at_ms] of cases) {
       if (this.scene.now() - at_ms < bound_ms) continue;
       cases.delete(subject);
+      // A cut right after the word was given may have swallowed it.
+      if (Math.min(truth.calm_ms(), this.scene.now() - truth.mended_ms) < bound_ms) continue;
       for (const { index } of nodes) {
         if (index === subject || !truth.wellFor(index, bound_ms + bounds.grace_ms)) continue;
         this.checked++;
