@@ -35,7 +35,11 @@ interface Flags {
 
 const seedLimit = 2 ** 32 - 1;
 const agentsLimit = 10_000;
-const defaults = { nodes: 30, duration_ms: 120_000, agents: 3, seed: 1 } as const;
+const defaults = { nodes: 30, agents: 3, seed: 1 } as const;
+/** Until the cluster has formed and random faults have had their time; then it is left alone to recover. */
+const faultsUntil_ms = 75_000;
+/** Of a shorter duration that was asked for, so much is quiet at most. */
+const quietMost = 0.6;
 const brokenExit = 1;
 
 export const simulate = command<Flags>({
@@ -68,7 +72,7 @@ export const simulate = command<Flags>({
         parse: parseDuration,
         optional: true,
         placeholder: "D",
-        brief: "Virtual time [2m]",
+        brief: "Virtual time [about 2m]",
       },
       faults: {
         kind: "parsed",
@@ -154,13 +158,16 @@ async function scenarioOf(flags: Flags): Promise<Scenario> {
     nodes: flags.nodes ?? defaults.nodes,
     regions,
     profile: flags.profile ?? (regions === "cities" ? "wan" : "lan"),
-    duration_ms: flags.duration ?? defaults.duration_ms,
+    duration_ms: flags.duration ?? 0,
     agents: flags.agents ?? defaults.agents,
     network: { ...perfectNetwork, loss: (flags.loss ?? 0) / 100 },
     faults: [],
   };
-  const quiet_ms = boundsOf(scenario, geographyOf(regions)).convergence_ms;
-  return { ...scenario, faults: randomFaults(scenario, flags.faults ?? faultNames, quiet_ms) };
+  const bound_ms = Math.ceil(boundsOf(scenario, geographyOf(regions)).convergence_ms);
+  const duration_ms = flags.duration ?? faultsUntil_ms + bound_ms;
+  const quiet_ms = Math.min(bound_ms, quietMost * duration_ms);
+  const timed = { ...scenario, duration_ms };
+  return { ...timed, faults: randomFaults(timed, flags.faults ?? faultNames, quiet_ms) };
 }
 
 async function scenarioFrom(file: string, flags: Flags): Promise<Scenario> {

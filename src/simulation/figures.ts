@@ -118,6 +118,11 @@ export class Figures implements Observer {
   #lookAtAgreement(): void {
     const { agreement, views, truth } = this.world;
     const now = this.world.now();
+    if (this.#converging && views.wrong > 0) {
+      // It did not last: what a disturbance began may come out seconds after it.
+      if (this.#convergences.at(-1) === this.#converging) this.#convergences.pop();
+      this.#converging = null;
+    }
     if (this.#converging) {
       if (agreement.since_ms !== null)
         this.#converging.directories_ms ??= agreement.since_ms - this.#last.at_ms;
