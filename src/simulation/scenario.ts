@@ -53,7 +53,6 @@ export type Fault = { readonly at_ms: number; readonly for_ms?: number } & (
   /** A member with the key says of others that they are `step` incarnations further than they are. */
   | { readonly kind: "lie"; readonly nodes: string; readonly about: string; readonly step: number }
 );
-export type FaultKind = Fault["kind"];
 
 export interface Scenario {
   readonly seed: number;
