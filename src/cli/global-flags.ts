@@ -40,7 +40,7 @@ export const globalFlags = {
     parse: text,
     optional: true,
     placeholder: "DIR",
-    brief: "Where the local node keeps its token [default ./data]",
+    brief: "The local node's data directory [default ./data]",
   },
   context: {
     kind: "parsed",

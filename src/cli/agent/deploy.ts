@@ -51,7 +51,7 @@ export const deploy = command<Flags, [string]>({
         parse: asText,
         optional: true,
         placeholder: "A,B",
-        brief: "Nodes to prefer",
+        brief: "Nodes to prefer, as A,B",
       },
       targetNode: {
         kind: "parsed",
@@ -72,7 +72,7 @@ export const deploy = command<Flags, [string]>({
         parse: size,
         optional: true,
         placeholder: "64MiB",
-        brief: "The most linear memory",
+        brief: "The most linear memory, as 64MiB",
       },
       fuel: {
         kind: "parsed",

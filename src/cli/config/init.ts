@@ -10,7 +10,14 @@ export const init = command<Record<never, never>, [string?]>({
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: asText, optional: true, placeholder: "FILE", brief: "[default ./caxton.yaml]" }],
+      parameters: [
+        {
+          parse: asText,
+          optional: true,
+          placeholder: "FILE",
+          brief: "Where to write it [default ./caxton.yaml]",
+        },
+      ],
     },
   },
   run: async ({ output }, _flags, file = "./caxton.yaml") => {

@@ -49,7 +49,7 @@ export const start = command<Flags>({
       role: flag("ROLE", "voter, learner or witness"),
       bootstrap: { kind: "boolean", optional: true, withNegated: false, brief: "Begin a cluster" },
       bootstrapExpect: flag("N", "Begin a cluster once so many nodes are there"),
-      join: flag("A:7946,B:7946", "Nodes to join through"),
+      join: flag("A:7946,B:7946", "Nodes to join through, as 10.0.0.1:7946,10.0.0.2:7946"),
       config: flag("FILE", "The configuration file [default ./caxton.yaml, /etc/caxton/config.yaml]"),
       apiInsecure: {
         kind: "boolean",
