@@ -144,7 +144,7 @@ export class PeerInbound {
     } else if (commonVersion(protocolRange, hello.protocol) === undefined) {
       this.#refuse("version", "version_mismatch", versionsApart(hello.protocol));
       this.core.refused(`${this.node} (${formatAddress(this.remote)})`, versionsApart(hello.protocol));
-    } else if (!this.core.admitBoot(hello.node, hello.bootEpoch)) {
+    } else if (!this.#admitBoot(hello)) {
       this.#refuse(
         "wrong_peer",
         "conflict",
@@ -160,6 +160,11 @@ export class PeerInbound {
       this.#connection.control({ kind: "welcome", ...this.core.greeting() });
       this.#connection.greeted(frameLimit_bytes(hello.purpose === "bulk"));
     }
+  }
+
+  /** A first contact proves nothing yet: one who uses a member's name must not shut the member out. */
+  #admitBoot({ purpose, node, bootEpoch }: Extract<PeerFrame, { kind: "hello" }>): boolean {
+    return purpose === "contact" || this.core.admitBoot(node, bootEpoch);
   }
 
   #refuse(kind: CloseKind, code: ErrorCode, detail: string): void {

@@ -4,7 +4,7 @@
  * conversation) form a lane: the next one leaves only when the one before it was answered, which
  * keeps their order through retries. Between agents of one thread it is not involved.
  */
-import type { AgentName, NodeId } from "../base/ids.ts";
+import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { reasonOf } from "../base/errors.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
@@ -103,6 +103,8 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #waiting = new Map<string, Set<Lane>>();
+  /** Ids of what is in the outbox and under way here. */
+  readonly #durable = new Set<MessageId>();
   readonly #links = new Map<NodeId, PeerLink>();
   readonly #unsubscribe: () => void;
   #pending_messages = 0;
@@ -130,6 +132,11 @@ export class Router {
     return this.#pending_messages;
   }
 
+  /** Whether a message of the outbox is under way here already. */
+  carries(message: MessageId): boolean {
+    return this.#durable.has(message);
+  }
+
   /** Takes over a checked message; `done` is called once, when it was accepted or has failed for good. */
   submit(message: Uint8Array, options: SubmitOptions): Submitted {
     const item: Item = {
@@ -144,6 +151,7 @@ export class Router {
     };
     this.#pending_messages++;
     this.#pending_bytes += message.length;
+    if (options.durable) this.#durable.add(messageIdOf(message));
     const key = `${partyOf(senderOf(message))}\n${receiverOf(message)}\n${messageField(message, 2)}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
@@ -188,6 +196,7 @@ export class Router {
       this.#append([{ kind: "sent", message: messageIdOf(item.message) }]);
       return item.ended;
     }
+    this.#durable.add(messageIdOf(item.message));
     item.deadLetter = true;
     item.giveUpAt_ms = Math.max(item.giveUpAt_ms, this.#options.clock.now_ms() + retry_ms);
     return undefined;
@@ -303,7 +312,10 @@ export class Router {
     lane.attempt = 0;
     const records: JournalRecord[] = [];
     if (outcome !== "accepted" && item.deadLetter) records.push(this.#deadLetter(item.message, outcome));
-    if (item.durable) records.push({ kind: "sent", message: messageIdOf(item.message) });
+    if (item.durable) {
+      records.push({ kind: "sent", message: messageIdOf(item.message) });
+      this.#durable.delete(messageIdOf(item.message));
+    }
     if (records.length > 0) this.#append(records);
     if (lane.items.length === 0) this.#lanes.delete(lane.key);
     item.done(outcome);
@@ -350,7 +362,11 @@ export class Router {
   #wakeOlder(receiver: string): void {
     const waiting = this.#waiting.get(receiver);
     if (waiting === undefined) return;
-    const missing = [...waiting].filter(({ inboxFull }) => !inboxFull).slice(0, wokenByNewMail);
+    const missing: Lane[] = [];
+    for (const lane of waiting) {
+      if (!lane.inboxFull) missing.push(lane);
+      if (missing.length === wokenByNewMail || lane.inboxFull) break;
+    }
     for (const lane of missing) this.#wake(lane);
   }
 

@@ -16,7 +16,7 @@ import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { createPreparer } from "../wasm/prepare-thread.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import { encodeMessage, receiverOf } from "../wire/message.ts";
+import { encodeMessage, messageIdOf, receiverOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Foundation } from "./foundation.ts";
@@ -83,7 +83,13 @@ export class Work {
       membership,
       peers,
       store: store.client,
-      local: { deliver: (message, done) => this.threads.deliver(message, done) },
+      local: {
+        deliver: (message, done) => {
+          // Peers may send before this node's threads run: they try again.
+          if (this.#threads === undefined) done("unreachable");
+          else this.#threads.deliver(message, done);
+        },
+      },
       clients: {
         deliver: (address, message) => {
           if (address !== pingEndpoint) this.messages.deliver(address, message);
@@ -166,6 +172,7 @@ export class Work {
     const { config, foundation } = this.#options;
     const retry_ms = config.messaging.retry;
     for (const message of await foundation.store.client.recoverOutbox()) {
+      if (this.router.carries(messageIdOf(message))) continue;
       this.router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
     }
   }

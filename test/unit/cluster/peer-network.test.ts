@@ -136,6 +136,16 @@ test("a restarted peer is noticed by its boot epoch, and an older life of it is 
   expect(a.closed.some((line) => line.startsWith("wrong_peer b"))).toBe(true);
 });
 
+test("one who uses a member's name at first contact does not shut the member out", async () => {
+  const { world, a, b, atB } = await pair();
+  b.network.onContact(() => Promise.reject(new CaxtonError("conflict", "the name is taken")));
+  const impostor = await world.node("a", { host: "elsewhere", bootEpoch: 9 });
+  const contact = impostor.network.contact(b.address, bytes("hello"), 5_000);
+  await expect(world.settled(contact)).rejects.toMatchObject({ code: "conflict" });
+  a.network.send(b.id, "message", bytes("x"));
+  await world.until(() => atB.length === 1);
+});
+
 test("a wrong key is told on both sides, and the sender keeps trying", async () => {
   const world = new PeerWorld();
   const [a, b] = [await world.node("a"), await world.node("b", { key: "other" })];

@@ -232,6 +232,16 @@ describe("the router", () => {
     expect(from.records.map(({ kind }) => kind)).toEqual(["dead", "sent"]);
   });
 
+  test("knows which mail of the outbox is under way, so that it is not submitted twice", async () => {
+    const { clock, from } = twoNodes();
+    from.submit(encodedMessage(1), { durable: true, retry_ms: 60_000 });
+    await run(clock, 1_000);
+    expect(from.router.carries(testMessageId(1))).toBe(true);
+    expect(from.router.carries(testMessageId(2))).toBe(false);
+    from.membership.host("bob", a);
+    expect(from.router.carries(testMessageId(1))).toBe(false);
+  });
+
   test("a message past its reply-by is not delivered", () => {
     const { clock, from } = twoNodes();
     from.membership.host("bob", a);
