@@ -17,8 +17,9 @@ import type { Store } from "../store/store.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
 import { decodeLinkFrame } from "../wire/link-frame.ts";
-import { messageField, messageIdOf, receiverOf, replyByOf, senderOf } from "../wire/message.ts";
+import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
+import { laneKeyOf } from "./lane-key.ts";
 import { PeerLink } from "./peer-link.ts";
 
 /** Messages and bytes that clients may have under way here; beyond it they are refused. */
@@ -152,7 +153,7 @@ export class Router {
     this.#pending_messages++;
     this.#pending_bytes += message.length;
     if (options.durable) this.#durable.add(messageIdOf(message));
-    const key = `${partyOf(senderOf(message))}\n${receiverOf(message)}\n${messageField(message, 2)}`;
+    const key = laneKeyOf(message);
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = {
@@ -403,9 +404,4 @@ export class Router {
     if (at >= 0 && receiver.slice(at + 1) !== this.#options.self) settle("unknown_agent");
     else this.#deliverHere(at < 0 ? receiver : receiver.slice(0, at), message.slice(), settle);
   }
-}
-
-/** A client's address has a tag for each message; its lane is the client's. */
-function partyOf(sender: string): string {
-  return sender.startsWith("~") ? sender.slice(0, sender.indexOf(".")) : sender;
 }

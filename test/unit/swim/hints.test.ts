@@ -103,7 +103,9 @@ describe("what must not turn a hint into a false failure", () => {
       for (const effect of bench.step({ kind: "hint", node: id("c"), boot: null })) helped(effect);
       bench.run(100, helped);
     }
-    expect(bench.effects.some((effect) => effect.kind === "member" && effect.event === "suspect")).toBe(false);
+    expect(bench.effects.some((effect) => effect.kind === "member" && effect.event === "suspect")).toBe(
+      false,
+    );
   });
 
   test("hints that keep coming though the member answers are followed ever less often", () => {
