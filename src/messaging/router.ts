@@ -12,14 +12,14 @@ import type { Prng } from "../base/prng.ts";
 import { RingQueue } from "../base/ring-queue.ts";
 import type { Membership, MembershipEvent } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
 import { decodeLinkFrame } from "../wire/link-frame.ts";
 import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
-import { laneKeyOf } from "./lane-key.ts";
+import { laneKeyOf, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
 
 /** Messages and bytes that clients may have under way here; beyond it they are refused. */
@@ -65,29 +65,6 @@ export interface SubmitOptions {
   /** Whether a failure becomes a dead letter; when not, `done` alone tells. */
   readonly deadLetter: boolean;
   readonly done: (outcome: Outcome) => void;
-}
-
-interface Item {
-  readonly message: Uint8Array;
-  durable: boolean;
-  deadLetter: boolean;
-  giveUpAt_ms: number;
-  ended: Outcome | undefined;
-  /** Its submitter was refused: it ends without another attempt. */
-  withdrawn: boolean;
-  whenEnded: (() => void) | undefined;
-  readonly done: (outcome: Outcome) => void;
-}
-
-interface Lane {
-  readonly key: string;
-  readonly items: RingQueue<Item>;
-  attempt: number;
-  /** What it waits for: the timer, or an earlier wake by the directory or membership. */
-  timer: Timer | undefined;
-  waitsFor: string | undefined;
-  /** It waits for room in the receiver's inbox, which new mail does not make. */
-  inboxFull: boolean;
 }
 
 /** A message under way, for its submitter. */

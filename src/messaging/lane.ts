@@ -1,0 +1,39 @@
+/** Messages that keep their order among each other: those of one sender, receiver and conversation. */
+import type { RingQueue } from "../base/ring-queue.ts";
+import type { Timer } from "../ports/clock.ts";
+import { messageField, receiverOf, senderOf } from "../wire/message.ts";
+import type { Outcome } from "../wire/outcome.ts";
+
+/** A message on its way. */
+export interface Item {
+  readonly message: Uint8Array;
+  durable: boolean;
+  deadLetter: boolean;
+  giveUpAt_ms: number;
+  ended: Outcome | undefined;
+  /** Its submitter was refused: it ends without another attempt. */
+  withdrawn: boolean;
+  whenEnded: (() => void) | undefined;
+  readonly done: (outcome: Outcome) => void;
+}
+
+export interface Lane {
+  readonly key: string;
+  readonly items: RingQueue<Item>;
+  attempt: number;
+  /** What it waits for: the timer, or an earlier wake by the directory or membership. */
+  timer: Timer | undefined;
+  waitsFor: string | undefined;
+  /** It waits for room in the receiver's inbox, which new mail does not make. */
+  inboxFull: boolean;
+}
+
+/** The key of a checked message's lane. */
+export function laneKeyOf(message: Uint8Array): string {
+  return `${partyOf(senderOf(message))}\n${receiverOf(message)}\n${messageField(message, 2)}`;
+}
+
+/** A client's address has a tag for each message; its lane is the client's. */
+function partyOf(sender: string): string {
+  return sender.startsWith("~") ? sender.slice(0, sender.indexOf(".")) : sender;
+}
