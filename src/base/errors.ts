@@ -88,7 +88,33 @@ export class CaxtonError extends Error {
   }
 }
 
-/** The text of anything thrown, for logs and for the `detail` of an error that wraps it. */
+/** What the operating system's own codes mean, in words that follow a colon. */
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EBUSY: "it is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it is there already",
+  EISDIR: "it is a folder, not a file",
+  ELOOP: "its symbolic links go in a circle",
+  EMFILE: "this process has too many open files",
+  ENAMETOOLONG: "the name is too long",
+  ENFILE: "the system has too many open files",
+  ENOENT: "there is no such file or folder",
+  ENOMEM: "the system is out of memory",
+  ENOSPC: "no space left on the disk",
+  ENOTDIR: "a part of the path is not a folder",
+  ENOTEMPTY: "the folder is not empty",
+  EPERM: "the system does not permit it",
+  EROFS: "the file system is read-only",
+};
+
+/**
+ * The text of anything thrown, for logs and for the `detail` of an error that wraps it. A code of the
+ * operating system becomes words; what wraps it names the file.
+ */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  const code = (thrown as { readonly code?: unknown }).code;
+  const isSystem = typeof code === "string" && thrown.message.startsWith(code);
+  return (isSystem ? systemReasons[code] : undefined) ?? thrown.message;
 }

@@ -4,6 +4,7 @@
  */
 import { buildCommand } from "@stricli/core";
 import type { BaseArgs, Command, CommandContext, TypedCommandParameters } from "@stricli/core";
+import { CaxtonError } from "../base/errors.ts";
 import type { Client } from "../client/client.ts";
 import type { ClientOptions } from "../client/transport.ts";
 import { globalFlags } from "./global-flags.ts";
@@ -34,7 +35,7 @@ export interface Call {
   target(): Target;
   /** Loaded only by commands that talk to a node. */
   client(): Promise<Client>;
-  /** Asks on a terminal unless `--yes`; throws when the answer is no. In a pipe the command itself is the answer. */
+  /** Before what cannot be undone: asks on a terminal unless `--yes`; elsewhere throws unless `--yes`. */
   confirm(question: string): Promise<void>;
 }
 
@@ -86,7 +87,13 @@ function openCall(context: CliContext, flags: GlobalFlags): Call {
       return connect(target(), flags.requestTimeout, context.fetch);
     },
     confirm: async (question) => {
-      if (flags.yes || stdout.isTTY !== true || process.stdin.isTTY !== true) return;
+      if (flags.yes) return;
+      if (stdout.isTTY !== true || process.stdin.isTTY !== true) {
+        throw new CaxtonError(
+          "invalid_argument",
+          `${question} Nothing was done: nobody can be asked here; --yes says so beforehand`,
+        );
+      }
       const { ask } = await import("./ask.ts");
       await ask(question);
     },

@@ -20,7 +20,7 @@ export async function runCaxton(
   try {
     await run(
       await loadApplication(inputs[0]),
-      inputs.length === 0 ? ["--help"] : inputs,
+      commandLine(inputs),
       context as CliContext & { process: typeof process },
     );
   } catch (error) {
@@ -31,6 +31,13 @@ export async function runCaxton(
   // The library's own codes, for a wrong command line, are negative.
   if (exit < 0 || exit > exit_max) return usageExit;
   return exit === 0 ? context.outcome.exit : exit;
+}
+
+/** Nothing said means help; `--version` is what people try first of any program. */
+function commandLine(inputs: readonly string[]): readonly string[] {
+  if (inputs.length === 0) return ["--help"];
+  const [first, ...rest] = inputs;
+  return first === "--version" || first === "-V" ? ["version", ...rest] : inputs;
 }
 
 /** Words that may come next, a line each with a tab and what it is. */

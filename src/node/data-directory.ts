@@ -235,7 +235,7 @@ function failure(given: string, what: string, thrown: unknown): CaxtonError {
   const code: ErrorCode =
     thrown instanceof CaxtonError
       ? thrown.code
-      : /ENOSPC|EDQUOT/.test(reasonOf(thrown))
+      : /ENOSPC|EDQUOT/.test(String(thrown))
         ? "disk_full"
         : "storage_failed";
   return new CaxtonError(code, `Data directory ${quote(given)} ${what}: ${reasonOf(thrown)}`, {

@@ -19,8 +19,8 @@ export async function makeSigningKey(): Promise<Uint8Array<ArrayBuffer>> {
   return encodeUtf8(`${JSON.stringify({ kty, crv, x, d })}\n`);
 }
 
-/** Throws `CaxtonError("data_corrupt")` for anything that `makeSigningKey` did not write. */
-export async function readSigningKey(bytes: Uint8Array): Promise<SigningKey> {
+/** Throws `CaxtonError("data_corrupt")` for anything that `makeSigningKey` did not write; `what` names it there. */
+export async function readSigningKey(bytes: Uint8Array, what = "The signing key"): Promise<SigningKey> {
   try {
     const { kty, crv, x, d } = JSON.parse(decodeUtf8(bytes)) as Record<string, unknown>;
     if (kty !== "OKP" || crv !== "Ed25519" || typeof x !== "string" || typeof d !== "string")
@@ -34,7 +34,7 @@ export async function readSigningKey(bytes: Uint8Array): Promise<SigningKey> {
     const why = error instanceof SyntaxError ? "not JSON" : "not an Ed25519 key pair";
     throw new CaxtonError(
       "data_corrupt",
-      `The signing key cannot be read: ${why}. Restore it, or remove it to make a new one`,
+      `${what} cannot be read: ${why}. Restore it, or remove it to make a new one`,
     );
   }
 }

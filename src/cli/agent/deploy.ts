@@ -1,11 +1,12 @@
 /** `caxton deploy FILE.wasm --name N`: deploys or updates an agent and prints where it went. */
 import { readFileSync } from "node:fs";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import { parseAgentName, quote } from "../../base/ids.ts";
+import { parseAgentName } from "../../base/ids.ts";
 import { parseSize } from "../../base/sizes.ts";
 import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
+import { pathText } from "../files.ts";
 import { asText, choices, wholeNumber } from "../parse.ts";
 
 const priorities = ["low", "normal", "high", "critical"] as const;
@@ -112,9 +113,7 @@ function readModule(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : reasonOf(error);
-    throw new CaxtonError("invalid_argument", `Cannot read module ${quote(file)}: ${reason}`, {
+    throw new CaxtonError("invalid_argument", `Cannot read module ${pathText(file)}: ${reasonOf(error)}`, {
       cause: error,
     });
   }

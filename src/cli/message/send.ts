@@ -7,6 +7,7 @@ import { quote } from "../../base/ids.ts";
 import { deliveries, performatives } from "../../wire/message.ts";
 import type { Call } from "../command.ts";
 import { command } from "../command.ts";
+import { pathText } from "../files.ts";
 import { asText, choices } from "../parse.ts";
 import { printable } from "../table.ts";
 
@@ -112,7 +113,7 @@ function contentOf(given: string): { readonly content: string; readonly content_
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    const what = file === 0 ? "standard input" : quote(given.slice(1));
+    const what = file === 0 ? "standard input" : pathText(given.slice(1));
     throw new CaxtonError("invalid_argument", `Cannot read the content from ${what}: ${reasonOf(error)}`, {
       cause: error,
     });

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cliWorld } from "../../support/cli-world.ts";
 
@@ -103,9 +103,9 @@ describe("cluster", () => {
       "Node node-2 is leaving\n",
     );
     expect(world.services.left).toEqual([{ node: "node-2", drain_ms: 5_000 }]);
-    const refused = await world.caxton("cluster", "remove", "--node", "node-2");
+    const refused = await world.caxton("cluster", "remove", "--node", "node-2", "--yes");
     expect([refused.exit, refused.stderr]).toEqual([6, 'error: Node "node-2" is alive\n']);
-    expect((await world.caxton("cluster", "remove", "--node", "node-2", "--force")).stdout).toBe(
+    expect((await world.caxton("cluster", "remove", "--node", "node-2", "--force", "--yes")).stdout).toBe(
       "Removed node-2\n",
     );
     expect((await world.caxton("cluster", "ping", "nobody")).exit).toBe(5);
@@ -163,8 +163,13 @@ describe("agents", () => {
     writeFileSync(file, "text");
     expect(await world.caxton("deploy", file, "--name", "b")).toMatchObject({ exit: 1, stdout: "" });
     expect((await world.caxton("deploy", "gone.wasm", "--name", "b")).stderr).toBe(
-      'error: Cannot read module "gone.wasm": there is no such file\n',
+      `error: Cannot read module "gone.wasm" (${resolve("gone.wasm")}): there is no such file or folder\n`,
     );
+    const folder = await world.caxton("deploy", world.folder, "--name", "b");
+    expect([folder.exit, folder.stderr]).toEqual([
+      2,
+      `error: Cannot read module ${JSON.stringify(world.folder)}: it is a folder, not a file\n`,
+    ]);
   });
 
   test("logs are lines with their control characters shown", async () => {
@@ -174,6 +179,23 @@ describe("agents", () => {
     expect((await world.caxton("agent", "logs", "echo")).stdout).toBe(
       "1970-01-01T00:00:00.000Z [INFO] a\\x1b[31mb\\x0ac\n",
     );
+  });
+});
+
+describe("what cannot be undone", () => {
+  test.each([
+    [["agent", "remove", "echo"], "Remove echo and what it keeps?"],
+    [["cluster", "remove", "--node", "node-3"], "Forget node-3 everywhere?"],
+    [["message", "dead-letters", "purge", "--all"], "Delete all dead letters for good?"],
+  ])("%j needs --yes where nobody can be asked", async (command, question) => {
+    await deployEcho();
+    const { exit, stdout, stderr } = await world.caxton(...command);
+    expect([exit, stdout]).toEqual([2, ""]);
+    expect(stderr).toBe(
+      `error: ${question} Nothing was done: nobody can be asked here; --yes says so beforehand\n`,
+    );
+    expect([world.services.held.size, world.services.known.length]).toEqual([1, 3]);
+    expect((await world.caxton(...command, "--yes")).exit).toBe(0);
   });
 });
 
@@ -237,6 +259,8 @@ describe("messages", () => {
     expect((await world.caxton("message", "dead-letters", "replay")).exit).toBe(2);
     expect((await world.caxton("message", "dead-letters", "replay", "1", "--all")).exit).toBe(2);
     expect((await world.caxton("message", "dead-letters", "replay", "1", "2")).stdout).toBe("Replayed 2\n");
-    expect((await world.caxton("message", "dead-letters", "purge", "--all")).stdout).toBe("Purged 1\n");
+    expect((await world.caxton("message", "dead-letters", "purge", "--all", "--yes")).stdout).toBe(
+      "Purged 1\n",
+    );
   });
 });

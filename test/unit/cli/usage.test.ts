@@ -71,6 +71,16 @@ test("help names every noun, and no alias", async () => {
   expect((await caxton("agent", "--help")).stdout).not.toContain("deploy");
 });
 
+test("a noun alone shows its verbs", async () => {
+  const { stdout, exit } = await caxton("cluster");
+  expect([exit, stdout.includes("verify-auth")]).toEqual([0, true]);
+});
+
+test("a configuration that is a folder is refused with a sentence", async () => {
+  const { exit, stderr } = await caxton("config", "validate", "--config", home);
+  expect([exit, stderr]).toEqual([2, `error: ${home}: cannot be read: it is a folder, not a file\n`]);
+});
+
 test("completion proposes words, and prints a script for each shell", async () => {
   const streams = { stdout: { write: () => true }, stderr: { write: () => true }, env: {} };
   expect(await completionsOf(["cluster", "ver"], streams)).toBe(
@@ -85,6 +95,8 @@ test("completion proposes words, and prints a script for each shell", async () =
 
 test("version", async () => {
   expect((await caxton("version")).stdout).toMatch(/^caxton \d+\.\d+\.\d+ \(Bun /);
+  expect((await caxton("--version")).stdout).toBe((await caxton("version")).stdout);
+  expect((await caxton("--version")).exit).toBe(0);
   expect(JSON.parse((await caxton("version", "-o", "json")).stdout)).toHaveProperty("version");
 });
 
