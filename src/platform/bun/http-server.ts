@@ -1,4 +1,5 @@
 /** The HTTP listener of a long-lived node, on Bun's own server: any `fetch` handler, plain or TLS. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
@@ -7,6 +8,8 @@ import { formatAddress } from "../../ports/datagrams.ts";
 const bodyLimit_bytes = 32 * 1024 * 1024;
 /** Silence after which a connection is closed; event streams send heartbeats more often. */
 const idleTimeout_s = 60;
+/** Between looks whether requests are still under way, while stopping. */
+const stopPoll_ms = 10;
 
 /** PEM. */
 export interface ServerTls {
@@ -26,7 +29,10 @@ export interface HttpServer {
   readonly local: Address;
   /** For new connections; those that are open finish what they do on the old certificate. */
   setTls(tls: ServerTls): void;
-  /** No new connections; resolves when the requests under way ended, at the latest after `deadline_ms`. */
+  /**
+   * No new connections; resolves when the requests under way ended, at the latest after `deadline_ms`. A
+   * connection whose request has not come in whole headers is idle, and closed.
+   */
   stop(deadline_ms: number): Promise<void>;
 }
 
@@ -44,10 +50,10 @@ export function startHttpServer(options: HttpServerOptions): HttpServer {
       server = listen(local, next, fetch);
     },
     stop: async (deadline_ms) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline_ms)));
-      await Promise.race([server.stop(false), deadline]);
-      clearTimeout(timer);
+      void server.stop(false);
+      const end_ms = performance.now() + deadline_ms;
+      // `stop(false)` would wait for half-sent headers, too.
+      while (server.pendingRequests > 0 && performance.now() < end_ms) await sleep(stopPoll_ms);
       await server.stop(true);
     },
   };

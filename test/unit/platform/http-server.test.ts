@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { startHttpServer, type HttpServer } from "../../../src/platform/bun/http-server.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
@@ -79,5 +80,30 @@ describe("the HTTP listener", () => {
     await started.promise;
     await server.stop(20);
     expect(await stuck).toBe("cut off");
+  });
+
+  test("a request that never came whole does not hold up a stop; a response under way is finished", async () => {
+    const slow = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const server = start({
+      address: loopback,
+      tls: undefined,
+      fetch: async () => {
+        started.resolve();
+        await slow.promise;
+        return new Response("finished");
+      },
+    });
+    const half = connect(server.local.port, "127.0.0.1");
+    const closed = new Promise<void>((resolve) => half.once("close", () => resolve()));
+    half.on("error", () => undefined);
+    await new Promise<void>((resolve) => half.write("GET / HT", () => resolve()));
+    const underWay = fetch(server.url);
+    await started.promise;
+    const stopped = server.stop(60_000);
+    slow.resolve();
+    expect(await (await underWay).text()).toBe("finished");
+    await stopped;
+    await closed;
   });
 });
