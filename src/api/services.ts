@@ -15,6 +15,7 @@ export interface NodeServices {
   readonly cluster: ClusterService;
   readonly agents: AgentService;
   readonly messages: MessageService;
+  readonly deadLetters: DeadLetterService;
   readonly events: EventService;
   readonly health: HealthService;
 }
@@ -154,6 +155,8 @@ export interface SendResult {
   readonly messageId: MessageId;
   /** `delivered`: in the receiver's inbox. `queued`: durable here, on its way. */
   readonly status: "delivered" | "queued";
+  /** How long a queued one is tried before it becomes a dead letter. */
+  readonly retry_ms: number;
   readonly reply: Message | null;
 }
 
@@ -166,10 +169,34 @@ export interface MessageService {
     cursor: string | null;
   }): Promise<Page<Message>>;
   conversations(options: { limit: number; cursor: string | null }): Promise<Page<ConversationSummary>>;
-  deadLetters(options: { limit: number; cursor: string | null }): Promise<Page<DeadLetter>>;
-  /** Sends them again; returns how many. */
-  replayDeadLetters(ids: readonly number[] | "all"): Promise<number>;
-  purgeDeadLetters(ids: readonly number[] | "all"): Promise<number>;
+}
+
+/** A node that could not be asked, so that nothing of it is in the answer. */
+export interface NotAsked {
+  readonly node: NodeId;
+  readonly reason: string;
+}
+
+export type ListedDeadLetter = DeadLetter & { readonly node: NodeId };
+
+export interface ListedDeadLetters {
+  readonly items: readonly ListedDeadLetter[];
+  readonly next: string | null;
+  readonly notAsked: readonly NotAsked[];
+}
+
+/** Ids are each node's own: of `node`, or of the one that is asked. "all" is of every node unless one is named. */
+export interface SelectedDeadLetters {
+  readonly ids: readonly number[] | "all";
+  readonly node: NodeId | null;
+}
+
+export interface DeadLetterService {
+  /** Of every node unless one is named. */
+  list(options: { node: NodeId | null; limit: number; cursor: string | null }): Promise<ListedDeadLetters>;
+  /** Sends them again; tells how many. */
+  replay(selected: SelectedDeadLetters): Promise<{ count: number; notAsked: readonly NotAsked[] }>;
+  purge(selected: SelectedDeadLetters): Promise<{ count: number; notAsked: readonly NotAsked[] }>;
 }
 
 /** Dotted types: `member.failed`, `agent.trap`, `agent.deployed`, `message.dead_letter`, `cluster.refused`, … */

@@ -1,5 +1,5 @@
 /** `/api/v1/messages`, `/conversations`, `/dead-letters`, a method a route. */
-import type { DeadLettersAnswer } from "../api/messages/dead-letters.ts";
+import type { DeadLettersAnswer, PurgedAnswer, ReplayedAnswer } from "../api/messages/dead-letters.ts";
 import type { ConversationsAnswer, MessagesAnswer } from "../api/messages/history.ts";
 import type { SendBody } from "../api/messages/message.ts";
 import type { SendAnswer } from "../api/messages/send.ts";
@@ -49,17 +49,19 @@ export class MessagesClient {
     });
   }
 
-  deadLetters(query: PageQuery = {}): Promise<DeadLettersAnswer> {
+  /** Of every node unless one is named. */
+  deadLetters(query: PageQuery & { readonly node?: string } = {}): Promise<DeadLettersAnswer> {
     return this.#transport.json({ method: "GET", path: "/api/v1/dead-letters", query: { ...query } });
   }
 
-  replayDeadLetters(ids: readonly number[] | "all"): Promise<{ replayed: number }> {
-    const json = ids === "all" ? { all: true } : { ids };
+  /** Ids are those of `node`, the one that answers unless given; "all" is of every node unless one is given. */
+  replayDeadLetters(ids: readonly number[] | "all", node?: string): Promise<ReplayedAnswer> {
+    const json = { ...(ids === "all" ? { all: true } : { ids }), node };
     return this.#transport.json({ method: "POST", path: "/api/v1/dead-letters/replay", json });
   }
 
-  purgeDeadLetters(ids: readonly number[] | "all"): Promise<{ purged: number }> {
-    const query = ids === "all" ? { all: true } : { ids: ids.join(",") };
+  purgeDeadLetters(ids: readonly number[] | "all", node?: string): Promise<PurgedAnswer> {
+    const query = { ...(ids === "all" ? { all: true } : { ids: ids.join(",") }), node };
     return this.#transport.json({ method: "DELETE", path: "/api/v1/dead-letters", query });
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { MessageService, SendRequest, SendResult } from "../api/services.ts";
 import { unreachable } from "../base/assert.ts";
-import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { CaxtonError } from "../base/errors.ts";
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { LruMap } from "../base/lru-map.ts";
 import type { Membership } from "../cluster/membership.ts";
@@ -13,18 +13,16 @@ import { validateMessage } from "../fipa/validate.ts";
 import type { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import type { ClientDelivery, Router } from "../messaging/router.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { ConversationSummary, DeadLetter, Page, Store } from "../store/store.ts";
+import type { ConversationSummary, Page, Store } from "../store/store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import { decodeMessage, encodeMessage, readUuid, type Message } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import { ConversationRecords } from "./conversation-records.ts";
 
 /** After this long without acceptance a message is queued durably and the client told so. */
 const acceptancePatience_ms = 500;
 /** How long an agent that nobody announces is looked for: gossip may be on its way. */
 const unknownAgentPatience_ms = 1_500;
-/** Conversation records waiting for the store; more are skipped and counted. */
-const conversationRecordLimit = 1_000;
-const replayPage = 500;
 /** Idempotency keys whose request is remembered, so that another one under the same key is noticed. */
 const keptKeys = 10_000;
 
@@ -47,11 +45,11 @@ export class NodeMessages implements MessageService, ClientDelivery {
   readonly #options: MessageServiceOptions;
   /** By the message id that a key gives: the hash of the request it came with. */
   readonly #requests = new LruMap<MessageId, string>(keptKeys);
-  #conversationRecords = 0;
-  conversationRecordsSkipped = 0;
+  readonly #conversations: ConversationRecords;
 
   constructor(options: MessageServiceOptions) {
     this.#options = options;
+    this.#conversations = new ConversationRecords(options.store, options.failed);
   }
 
   async send(request: SendRequest): Promise<SendResult> {
@@ -72,20 +70,22 @@ export class NodeMessages implements MessageService, ClientDelivery {
     const isFirst = request.idempotencyKey !== null && (await this.#isFirst(request, message.messageId));
     const encoded = encodeMessage(message);
     const giveUp = new AbortController();
-    const reply =
-      request.wait_ms === null
-        ? null
-        : waiters.wait(clientName(message.sender), request.wait_ms, giveUp.signal);
+    const client = clientName(message.sender);
+    const reply = request.wait_ms === null ? null : waiters.wait(client, request.wait_ms, giveUp.signal);
+    const record = this.#conversations.begin(client);
     let status: SendResult["status"];
     try {
       status = await this.#accepted(message, encoded);
     } catch (error) {
       giveUp.abort();
+      record.refused();
       if (isFirst) this.#requests.delete(message.messageId);
       throw error;
     }
-    this.#recordConversation(encoded);
-    if (reply === null) return { messageId: message.messageId, status, reply: null };
+    record.accepted(encoded);
+    const { messageId } = message;
+    const { retry_ms } = this.#options;
+    if (reply === null) return { messageId, status, retry_ms, reply: null };
     const answer = await reply;
     if (answer === undefined) {
       throw new CaxtonError(
@@ -93,13 +93,13 @@ export class NodeMessages implements MessageService, ClientDelivery {
         `No reply from "${message.receiver}" in time; message ${message.messageId} is ${status} all the same`,
       );
     }
-    return { messageId: message.messageId, status, reply: decodeMessage(answer) };
+    return { messageId, status, retry_ms, reply: decodeMessage(answer) };
   }
 
   /** A message for `~subject.tag`: the reply that a client waits for, or one that came too late for it. */
   deliver(address: string, message: Uint8Array): void {
     this.#options.waiters.offer(address, message, isIdempotent(address));
-    this.#recordConversation(message);
+    this.#conversations.add(address, message);
   }
 
   async list(options: {
@@ -116,38 +116,6 @@ export class NodeMessages implements MessageService, ClientDelivery {
     readonly cursor: string | null;
   }): Promise<Page<ConversationSummary>> {
     return this.#options.store.listConversations(options);
-  }
-
-  deadLetters(options: {
-    readonly limit: number;
-    readonly cursor: string | null;
-  }): Promise<Page<DeadLetter>> {
-    return this.#options.store.listDeadLetters(options);
-  }
-
-  async replayDeadLetters(ids: readonly number[] | "all"): Promise<number> {
-    const { store, router, retry_ms } = this.#options;
-    const wanted = ids === "all" ? null : new Set(ids);
-    const letters: DeadLetter[] = [];
-    for (let cursor: string | null = null, more = true; more; more = cursor !== null) {
-      const page: Page<DeadLetter> = await store.listDeadLetters({ limit: replayPage, cursor });
-      letters.push(...page.items.filter(({ id }) => wanted === null || wanted.has(id)));
-      cursor = page.next;
-    }
-    for (let start = 0; start < letters.length; start += replayPage) {
-      const some = letters.slice(start, start + replayPage);
-      // First in the outbox, then out of the dead letters: a crash between may repeat, never lose.
-      await store.append(some.map(({ message }) => ({ kind: "outbox", message }) as const));
-      await store.takeDeadLetters(some.map(({ id }) => id));
-      for (const { message } of some) {
-        router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
-      }
-    }
-    return letters.length;
-  }
-
-  async purgeDeadLetters(ids: readonly number[] | "all"): Promise<number> {
-    return (await this.#options.store.takeDeadLetters(ids)).length;
   }
 
   /** Identity, return address and conversation, where the client gave none. */
@@ -206,18 +174,6 @@ export class NodeMessages implements MessageService, ClientDelivery {
     if (ended === undefined) return "queued";
     if (ended === "accepted") return "delivered";
     throw refusalOf(ended, message.receiver);
-  }
-
-  #recordConversation(message: Uint8Array): void {
-    if (this.#conversationRecords >= conversationRecordLimit) {
-      this.conversationRecordsSkipped++;
-      return;
-    }
-    this.#conversationRecords++;
-    this.#options.store
-      .append([{ kind: "conversation", message }])
-      .catch((error: unknown) => this.#options.failed("record a conversation", reasonOf(error)))
-      .finally(() => this.#conversationRecords--);
   }
 }
 

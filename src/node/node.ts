@@ -292,6 +292,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     cluster,
     agents,
     messages: work.messages,
+    deadLetters: work.deadLetters,
     events,
     health: nodeHealth({
       foundation,

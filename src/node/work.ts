@@ -20,6 +20,7 @@ import { encodeMessage, messageIdOf, receiverOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Foundation } from "./foundation.ts";
+import { NodeDeadLetters } from "./dead-letters.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
 
@@ -43,6 +44,7 @@ export class Work {
   readonly modules: ModuleShelf;
   readonly router: Router;
   readonly messages: NodeMessages;
+  readonly deadLetters: NodeDeadLetters;
   readonly #options: WorkOptions;
   readonly #preparer = createPreparer();
   #threads: AgentThreads | undefined;
@@ -109,6 +111,16 @@ export class Work {
       retry_ms: config.messaging.retry,
       newMessageId: () => uuidv7() as MessageId,
       failed,
+    });
+    const { retry: retry_ms } = config.messaging;
+    const { router } = this;
+    this.deadLetters = new NodeDeadLetters({
+      self,
+      membership,
+      peers,
+      store: store.client,
+      router,
+      retry_ms,
     });
   }
 

@@ -7,7 +7,10 @@ import type {
   AgentView,
   ClusterEvent,
   Health,
+  ListedDeadLetter,
   NodeServices,
+  NotAsked,
+  SelectedDeadLetters,
   SendRequest,
   SendResult,
 } from "../../src/api/services.ts";
@@ -15,7 +18,6 @@ import { CaxtonError } from "../../src/base/errors.ts";
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../../src/base/ids.ts";
 import type { Member, MemberStatus } from "../../src/cluster/membership.ts";
 import type { Clock } from "../../src/ports/clock.ts";
-import type { DeadLetter } from "../../src/store/store.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { type Message, encodeMessage } from "../../src/wire/message.ts";
 
@@ -31,7 +33,8 @@ export class MemoryServices implements NodeServices {
   readonly held = new Map<AgentName, HeldAgent>();
   readonly known: Member[] = [];
   readonly sent: SendRequest[] = [];
-  readonly letters: DeadLetter[] = [];
+  readonly letters: ListedDeadLetter[] = [];
+  readonly notAsked: NotAsked[] = [];
   readonly past: ClusterEvent[] = [];
   readonly left: { node: string; drain_ms: number }[] = [];
   healthy = true;
@@ -200,9 +203,16 @@ export class MemoryServices implements NodeServices {
       ],
       next: null,
     }),
-    deadLetters: async ({ limit }) => ({ items: this.letters.slice(0, limit), next: null }),
-    replayDeadLetters: async (ids) => this.#take(ids),
-    purgeDeadLetters: async (ids) => this.#take(ids),
+  };
+
+  /** Its own and node-2's; node-3 is failed. */
+  readonly deadLetters: NodeServices["deadLetters"] = {
+    list: async ({ node, limit }) => {
+      const letters = this.letters.filter((letter) => node === null || letter.node === node);
+      return { items: letters.slice(0, limit), next: null, notAsked: node === null ? this.notAsked : [] };
+    },
+    replay: async (selected) => this.#take(selected),
+    purge: async (selected) => this.#take(selected),
   };
 
   readonly events: NodeServices["events"] = {
@@ -250,7 +260,7 @@ export class MemoryServices implements NodeServices {
     };
   }
 
-  /** The agent `echo` answers with what it got; `mute` never does; others do not exist. */
+  /** Content that begins with "q" is queued. The agent `echo` answers with what it got; `mute` never does; others do not exist. */
   #send(request: SendRequest): SendResult {
     const { message, wait_ms, principal } = request;
     const number = String(this.sent.length + 1).padStart(12, "0");
@@ -260,7 +270,11 @@ export class MemoryServices implements NodeServices {
       throw new CaxtonError("agent_not_found", `No node hosts agent "${message.receiver}"`);
     }
     this.sent.push({ ...request, message: complete });
-    if (wait_ms === null) return { messageId, status: "delivered", reply: null };
+    const retry_ms = 60_000;
+    if (wait_ms === null) {
+      const status = message.content[0] === 113 ? ("queued" as const) : ("delivered" as const);
+      return { messageId, status, retry_ms, reply: null };
+    }
     if (message.receiver === "mute")
       throw new CaxtonError(
         "timeout",
@@ -273,11 +287,12 @@ export class MemoryServices implements NodeServices {
       receiver: `~${principal}`,
       inReplyTo: messageId,
     };
-    return { messageId, status: "delivered", reply };
+    return { messageId, status: "delivered", retry_ms, reply };
   }
 
-  deadLetter(id: number, message: Message): void {
+  deadLetter(id: number, message: Message, node = "node-1"): void {
     this.letters.push({
+      node: node as NodeId,
       id,
       reason: "unknown_agent",
       detail: "nobody has it",
@@ -286,11 +301,14 @@ export class MemoryServices implements NodeServices {
     });
   }
 
-  #take(ids: readonly number[] | "all"): number {
-    const before = this.letters.length;
-    const kept = ids === "all" ? [] : this.letters.filter(({ id }) => !ids.includes(id));
-    this.letters.splice(0, before, ...kept);
-    return before - kept.length;
+  #take({ ids, node }: SelectedDeadLetters): { count: number; notAsked: readonly NotAsked[] } {
+    const at = ids === "all" ? node : (node ?? this.node);
+    const kept = this.letters.filter(
+      (letter) => (at !== null && letter.node !== at) || (ids !== "all" && !ids.includes(letter.id)),
+    );
+    const count = this.letters.length - kept.length;
+    this.letters.splice(0, this.letters.length, ...kept);
+    return { count, notAsked: ids === "all" && node === null ? this.notAsked : [] };
   }
 
   async *#follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {

@@ -1,6 +1,7 @@
 /** `GET /api/v1/messages`, `/api/v1/conversations[/:id]`: what was said, kept for a bounded time. */
 import * as v from "valibot";
-import { tokenPattern, tokenRule } from "../../base/ids.ts";
+import { CaxtonError } from "../../base/errors.ts";
+import { quote, tokenPattern, tokenRule } from "../../base/ids.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { pageFields, timeSchema } from "../http/fields.ts";
 import { messageAnswer, messageSchema } from "./message.ts";
@@ -74,10 +75,19 @@ export function addHistory(api: ApiRoutes): void {
     {
       tag,
       summary: "The messages of a conversation in order",
+      description: "Unknown to this node is 404: a conversation is kept where its client sent its messages.",
       params: v.object({ id: conversationId }),
       query: v.strictObject(pageFields),
       answer: messagesAnswer,
     },
-    ({ params, query }) => list(params.id, query),
+    async ({ params, query }) => {
+      const page = await list(params.id, query);
+      if (page.messages.length > 0 || query.cursor !== undefined) return page;
+      const where = `Node ${quote(api.services.node)} keeps no conversation ${quote(params.id)}`;
+      throw new CaxtonError(
+        "not_found",
+        `${where}: each is kept at the node where its client sent the messages, until newer ones take its place`,
+      );
+    },
   );
 }

@@ -151,6 +151,12 @@ function replyBy(text: string, now_ms: number): number {
 }
 
 function contentBytes(content: unknown, base64: boolean): Uint8Array {
+  if (typeof content === "string" && !content.isWellFormed()) {
+    throw new CaxtonError(
+      "invalid_body",
+      "Body refused: content: half of a surrogate pair (as \\ud800), which is no character: send bytes as base64",
+    );
+  }
   let bytes: Uint8Array;
   if (base64) bytes = fromBase64(content);
   else bytes = encodeUtf8(typeof content === "string" ? content : JSON.stringify(content));

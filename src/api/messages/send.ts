@@ -19,6 +19,8 @@ const keyPattern = /^[!-~]{1,128}$/;
 export const sendAnswer = v.object({
   message_id: v.string(),
   status: v.picklist(["delivered", "queued"]),
+  /** Of a queued message: how long it is tried (`messaging.retry`) before it becomes a dead letter. */
+  retry_ms: v.optional(v.number()),
   reply: v.nullable(messageSchema),
 });
 export type SendAnswer = v.InferOutput<typeof sendAnswer>;
@@ -48,7 +50,13 @@ export function addSend(api: ApiRoutes): void {
       const message = messageOf(body, api.clock.wall_ms(), c.var.request.traceparent);
       const sent = await messages.send({ message, wait_ms, idempotencyKey: idempotencyKey(c), principal });
       const reply = sent.reply === null ? null : messageAnswer(sent.reply);
-      const answer = JSON.stringify({ message_id: sent.messageId, status: sent.status, reply });
+      const { messageId: message_id, status, retry_ms } = sent;
+      const answer = JSON.stringify({
+        message_id,
+        status,
+        ...(status === "queued" ? { retry_ms } : {}),
+        reply,
+      } satisfies SendAnswer);
       return new Response(answer, {
         status: reply === null ? 202 : 200,
         headers: { "content-type": "application/json" },

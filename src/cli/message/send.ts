@@ -1,6 +1,7 @@
 /** `caxton message send --to NAME --content TEXT`: sends a message; with `--wait` prints the reply's content. */
 import { readFileSync } from "node:fs";
 import type { MessageAnswer } from "../../api/messages/message.ts";
+import type { SendAnswer } from "../../api/messages/send.ts";
 import { formatDuration, parseDuration } from "../../base/durations.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
@@ -89,8 +90,7 @@ export const send = command<Flags>({
         ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
       },
     );
-    if (flags.wait === undefined)
-      return call.output.lines([`Sent ${answer.message_id} (${answer.status})`], answer);
+    if (flags.wait === undefined) return call.output.lines(sentLines(answer), answer);
     if (answer.reply === null) {
       throw new CaxtonError(
         "timeout",
@@ -104,6 +104,17 @@ export const send = command<Flags>({
     return 1;
   },
 });
+
+/** Of a queued one also what happens next. */
+function sentLines({ message_id, status, retry_ms }: SendAnswer): string[] {
+  const sent = `Sent ${message_id} (${status})`;
+  if (status !== "queued" || retry_ms === undefined) return [sent];
+  const tried = `tried for ${formatDuration(retry_ms)} (messaging.retry)`;
+  return [
+    sent,
+    `Its receiver's node cannot be reached now: ${tried}, then it is in caxton message dead-letters list`,
+  ];
+}
 
 /** The text itself, a file after `@`, or standard input for `-`; bytes that are no text as base64. */
 function contentOf(given: string): { readonly content: string; readonly content_encoding?: "base64" } {

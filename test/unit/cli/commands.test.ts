@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { NodeId } from "../../../src/base/ids.ts";
 import { cliWorld } from "../../support/cli-world.ts";
 
 let world: Awaited<ReturnType<typeof cliWorld>>;
@@ -250,17 +251,43 @@ describe("messages", () => {
     const [message] = world.services.sent.map((request) => request.message);
     if (message === undefined) throw new Error("nothing was sent");
     for (const id of [1, 2, 3]) world.services.deadLetter(id, message);
-    expect(cells((await world.caxton("message", "dead-letters", "list")).stdout)[1]?.slice(0, 4)).toEqual([
-      "1",
-      "unknown_agent",
-      "~admin-user",
-      "echo",
+    for (const id of [1, 2]) world.services.deadLetter(id, message, "node-2");
+    world.services.notAsked.push({ node: "node-3" as NodeId, reason: "it is failed" });
+    const listed = await world.caxton("message", "dead-letters", "list");
+    const rows = cells(listed.stdout);
+    expect(rows[1]?.slice(0, 4)).toEqual(["1@node-1", "unknown_agent", "~admin-user", "echo"]);
+    expect(rows.slice(1).map(([id]) => id)).toEqual([
+      "1@node-1",
+      "2@node-1",
+      "3@node-1",
+      "1@node-2",
+      "2@node-2",
     ]);
+    expect(listed.stderr).toBe("warning: node-3 could not be asked: it is failed\n");
+    const ofOne = await world.caxton("message", "dead-letters", "list", "--node", "node-2");
+    expect([cells(ofOne.stdout).length, ofOne.stderr]).toEqual([3, ""]);
     expect((await world.caxton("message", "dead-letters", "replay")).exit).toBe(2);
     expect((await world.caxton("message", "dead-letters", "replay", "1", "--all")).exit).toBe(2);
     expect((await world.caxton("message", "dead-letters", "replay", "1", "2")).stdout).toBe("Replayed 2\n");
-    expect((await world.caxton("message", "dead-letters", "purge", "--all", "--yes")).stdout).toBe(
-      "Purged 1\n",
+    expect((await world.caxton("message", "dead-letters", "replay", "1@")).exit).toBe(2);
+    expect((await world.caxton("message", "dead-letters", "replay", "3", "1@node-2")).stdout).toBe(
+      "Replayed 2\n",
     );
+    const purged = await world.caxton("message", "dead-letters", "purge", "--all", "--yes");
+    expect([purged.stdout, purged.stderr]).toEqual(["Purged 1\n", listed.stderr]);
+  });
+
+  test("a queued message says what happens next", async () => {
+    const { stdout } = await world.caxton("message", "send", "--to", "echo", "--content", "queued");
+    expect(stdout.split("\n")[1]).toBe(
+      "Its receiver's node cannot be reached now: tried for 1m (messaging.retry), " +
+        "then it is in caxton message dead-letters list",
+    );
+  });
+
+  test("an unknown conversation is not an empty one", async () => {
+    const { exit, stdout, stderr } = await world.caxton("conversation", "show", "none");
+    expect([exit, stdout]).toEqual([5, ""]);
+    expect(stderr).toMatch(/^error: Node "node-1" keeps no conversation "none": /);
   });
 });

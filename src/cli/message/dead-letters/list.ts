@@ -1,17 +1,25 @@
-/** `caxton message dead-letters list`: messages that could not be delivered, and why. */
+/** `caxton message dead-letters list`: messages that could not be delivered at any node, and why. */
+import type { NodeId } from "../../../base/ids.ts";
 import { command } from "../../command.ts";
 import { contentText } from "../columns.ts";
 import { moreNotice, pageFlags, pageQuery } from "../page-flags.ts";
 import type { PageFlags } from "../page-flags.ts";
+import { nodeFlag, noticeNotAsked } from "./selection.ts";
 
-export const list = command<PageFlags>({
+interface Flags extends PageFlags {
+  readonly node?: NodeId;
+}
+
+export const list = command<Flags>({
   brief: "List undeliverable messages and the reasons",
-  parameters: { flags: pageFlags },
+  parameters: { flags: { ...pageFlags, node: nodeFlag } },
   run: async (call, flags) => {
-    const page = await (await call.client()).messages.deadLetters(pageQuery(flags));
+    const { messages } = await call.client();
+    const { node } = flags;
+    const page = await messages.deadLetters({ ...pageQuery(flags), ...(node === undefined ? {} : { node }) });
     call.output.table(
       [
-        { title: "ID", cell: ({ id }) => String(id) },
+        { title: "ID", cell: (letter) => `${letter.id}@${letter.node}` },
         { title: "REASON", cell: ({ reason }) => reason },
         { title: "FROM", cell: ({ message }) => message.sender },
         { title: "TO", cell: ({ message }) => message.receiver },
@@ -23,6 +31,7 @@ export const list = command<PageFlags>({
       page.dead_letters,
       page,
     );
+    noticeNotAsked(call, page.not_asked);
     const more = moreNotice(page.next_cursor);
     if (more !== undefined) call.output.notice(more);
   },

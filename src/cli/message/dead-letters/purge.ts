@@ -1,15 +1,23 @@
 /** `caxton message dead-letters purge`: deletes them for good. */
 import { command } from "../../command.ts";
-import { selected, selectionParameters } from "./selection.ts";
-import type { SelectionFlags } from "./selection.ts";
+import { noticeNotAsked, selected, selectionParameters } from "./selection.ts";
+import type { LetterId, SelectionFlags } from "./selection.ts";
 
-export const purge = command<SelectionFlags, number[]>({
+export const purge = command<SelectionFlags, LetterId[]>({
   brief: "Delete dead letters for good",
   parameters: selectionParameters,
-  run: async (call, flags, ...ids) => {
-    const which = selected(flags, ids);
-    await call.confirm(`Delete ${which === "all" ? "all" : which.length} dead letters for good?`);
-    const done = await (await call.client()).messages.purgeDeadLetters(which);
-    call.output.lines([`Purged ${done.purged}`], done);
+  run: async (call, flags, ...letters) => {
+    const chosen = selected(flags, letters);
+    const where = flags.node === undefined ? "" : ` of ${flags.node}`;
+    const count = `${letters.length} dead letter${letters.length === 1 ? "" : "s"}`;
+    const what = flags.all ? `all dead letters${where}` : count;
+    await call.confirm(`Delete ${what} for good?`);
+    const { messages } = await call.client();
+    const answers = [];
+    for (const { ids, node } of chosen) answers.push(await messages.purgeDeadLetters(ids, node));
+    const purged = answers.reduce((sum, answer) => sum + answer.purged, 0);
+    const not_asked = answers.flatMap((answer) => answer.not_asked);
+    call.output.lines([`Purged ${purged}`], { purged, not_asked });
+    noticeNotAsked(call, not_asked);
   },
 });

@@ -1,14 +1,19 @@
 /** `caxton message dead-letters replay`: sends them again. */
 import { command } from "../../command.ts";
-import { selected, selectionParameters } from "./selection.ts";
-import type { SelectionFlags } from "./selection.ts";
+import { noticeNotAsked, selected, selectionParameters } from "./selection.ts";
+import type { LetterId, SelectionFlags } from "./selection.ts";
 
-export const replay = command<SelectionFlags, number[]>({
+export const replay = command<SelectionFlags, LetterId[]>({
   brief: "Send dead letters again",
   parameters: selectionParameters,
-  run: async (call, flags, ...ids) => {
-    const which = selected(flags, ids);
-    const done = await (await call.client()).messages.replayDeadLetters(which);
-    call.output.lines([`Replayed ${done.replayed}`], done);
+  run: async (call, flags, ...letters) => {
+    const chosen = selected(flags, letters);
+    const { messages } = await call.client();
+    const answers = [];
+    for (const { ids, node } of chosen) answers.push(await messages.replayDeadLetters(ids, node));
+    const replayed = answers.reduce((sum, answer) => sum + answer.replayed, 0);
+    const not_asked = answers.flatMap((answer) => answer.not_asked);
+    call.output.lines([`Replayed ${replayed}`], { replayed, not_asked });
+    noticeNotAsked(call, not_asked);
   },
 });

@@ -1,0 +1,45 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { WireError } from "../../../src/wire/cursor.ts";
+import {
+  type DeadLetterPage,
+  decodeDeadLetterPage,
+  encodeDeadLetterPage,
+} from "../../../src/wire/dead-letter-page.ts";
+
+const letter = fc.record({
+  id: fc.nat(),
+  reason: fc.string(),
+  detail: fc.string({ unit: "grapheme" }),
+  at_ms: fc.nat(),
+  message: fc.uint8Array({ maxLength: 200 }),
+});
+const page: fc.Arbitrary<DeadLetterPage> = fc.record({
+  items: fc.array(letter, { maxLength: 20 }),
+  next: fc.option(fc.string({ minLength: 1 })),
+});
+
+test("a page is read as it was written", () => {
+  fc.assert(
+    fc.property(page, (written) => {
+      expect(decodeDeadLetterPage(encodeDeadLetterPage(written))).toEqual(written);
+    }),
+  );
+});
+
+test("anything else is refused or read, and never anything but a WireError thrown", () => {
+  const cut = fc.tuple(page, fc.nat()).map(([written, at]) => {
+    const bytes = encodeDeadLetterPage(written);
+    return bytes.subarray(0, at % bytes.length);
+  });
+  fc.assert(
+    fc.property(fc.oneof(cut, fc.uint8Array({ maxLength: 500 })), (bytes) => {
+      try {
+        decodeDeadLetterPage(bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(WireError);
+      }
+    }),
+  );
+  expect(() => decodeDeadLetterPage(Uint8Array.of(0, 255, 255, 3))).toThrow(WireError);
+});
