@@ -2,6 +2,7 @@
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry } from "../cluster/membership.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { AgentTraps } from "./trap-records.ts";
 
 export interface AgentRecord {
   spec: AgentSpec;
@@ -11,7 +12,9 @@ export interface AgentRecord {
   reason: string;
 }
 
-export interface AgentDetail {
+export interface AgentDetail extends AgentTraps {
+  /** Why it is failed; else empty. */
+  readonly reason: string;
   readonly spec: AgentSpec;
   readonly inbox: number;
   readonly inbox_bytes: number;

@@ -4,6 +4,7 @@ import { CaxtonError } from "../base/errors.ts";
 import { namePattern } from "../base/ids.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { fuelLimit } from "../wasm/limits.ts";
+import { trapKinds } from "../wasm/trap.ts";
 import { capabilities, durabilities, placementStrategies } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8, WireError } from "../wire/cursor.ts";
 import { priorities, type Priority } from "../wire/message.ts";
@@ -68,6 +69,19 @@ export const logsRequest = v.strictObject({ name: agentName, limit: count(10_000
 export const emptyAnswer = v.strictObject({});
 export const detailAnswer = v.strictObject({
   spec: specSchema,
+  // What came later than the first version is not asked of a peer that does not have it.
+  reason: v.optional(v.pipe(v.string(), v.maxLength(16_384)), ""),
+  trap_kinds: v.optional(v.record(v.picklist(trapKinds), count(Number.MAX_SAFE_INTEGER)), {}),
+  last_trap: v.optional(
+    v.nullable(
+      v.strictObject({
+        kind: v.picklist(trapKinds),
+        text: v.pipe(v.string(), v.maxLength(16_384)),
+        at_ms: v.number(),
+      }),
+    ),
+    null,
+  ),
   inbox: count(Number.MAX_SAFE_INTEGER),
   inbox_bytes: count(Number.MAX_SAFE_INTEGER),
   memory_bytes: count(Number.MAX_SAFE_INTEGER),

@@ -14,6 +14,7 @@ import { entryOf, type AgentDetail, type AgentRecord } from "./agent-record.ts";
 import type { AgentThreads } from "./agent-threads.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
+import { TrapRecords } from "./trap-records.ts";
 
 /** Agents that are started at the same time when a node starts. */
 const restoresAtOnce = 64;
@@ -38,6 +39,7 @@ export class LocalAgents {
   readonly #options: LocalAgentsOptions;
   readonly #records = new Map<AgentName, AgentRecord>();
   readonly #logs = new AgentLogs();
+  readonly #traps = new TrapRecords();
   /** Requests for one agent follow one another. */
   readonly #inOrder = new SerialWork<AgentName>();
   readonly #changed = new Set<AgentName>();
@@ -116,6 +118,7 @@ export class LocalAgents {
       await this.#options.store.removeAgent(name);
       this.#records.delete(name);
       this.#logs.forget(name);
+      this.#traps.forget(name);
       this.#announce(name);
       await this.#options.modules().release(record.spec.module);
     });
@@ -145,13 +148,14 @@ export class LocalAgents {
   }
 
   async detail(name: AgentName): Promise<AgentDetail> {
-    const { spec } = this.#get(name);
+    const { spec, reason } = this.#get(name);
     const threads = this.#options.threads();
+    const known = { spec, reason, ...this.#traps.of(name) };
     if (!threads.has(name)) {
-      return { spec, inbox: 0, inbox_bytes: 0, memory_bytes: 0, handled: 0, traps: 0, restarts: 0 };
+      return { ...known, inbox: 0, inbox_bytes: 0, memory_bytes: 0, handled: 0, traps: 0, restarts: 0 };
     }
     const { inbox, inbox_bytes, memory_bytes, handled, traps, restarts } = await threads.detail(name);
-    return { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts };
+    return { ...known, inbox, inbox_bytes, memory_bytes, handled, traps, restarts };
   }
 
   /** Newest last. */
@@ -170,6 +174,7 @@ export class LocalAgents {
       case "trap": {
         const text = `Trapped ${event.detail} (${event.trap})`;
         this.#logs.add(event.agent, { at_ms: event.at_ms, level: "error", text });
+        if (record !== undefined) this.#traps.add(event);
         break;
       }
       case "status":

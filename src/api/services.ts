@@ -6,6 +6,7 @@
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Member } from "../cluster/membership.ts";
 import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
+import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { Message } from "../wire/message.ts";
 
@@ -115,6 +116,10 @@ export interface AgentView {
 
 export interface AgentDetail {
   readonly spec: AgentSpec;
+  /** Why it is failed; else empty. */
+  readonly reason: string;
+  readonly trap_kinds: Readonly<Partial<Record<TrapKind, number>>>;
+  readonly last_trap: { readonly kind: TrapKind; readonly text: string; readonly at_ms: number } | null;
   readonly inbox: number;
   readonly inbox_bytes: number;
   readonly memory_bytes: number;

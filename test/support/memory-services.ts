@@ -3,6 +3,7 @@
  * it keeps (agents, messages, dead letters, events), with one echo rule in place of agents that run.
  */
 import type {
+  AgentDetail,
   AgentLogLine,
   AgentView,
   ClusterEvent,
@@ -25,6 +26,8 @@ interface HeldAgent {
   spec: AgentSpec;
   suspended: boolean;
   logs: AgentLogLine[];
+  /** What its detail says beyond a happy agent's. */
+  trouble?: Partial<AgentDetail>;
 }
 
 export class MemoryServices implements NodeServices {
@@ -238,7 +241,7 @@ export class MemoryServices implements NodeServices {
   }
 
   #view(name: AgentName): AgentView {
-    const { spec, suspended } = this.#agent(name);
+    const { spec, suspended, trouble } = this.#agent(name);
     const detail = {
       spec,
       inbox: 0,
@@ -246,13 +249,17 @@ export class MemoryServices implements NodeServices {
       memory_bytes: 65_536,
       handled: 7,
       traps: 0,
+      trap_kinds: {},
+      last_trap: null,
       restarts: 0,
+      reason: "",
+      ...trouble,
     };
     const { revision, epoch, module } = spec;
     return {
       name,
       node: this.node,
-      status: suspended ? "suspended" : "running",
+      status: detail.reason !== "" ? "failed" : suspended ? "suspended" : "running",
       revision,
       epoch,
       module,

@@ -1,5 +1,6 @@
 /** An agent as the API shows it: where it is, and from its owner, when that can be asked, how it does. */
 import * as v from "valibot";
+import { trapKinds } from "../../wasm/trap.ts";
 import { agentStatuses, capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
@@ -30,7 +31,12 @@ const detailSchema = v.object({
   memory_bytes: v.number(),
   handled: v.number(),
   traps: v.number(),
+  /** How often by kind, since the agent came to its node. */
+  trap_kinds: v.record(v.picklist(trapKinds), v.number()),
+  last_trap: v.nullable(v.object({ kind: v.picklist(trapKinds), text: v.string(), at: timeSchema })),
   restarts: v.number(),
+  /** Why it is failed; null while it is not. */
+  failure: v.nullable(v.string()),
 });
 
 export const agentSchema = v.object({
@@ -48,7 +54,7 @@ export type AgentAnswer = v.InferOutput<typeof agentSchema>;
 export function agentAnswer(agent: AgentView): AgentAnswer {
   const { name, node, status, revision, epoch, module, detail } = agent;
   if (detail === null) return { name, node, status, revision, epoch, module, detail: null };
-  const { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts } = detail;
+  const { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts, last_trap, reason } = detail;
   return {
     name,
     node,
@@ -74,7 +80,14 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
       memory_bytes,
       handled,
       traps,
+      trap_kinds: { ...detail.trap_kinds },
+      last_trap: last_trap && {
+        kind: last_trap.kind,
+        text: last_trap.text,
+        at: new Date(last_trap.at_ms).toISOString(),
+      },
       restarts,
+      failure: reason === "" ? null : reason,
     },
   };
 }

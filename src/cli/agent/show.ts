@@ -5,6 +5,8 @@ import { command } from "../command.ts";
 import { agentArgument } from "../positional.ts";
 import { renderTable } from "../table.ts";
 
+type Detail = NonNullable<AgentAnswer["detail"]>;
+
 export const show = command<Record<never, never>, [string]>({
   brief: "Show an agent",
   parameters: { positional: agentArgument },
@@ -35,10 +37,26 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ["FUEL", String(limits.fuel)],
     ["INBOX", `${detail.inbox} of ${limits.inbox_messages} (${formatSize(detail.inbox_bytes)})`],
     ["HANDLED", String(detail.handled)],
-    [
-      "TRAPS",
-      `${detail.traps} (restarted ${detail.restarts} times; ${restart.policy}, at most ${restart.max_restarts})`,
-    ],
+    ["TRAPS", trapsText(detail)],
+    ["LAST-TRAP", lastTrapText(detail)],
+    ["RESTARTS", `${detail.restarts} (${restartText(restart)})`],
+    ...(detail.failure === null ? [] : [["FAILURE", detail.failure] as [string, string]]),
     ["DEPLOYED", `${detail.deployed_at} by ${detail.deployed_by}`],
   ];
+}
+
+/** `3 (fuel 2, memory 1)`. */
+function trapsText({ traps, trap_kinds }: Detail): string {
+  const kinds = Object.entries(trap_kinds).toSorted(([, a], [, b]) => b - a);
+  return kinds.length === 0
+    ? String(traps)
+    : `${traps} (${kinds.map(([kind, count]) => `${kind} ${count}`).join(", ")})`;
+}
+
+function lastTrapText({ last_trap }: Detail): string {
+  return last_trap === null ? "-" : `${last_trap.at} ${last_trap.kind}, ${last_trap.text}`;
+}
+
+function restartText({ policy, max_restarts }: Detail["restart"]): string {
+  return policy === "fail" ? "a trap is the end: policy fail" : `at most ${max_restarts} a minute`;
 }

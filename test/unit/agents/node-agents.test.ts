@@ -114,6 +114,8 @@ describe("one node", () => {
       await until(() => node.textsFrom("echo").includes(`after ${bomb}`));
       expect(node.textsFrom(bomb)).toEqual([`${bomb} lives`]);
       expect(node.events).toContainEqual(expect.objectContaining({ kind: "trap", agent: bomb, trap: kind }));
+      const { detail } = await agents.show(name(bomb));
+      expect(detail).toMatchObject({ reason: "", trap_kinds: { [kind]: 1 }, last_trap: { kind } });
     }
     expect(node.textsFrom("echo")).toHaveLength(10);
     const { trapsByKind } = await node.agents.threads.stats();
@@ -217,6 +219,20 @@ describe("two nodes", () => {
     expect(await one.agents.cluster.logs(name("echo"), 5)).toEqual([]);
     await one.agents.cluster.remove(name("echo"));
     expect(two.agents.local.size).toBe(0);
+  });
+
+  test("why an agent failed is told at any node, and a resumed one is failed no more", async () => {
+    const bomb = prebuiltAgent("misbehaving-endless-loop");
+    const restart = { policy: "fail", maxRestarts: 0 } as const;
+    await one.agents.cluster.deploy(request("bomb", bomb, { ...target("node-2"), restart }));
+    await two.deliver(to("bomb", "go"));
+    await until(() => two.status("bomb") === "failed");
+    const failed = await one.agents.cluster.show(name("bomb"));
+    expect(failed.detail?.reason).toMatch(/^Trapped \(fuel: .*its policy is to fail$/);
+    expect(failed.detail).toMatchObject({ trap_kinds: { fuel: 1 }, last_trap: { kind: "fuel" } });
+    await one.agents.cluster.resume(name("bomb"));
+    const resumed = await one.agents.cluster.show(name("bomb"));
+    expect(resumed.detail).toMatchObject({ reason: "", trap_kinds: { fuel: 1 } });
   });
 
   test("without a target a new revision stays; with one it moves under a higher epoch and says what it leaves", async () => {

@@ -173,6 +173,31 @@ describe("agents", () => {
     ]);
   });
 
+  test("show tells why a failed agent failed, which traps it had and how often", async () => {
+    await deployEcho();
+    const held = [...world.services.held.values()][0];
+    if (held === undefined) throw new Error("nothing was deployed");
+    held.trouble = {
+      traps: 3,
+      restarts: 2,
+      trap_kinds: { memory: 1, fuel: 2 },
+      last_trap: { kind: "fuel", text: "handling a message: used all 9 units of fuel", at_ms: 0 },
+      reason: "Trapped (fuel: used all 9 units of fuel) handling a message; more than 2 restarts in a minute",
+    };
+    const shown = Object.fromEntries(cells((await world.caxton("agent", "show", "echo")).stdout));
+    expect(shown).toMatchObject({
+      STATUS: "failed",
+      TRAPS: "3 (fuel 2, memory 1)",
+      "LAST-TRAP": "1970-01-01T00:00:00.000Z fuel, handling a message: used all 9 units of fuel",
+      RESTARTS: "2 (at most 5 a minute)",
+      FAILURE: held.trouble.reason,
+    });
+    const json = (await world.caxton("agent", "show", "echo", "-o", "json")).stdout;
+    expect(JSON.parse(json)).toMatchObject({
+      detail: { failure: held.trouble.reason, trap_kinds: { fuel: 2 } },
+    });
+  });
+
   test("logs are lines with their control characters shown", async () => {
     await deployEcho();
     const held = [...world.services.held.values()][0];
