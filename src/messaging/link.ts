@@ -83,12 +83,15 @@ export class LinkSender {
     if (session === this.#session) this.#sent = Math.min(this.#sent, Math.max(expected, this.#base));
   }
 
-  /** Hands each outcome to its item, once. Unknown numbers are late duplicates and ignored. */
+  /**
+   * Hands each outcome to its item, once; how many were new. Unknown numbers are late duplicates and
+   * ignored.
+   */
   outcomes(
     session: number,
     entries: readonly { readonly sequence: number; readonly outcome: number }[],
-  ): void {
-    if (session !== this.#session) return;
+  ): number {
+    if (session !== this.#session) return 0;
     const done: (() => void)[] = [];
     for (const { sequence, outcome } of entries) {
       const item = this.#window[sequence - this.#base];
@@ -105,6 +108,7 @@ export class LinkSender {
       this.#sent = Math.max(this.#sent, this.#base);
     }
     for (const call of done) call();
+    return done.length;
   }
 
   /** Ends every pending item with `outcome`; for a peer that is gone. */

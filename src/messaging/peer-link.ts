@@ -64,8 +64,8 @@ export class PeerLink {
         this.#received(frame);
         break;
       case "outcomes":
-        this.#progress = true;
-        this.#sender.outcomes(frame.session, frame.entries);
+        // A peer that repeats what it said before makes no progress.
+        if (this.#sender.outcomes(frame.session, frame.entries) > 0) this.#progress = true;
         break;
       case "gap":
         this.#sender.gap(frame.session, frame.expected);
