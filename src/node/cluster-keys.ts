@@ -7,6 +7,7 @@ import { reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import { type ClusterKeys, parseJwkSet, type Jwk } from "../security/jwks.ts";
 import type { Store } from "../store/store.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
@@ -14,6 +15,8 @@ import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 const method = "security.jwks";
 const metaKey = "security.jwks";
 const request_ms = 5_000;
+/** A node that has just joined may not answer yet: waits before it is asked again. After the last it is told. */
+const patience_ms = [100, 400, 1_500, 5_000] as const;
 /** Peers asked when a token names a key that nobody told us of. */
 const askedForMissing = 5;
 
@@ -24,18 +27,22 @@ export interface KeyExchangeOptions {
   readonly membership: Membership;
   readonly peers: Peers;
   readonly store: Store;
+  readonly clock: Clock;
   readonly failed: (what: string, reason: string) => void;
 }
 
 export class KeyExchange {
   readonly #options: KeyExchangeOptions;
   readonly #unsubscribe: () => void;
+  /** Nodes that are asked again later. */
+  readonly #waiting = new Map<NodeId, Timer>();
+  #closed = false;
 
   private constructor(options: KeyExchangeOptions) {
     this.#options = options;
     options.peers.handle(method, () => Promise.resolve(encodeUtf8(this.#ownKeys())));
     this.#unsubscribe = options.membership.subscribe((event) => {
-      if (event.kind === "joined" || event.kind === "alive") void this.#learn(event.member.id);
+      if (event.kind === "joined" || event.kind === "alive") this.#learnPatiently(event.member.id, 0);
     });
   }
 
@@ -49,7 +56,7 @@ export class KeyExchange {
     options.keys.set(options.self, [options.own]);
     const exchange = new KeyExchange(options);
     for (const { id, status } of options.membership.members()) {
-      if (id !== options.self && status === "alive") void exchange.#learn(id);
+      if (id !== options.self && status === "alive") exchange.#learnPatiently(id, 0);
     }
     return exchange;
   }
@@ -62,25 +69,46 @@ export class KeyExchange {
   }
 
   close(): void {
+    this.#closed = true;
     this.#unsubscribe();
+    for (const timer of this.#waiting.values()) timer.cancel();
   }
 
   #ownKeys(): string {
     return JSON.stringify({ keys: [this.#options.own] });
   }
 
-  async #learn(node: NodeId): Promise<void> {
-    const { peers, keys, self, store } = this.#options;
-    if (node === self) return;
+  #learnPatiently(node: NodeId, attempt: number): void {
+    if (node === this.#options.self) return;
+    this.#waiting.get(node)?.cancel();
+    this.#waiting.delete(node);
+    void this.#learn(node).then((trouble) => {
+      const { clock, membership, failed } = this.#options;
+      if (trouble === undefined || this.#closed || this.#waiting.has(node)) return;
+      // Who is gone is asked when it is back.
+      if (membership.member(node)?.status !== "alive") return;
+      const wait_ms = patience_ms[attempt];
+      if (wait_ms === undefined) failed(`learn the signing key of node "${node}"`, trouble);
+      else {
+        const again = (): void => this.#learnPatiently(node, attempt + 1);
+        this.#waiting.set(node, clock.after(wait_ms, again));
+      }
+    });
+  }
+
+  /** Why it could not; undefined when it did. */
+  async #learn(node: NodeId): Promise<string | undefined> {
+    const { peers, keys, store } = this.#options;
     try {
       const answer = await peers.request(node, method, new Uint8Array(), { timeout_ms: request_ms });
       const set = await parseJwkSet(JSON.parse(decodeUtf8(answer)));
-      if (keys.owners().get(node)?.[0]?.kid === set[0]?.kid) return;
+      if (keys.owners().get(node)?.[0]?.kid === set[0]?.kid) return undefined;
       keys.set(node, set);
       const owners = [...keys.owners()].map(([owner, owned]) => [owner, { keys: owned }] as const);
       await store.putMeta(metaKey, encodeUtf8(JSON.stringify(Object.fromEntries(owners))));
+      return undefined;
     } catch (error) {
-      this.#options.failed(`learn the signing key of node "${node}"`, reasonOf(error));
+      return reasonOf(error);
     }
   }
 }

@@ -169,6 +169,7 @@ async function startServing(
     membership,
     peers,
     store: foundation.store.client,
+    clock: systemClock,
     failed,
   });
   undo.push(() => Promise.resolve(exchange.close()));
