@@ -131,7 +131,11 @@ async function startMembership(options: NetworkOptions, peers: PeerNetwork): Pro
     peers,
     spawn: spawnGossipWorker,
     resolve: resolveHost,
-    adopted: (uuid) => Promise.resolve(directory.adoptCluster(uuid)),
+    adopted: (uuid) => {
+      directory.adoptCluster(uuid);
+      log.info(`Let into cluster "${cluster}" (${uuid})`);
+      return Promise.resolve();
+    },
     seedFailed: (seed, reason) => {
       if (notes.allows(seed, systemClock.now_ms())) log.warn(`Cannot join ${seed}: ${reason}; trying on`);
     },
