@@ -7,6 +7,7 @@ import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Directory } from "../ownership/directory.ts";
 import type { AgentClaim, DirectoryHead } from "../wire/gossip-directory.ts";
 import { type DirectoryRecord, encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
+import { Convergence } from "./convergence.ts";
 import type { RecentSamples } from "./gossip-statistics.ts";
 
 export interface DirectorySyncOptions {
@@ -42,7 +43,6 @@ const chunksLimit = 16;
 const earlyRecordsLimit = 256;
 /** A restarted node's old claims stand until it speaks of its agents, at most this long. */
 const silence_ms = 5_000;
-const outstandingLimit = 64;
 /** No packet is overtaken by more. */
 const overtaking_ms = 5_000;
 /** Keeps a frame of heads below 64 KiB. */
@@ -56,11 +56,9 @@ export function headsReserve_bytes(self: NodeId): number {
 
 export class DirectorySync {
   readonly #behind = new Map<NodeId, Behind>();
-  /** How far each other node knows this node's list. */
-  readonly #acknowledged = new Map<NodeId, number>();
   /** Since when this copy has been ahead of its owner's own word. */
   readonly #aheadSince = new Map<NodeId, number>();
-  readonly #outstanding: { readonly sequence: number; readonly at: number }[] = [];
+  readonly #convergence: Convergence;
   #beginAt: number;
 
   constructor(
@@ -68,6 +66,7 @@ export class DirectorySync {
     now: number,
   ) {
     this.#beginAt = now + silence_ms;
+    this.#convergence = new Convergence(options.convergence);
   }
 
   announce(
@@ -75,14 +74,13 @@ export class DirectorySync {
     removed: readonly AgentName[],
     now: number,
   ): void {
-    const { self, boot, directory } = this.options;
+    const { self, boot, directory, aliveOthers } = this.options;
     this.#beginAt = Infinity;
     const changes = directory.announce(self, boot, changed, removed);
     if (changes.length === 0) return;
     if (changes.length <= spreadLimit) for (const change of changes) this.#spreadChange(self, boot, change);
     else this.#spreadHead(self);
-    if (this.#outstanding.length >= outstandingLimit) this.#outstanding.shift();
-    this.#outstanding.push({ sequence: directory.head(self)?.complete ?? 0, at: now });
+    this.#convergence.told(directory.head(self)?.complete ?? 0, aliveOthers(), now);
   }
 
   /** What every packet to `node` carries: this node's own head, and what it knows of the receiver's. */
@@ -99,8 +97,9 @@ export class DirectorySync {
   hear(from: NodeId, record: DirectoryRecord, now: number): void {
     switch (record.kind) {
       case "head":
-        if (record.owner === this.options.self) this.#acknowledge(from, record.head, now);
-        else this.#compare(from, record.owner, record.head, now);
+        if (record.owner !== this.options.self) this.#compare(from, record.owner, record.head, now);
+        else if (record.head.boot === this.options.boot)
+          this.#convergence.acknowledged(from, record.head.complete, now);
         return;
       case "change":
         if (!this.#concerns(record.owner, record.boot)) return;
@@ -125,9 +124,14 @@ export class DirectorySync {
     return frames;
   }
 
+  /** What the membership says of a node now. */
+  member({ id, status }: { readonly id: NodeId; readonly status: string }): void {
+    if (status !== "alive") this.#convergence.lost(id);
+  }
+
   forget(node: NodeId): void {
     this.#behind.delete(node);
-    this.#acknowledged.delete(node);
+    this.#convergence.lost(node);
     this.#aheadSince.delete(node);
   }
 
@@ -232,19 +236,6 @@ export class DirectorySync {
     }
     if (since === undefined) this.#aheadSince.set(owner, now);
     return since !== undefined && now - since > overtaking_ms;
-  }
-
-  #acknowledge(from: NodeId, head: DirectoryHead, now: number): void {
-    const { boot, aliveOthers, convergence } = this.options;
-    if (head.boot !== boot) return;
-    this.#acknowledged.set(from, head.complete);
-    while (this.#outstanding.length > 0) {
-      const [oldest] = this.#outstanding;
-      const others = aliveOthers();
-      if (!oldest || others.some((node) => (this.#acknowledged.get(node) ?? 0) < oldest.sequence)) return;
-      this.#outstanding.shift();
-      convergence.add(now - oldest.at);
-    }
   }
 
   /** Of a known member, of the life that it is known to be in; others are repaired by a later head. */

@@ -308,6 +308,7 @@ export class GossipDriver {
         return;
       case "member":
         this.#directory.setAbsent(effect.member.id, effect.member.status === "left");
+        this.#sync.member(effect.member);
         report({
           kind: "member",
           event: effect.event,
@@ -375,10 +376,8 @@ export class GossipDriver {
   }
 
   #aliveOthers(): NodeId[] {
-    const others: NodeId[] = [];
-    for (const { id, status } of this.#swim.members)
-      if (status === "alive" && id !== this.#options.self) others.push(id);
-    return others;
+    const others = [...this.#swim.members].filter(({ id }) => id !== this.#options.self);
+    return others.filter(({ status }) => status === "alive").map(({ id }) => id);
   }
 
   #now(): number {

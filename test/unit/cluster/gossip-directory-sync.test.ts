@@ -130,4 +130,24 @@ describe("the agent directory over gossip", () => {
     expect(sample).toBeGreaterThan(0);
     expect(sample).toBeLessThan(2_000);
   });
+
+  test("news told while everybody else was out of reach is not slow news", async () => {
+    const world = new World(39);
+    const nodes = await world.cluster(3);
+    const owner = first(nodes);
+    world.clock.advance(1_000);
+    world.network.cut(
+      [owner.host],
+      nodes.slice(1).map((node) => node.host),
+    );
+    owner.driver.announce(named("a", 3), []);
+    world.clock.advance(30_000);
+    world.network.heal();
+    world.clock.advance(30_000);
+    expect(nodes.map((node) => located(node, owner))).toEqual([3, 3, 3]);
+    expect(owner.driver.stats().convergence_ms).toEqual([]);
+    owner.driver.announce(named("b", 1), []);
+    world.clock.advance(5_000);
+    expect(owner.driver.stats().convergence_ms).toHaveLength(1);
+  });
 });
