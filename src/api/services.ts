@@ -47,9 +47,9 @@ export interface ClusterStatus {
 
 export interface PerformanceRow {
   readonly metric: string;
-  readonly target: string;
+  readonly target_ms: number;
   /** Null when nothing was measured yet: said so, never invented. */
-  readonly actual: string | null;
+  readonly actual_ms: number | null;
   readonly ok: boolean | null;
 }
 
@@ -63,10 +63,27 @@ export interface PingResult {
   readonly error: string | null;
 }
 
+/** What keeps a node out, or apart from the others. */
+export const authProblems = [
+  "wrong_key",
+  "wrong_certificate",
+  "other_cluster",
+  "duplicate_id",
+  "old_data",
+  "wrong_clock",
+  "version",
+  "unreachable",
+  "other",
+] as const;
+export type AuthProblem = (typeof authProblems)[number];
+
 export interface AuthCheckRow {
-  readonly node: NodeId;
+  /** A member, or the source of one that was refused. */
+  readonly node: string;
   readonly gossip_key: "match" | "mismatch" | "unknown";
   readonly certificate: "match" | "mismatch" | "unknown";
+  /** Null where all is well. */
+  readonly problem: AuthProblem | null;
   readonly detail: string;
 }
 

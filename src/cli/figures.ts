@@ -1,11 +1,11 @@
-/** Figures as the documents print them. */
+/** Figures as the documents print them, each kind in one way; JSON has plain numbers with the unit in the name. */
 import { formatDuration } from "../base/durations.ts";
 
 /** `87μs`, `0.9ms`, `1.2s`; "-" when nothing was measured. */
 export function latencyText(latency_ms: number | null): string {
   if (latency_ms === null) return "-";
   if (latency_ms < 0.9995)
-    return latency_ms < 0.1 ? `${Math.round(latency_ms * 1_000)}μs` : `${round(latency_ms, 2)}ms`;
+    return latency_ms <= 0.1 ? `${Math.round(latency_ms * 1_000)}μs` : `${round(latency_ms, 2)}ms`;
   return latency_ms < 1_000 ? `${round(latency_ms, 1)}ms` : `${round(latency_ms / 1_000, 1)}s`;
 }
 

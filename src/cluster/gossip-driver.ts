@@ -51,6 +51,13 @@ export interface GossipDriverOptions {
 /** Last-seen times and the automatic profile are looked at this often. */
 const second_ms = 1_000;
 
+/** What packets that were dropped for this reason say of their sender's configuration. */
+const strangersPackets: Readonly<Record<string, string>> = {
+  unknown_key: "its gossip packets are sealed with another cluster key",
+  bad_seal: "its gossip packets are of another cluster's name or UUID, or damaged",
+  version: "its gossip protocol has another version",
+};
+
 export class GossipDriver {
   readonly #options: GossipDriverOptions;
   readonly #swim: Swim;
@@ -350,14 +357,8 @@ export class GossipDriver {
 
   /** Only what hints at a wrong configuration; replays and damage are counted alone. */
   #reportDropped(address: Address, reason: string): void {
-    if (reason === "unknown_key" || reason === "bad_seal" || reason === "version") {
-      this.#refused(
-        address.host,
-        reason === "version"
-          ? "its gossip protocol has another version"
-          : "its gossip packets are sealed with another cluster key, name or UUID",
-      );
-    }
+    const text = strangersPackets[reason];
+    if (text !== undefined) this.#refused(address.host, text);
   }
 
   #refused(source: string, reason: string): void {

@@ -13,6 +13,7 @@ import type { Peers } from "../cluster/peers.ts";
 import type { Clock } from "../ports/clock.ts";
 import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
+import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 
 const ping_ms = 2_000;
 const leaveRequest_ms = 5_000;
@@ -168,15 +169,10 @@ export class NodeCluster implements ClusterService {
 
   async verifyAuth(): Promise<readonly AuthCheckRow[]> {
     const { self, fingerprints, refused } = this.#options;
-    const own: AuthCheckRow = { node: self, gossip_key: "match", certificate: "match", detail: "this node" };
+    const own = { node: self, ...matching, detail: "this node" };
     const others = this.members().filter(({ id, status }) => id !== self && status !== "left");
     const rows = await Promise.all(others.map(({ id }) => this.#verifyNode(id, fingerprints)));
-    const strangers = [...refused()].map(([source, reason]): AuthCheckRow => ({
-      node: source as NodeId,
-      gossip_key: reason.includes("certificate") ? "unknown" : "mismatch",
-      certificate: reason.includes("certificate") || reason.includes("key") ? "mismatch" : "unknown",
-      detail: `refused: ${reason}`,
-    }));
+    const strangers = [...refused()].map(([source, reason]) => refusedRow(source, reason));
     return [own, ...rows, ...strangers];
   }
 
@@ -216,14 +212,10 @@ export class NodeCluster implements ClusterService {
         timeout_ms: ping_ms,
       });
       const theirs = JSON.parse(decodeUtf8(answer)) as Partial<AuthFingerprints>;
-      return {
-        node,
-        gossip_key: theirs.gossip === own.gossip ? "match" : "mismatch",
-        certificate: theirs.ca === own.ca ? "match" : "mismatch",
-        detail: "",
-      };
+      return comparedRow(node, { gossip: theirs.gossip === own.gossip, ca: theirs.ca === own.ca });
     } catch (error) {
-      return { node, gossip_key: "unknown", certificate: "unknown", detail: reasonOf(error) };
+      const unknown = { gossip_key: "unknown", certificate: "unknown" } as const;
+      return { node, ...unknown, problem: "unreachable", detail: reasonOf(error) };
     }
   }
 }
@@ -235,15 +227,8 @@ function unknownNode(node: NodeId): CaxtonError {
 function row(metric: string, target_ms: number, actual_ms: number | undefined): PerformanceRow {
   return {
     metric,
-    target: formatLatency(target_ms),
-    actual: actual_ms === undefined ? null : formatLatency(actual_ms),
+    target_ms,
+    actual_ms: actual_ms ?? null,
     ok: actual_ms === undefined ? null : actual_ms <= target_ms,
   };
-}
-
-/** `87μs`, `8.2ms`, `2.1s`: as the documents show figures. */
-function formatLatency(latency_ms: number): string {
-  if (latency_ms < 1) return `${Math.round(latency_ms * 1_000)}μs`;
-  if (latency_ms < 1_000) return `${Number(latency_ms.toFixed(1))}ms`;
-  return `${Number((latency_ms / 1_000).toFixed(1))}s`;
 }

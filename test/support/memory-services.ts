@@ -138,10 +138,16 @@ export class MemoryServices implements NodeServices {
     },
     verifyAuth: () =>
       Promise.resolve([
-        { node: this.node, gossip_key: "match", certificate: "unknown", detail: "not asked" } as const,
+        {
+          node: this.node,
+          gossip_key: "match",
+          certificate: "unknown",
+          problem: null,
+          detail: "not asked",
+        } as const,
       ]),
     performance: () =>
-      Promise.resolve([{ metric: "Local routing P50", target: "< 100 µs", actual: null, ok: null }]),
+      Promise.resolve([{ metric: "Local routing P50", target_ms: 0.1, actual_ms: null, ok: null }]),
     balancing: () => ({ strategy: this.#strategy, round_robin_index: 0 }),
     setBalancing: (strategy) => {
       this.#strategy = strategy;

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { nodeIdField } from "../http/fields.ts";
+import { authProblems } from "../services.ts";
 
 export const statusAnswer = v.object({
   cluster: v.string(),
@@ -30,7 +31,14 @@ export type PingAnswer = v.InferOutput<typeof pingAnswer>;
 const keyMatch = v.picklist(["match", "mismatch", "unknown"]);
 export const verifyAuthAnswer = v.object({
   nodes: v.array(
-    v.object({ node: v.string(), gossip_key: keyMatch, certificate: keyMatch, detail: v.string() }),
+    v.object({
+      node: v.string(),
+      gossip_key: keyMatch,
+      certificate: keyMatch,
+      /** Null where all is well. */
+      problem: v.nullable(v.picklist(authProblems)),
+      detail: v.string(),
+    }),
   ),
 });
 export type VerifyAuthAnswer = v.InferOutput<typeof verifyAuthAnswer>;
@@ -39,8 +47,8 @@ export const performanceAnswer = v.object({
   rows: v.array(
     v.object({
       metric: v.string(),
-      target: v.string(),
-      actual: v.nullable(v.string()),
+      target_ms: v.number(),
+      actual_ms: v.nullable(v.number()),
       ok: v.nullable(v.boolean()),
     }),
   ),

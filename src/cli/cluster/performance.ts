@@ -1,5 +1,6 @@
 /** `caxton cluster performance`: what was measured on this cluster beside what it should be. */
 import { command } from "../command.ts";
+import { latencyText } from "../figures.ts";
 
 export const performance = command({
   brief: "Show measured figures beside their targets",
@@ -9,8 +10,8 @@ export const performance = command({
     call.output.table(
       [
         { title: "METRIC", cell: ({ metric }) => metric },
-        { title: "TARGET", cell: ({ target }) => target },
-        { title: "ACTUAL", cell: ({ actual }) => actual ?? "-" },
+        { title: "TARGET", cell: ({ target_ms }) => latencyText(target_ms) },
+        { title: "ACTUAL", cell: ({ actual_ms }) => latencyText(actual_ms) },
         { title: "STATUS", cell: ({ ok }) => statusText(ok) },
       ],
       answer.rows,

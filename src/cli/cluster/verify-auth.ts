@@ -13,12 +13,13 @@ export const verifyAuth = command({
         { title: "NODE-ID", cell: ({ node }) => node },
         { title: "GOSSIP-KEY", cell: ({ gossip_key }) => gossip_key },
         { title: "CERTIFICATE", cell: ({ certificate }) => certificate },
+        { title: "PROBLEM", cell: ({ problem }) => problem?.replaceAll("_", " ") ?? "-" },
         { title: "DETAIL", cell: ({ detail }) => detail },
       ],
       answer.nodes,
       answer,
     );
-    const mismatch = answer.nodes.some((row) => [row.gossip_key, row.certificate].includes("mismatch"));
-    return mismatch ? refusedExit : 0;
+    const refused = answer.nodes.some(({ problem }) => problem !== null && problem !== "unreachable");
+    return refused ? refusedExit : 0;
   },
 });

@@ -38,7 +38,7 @@ describe("the client", () => {
       stream_ms: null,
     });
     expect((await client.cluster.verifyAuth()).nodes[0]).toMatchObject({ gossip_key: "match" });
-    expect((await client.cluster.performance()).rows[0]).toMatchObject({ actual: null });
+    expect((await client.cluster.performance()).rows[0]).toMatchObject({ actual_ms: null });
   });
 
   it("operates the cluster", async () => {
