@@ -4,7 +4,7 @@ import type { NodeId } from "../../../src/base/ids.ts";
 import { judgeHello } from "../../../src/cluster/gossip-admission.ts";
 import { comparedRow, refusedRow } from "../../../src/node/auth-check.ts";
 import { encodeHello, type Hello } from "../../../src/wire/gossip-hello.ts";
-import { encodeRecord } from "../../../src/wire/gossip-records.ts";
+import { encodeRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
 import { protocolRange } from "../../../src/wire/protocol-version.ts";
 
 const self = "node-1" as NodeId;
@@ -27,7 +27,7 @@ function refusal(hello: Partial<Hello>): string {
     node,
     boot: 1,
     protocol: protocolRange,
-    records: encodeRecord(alive),
+    records: joinRecords([encodeRecord(alive)]),
     ...hello,
   });
   const member = (): undefined => undefined;
