@@ -19,9 +19,11 @@ import { addOperate } from "./cluster/operate.ts";
 import { addStatus } from "./cluster/status.ts";
 import { addEvents } from "./events/events.ts";
 import { ApiRoutes } from "./http/endpoint.ts";
-import { type RequestObserver, gate, gatePath, problemResponse } from "./http/gate.ts";
+import { Gate, type RequestObserver, problemResponse } from "./http/gate.ts";
+import { GatedRouter, everyPath } from "./http/gated-router.ts";
 import { internalError } from "./http/problem.ts";
-import type { ApiEnv } from "./http/request.ts";
+import { pathOf } from "./http/path.ts";
+import type { ApiContext, ApiEnv } from "./http/request.ts";
 import { addDeadLetters } from "./messages/dead-letters.ts";
 import { addHistory } from "./messages/history.ts";
 import { addSend } from "./messages/send.ts";
@@ -52,11 +54,16 @@ const methods = ["GET", "POST", "PUT", "DELETE"] as const;
 export function createApi(services: NodeServices, options: ApiOptions): Hono<ApiEnv> {
   const log = logger("api");
   const { verifier, keys, clock, entropy, https = false, observer = null } = options;
-  const app = new Hono<ApiEnv>({ strict: true });
+  const failed = (error: unknown, c: ApiContext): Response => {
+    const { method, path } = c.req;
+    log.error("{method} {path} failed", { method, path, request: c.var.request.id, error });
+    return problemResponse(c, internalError(c.var.request.id));
+  };
+  const gate = new Gate({ verifier, clock, entropy, https, observer, failed });
+  const app = new Hono<ApiEnv>({ strict: true, router: new GatedRouter(gate), getPath: pathOf });
   if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
-    app.use(gatePath, cors({ origin: [...options.corsOrigins], allowMethods: [...methods], maxAge: 600 }));
+    app.use(everyPath, cors({ origin: [...options.corsOrigins], allowMethods: [...methods], maxAge: 600 }));
   }
-  app.use(gatePath, gate({ verifier, clock, entropy, https, observer }));
 
   const api = new ApiRoutes(app, services, clock, options.requestTimeout_ms ?? requestTimeout_ms_default);
   addMembers(api);
@@ -73,31 +80,26 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addJwks(api, keys);
   addOpenApi(api);
 
-  app.onError((error, c) => {
-    if (error instanceof CaxtonError) return problemResponse(c, error);
-    log.error("{method} {path} failed", {
-      method: c.req.method,
-      path: c.req.path,
-      request: c.var.request.id,
-      error,
-    });
-    return problemResponse(c, internalError(c.var.request.id));
-  });
-  app.notFound((c) => {
-    const allowed = methodsOf(app, c.req.path);
-    if (allowed.length === 0)
-      return problemResponse(c, new CaxtonError("not_found", "No such path in this API. See /openapi.json"));
-    const detail = `${c.req.path} does not take ${c.req.method}, only ${allowed.join(", ")}`;
-    const answer = problemResponse(c, new CaxtonError("method_not_allowed", detail));
-    answer.headers.set("allow", allowed.join(", "));
-    return answer;
-  });
+  app.notFound(
+    gate.unmatched((c) => {
+      const allowed = methodsOf(app, c.req.path);
+      if (allowed.length === 0)
+        return problemResponse(
+          c,
+          new CaxtonError("not_found", "No such path in this API. See /openapi.json"),
+        );
+      const detail = `${c.req.path} does not take ${c.req.method}, only ${allowed.join(", ")}`;
+      const answer = problemResponse(c, new CaxtonError("method_not_allowed", detail));
+      answer.headers.set("allow", allowed.join(", "));
+      return answer;
+    }),
+  );
   return app;
 }
 
 /** The methods with a route at the path: matches that are more than the middlewares of every path. */
 function methodsOf(app: Hono<ApiEnv>, path: string): readonly string[] {
   return methods.filter((method) =>
-    app.router.match(method, path)[0].some(([[, route]]) => route.path !== gatePath),
+    app.router.match(method, path)[0].some(([[, route]]) => route.path !== everyPath),
   );
 }

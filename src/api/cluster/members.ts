@@ -4,6 +4,7 @@ import type { ApiRoutes } from "../http/endpoint.ts";
 import { pageFields, timeSchema } from "../http/fields.ts";
 import { jsonResponse } from "../http/headers.ts";
 import { pageOf } from "../http/page.ts";
+import { TimeText } from "../http/time-text.ts";
 import { memberSchema, memberText } from "./member.ts";
 
 export const membersQuery = v.strictObject({
@@ -25,6 +26,8 @@ export type MembersAnswer = v.InferOutput<typeof membersAnswer>;
 
 export function addMembers(api: ApiRoutes): void {
   const { cluster, node } = api.services;
+  const self = JSON.stringify(node);
+  const time = new TimeText();
   api.add(
     "get",
     "/api/v1/cluster/members",
@@ -33,10 +36,9 @@ export function addMembers(api: ApiRoutes): void {
       const all = cluster.members();
       const wanted = query.status === undefined ? all : all.filter(({ status }) => status === query.status);
       const { items, next_cursor } = pageOf(wanted, ({ id }) => id, query);
-      const now = new Date(api.clock.wall_ms()).toISOString();
-      const head = `{"self":${JSON.stringify(node)},"now":"${now}","members":[`;
+      const head = `{"self":${self},"now":"${time.of(api.clock.wall_ms())}","members":[`;
       const text = `${head}${items.map(memberText).join(",")}],"next_cursor":${JSON.stringify(next_cursor)}}`;
-      return jsonResponse(text, 200, c.var.request);
+      return jsonResponse(text, 200, c.get("request"));
     },
   );
 }

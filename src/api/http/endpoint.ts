@@ -105,6 +105,8 @@ export class ApiRoutes {
   }
 }
 
+const noText: Readonly<Record<string, string>> = {};
+
 /** Validates a URL's query; what comes of none is remembered, since most requests have none. */
 function queryReader<Q extends AnySchema>(
   path: string,
@@ -114,7 +116,7 @@ function queryReader<Q extends AnySchema>(
     schema && validate(schema, text, "invalid_argument", "Query");
   let ofNone: { readonly query: v.InferOutput<Q> | undefined } | undefined;
   return (url) => {
-    const text = readQuery(url);
+    const text = url.includes("?") ? readQuery(url) : noText;
     if (Object.keys(text).length === 0) return (ofNone ??= { query: check(text) }).query;
     if (schema === undefined) {
       throw new CaxtonError("invalid_argument", `Query refused: ${path} takes no parameters`);
@@ -125,5 +127,5 @@ function queryReader<Q extends AnySchema>(
 
 function toResponse(value: unknown, status = 200, c: ApiContext): Response {
   if (value instanceof Response) return value;
-  return jsonResponse(JSON.stringify(value), status, c.var.request);
+  return jsonResponse(JSON.stringify(value), status, c.get("request"));
 }

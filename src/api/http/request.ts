@@ -1,6 +1,7 @@
 /** What every handler knows of its request; set by the gate before anything else runs. */
 import type { Context } from "hono";
 import type { Principal } from "../../security/tokens.ts";
+import type { JsonHeaders } from "./headers.ts";
 
 export interface RequestInfo {
   readonly id: string;
@@ -11,6 +12,7 @@ export interface RequestInfo {
   principal: Principal | null;
   /** The listener speaks TLS. */
   readonly https: boolean;
+  readonly json: JsonHeaders;
   /** The answer that was made with all its headers, so that none is added. */
   finished: Response | null;
 }

@@ -15,7 +15,8 @@ interface Durations {
 }
 
 export class HttpMetrics {
-  readonly #durations = new Map<string, Durations>();
+  /** By route, by the first digit of the status and method. */
+  readonly #routes = new Map<string, Map<string, Durations>>();
   readonly #refused;
 
   constructor(meter: Meter) {
@@ -32,14 +33,7 @@ export class HttpMetrics {
     readonly duration_ms: number;
   }): void {
     const { method, route, status, duration_ms } = answer;
-    const hundreds = Math.floor(status / 100);
-    const key = `${hundreds}${method} ${route}`;
-    let durations = this.#durations.get(key);
-    if (durations === undefined) {
-      const labels = { method, route, status: `${hundreds}xx` };
-      durations = { labels, counts: Array.from({ length: bounds_ms.length + 1 }, () => 0), sum_ms: 0 };
-      this.#durations.set(key, durations);
-    }
+    const durations = this.#durationsOf(route, method, Math.floor(status / 100));
     let bucket = 0;
     while (bucket < bounds_ms.length && duration_ms > (bounds_ms[bucket] as number)) bucket++;
     durations.counts[bucket] = (durations.counts[bucket] as number) + 1;
@@ -49,12 +43,29 @@ export class HttpMetrics {
 
   /** Empty before the first answer. */
   durations(): readonly NamedHistogram[] {
-    if (this.#durations.size === 0) return [];
-    const series = [...this.#durations.values()].map(({ labels, counts, sum_ms }) => ({
+    if (this.#routes.size === 0) return [];
+    const all = [...this.#routes.values()].flatMap((route) => [...route.values()]);
+    const series = all.map(({ labels, counts, sum_ms }) => ({
       labels,
       figures: { bounds_ms, counts, sum_ms },
     }));
     const help = "Time to answer a request, streams not counted";
     return [{ name: "caxton_http_request_duration_seconds", help, series }];
+  }
+
+  #durationsOf(route: string, method: string, hundreds: number): Durations {
+    let ofRoute = this.#routes.get(route);
+    if (ofRoute === undefined) {
+      ofRoute = new Map<string, Durations>();
+      this.#routes.set(route, ofRoute);
+    }
+    const key = `${hundreds}${method}`;
+    let durations = ofRoute.get(key);
+    if (durations === undefined) {
+      const labels = { method, route, status: `${hundreds}xx` };
+      durations = { labels, counts: Array.from({ length: bounds_ms.length + 1 }, () => 0), sum_ms: 0 };
+      ofRoute.set(key, durations);
+    }
+    return durations;
   }
 }
