@@ -9,6 +9,7 @@ import type { Client } from "../client/client.ts";
 import type { ClientOptions } from "../client/transport.ts";
 import { globalFlags } from "./global-flags.ts";
 import type { GlobalFlags } from "./global-flags.ts";
+import { commandHelp } from "./help.ts";
 import { Output } from "./output.ts";
 import type { Writer } from "./output.ts";
 import { findTarget } from "./target.ts";
@@ -44,6 +45,8 @@ type FlagsOf<F> = Readonly<Partial<Record<keyof F, unknown>>>;
 
 interface Definition<F extends FlagsOf<F>, A extends BaseArgs> {
   readonly brief: string;
+  /** One to three command lines as a user types them, for the help; a test parses each. */
+  readonly examples: readonly [string, ...string[]];
   readonly description?: string;
   readonly parameters: TypedCommandParameters<F, A, CliContext>;
   /** The exit code, when it is not 0. */
@@ -54,24 +57,34 @@ export function command<const F extends FlagsOf<F> = Record<never, never>, const
   definition: Definition<F, A>,
 ): Command<CliContext> {
   const own = definition.parameters as { readonly flags?: object; readonly aliases?: object };
-  const parameters = {
+  const { brief, description, examples } = definition;
+  const docs = description === undefined ? { brief } : { brief, fullDescription: description };
+  const build = (parameters: object): Command<CliContext> =>
+    buildCommand<Record<string, unknown>, A, CliContext>({
+      docs,
+      parameters: parameters as never,
+      async func(given, ...args) {
+        const flags = given as unknown as F & GlobalFlags;
+        const exit = await definition.run(openCall(this, flags), flags, ...args);
+        if (typeof exit === "number") this.outcome.exit = exit;
+      },
+    });
+  const whole = build({
     ...definition.parameters,
     flags: { ...own.flags, ...globalFlags },
     aliases: { o: "format", ...own.aliases },
-  };
-  const docs =
-    definition.description === undefined
-      ? { brief: definition.brief }
-      : { brief: definition.brief, fullDescription: definition.description };
-  return buildCommand<Record<string, unknown>, A, CliContext>({
-    docs,
-    parameters: parameters as never,
-    async func(given, ...args) {
-      const flags = given as unknown as F & GlobalFlags;
-      const exit = await definition.run(openCall(this, flags), flags, ...args);
-      if (typeof exit === "number") this.outcome.exit = exit;
-    },
   });
+  // Its own words first; what every command takes is told once, and apart.
+  const ownWords = build(definition.parameters);
+  return {
+    ...whole,
+    formatHelp: (args) =>
+      commandHelp(
+        ownWords.formatHelp({ ...args, additionalFlags: [], includeArgumentEscapeSequenceFlag: false }),
+        examples,
+      ),
+    formatUsageLine: (args) => ownWords.formatUsageLine(args),
+  };
 }
 
 function openCall(context: CliContext, flags: GlobalFlags): Call {

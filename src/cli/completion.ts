@@ -24,7 +24,7 @@ compdef _caxton caxton`,
 
 export const completion = command<Record<never, never>, [(typeof shells)[number]]>({
   brief: "Print a completion script for a shell",
-  description: 'For example: eval "$(caxton completion bash)"',
+  examples: ['eval "$(caxton completion bash)"'],
   parameters: {
     positional: {
       kind: "tuple",

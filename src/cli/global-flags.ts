@@ -20,7 +20,13 @@ export interface GlobalFlags {
 const text = (input: string): string => input;
 
 export const globalFlags = {
-  api: { kind: "parsed", parse: text, optional: true, placeholder: "URL", brief: "The node to talk to" },
+  api: {
+    kind: "parsed",
+    parse: text,
+    optional: true,
+    placeholder: "URL",
+    brief: "The node to talk to [default the local one, http://127.0.0.1:8080]",
+  },
   token: {
     kind: "parsed",
     parse: text,
@@ -47,7 +53,7 @@ export const globalFlags = {
     parse: text,
     optional: true,
     placeholder: "NAME",
-    brief: "A saved node to talk to",
+    brief: "A saved node to talk to (caxton context add)",
   },
   format: {
     kind: "parsed",
@@ -69,8 +75,13 @@ export const globalFlags = {
     parse: parseDuration,
     default: "30s",
     placeholder: "D",
-    brief: "Until one request is given up",
+    brief: "Until one request is given up [default 30s]",
   },
-  yes: { kind: "boolean", default: false, withNegated: false, brief: "Ask nothing" },
-  color: { kind: "boolean", default: true, brief: "Colours on a terminal" },
+  yes: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Ask nothing: yes to what cannot be undone",
+  },
+  color: { kind: "boolean", default: true, brief: "Without colours, as by NO_COLOR" },
 } as const;

@@ -2,6 +2,7 @@
 import { buildRouteMap } from "@stricli/core";
 import type { RouteMap } from "@stricli/core";
 import type { CliContext } from "./command.ts";
+import { mapHelp } from "./help.ts";
 
 export function noun(
   brief: string,
@@ -9,5 +10,5 @@ export function noun(
   hidden: readonly string[] = [],
 ): RouteMap<CliContext> {
   const hideRoute = Object.fromEntries(hidden.map((name) => [name, true]));
-  return buildRouteMap<string, CliContext>({ routes, docs: { brief, hideRoute } });
+  return mapHelp(buildRouteMap<string, CliContext>({ routes, docs: { brief, hideRoute } }), false);
 }

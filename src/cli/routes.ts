@@ -35,6 +35,7 @@ import { simulate } from "./simulate.ts";
 import { version } from "./version.ts";
 import { server } from "./server/routes.ts";
 import type { CliContext } from "./command.ts";
+import { mapHelp } from "./help.ts";
 import { noun } from "./noun.ts";
 
 const agentRoutes = {
@@ -48,7 +49,7 @@ const agentRoutes = {
 };
 const deadLetters = noun("Messages that could not be delivered", { list: listDeadLetters, replay, purge });
 
-export const root = buildRouteMap<string, CliContext>({
+const map = buildRouteMap<string, CliContext>({
   routes: {
     server,
     deploy,
@@ -74,3 +75,5 @@ export const root = buildRouteMap<string, CliContext>({
   aliases: { agents: "agent", messages: "message", conversations: "conversation" },
   docs: { brief: "Caxton: a self-hosted edge cluster for WebAssembly agents" },
 });
+
+export const root = mapHelp(map, true);

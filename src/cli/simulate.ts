@@ -44,6 +44,10 @@ const brokenExit = 1;
 
 export const simulate = command<Flags>({
   brief: "Play a cluster with faults in this process, from a seed",
+  examples: [
+    "caxton simulate --nodes 30 --seed 7",
+    "caxton simulate --nodes 100 --regions cities --format json",
+  ],
   parameters: {
     flags: {
       nodes: {

@@ -4,6 +4,7 @@ import { command } from "./command.ts";
 
 export const version = command({
   brief: "Print the version of this program",
+  examples: ["caxton version"],
   parameters: {},
   run: ({ output }) => {
     const data = {

@@ -30,6 +30,11 @@ function size(input: string): string {
 
 export const deploy = command<Flags, [string]>({
   brief: "Deploy an agent, or its next revision",
+  examples: [
+    "caxton deploy wasm-agents/echo.wasm --name echo",
+    "caxton deploy counter.wasm --name visits --target-node node-3 --memory 16MiB",
+    "caxton deploy pong.wasm --name pong --placement-strategy least-loaded --format wide",
+  ],
   parameters: {
     flags: {
       name: { kind: "parsed", parse: parseAgentName, placeholder: "N", brief: "The agent's name" },

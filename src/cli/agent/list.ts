@@ -23,6 +23,7 @@ const rest = [
 
 export const list = command<Flags>({
   brief: "List the agents",
+  examples: ["caxton agent list", "caxton agent list --by-node --status failed"],
   parameters: {
     flags: {
       byNode: { kind: "boolean", default: false, withNegated: false, brief: "By the node that hosts them" },

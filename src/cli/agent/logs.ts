@@ -19,6 +19,7 @@ interface Flags {
 
 export const logs = command<Flags, [string]>({
   brief: "Show what an agent logged",
+  examples: ["caxton agent logs echo", "caxton agent logs echo --follow --lines 20"],
   parameters: {
     flags: {
       follow: { kind: "boolean", default: false, withNegated: false, brief: "Go on with what it logs next" },

@@ -4,6 +4,7 @@ import { agentArgument } from "../positional.ts";
 
 export const remove = command<Record<never, never>, [string]>({
   brief: "Remove an agent; its unhandled mail becomes dead letters",
+  examples: ["caxton agent remove echo", "caxton agent remove echo --yes"],
   parameters: { positional: agentArgument },
   run: async (call, _flags, name) => {
     await call.confirm(`Remove ${name} and what it keeps?`);

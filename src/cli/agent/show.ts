@@ -9,6 +9,7 @@ type Detail = NonNullable<AgentAnswer["detail"]>;
 
 export const show = command<Record<never, never>, [string]>({
   brief: "Show an agent",
+  examples: ["caxton agent show echo", "caxton agent show echo --format json"],
   parameters: { positional: agentArgument },
   run: async (call, _flags, name) => {
     const agent = await (await call.client()).agents.show(name);

@@ -4,6 +4,7 @@ import { agentArgument } from "../positional.ts";
 
 export const suspend = command<Record<never, never>, [string]>({
   brief: "Park an agent; its mail is kept",
+  examples: ["caxton agent suspend echo"],
   parameters: { positional: agentArgument },
   run: async (call, _flags, name) => {
     const done = await (await call.client()).agents.suspend(name);

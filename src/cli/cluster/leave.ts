@@ -10,6 +10,7 @@ interface Flags {
 
 export const leave = command<Flags>({
   brief: "Let a node leave gracefully, the one that answers unless named",
+  examples: ["caxton cluster leave", "caxton cluster leave --node node-3 --drain-timeout 2m"],
   parameters: {
     flags: {
       node: { kind: "parsed", parse: parseNodeId, optional: true, placeholder: "N", brief: "The node" },

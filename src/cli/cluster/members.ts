@@ -9,6 +9,7 @@ type Member = MembersAnswer["members"][number];
 
 export const members = command({
   brief: "List the members of the cluster",
+  examples: ["caxton cluster members", "caxton cluster members --format wide"],
   parameters: {},
   run: async (call) => {
     const answer = await (await call.client()).cluster.members();

@@ -4,6 +4,7 @@ import { latencyText } from "../figures.ts";
 
 export const performance = command({
   brief: "Show measured figures beside their targets",
+  examples: ["caxton cluster performance"],
   parameters: {},
   run: async (call) => {
     const answer = await (await call.client()).cluster.performance();

@@ -8,6 +8,7 @@ const unreachableExit = 3;
 
 export const ping = command<Record<never, never>, [string]>({
   brief: "Measure the round trips to a node",
+  examples: ["caxton cluster ping node-2"],
   parameters: { positional: nodeArgument },
   run: async (call, _flags, node) => {
     const answer = await (await call.client()).cluster.ping(node);

@@ -9,6 +9,7 @@ interface Flags {
 
 export const remove = command<Flags>({
   brief: "Forget a member that is gone",
+  examples: ["caxton cluster remove --node node-3", "caxton cluster remove --node node-3 --force --yes"],
   parameters: {
     flags: {
       node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },

@@ -4,6 +4,7 @@ import { command } from "../command.ts";
 
 export const status = command({
   brief: "Show whether the cluster is well",
+  examples: ["caxton cluster status", "caxton cluster status --format json"],
   parameters: {},
   run: async (call) => {
     const answer = await (await call.client()).cluster.status();

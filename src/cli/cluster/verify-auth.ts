@@ -5,6 +5,7 @@ const refusedExit = 4;
 
 export const verifyAuth = command({
   brief: "Check that keys and certificates match on every node",
+  examples: ["caxton cluster verify-auth"],
   parameters: {},
   run: async (call) => {
     const answer = await (await call.client()).cluster.verifyAuth();

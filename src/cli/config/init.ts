@@ -7,6 +7,7 @@ import { asText } from "../parse.ts";
 
 export const init = command<Record<never, never>, [string?]>({
   brief: "Write a configuration file to begin with",
+  examples: ["caxton config init", "caxton config init /etc/caxton/config.yaml"],
   parameters: {
     positional: {
       kind: "tuple",

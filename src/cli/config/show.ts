@@ -9,6 +9,7 @@ interface Flags {
 
 export const show = command<Flags>({
   brief: "Show the configuration; secrets are masked",
+  examples: ["caxton config show", "caxton config show --effective --config caxton.yaml"],
   parameters: {
     flags: {
       config: fileFlag,

@@ -4,6 +4,7 @@ import { fileFlag, readConfig } from "./read.ts";
 
 export const validate = command<{ readonly config?: string }>({
   brief: "Check the configuration without starting anything",
+  examples: ["caxton config validate", "caxton config validate --config /etc/caxton/config.yaml"],
   parameters: { flags: { config: fileFlag } },
   run: async (call, { config }) => {
     const loaded = await readConfig(call, config);

@@ -7,6 +7,7 @@ import { findTarget } from "../target.ts";
 
 export const add = command<Record<never, never>, [string]>({
   brief: "Save a node to talk to; --api, --token and --data-dir say which",
+  examples: ["caxton context add production --api https://10.0.0.1:8080 --token eyJhbGciOi"],
   parameters: {
     positional: {
       kind: "tuple",

@@ -4,6 +4,7 @@ import { readContexts } from "../contexts.ts";
 
 export const list = command({
   brief: "List the saved nodes",
+  examples: ["caxton context list"],
   parameters: {},
   run: ({ output, env }) => {
     const { current, contexts } = readContexts(env);

@@ -8,6 +8,7 @@ import { asText } from "../parse.ts";
 
 export const use = command<Record<never, never>, [string]>({
   brief: "Choose the saved node that commands talk to",
+  examples: ["caxton context use production"],
   parameters: {
     positional: {
       kind: "tuple",

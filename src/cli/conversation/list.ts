@@ -5,6 +5,7 @@ import type { PageFlags } from "../message/page-flags.ts";
 
 export const list = command<PageFlags>({
   brief: "List conversations",
+  examples: ["caxton conversation list", "caxton conversation list --limit 10"],
   parameters: { flags: pageFlags },
   run: async (call, flags) => {
     const page = await (await call.client()).messages.conversations(pageQuery(flags));

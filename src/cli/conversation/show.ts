@@ -18,6 +18,7 @@ const columns: readonly Column<MessageAnswer>[] = [
 
 export const show = command<PageFlags, [string]>({
   brief: "Show the messages of a conversation",
+  examples: ["caxton conversation show 0190a000-0000-7000-8000-000000000001"],
   parameters: {
     flags: pageFlags,
     positional: {

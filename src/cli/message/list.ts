@@ -11,6 +11,7 @@ interface Flags extends PageFlags {
 
 export const list = command<Flags>({
   brief: "List messages, newest first",
+  examples: ["caxton message list --limit 10", "caxton message list --conversation order-17 --format wide"],
   parameters: {
     flags: {
       ...pageFlags,

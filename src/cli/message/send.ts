@@ -37,6 +37,11 @@ function optional(placeholder: string, brief: string) {
 
 export const send = command<Flags>({
   brief: "Send a message to an agent",
+  examples: [
+    "caxton message send --to echo --content hello --wait 5s",
+    "caxton message send --to visits@node-3 --content @order.json --conversation-id order-17",
+    "caxton message send --to echo --content - --performative query-ref --wait 1m",
+  ],
   parameters: {
     flags: {
       to: { kind: "parsed", parse: asText, placeholder: "NAME", brief: "The receiver" },

@@ -4,6 +4,7 @@ import { followEvents } from "../follow-events.ts";
 
 export const watch = command({
   brief: "Follow what happens to messages",
+  examples: ["caxton message watch"],
   parameters: {},
   run: (call) => followEvents(call, ["message.*"]),
 });

@@ -32,6 +32,11 @@ function flag(placeholder: string, brief: string) {
 
 export const start = command<Flags>({
   brief: "Run a node in the foreground",
+  examples: [
+    "caxton server start",
+    "caxton server start --node-id node-2 --data-dir data-2 --cluster-key-file data/cluster.key --join 10.0.0.1:7946",
+    "caxton server start --config /etc/caxton/config.yaml",
+  ],
   description:
     "With no flag: a one-node cluster in ./data, its API on 127.0.0.1:8080 and its metrics on 127.0.0.1:9090. " +
     "SIGTERM and Ctrl-C leave gracefully; SIGHUP reads the configuration again.",

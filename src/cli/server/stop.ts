@@ -10,6 +10,7 @@ const exitGrace_ms = 30_000;
 
 export const stop = command<{ readonly drainTimeout: number }>({
   brief: "Let the local node leave the cluster and exit",
+  examples: ["caxton server stop", "caxton server stop --data-dir data-2 --drain-timeout 5s"],
   parameters: {
     flags: {
       drainTimeout: {

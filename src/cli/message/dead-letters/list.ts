@@ -12,6 +12,10 @@ interface Flags extends PageFlags {
 
 export const list = command<Flags>({
   brief: "List undeliverable messages and the reasons",
+  examples: [
+    "caxton message dead-letters list",
+    "caxton message dead-letters list --node node-2 --format wide",
+  ],
   parameters: { flags: { ...pageFlags, node: nodeFlag } },
   run: async (call, flags) => {
     const { messages } = await call.client();

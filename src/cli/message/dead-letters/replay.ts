@@ -5,6 +5,10 @@ import type { LetterId, SelectionFlags } from "./selection.ts";
 
 export const replay = command<SelectionFlags, LetterId[]>({
   brief: "Send dead letters again",
+  examples: [
+    "caxton message dead-letters replay 17@node-2 18@node-2",
+    "caxton message dead-letters replay --all",
+  ],
   parameters: selectionParameters,
   run: async (call, flags, ...letters) => {
     const chosen = selected(flags, letters);
