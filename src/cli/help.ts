@@ -2,8 +2,7 @@
  * What the help has beside the library's own words: examples, and the flags that every command takes,
  * with what they do at the program, in two lines at each command.
  */
-import type { RouteMap } from "@stricli/core";
-import type { CliContext } from "./command.ts";
+import type { CommandContext, RouteMap } from "@stricli/core";
 import { globalFlags } from "./global-flags.ts";
 
 const indent = "  ";
@@ -17,7 +16,7 @@ export function commandHelp(own: string, examples: readonly string[]): string {
 }
 
 /** A noun's help says where more is; the program's (`all`) what the flags of every command do. */
-export function mapHelp(map: RouteMap<CliContext>, all: boolean): RouteMap<CliContext> {
+export function mapHelp<C extends CommandContext>(map: RouteMap<C>, all: boolean): RouteMap<C> {
   return {
     ...map,
     formatHelp: (args) => {

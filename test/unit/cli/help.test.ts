@@ -12,7 +12,7 @@ interface Found {
 }
 
 function commandsOf(target: Target, words: readonly string[] = []): Found[] {
-  if (!("getAllEntries" in target)) return [{ words, command: target as Found["command"] }];
+  if (!("getAllEntries" in target)) return [{ words, command: target }];
   return target
     .getAllEntries()
     .flatMap(({ name, target: next }) => commandsOf(next, [...words, name["convert-camel-to-kebab"]]));
