@@ -11,8 +11,13 @@ export function asText(input: string): string {
 export function choices<const T extends readonly string[]>(options: T) {
   return {
     parse: choice(options),
-    proposeCompletions: (partial: string): readonly string[] =>
-      options.filter((one) => one.startsWith(partial)),
+    /** The way it was begun: `least-l` goes on as `least-loaded`. Behind a comma the next of a list begins. */
+    proposeCompletions: (partial: string): readonly string[] => {
+      const listed = partial.slice(0, partial.lastIndexOf(",") + 1);
+      const begun = partial.slice(listed.length);
+      const fitting = options.filter((one) => plain(one).startsWith(plain(begun)));
+      return fitting.map((one) => listed + (begun.includes("-") ? one.replaceAll("_", "-") : one));
+    },
   };
 }
 

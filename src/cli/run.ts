@@ -40,12 +40,28 @@ function commandLine(inputs: readonly string[]): readonly string[] {
   return first === "--version" || first === "-V" ? ["version", ...rest] : inputs;
 }
 
-/** Words that may come next, a line each with a tab and what it is. */
+/** Words that may come next, a line each with a tab and what it is. The last input is the word begun, perhaps empty. */
 export async function completionsOf(
   inputs: readonly string[],
   { stdout, stderr, env }: Streams,
 ): Promise<string> {
   const context: CliContext = { process: { stdout, stderr, env }, outcome: { exit: 0 } };
-  const found = await proposeCompletions(await loadApplication(inputs[0]), inputs, context as never);
-  return found.map(({ completion, brief }) => `${completion}\t${brief}\n`).join("");
+  const last = inputs.at(-1) ?? "";
+  // `--format=j` is `--format j` to the library, whose proposals are then put behind the flag again.
+  const [, flag, value] = /^(--[a-z-]+)=(.*)$/s.exec(last) ?? [];
+  const begun = value ?? last;
+  const ofFlags = flag === undefined && begun.startsWith("-");
+  // Of flags all are asked for, since they may be shown otherwise than the library knows them.
+  const asked = flag !== undefined ? [flag, begun] : [ofFlags ? "--" : begun];
+  const words = [...inputs.slice(0, -1), ...asked];
+  const found = await proposeCompletions(await loadApplication(inputs[0]), words, context as never);
+  const fitting = found
+    .map(({ completion, brief }) => ({ completion: shownFlags[completion] ?? completion, brief }))
+    .filter(({ completion }) => completion !== "" && completion.startsWith(begun))
+    .filter(({ completion }) => ofFlags || !completion.startsWith("--"));
+  const before = flag === undefined ? "" : `${flag}=`;
+  return fitting.map(({ completion, brief }) => `${before}${completion}\t${brief}\n`).join("");
 }
+
+/** What people do not type of the flags that the library proposes, or type otherwise. */
+const shownFlags: Readonly<Record<string, string>> = { "--output": "", "--": "", "--color": "--no-color" };

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { completionsOf } from "../../../src/cli/run.ts";
 import { runInProcess } from "../../support/cli-world.ts";
 
 let home = "";
@@ -79,18 +78,6 @@ test("a noun alone shows its verbs", async () => {
 test("a configuration that is a folder is refused with a sentence", async () => {
   const { exit, stderr } = await caxton("config", "validate", "--config", home);
   expect([exit, stderr]).toEqual([2, `error: ${home}: cannot be read: it is a folder, not a file\n`]);
-});
-
-test("completion proposes words, and prints a script for each shell", async () => {
-  const streams = { stdout: { write: () => true }, stderr: { write: () => true }, env: {} };
-  expect(await completionsOf(["cluster", "ver"], streams)).toBe(
-    "verify-auth\tCheck that keys and certificates match on every node\n",
-  );
-  expect(await completionsOf(["cluster", "members", "--format", "w"], streams)).toMatch(/^wide\t/);
-  for (const shell of ["bash", "zsh", "fish"]) {
-    expect((await caxton("completion", shell)).stdout).toContain("caxton __complete");
-  }
-  expect((await caxton("completion", "tcsh")).exit).toBe(2);
 });
 
 test("version", async () => {
