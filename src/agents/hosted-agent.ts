@@ -29,6 +29,7 @@ import { AgentCalls, type CallEffects } from "./agent-calls.ts";
 import { AgentState } from "./agent-state.ts";
 import { AgentTimers } from "./agent-timers.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
+import { deadLetterEvent } from "./dead-letter-event.ts";
 import type { AgentWorld } from "./agent-world.ts";
 import type { Handler } from "./handler.ts";
 import { RestartWindow } from "./restart-window.ts";
@@ -202,7 +203,7 @@ export class HostedAgent implements AgentFace {
     const at_ms = this.#world.clock.wall_ms();
     const dead: JournalRecord = { kind: "dead", reason, detail, at_ms, message };
     this.#settle(message, noEffects, [dead]);
-    this.#world.event({ kind: "dead_letter", agent: this.name, reason, at_ms });
+    this.#world.event(deadLetterEvent(this.name, reason, detail, at_ms, message));
   }
 
   #start(): number {

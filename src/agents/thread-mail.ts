@@ -19,6 +19,7 @@ import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { CommitEntry, CommitQueue } from "./commit-queue.ts";
+import { deadLetterEvent } from "./dead-letter-event.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
 
 /** The byte of `exactly_once` in `deliveries`. */
@@ -99,7 +100,7 @@ export class ThreadMail {
   deadLetter(agent: AgentFace, reason: string, detail: string, message: Uint8Array): void {
     const at_ms = this.#options.clock.wall_ms();
     this.#options.commits().note({ kind: "dead", reason, detail, at_ms, message });
-    this.#options.event({ kind: "dead_letter", agent: agent.name, reason, at_ms });
+    this.#options.event(deadLetterEvent(agent.name, reason, detail, at_ms, message));
   }
 
   /** A commit is on disk: its outcomes are true now, its messages leave. */

@@ -9,6 +9,7 @@ import type { MessagePortLike } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { Message } from "../wire/message.ts";
 
 export type ToAgentThread =
   | {
@@ -91,7 +92,10 @@ export type AgentEvent =
       readonly kind: "dead_letter";
       readonly agent: AgentName;
       readonly reason: string;
+      readonly detail: string;
       readonly at_ms: number;
+      /** Without its content, when its sender is a client: that may be waiting. */
+      readonly request: Message | null;
     };
 
 export interface AgentStats {

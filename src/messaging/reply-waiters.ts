@@ -21,6 +21,7 @@ export class ReplyWaiters {
   readonly #kept = new Map<string, Uint8Array>();
   #kept_bytes = 0;
   #count = 0;
+  #closed = false;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -31,10 +32,14 @@ export class ReplyWaiters {
     return this.#count >= waiterLimit;
   }
 
-  /** Resolves with the encoded reply, or undefined after `timeout_ms` or when `signal` aborts. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves with the encoded reply, or undefined after `timeout_ms`, when `signal` aborts, or when closed. */
   wait(address: string, timeout_ms: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const kept = this.#kept.get(address);
-    if (kept !== undefined) return Promise.resolve(kept);
+    if (kept !== undefined || this.#closed) return Promise.resolve(kept);
     return new Promise((resolve) => {
       const waiters = this.#waiting.get(address) ?? new Set<Waiter>();
       this.#waiting.set(address, waiters);
@@ -61,6 +66,13 @@ export class ReplyWaiters {
     if (waiters === undefined) return false;
     for (const waiter of [...waiters]) waiter.resolve(reply);
     return true;
+  }
+
+  /** The node stops: who waits is answered now, and nobody waits any more. */
+  close(): void {
+    this.#closed = true;
+    for (const waiters of [...this.#waiting.values()])
+      for (const waiter of [...waiters]) waiter.resolve(undefined);
   }
 
   #keep(address: string, reply: Uint8Array): void {

@@ -17,11 +17,12 @@ import type { ConversationSummary, Page, Store } from "../store/store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import { decodeMessage, encodeMessage, readUuid, type Message } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import { errorOfNotice, isFailureNotice } from "./failure-notice.ts";
 import { ConversationRecords } from "./conversation-records.ts";
 
 /** After this long without acceptance a message is queued durably and the client told so. */
 const acceptancePatience_ms = 500;
-/** How long an agent that nobody announces is looked for: gossip may be on its way. */
+/** How long an agent that nobody announces, or an unknown node, is looked for: gossip may be on its way. */
 const unknownAgentPatience_ms = 1_500;
 /** Idempotency keys whose request is remembered, so that another one under the same key is noticed. */
 const keptKeys = 10_000;
@@ -31,9 +32,11 @@ export interface MessageServiceOptions {
   readonly clock: Clock;
   readonly router: Router;
   readonly membership: Membership;
+  /** Whether a node of that name is or was in the cluster, as far as this one knows. */
+  readonly nodeKnown: (node: NodeId) => boolean;
   readonly store: Store;
   readonly waiters: ReplyWaiters;
-  /** `agents.max_message_size`. */
+  /** `agents.max_answeredsize`. */
   readonly contentLimit_bytes: number;
   /** How long a queued message is tried before it becomes a dead letter. */
   readonly retry_ms: number;
@@ -87,13 +90,24 @@ export class NodeMessages implements MessageService, ClientDelivery {
     const { retry_ms } = this.#options;
     if (reply === null) return { messageId, status, retry_ms, reply: null };
     const answer = await reply;
+    if (answer === undefined && waiters.closed) {
+      const detail = `This node stops before "${message.receiver}" replied`;
+      throw new CaxtonError("unavailable", `${detail}; message ${messageId} is ${status} all the same`);
+    }
     if (answer === undefined) {
       throw new CaxtonError(
         "timeout",
         `No reply from "${message.receiver}" in time; message ${message.messageId} is ${status} all the same`,
       );
     }
-    return { messageId, status, retry_ms, reply: decodeMessage(answer) };
+    const answered = decodeMessage(answer);
+    if (isFailureNotice(answered)) throw errorOfNotice(answered, message.receiver, messageId);
+    return { messageId, status, retry_ms, reply: answered };
+  }
+
+  /** The node stops: nobody waits for a reply any more. */
+  endWaits(): void {
+    this.#options.waiters.close();
   }
 
   /** A message for `~subject.tag`: the reply that a client waits for, or one that came too late for it. */
@@ -153,8 +167,11 @@ export class NodeMessages implements MessageService, ClientDelivery {
 
   async #accepted(message: Message, encoded: Uint8Array): Promise<SendResult["status"]> {
     const { router, membership, clock, retry_ms } = this.#options;
+    const node = nodeOf(message.receiver);
     const known =
-      message.receiver.includes("@") || membership.locate(message.receiver as AgentName) !== undefined;
+      node === null
+        ? membership.locate(message.receiver as AgentName) !== undefined
+        : this.#options.nodeKnown(node);
     const mayQueue = known && message.delivery !== "at_most_once";
     const patience_ms = known ? acceptancePatience_ms : unknownAgentPatience_ms;
     let submitted: ReturnType<Router["submit"]> | undefined;
@@ -173,6 +190,12 @@ export class NodeMessages implements MessageService, ClientDelivery {
     const ended = outcome ?? (await submitted?.queue(retry_ms));
     if (ended === undefined) return "queued";
     if (ended === "accepted") return "delivered";
+    if (ended === "unreachable" && node !== null && !this.#options.nodeKnown(node)) {
+      throw new CaxtonError(
+        "node_not_found",
+        `No node "${node}" in this cluster. See: caxton cluster members`,
+      );
+    }
     throw refusalOf(ended, message.receiver);
   }
 }
@@ -180,6 +203,12 @@ export class NodeMessages implements MessageService, ClientDelivery {
 /** `~subject.tag` of `~subject.tag@node`. */
 function clientName(address: string): string {
   return address.slice(0, address.lastIndexOf("@"));
+}
+
+/** The node of `name@node`; null of a plain name. */
+function nodeOf(receiver: string): NodeId | null {
+  const at = receiver.lastIndexOf("@");
+  return at < 0 ? null : (receiver.slice(at + 1) as NodeId);
 }
 
 /** Whether the tag, a message id without dashes, was derived from an idempotency key (UUID version 8). */

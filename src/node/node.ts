@@ -41,6 +41,8 @@ import { pingNode, Work } from "./work.ts";
 const eventsPerBoot = 1_000_000_000;
 /** For telling the others that this node leaves. */
 const leave_ms = 3_000;
+/** Clients that wait for an agent's reply while this node stops are answered after this. */
+const lastReplies_ms = 1_000;
 
 export interface NodeHooks {
   /** The node's id is known now: the log may carry it. */
@@ -81,7 +83,8 @@ async function start(
 ): Promise<RunningNode> {
   const ground = await startGround(loaded, hooks, undo);
   const { foundation, network, events, failed } = ground;
-  const work = await Work.start({ config: loaded.config, foundation, network, events, failed });
+  const { keys } = ground;
+  const work = await Work.start({ config: loaded.config, foundation, network, events, keys, failed });
   undo.push(() => work.close(0));
   const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
     network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
@@ -102,6 +105,7 @@ interface Ground {
   readonly network: Network;
   readonly events: EventLog;
   readonly known: KnownPeers;
+  readonly keys: ClusterKeys;
   readonly refused: RefusedSources;
   readonly hooks: NodeHooks;
   readonly startedAt_ms: number;
@@ -146,7 +150,8 @@ async function startGround(
   });
   undo.push(() => known.close());
   const state = { restored: false, stopping: false };
-  return { known, config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
+  const keys = new ClusterKeys();
+  return { known, keys, config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
 }
 
 interface Serving {
@@ -159,9 +164,8 @@ async function startServing(
   parts: Ground & { readonly work: Work; readonly load: LoadMonitor },
   undo: (() => Promise<void>)[],
 ): Promise<Serving> {
-  const { config, foundation, network, failed } = parts;
+  const { config, foundation, network, keys, failed } = parts;
   const { membership, peers } = network;
-  const keys = new ClusterKeys();
   const exchange = await KeyExchange.start({
     self: foundation.self,
     own: foundation.signingKey.publicJwk,
@@ -221,11 +225,17 @@ class AssembledNode implements RunningNode {
     exchange.close();
     load.stop();
     await known.close();
+    const end_ms = systemClock.now_ms() + drain_timeout_ms;
+    const left_ms = (): number => Math.max(0, end_ms - systemClock.now_ms());
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
     await network.membership.leave(leave_ms);
     events.close();
-    await front.stop(drain_timeout_ms);
-    await work.close(drain_timeout_ms);
+    const lastReplies = systemClock.after(Math.min(lastReplies_ms, left_ms()), () =>
+      work.messages.endWaits(),
+    );
+    await front.stop(left_ms());
+    lastReplies.cancel();
+    await work.close(left_ms());
     await network.close();
     await metrics.close();
     await closeFoundation(foundation);

@@ -14,11 +14,20 @@ import { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import { Router } from "../messaging/router.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
+import type { ClusterKeys } from "../security/jwks.ts";
 import { createPreparer } from "../wasm/prepare-thread.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import { encodeMessage, messageIdOf, receiverOf } from "../wire/message.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  messageIdOf,
+  receiverOf,
+  senderOf,
+  type Message,
+} from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { EventLog } from "./event-log.ts";
+import { failureNotice } from "./failure-notice.ts";
 import type { Foundation } from "./foundation.ts";
 import { NodeDeadLetters } from "./dead-letters.ts";
 import { NodeMessages } from "./message-service.ts";
@@ -36,6 +45,7 @@ export interface WorkOptions {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly events: EventLog;
+  readonly keys: ClusterKeys;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -59,7 +69,7 @@ export class Work {
   private constructor(options: WorkOptions) {
     this.#options = options;
     const { config, foundation, network, events, failed } = options;
-    const { self, directory, store } = foundation;
+    const { self, store } = foundation;
     const { membership, peers } = network;
     this.agents = new LocalAgents({
       store: store.client,
@@ -67,7 +77,10 @@ export class Work {
       threads: () => this.threads,
       modules: () => this.modules,
       maxAgents: config.node.max_agents,
-      event: (event) => recordAgentEvent(events, event),
+      event: (event) => {
+        recordAgentEvent(events, event);
+        if (event.kind === "dead_letter" && event.request !== null) this.#notify(event.request, event);
+      },
       failed,
     });
     this.modules = new ModuleShelf({
@@ -77,34 +90,14 @@ export class Work {
       peers,
       inUse: (hash) => this.agents.usesModule(hash),
     });
-    this.router = new Router({
-      self,
-      session: directory.bootEpoch,
-      clock: systemClock,
-      prng: new Prng(randomSeed()),
-      membership,
-      peers,
-      store: store.client,
-      local: {
-        deliver: (message, done) => {
-          // Peers may send before this node's threads run: they try again.
-          if (this.#threads === undefined) done("unreachable");
-          else this.#threads.deliver(message, done);
-        },
-      },
-      clients: {
-        deliver: (address, message) => {
-          if (address !== pingEndpoint) this.messages.deliver(address, message);
-        },
-      },
-      deadLettered: (reason, message) => recordDeadLetter(events, reason, receiverOf(message)),
-      failed,
-    });
+    this.router = this.#newRouter();
     this.messages = new NodeMessages({
       self,
       clock: systemClock,
       router: this.router,
       membership,
+      // Keys of nodes are kept when nodes are gone, and over restarts.
+      nodeKnown: (node) => membership.member(node) !== undefined || options.keys.owners().has(node),
       store: store.client,
       waiters: new ReplyWaiters(systemClock),
       contentLimit_bytes: config.agents.max_message_size,
@@ -146,6 +139,38 @@ export class Work {
     await this.#preparer.close();
   }
 
+  #newRouter(): Router {
+    const { foundation, network, events, failed } = this.#options;
+    const { self, directory, store } = foundation;
+    const { membership, peers } = network;
+    return new Router({
+      self,
+      session: directory.bootEpoch,
+      clock: systemClock,
+      prng: new Prng(randomSeed()),
+      membership,
+      peers,
+      store: store.client,
+      local: {
+        deliver: (message, done) => {
+          // Peers may send before this node's threads run: they try again.
+          if (this.#threads === undefined) done("unreachable");
+          else this.#threads.deliver(message, done);
+        },
+      },
+      clients: {
+        deliver: (address, message) => {
+          if (address !== pingEndpoint) this.messages.deliver(address, message);
+        },
+      },
+      deadLettered: (reason, message) => {
+        recordDeadLetter(events, reason, receiverOf(message));
+        if (senderOf(message).startsWith("~")) this.#notify(decodeMessage(message), { reason, detail: "" });
+      },
+      failed,
+    });
+  }
+
   #threadOptions(): AgentThreadsOptions {
     const { config, foundation, events } = this.#options;
     return {
@@ -169,6 +194,17 @@ export class Work {
       },
       lost: (thread, names, reason) => this.#threadLost(thread, names, reason),
     };
+  }
+
+  /** Tells a client, at whatever node it waits, that its message became a dead letter. */
+  #notify(request: Message, why: { readonly reason: string; readonly detail: string }): void {
+    const { self } = this.#options.foundation;
+    const messageId = uuidv7() as MessageId;
+    const notice = failureNotice(request, why, { messageId, self, now_ms: systemClock.wall_ms() });
+    if (notice === null) return;
+    const options = { durable: false, retry_ms: volatileRetry_ms, deadLetter: false, done: () => {} };
+    // Not within what ended the message: that is not finished yet.
+    queueMicrotask(() => this.router.submit(encodeMessage(notice), options));
   }
 
   #threadLost(thread: number, names: readonly AgentName[], reason: string): void {

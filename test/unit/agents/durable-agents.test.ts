@@ -190,6 +190,8 @@ describe("recovery", () => {
     before.deliver(to(1, "agent", "poison"), to(2, "agent", "a"));
     await before.settle();
     expect(before.sentTexts()).toEqual(["agent>far a 1"]);
+    const told = { kind: "dead_letter", reason: "trap:unreachable", detail: "as the test asked" };
+    expect(before.events).toContainEqual(expect.objectContaining(told));
     const after = new AgentThreadWorld({ agent: script }, before.databases);
     await after.host(testSpec("agent", durable));
     await after.settle();

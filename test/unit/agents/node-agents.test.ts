@@ -114,6 +114,14 @@ describe("one node", () => {
       await until(() => node.textsFrom("echo").includes(`after ${bomb}`));
       expect(node.textsFrom(bomb)).toEqual([`${bomb} lives`]);
       expect(node.events).toContainEqual(expect.objectContaining({ kind: "trap", agent: bomb, trap: kind }));
+      // The client that sent it can be told.
+      expect(node.events).toContainEqual(
+        expect.objectContaining({
+          kind: "dead_letter",
+          reason: `trap:${kind}`,
+          request: expect.objectContaining({ sender: "~alice@node-1", receiver: bomb }) as Message,
+        }),
+      );
       const { detail } = await agents.show(name(bomb));
       expect(detail).toMatchObject({ reason: "", trap_kinds: { [kind]: 1 }, last_trap: { kind } });
     }

@@ -22,6 +22,15 @@ test("waiters are bounded, and free again when answered, late or given up", asyn
   expect(await late).toBeUndefined();
 });
 
+test("who waits when the node stops is answered, and so is who comes later", async () => {
+  const waiters = new ReplyWaiters(new VirtualClock());
+  const waiting = [waiters.wait("~a.1", 60_000), waiters.wait("~a.1", 60_000), waiters.wait("~b.1", 60_000)];
+  expect(waiters.closed).toBe(false);
+  waiters.close();
+  expect(await Promise.all([...waiting, waiters.wait("~c.1", 60_000)])).toEqual(Array(4).fill(undefined));
+  expect(waiters.closed).toBe(true);
+});
+
 test("kept replies are bounded in count and bytes, the oldest forgotten first", async () => {
   const clock = new VirtualClock();
   const waiters = new ReplyWaiters(clock);

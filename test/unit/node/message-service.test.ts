@@ -1,9 +1,11 @@
 /** Clients' messages at one node: identity, replies, and what an idempotency key promises. */
 import { describe, expect, test } from "vitest";
+import type { SendRequest } from "../../../src/api/services.ts";
 import type { MessageId, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { ReplyWaiters } from "../../../src/messaging/reply-waiters.ts";
 import { Router } from "../../../src/messaging/router.ts";
+import { failureNotice } from "../../../src/node/failure-notice.ts";
 import { NodeMessages } from "../../../src/node/message-service.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { Store } from "../../../src/store/store.ts";
@@ -22,6 +24,8 @@ class ClientsNode {
   readonly handled: Message[] = [];
   readonly messages: NodeMessages;
   silent = false;
+  /** Each message traps its agent. */
+  traps = false;
   #ids = 0;
 
   constructor() {
@@ -41,7 +45,8 @@ class ClientsNode {
           const message = decodeMessage(bytes);
           this.handled.push(message);
           done("accepted");
-          if (!this.silent) this.#reply(message);
+          if (this.traps) this.#notify(message);
+          else if (!this.silent) this.#reply(message);
         },
       },
       clients: { deliver: (address, bytes) => this.messages.deliver(address, bytes) },
@@ -53,6 +58,7 @@ class ClientsNode {
       clock,
       router,
       membership,
+      nodeKnown: (node) => membership.member(node) !== undefined,
       store,
       waiters: new ReplyWaiters(clock),
       contentLimit_bytes: 1_000,
@@ -71,6 +77,31 @@ class ClientsNode {
     options: Partial<Omit<Message, "content">> = {},
     principal = "alice",
   ) {
+    const sent = this.#send(content, options, { wait_ms: 5_000, idempotencyKey: key, principal });
+    return await this.#settled(
+      sent.then(
+        ({ messageId, reply }) => ({ messageId, text: reply === null ? "" : decodeUtf8(reply.content) }),
+        (error: { readonly code: string }) => ({ messageId: "" as MessageId, text: error.code }),
+      ),
+    );
+  }
+
+  /** What became of a message whose sender waits for no reply, or the code of the refusal. */
+  async send(content: string, options: Partial<Omit<Message, "content">>): Promise<string> {
+    const sent = this.#send(content, options, { wait_ms: null, idempotencyKey: null, principal: "alice" });
+    return await this.#settled(
+      sent.then(
+        ({ status }) => status,
+        (error: { readonly code: string }) => error.code,
+      ),
+    );
+  }
+
+  #send(
+    content: string,
+    options: Partial<Omit<Message, "content">>,
+    how: Omit<SendRequest, "message">,
+  ): ReturnType<NodeMessages["send"]> {
     const message = {
       ...testMessage(1, options),
       sender: "",
@@ -78,11 +109,11 @@ class ClientsNode {
       createdAt_ms: this.clock.wall_ms(),
       content: encodeUtf8(content),
     };
-    const sent = this.messages.send({ message, wait_ms: 5_000, idempotencyKey: key, principal });
-    const answered = sent.then(
-      ({ messageId, reply }) => ({ messageId, text: reply === null ? "" : decodeUtf8(reply.content) }),
-      (error: { readonly code: string }) => ({ messageId: "" as MessageId, text: error.code }),
-    );
+    return this.messages.send({ message, ...how });
+  }
+
+  /** Time goes on, where nobody answers, until `answered` is settled. */
+  async #settled<T>(answered: Promise<T>): Promise<T> {
     let settled = false;
     void answered.then(() => (settled = true));
     while (!settled) {
@@ -90,6 +121,14 @@ class ClientsNode {
       if (!settled && this.clock.next_ms() !== undefined && this.silent) this.clock.step();
     }
     return await answered;
+  }
+
+  #notify(message: Message): void {
+    const why = { reason: "trap:unreachable", detail: "" };
+    const identity = { messageId: testMessageId(3), self, now_ms: 0 };
+    const notice = failureNotice(message, why, identity);
+    if (notice === null) throw new Error("a client is told");
+    this.messages.deliver(message.sender.slice(0, message.sender.lastIndexOf("@")), encodeMessage(notice));
   }
 
   #reply(message: Message): void {
@@ -117,6 +156,31 @@ describe("messages of clients", () => {
     node.silent = true;
     expect((await node.ask("hello", null)).text).toBe("timeout");
     expect(node.handled).toHaveLength(1);
+  });
+
+  test("whose message traps the agent is told at once", async () => {
+    const node = new ClientsNode();
+    node.traps = true;
+    expect((await node.ask("hello", "k")).text).toBe("agent_failed");
+    expect((await node.ask("hello", "k")).text).toBe("agent_failed");
+    expect(node.clock.now_ms()).toBe(0);
+  });
+
+  test("a node that was never there is not found; one that is down keeps the message queued", async () => {
+    const node = new ClientsNode();
+    node.silent = true;
+    expect((await node.ask("hello", null, { receiver: "bob@nope" })).text).toBe("node_not_found");
+    node.membership.setStatus("node-2" as NodeId, "failed");
+    const queued = await node.send("hello", { receiver: "bob@node-2" });
+    expect(queued).toBe("queued");
+  });
+
+  test("a client that waits is answered when the node stops", async () => {
+    const node = new ClientsNode();
+    node.silent = true;
+    const answered = node.ask("hello", null);
+    node.messages.endWaits();
+    expect((await answered).text).toBe("unavailable");
   });
 
   test("a retry under the same key is the same message and gets the same reply", async () => {
