@@ -21,9 +21,9 @@ export interface Lane {
   readonly key: string;
   readonly items: RingQueue<Item>;
   attempt: number;
-  /** What it waits for: the timer, or an earlier wake by the directory or membership. */
+  /** What it waits for: the timer, or an earlier wake by news of the agent or node. */
   timer: Timer | undefined;
-  waitsFor: string | undefined;
+  waitsFor: readonly string[] | undefined;
   /** It waits for room in the receiver's inbox, which new mail does not make. */
   inboxFull: boolean;
 }

@@ -199,20 +199,19 @@ export class Router {
     }
     const replyBy_ms = replyByOf(message);
     if (replyBy_ms > 0 && replyBy_ms < this.#options.clock.wall_ms()) {
-      this.#answered(lane, item, "expired", "");
+      this.#answered(lane, item, "expired", []);
       return;
     }
     const receiver = receiverOf(message);
     const at = receiver.lastIndexOf("@");
     const name = at < 0 ? receiver : receiver.slice(0, at);
-    const node =
-      at < 0 ? this.#options.membership.locate(name as AgentName)?.node : (receiver.slice(at + 1) as NodeId);
+    const node = this.#nodeOf(receiver);
     const settle = (outcome: Outcome): void =>
       this.#answered(
         lane,
         item,
         outcome,
-        node === undefined ? name : outcome === "unreachable" ? node : name,
+        node === undefined || outcome !== "unreachable" ? [name] : [name, node],
       );
     if (node === undefined) settle("unknown_agent");
     else if (node === this.#options.self) this.#deliverHere(name, message, settle);
@@ -243,7 +242,7 @@ export class Router {
     this.#link(node).push({ message, done });
   }
 
-  #answered(lane: Lane, item: Item, outcome: Outcome, subject: string): void {
+  #answered(lane: Lane, item: Item, outcome: Outcome, subjects: readonly string[]): void {
     if (this.#closed || item.ended !== undefined) return;
     if (outcome === "accepted") {
       this.counters.accepted++;
@@ -253,21 +252,23 @@ export class Router {
     const now_ms = this.#options.clock.now_ms();
     if (isTransient(outcome) && now_ms < item.giveUpAt_ms) {
       lane.inboxFull = outcome === "queue_full";
-      this.#retry(lane, subject, item.giveUpAt_ms - now_ms);
+      this.#retry(lane, subjects, item.giveUpAt_ms - now_ms);
       return;
     }
     this.#end(lane, item, outcome);
   }
 
   /** Waits, but not past the moment when the item is given up. */
-  #retry(lane: Lane, subject: string, left_ms: number): void {
+  #retry(lane: Lane, subjects: readonly string[], left_ms: number): void {
     this.counters.retries++;
     const base_ms = Math.min(lastRetry_ms, firstRetry_ms * 2 ** Math.min(lane.attempt++, 10));
     const delay_ms = Math.min(left_ms, base_ms * (0.5 + this.#options.prng.float()));
-    lane.waitsFor = subject;
-    const waiting = this.#waiting.get(subject) ?? new Set<Lane>();
-    waiting.add(lane);
-    this.#waiting.set(subject, waiting);
+    lane.waitsFor = subjects;
+    for (const subject of subjects) {
+      const waiting = this.#waiting.get(subject) ?? new Set<Lane>();
+      waiting.add(lane);
+      this.#waiting.set(subject, waiting);
+    }
     lane.timer = this.#options.clock.after(delay_ms, () => this.#wake(lane));
   }
 
@@ -275,9 +276,11 @@ export class Router {
     if (lane.waitsFor === undefined) return;
     lane.timer?.cancel();
     lane.timer = undefined;
-    const waiting = this.#waiting.get(lane.waitsFor);
-    waiting?.delete(lane);
-    if (waiting?.size === 0) this.#waiting.delete(lane.waitsFor);
+    for (const subject of lane.waitsFor) {
+      const waiting = this.#waiting.get(subject);
+      waiting?.delete(lane);
+      if (waiting?.size === 0) this.#waiting.delete(subject);
+    }
     lane.waitsFor = undefined;
     if (!this.#closed) this.#dispatch(lane);
   }
@@ -338,14 +341,27 @@ export class Router {
 
   /** New mail for an agent that mail waits for: the older goes first, and perhaps it can go now. */
   #wakeOlder(receiver: string): void {
-    const waiting = this.#waiting.get(receiver);
-    if (waiting === undefined) return;
+    if (this.#waiting.size === 0) return;
+    const waiting = this.#waiting.get(receiver.split("@", 1)[0] ?? receiver);
+    if (waiting === undefined || !this.#isReachable(receiver)) return;
     const missing: Lane[] = [];
     for (const lane of waiting) {
       if (!lane.inboxFull) missing.push(lane);
       if (missing.length === wokenByNewMail || lane.inboxFull) break;
     }
     for (const lane of missing) this.#wake(lane);
+  }
+
+  #isReachable(receiver: string): boolean {
+    const node = this.#nodeOf(receiver);
+    const status = node === undefined ? undefined : this.#options.membership.member(node)?.status;
+    return status === "alive" || status === "suspect";
+  }
+
+  #nodeOf(receiver: string): NodeId | undefined {
+    const at = receiver.lastIndexOf("@");
+    if (at >= 0) return receiver.slice(at + 1) as NodeId;
+    return this.#options.membership.locate(receiver as AgentName)?.node;
   }
 
   #frame(from: NodeId, bytes: Uint8Array): void {

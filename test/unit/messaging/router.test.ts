@@ -208,6 +208,30 @@ describe("the router", () => {
     expect(to.delivered).toEqual(["message 1", "message 2"]);
   });
 
+  test("new mail does not overtake older mail whose node was not ready for it", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.answer = () => "unreachable";
+    from.submit(encodedMessage(1, { conversationId: "older" }), { retry_ms: 60_000 });
+    await run(clock, 20_000);
+    to.answer = () => "accepted";
+    from.submit(encodedMessage(2, { conversationId: "newer" }));
+    await run(clock, 100);
+    expect(to.delivered).toEqual(["message 1", "message 2"]);
+  });
+
+  test("mail whose node was not ready goes when the agent is announced again", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.answer = () => "unreachable";
+    from.submit(encodedMessage(1), { retry_ms: 60_000 });
+    await run(clock, 20_000);
+    to.answer = () => "accepted";
+    from.membership.host("bob", b);
+    await run(clock, 10);
+    expect(to.delivered).toEqual(["message 1"]);
+  });
+
   test("mail for a failed node waits, and goes when the node is back", async () => {
     const { clock, from, to } = twoNodes();
     from.membership.host("bob", b);
