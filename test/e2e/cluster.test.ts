@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TestNodeProcess, eventually } from "../support/node-process.ts";
+import { TestNodeProcess, eventually, type CommandResult } from "../support/node-process.ts";
 
 const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
 const echo = join(modules, "echo.wasm");
@@ -29,7 +29,7 @@ async function untilStatus(on: TestNodeProcess, id: string, status: string): Pro
   );
 }
 
-async function ok(result: Promise<{ code: number; stdout: string; stderr: string }>): Promise<string> {
+async function ok(result: Promise<CommandResult>): Promise<string> {
   const { code, stdout, stderr } = await result;
   expect(`${stderr}${code}`).toBe("0");
   return stdout;
@@ -37,6 +37,12 @@ async function ok(result: Promise<{ code: number; stdout: string; stderr: string
 
 async function send(node: TestNodeProcess, to: string, content: string): Promise<string> {
   return (await ok(node.cli("message", "send", "--to", to, "--content", content, "--wait", "20s"))).trim();
+}
+
+/** Exit code and error of a command that was to fail. */
+async function endOf(result: Promise<CommandResult>): Promise<string> {
+  const { code, stderr } = await result;
+  return `${code}: ${stderr}`;
 }
 
 /** `caxton cluster watch` in the background; its lines so far. */
@@ -158,6 +164,44 @@ describe("three nodes on one machine", () => {
 });
 
 describe("a cluster that stops as a whole", () => {
+  test("queued mail is delivered by a cluster that comes back without its seed", async () => {
+    const one = await TestNodeProcess.start({ id: "node-1" });
+    const two = await TestNodeProcess.start({ id: "node-2", join: [one] });
+    const three = await TestNodeProcess.start({ id: "node-3", join: [one] });
+    const watching = watch(one);
+    try {
+      await untilStatus(two, "node-3", "alive");
+      await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
+      expect(await send(one, "visits", "1")).toBe("1");
+      await three.kill();
+      await untilStatus(two, "node-3", "failed");
+      expect(await ok(two.cli("message", "send", "--to", "visits", "--content", "2"))).toMatch(/queued/);
+      // Whoever still waits for a reply must not hold up a stop.
+      const waits = two.cli("message", "send", "--to", "visits", "--content", "x", "--wait", "5m");
+      await eventually("the second message is queued, too", async () => {
+        const { queued_writes } = (await two.json("cluster", "status")) as { queued_writes: number };
+        return queued_writes === 2 ? true : undefined;
+      });
+      expect(await one.stop()).toBe(0);
+      expect(await two.stop()).toBe(0);
+      expect(await endOf(waits)).toMatch(/^3: .*stops/);
+      await Promise.all([two.start(), three.start()]);
+      await untilStatus(two, "node-3", "alive");
+      await untilStatus(three, "node-2", "alive");
+      await eventually("the counter answered what was queued: 2", async () => {
+        const { messages } = (await two.json("message", "list")) as {
+          readonly messages: readonly { readonly sender: string; readonly content: string }[];
+        };
+        const said = messages.filter(({ sender }) => sender === "visits").map(({ content }) => content);
+        return said.includes("2") && said.includes("3") ? true : undefined;
+      });
+      expect(await send(two, "visits", "4")).toBe("4");
+    } finally {
+      watching.stop();
+      for (const node of [one, two, three]) await node.dispose();
+    }
+  }, 120_000);
+
   test("finds itself again without its seed", async () => {
     const seed = await TestNodeProcess.start({ id: "node-1" });
     const others = [
@@ -231,6 +275,15 @@ describe("strangers and mistakes", () => {
     expect(code).toBe(5);
     expect(stderr).toContain('"nobody"');
     expect(stderr.trim().split("\n").length).toBe(1);
+  });
+
+  test("a node that never was is not found; a message that traps its agent is told of at once", async () => {
+    const to = (receiver: string): Promise<CommandResult> =>
+      one.cli("message", "send", "--to", receiver, "--content", "go", "--wait", "2m");
+    expect(await endOf(to("echo@nope"))).toMatch(/^5: .*"nope"/);
+    await ok(one.cli("deploy", join(modules, "misbehaving-endless-loop.wasm"), "--name", "loop"));
+    expect(await endOf(to("loop"))).toMatch(/^6: .*"loop" did not handle .*trap:fuel/);
+    await ok(one.cli("agent", "remove", "loop", "--yes"));
   });
 
   test("a module that is none is refused with the reason", async () => {
