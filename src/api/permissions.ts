@@ -40,7 +40,7 @@ const table: Readonly<Record<string, Access>> = {
   "DELETE /api/v1/agents/:name": "agents:deploy",
   "POST /api/v1/agents/:name/suspend": "agents:operate",
   "POST /api/v1/agents/:name/resume": "agents:operate",
-  "GET /api/v1/agents/:name/logs": "agents:read",
+  "GET /api/v1/agents/:name/logs": "agents:logs",
 
   "GET /api/v1/messages": "messages:read",
   "POST /api/v1/messages": "messages:send",

@@ -23,7 +23,7 @@ _caxton() {
   while IFS=$'\\t' read -r word brief; do
     found+=("\${word//:/\\\\:}:$brief")
   done < <(caxton __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
-  if (( \${#found} )); then _describe -o caxton found; else _files; fi
+  if (( \${#found} )); then _describe caxton found; else _files; fi
 }
 if [[ "\${funcstack[1]}" == _caxton ]]; then _caxton "$@"; else compdef _caxton caxton; fi`;
 

@@ -9,6 +9,7 @@ export const permissions = [
   "agents:read",
   "agents:deploy",
   "agents:operate",
+  "agents:logs",
   "messages:read",
   "messages:send",
   "dead-letters:manage",
@@ -27,11 +28,13 @@ const looks = [
   "system:read",
 ] as const satisfies readonly Permission[];
 
-/** A viewer sees the cluster, not what its agents say. An operator runs what developers deploy. */
+const reads = ["agents:logs", "messages:read"] as const satisfies readonly Permission[];
+
+/** What agents say, to each other or in their logs, is not for viewers. An operator runs what developers deploy. */
 const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   admin: new Set(permissions),
-  operator: new Set([...looks, "cluster:operate", "agents:operate", "messages:read", "dead-letters:manage"]),
-  developer: new Set([...looks, "agents:deploy", "agents:operate", "messages:read", "messages:send"]),
+  operator: new Set([...looks, ...reads, "cluster:operate", "agents:operate", "dead-letters:manage"]),
+  developer: new Set([...looks, ...reads, "agents:deploy", "agents:operate", "messages:send"]),
   viewer: new Set(looks),
 };
 

@@ -1,11 +1,22 @@
 /** Request bodies: read piece by piece and given up at the limit, never first read whole and then measured. */
 import { CaxtonError } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
 import { formatSize } from "../../base/sizes.ts";
 import { WireError, decodeUtf8 } from "../../wire/cursor.ts";
 import { parseJson } from "./json-text.ts";
 
-/** The whole body. Throws `payload_too_large` as soon as it is known to be. */
+/**
+ * The whole body. Throws `payload_too_large` as soon as it is known to be, and `unsupported_media_type` for
+ * one that is compressed: its size would be no bound, and taken as it is it would be something else.
+ */
 export async function readBody(request: Request, limit_bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const encoding = request.headers.get("content-encoding") ?? "";
+  if (encoding !== "" && encoding.toLowerCase() !== "identity") {
+    throw new CaxtonError(
+      "unsupported_media_type",
+      `Content-Encoding ${quote(encoding)} is not accepted: send the body as it is, without encoding`,
+    );
+  }
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limit_bytes) throw tooLarge(limit_bytes);
   if (request.body === null) return new Uint8Array(0);

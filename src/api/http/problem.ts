@@ -73,6 +73,9 @@ export function problemHeaders(error: CaxtonError, tokenGiven: boolean): Record<
     headers["www-authenticate"] = tokenGiven
       ? `Bearer realm="caxton", error="invalid_token", error_description="${error.message.replace(/[^ !#-[\]-~]/g, "'")}"`
       : 'Bearer realm="caxton"';
+  } else if (error.http === 415) {
+    // RFC 7694: which encodings a request may have.
+    headers["accept-encoding"] = "identity";
   } else if (error.http === 429 || error.http === 503) {
     headers["retry-after"] = "1";
   }

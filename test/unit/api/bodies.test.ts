@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { depth_max, parseJson } from "../../../src/api/http/json-text.ts";
@@ -91,6 +92,23 @@ describe("bodies", () => {
     }
     const brackets = { ...good, content: "[".repeat(1_000) };
     expect((await call("POST", path, { json: brackets })).status).toBe(202);
+  });
+
+  it("that are compressed are refused with what is accepted, on JSON and on modules", async () => {
+    const { call, services } = await apiWorld();
+    const zipped = gzipSync(JSON.stringify(good));
+    for (const [at, type] of [
+      [path, "application/json"],
+      ["/api/v1/agents?name=a", "application/wasm"],
+    ] as const) {
+      const headers = { "content-type": type, "content-encoding": "gzip" };
+      const answer = await call("POST", at, { body: zipped, headers });
+      expect([answer.status, answer.headers.get("accept-encoding")]).toEqual([415, "identity"]);
+      expect(await answer.json()).toMatchObject({ code: "unsupported_media_type" });
+    }
+    const headers = { "content-type": "application/json", "content-encoding": "identity" };
+    expect((await call("POST", path, { body: JSON.stringify(good), headers })).status).toBe(202);
+    expect([services.sent.length, services.held.size]).toEqual([1, 0]);
   });
 
   it("of another type, empty, or not UTF-8 are refused", async () => {

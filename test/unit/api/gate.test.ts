@@ -71,6 +71,8 @@ describe("the gate", () => {
       ["POST", "/api/cluster/balance?strategy=random", ["admin", "operator"]],
       ["DELETE", "/api/v1/dead-letters?all=true", ["admin", "operator"]],
       ["DELETE", "/api/v1/agents/nobody", ["admin", "developer"]],
+      ["GET", "/api/v1/agents/nobody", ["admin", "operator", "developer", "viewer"]],
+      ["GET", "/api/v1/agents/nobody/logs", ["admin", "operator", "developer"]],
       ["POST", "/api/v1/agents/nobody/suspend", ["admin", "operator", "developer"]],
     ];
     for (const [method, path, allowed] of cases) {
