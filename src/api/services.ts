@@ -36,7 +36,10 @@ export interface ClusterStatus {
   readonly cluster: string;
   readonly uuid: string | null;
   readonly node: NodeId;
-  /** "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by members seen alive until Raft decides. */
+  /**
+   * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by members seen alive until Raft decides;
+   * "WAITING (in no cluster yet: …)" before.
+   */
   readonly status: string;
   readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";
   readonly nodes_active: number;

@@ -40,6 +40,8 @@ export interface ClusterServiceOptions {
   readonly self: NodeId;
   readonly cluster: string;
   readonly uuid: () => string | null;
+  /** Why this node is in no cluster yet; null when it is in one. */
+  readonly waitsFor: () => string | null;
   readonly startedAt_ms: number;
   readonly clock: Clock;
   readonly membership: Membership;
@@ -86,13 +88,19 @@ export class NodeCluster implements ClusterService {
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
     const majority = active * 2 > expected.length;
+    const waitsFor = this.#options.waitsFor();
     return {
       cluster,
       uuid: uuid(),
       node: self,
-      status: majority ? "HEALTHY (majority partition)" : "DEGRADED (minority partition)",
+      status:
+        waitsFor !== null
+          ? `WAITING (in no cluster yet: it ${waitsFor})`
+          : majority
+            ? "HEALTHY (majority partition)"
+            : "DEGRADED (minority partition)",
       // Nothing is refused to a minority before ownership is decided by consensus, and we say what is.
-      operations: "READ-WRITE",
+      operations: waitsFor === null ? "READ-WRITE" : "READ-ONLY",
       nodes_active: active,
       nodes_total: expected.length,
       queued_writes: await queuedWrites(),

@@ -26,12 +26,12 @@ export function nodeHealth(parts: HealthParts): HealthService {
       return { ok: checks.every(({ ok }) => ok), checks };
     },
     ready: () => {
-      const joined = parts.network.uuid() !== null;
+      const waitsFor = parts.network.waitsFor();
       const checks: Health["checks"] = [
         {
           name: "joined",
-          ok: joined,
-          detail: joined ? "in the cluster" : "waiting for a seed to let this node in",
+          ok: waitsFor === null,
+          detail: waitsFor === null ? "in the cluster" : `this node ${waitsFor}`,
         },
         {
           name: "agents",

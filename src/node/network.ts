@@ -10,7 +10,7 @@ import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { openStreams } from "../platform/node/streams.ts";
 import type { Timer } from "../ports/clock.ts";
-import type { Address } from "../ports/datagrams.ts";
+import { formatAddress, type Address } from "../ports/datagrams.ts";
 import type { TimingOverrides } from "../swim/timing.ts";
 import { logger } from "../telemetry/log.ts";
 import { neighboursOf } from "../swim/neighbours.ts";
@@ -23,12 +23,16 @@ import type { LastWord } from "./last-word.ts";
 /** A certificate is replaced when this much of its life is left. */
 const renewBefore_ms = 30 * 86_400_000;
 const renewalCheck_ms = 3_600_000;
+/** Seeds whose last answer is told. */
+const troublesLimit = 8;
 
 export interface Network {
   readonly peers: PeerNetwork;
   readonly membership: Membership;
   /** Null until a fresh joiner was let in. */
   readonly uuid: () => string | null;
+  /** Why this node is in no cluster yet, to follow "it"; null when it is in one. */
+  readonly waitsFor: () => string | null;
   /** This life's death certificate for a few others; null before this node is a member, or alone. */
   readonly lastWord: () => LastWord | null;
   close(): Promise<void>;
@@ -60,8 +64,9 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     refused: options.refused,
   });
   let membership: GossipThread;
+  const seeds = new SeedTroubles(config.coordination.cluster.seeds);
   try {
-    membership = await startMembership(options, peers);
+    membership = await startMembership(options, peers, seeds);
   } catch (error) {
     await peers.close();
     throw error;
@@ -71,6 +76,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     peers,
     membership,
     uuid: () => membership.uuid,
+    waitsFor: () => (membership.uuid === null ? seeds.text() : null),
     lastWord: () => lastWordOf(foundation, membership),
     close: async () => {
       renewal.stop();
@@ -104,7 +110,28 @@ function lastWordOf({ directory, self, cluster }: Foundation, membership: Gossip
   };
 }
 
-async function startMembership(options: NetworkOptions, peers: PeerNetwork): Promise<GossipThread> {
+/** What came of each seed, for a node that waits for one. */
+class SeedTroubles {
+  readonly #last = new Map<string, string>();
+
+  constructor(readonly seeds: readonly Address[]) {}
+
+  add(seed: string, reason: string): void {
+    if (this.#last.has(seed) || this.#last.size < troublesLimit) this.#last.set(seed, reason);
+  }
+
+  text(): string {
+    const troubles = [...this.#last].map(([seed, reason]) => `${seed}: ${reason}`);
+    const seeds = this.seeds.map((seed) => formatAddress(seed));
+    return `waits for a seed to let it in (${(troubles.length > 0 ? troubles : seeds).join("; ")})`;
+  }
+}
+
+async function startMembership(
+  options: NetworkOptions,
+  peers: PeerNetwork,
+  troubles: SeedTroubles,
+): Promise<GossipThread> {
   const { config, foundation, tags } = options;
   const { directory, self, cluster } = foundation;
   const { bind_addr, advertise_addr, seeds, profile } = config.coordination.cluster;
@@ -137,6 +164,7 @@ async function startMembership(options: NetworkOptions, peers: PeerNetwork): Pro
       return Promise.resolve();
     },
     seedFailed: (seed, reason) => {
+      troubles.add(seed, reason);
       if (notes.allows(seed, systemClock.now_ms())) log.warn(`Cannot join ${seed}: ${reason}; trying on`);
     },
     failed: options.crash,

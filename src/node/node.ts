@@ -28,6 +28,7 @@ import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
 import { nodeHealth } from "./health.ts";
+import { refuseWritesOutside } from "./join-guard.ts";
 import type { LastWord } from "./last-word.ts";
 import { KnownPeers } from "./known-peers.ts";
 import { LoadMonitor } from "./load-monitor.ts";
@@ -277,6 +278,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     self: foundation.self,
     cluster: foundation.cluster,
     uuid: network.uuid,
+    waitsFor: network.waitsFor,
     startedAt_ms: parts.startedAt_ms,
     clock: systemClock,
     membership,
@@ -297,7 +299,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     modules: work.modules,
     ownership,
   });
-  return {
+  const services: NodeServices = {
     node: foundation.self,
     version: caxtonVersion,
     cluster,
@@ -313,6 +315,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
       stopping: () => state.stopping,
     }),
   };
+  return refuseWritesOutside(services, network.waitsFor);
 }
 
 function announce(foundation: Foundation, network: Network, front: Front): void {
@@ -320,7 +323,7 @@ function announce(foundation: Foundation, network: Network, front: Front): void 
   const log = logger("node");
   const member = network.membership.member(self);
   const gossip = member === undefined ? "" : formatAddress(member.address);
-  const joined = network.uuid() === null ? "waits for a seed to let it in" : "is ready";
+  const joined = network.waitsFor() ?? "is ready";
   log.info(`Node "${self}" of cluster "${cluster}" ${joined}`);
   log.info(`API ${front.api.url} · metrics ${front.metrics.url}/metrics · gossip ${gossip}`);
   log.info(`Data in ${directory.path}; the CLI on this machine finds admin.token there`);

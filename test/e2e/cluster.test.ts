@@ -245,6 +245,12 @@ describe("strangers and mistakes", () => {
       return stdout.includes("refused") ? true : undefined;
     });
     expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
+    // Meanwhile it says what it waits for, and takes no work.
+    const ready = await fetch(`${stranger.api}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.text()).toContain(`waits for a seed to let it in (${one.gossipAddress}: `);
+    expect(await ok(stranger.cli("cluster", "status"))).toMatch(/^Status: WAITING .*seed[^]*READ-ONLY/);
+    expect(await endOf(stranger.cli("deploy", echo, "--name", "echo"))).toMatch(/^3: .*in no cluster yet/);
   }, 90_000);
 
   test("a node of another cluster's name does not get in", async () => {

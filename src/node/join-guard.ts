@@ -1,0 +1,47 @@
+/**
+ * Until a node is in a cluster it only answers questions: what it took before would belong to nobody, or
+ * to a cluster that never lets it in. Each write is refused with what the node waits for.
+ */
+import type { NodeServices } from "../api/services.ts";
+import { CaxtonError } from "../base/errors.ts";
+
+/** `waitsFor` says why this node is in no cluster yet: null when it is in one. */
+export function refuseWritesOutside(services: NodeServices, waitsFor: () => string | null): NodeServices {
+  const { node, agents, messages, deadLetters, cluster } = services;
+  const check = (): void => {
+    const why = waitsFor();
+    if (why === null) return;
+    throw new CaxtonError(
+      "unavailable",
+      `Node "${node}" is in no cluster yet: it ${why}; retry when it is in`,
+    );
+  };
+  return {
+    ...services,
+    agents: guarded(agents, ["deploy", "remove", "suspend", "resume"], check),
+    messages: guarded(messages, ["send"], check),
+    deadLetters: guarded(deadLetters, ["replay", "purge"], check),
+    // Leaving is what an operator may want of a node that nobody lets in.
+    cluster: guarded(cluster, ["remove", "setBalancing"], check),
+  };
+}
+
+/** The same service, whose `writes` first call `check`. */
+function guarded<S extends object>(service: S, writes: readonly (keyof S)[], check: () => void): S {
+  const methods = new Map<PropertyKey, unknown>();
+  return new Proxy(service, {
+    get: (target, key) => {
+      const known = methods.get(key);
+      if (known !== undefined) return known;
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== "function") return value;
+      const isWrite = writes.includes(key as keyof S);
+      const method = (...args: readonly unknown[]): unknown => {
+        if (isWrite) check();
+        return Reflect.apply(value, target, args) as unknown;
+      };
+      methods.set(key, method);
+      return method;
+    },
+  });
+}

@@ -1,0 +1,52 @@
+/** What a node that is in no cluster yet answers: questions, and a clear refusal to every write. */
+import { describe, expect, test } from "vitest";
+import type { NodeServices } from "../../../src/api/services.ts";
+import type { AgentName, NodeId } from "../../../src/base/ids.ts";
+import { refuseWritesOutside } from "../../../src/node/join-guard.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { MemoryServices } from "../../support/memory-services.ts";
+
+function guarded(waitsFor: () => string | null): { services: NodeServices; memory: MemoryServices } {
+  const memory = new MemoryServices(new VirtualClock());
+  return { services: refuseWritesOutside(memory, waitsFor), memory };
+}
+
+const writes: readonly (readonly [string, (services: NodeServices) => unknown])[] = [
+  ["remove an agent", ({ agents }) => agents.remove("echo" as AgentName)],
+  ["suspend", ({ agents }) => agents.suspend("echo" as AgentName)],
+  ["resume", ({ agents }) => agents.resume("echo" as AgentName)],
+  ["deploy", ({ agents }) => agents.deploy({} as Parameters<typeof agents.deploy>[0])],
+  ["send", ({ messages }) => messages.send({} as Parameters<typeof messages.send>[0])],
+  ["replay", ({ deadLetters }) => deadLetters.replay({ ids: "all", node: null })],
+  ["purge", ({ deadLetters }) => deadLetters.purge({ ids: "all", node: null })],
+  ["remove a node", ({ cluster }) => cluster.remove("node-9" as NodeId, true)],
+  ["balance", ({ cluster }) => cluster.setBalancing("random")],
+];
+
+describe("a node that waits for its seeds", () => {
+  const why = "waits for a seed to let it in (10.0.0.1:7946: connection refused)";
+
+  test.each(writes)("refuses: %s", async (_name, write) => {
+    const { services } = guarded(() => why);
+    await expect((async () => await write(services))()).rejects.toMatchObject({
+      code: "unavailable",
+      message: `Node "${services.node}" is in no cluster yet: it ${why}; retry when it is in`,
+    });
+  });
+
+  test("answers questions, and may be told to leave", async () => {
+    const { services } = guarded(() => why);
+    expect(services.agents.list()).toEqual([]);
+    expect((await services.cluster.status()).nodes_active).toBeGreaterThan(0);
+    await expect(services.cluster.leave(services.node, 0)).resolves.toBeUndefined();
+  });
+
+  test("takes writes as soon as it is in", async () => {
+    let waitsFor: string | null = why;
+    const { services } = guarded(() => waitsFor);
+    expect(() => services.cluster.setBalancing("random")).toThrow("in no cluster yet");
+    waitsFor = null;
+    services.cluster.setBalancing("random");
+    expect(services.cluster.balancing().strategy).toBe("random");
+  });
+});
