@@ -15,8 +15,9 @@ const path = (name: string): string => `${folder}${name}`;
 function c(name: string, flags: readonly string[]): void {
   const target = ["--target=wasm32-unknown-unknown", "-O2", "-nostdlib", ...flags];
   const link = ["-Wl,--no-entry", "-Wl,-z,stack-size=16384", "-Wl,--strip-all"];
-  execFileSync("clang", [...target, ...link, "-o", path(`${name}.wasm`), path(`${name}.c`)], {
+  execFileSync("clang", [...target, ...link, "-o", `${name}.wasm`, `${name}.c`], {
     stdio: "inherit",
+    cwd: folder,
   });
 }
 
@@ -35,8 +36,10 @@ function rust(name: string): void {
     "-C",
     "link-arg=-zstack-size=65536",
   ];
-  execFileSync(compiler, [...flags, ...profile, "-o", path(`${name}.wasm`), path(`${name}.rs`)], {
+  // By its name in its folder: the compiler writes the source's path into panics as it was given.
+  execFileSync(compiler, [...flags, ...profile, "-o", `${name}.wasm`, `${name}.rs`], {
     stdio: "inherit",
+    cwd: folder,
   });
 }
 
