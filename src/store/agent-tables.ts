@@ -10,6 +10,8 @@ import { handledLimit, handledRow_ids } from "./limits.ts";
 import type { RecoveredAgent, StoredAgent } from "./store.ts";
 
 const id_bytes = 16;
+/** Rows of an inbox that are looked at as a whole. */
+const waitingLook = 32;
 
 export function saveAgent(database: Database, agent: StoredAgent): void {
   database
@@ -57,8 +59,7 @@ export function recoverAgent(database: Database, name: AgentName): RecoveredAgen
 
 /** Inside the transaction of a slice. */
 export function applyToAgent(database: Database, name: AgentName, effects: AgentEffects): void {
-  const dequeue = database.prepare("DELETE FROM inbox WHERE agent = ? AND message_id = ?");
-  for (const id of effects.inbox.removed) dequeue.run(name, idBytes(id));
+  dequeue(database, name, effects.inbox.removed);
   const enqueue = database.prepare(
     "INSERT INTO inbox (agent, message_id, message) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   );
@@ -91,13 +92,32 @@ export function applyToAgent(database: Database, name: AgentName, effects: Agent
   }
 }
 
+/** Most of what many records remove came with them and is in no row: a look at the few that wait tells which. */
+function dequeue(database: Database, name: AgentName, removed: ReadonlySet<MessageId>): void {
+  const remove = database.prepare("DELETE FROM inbox WHERE agent = ? AND message_id = ?");
+  if (removed.size > 2) {
+    const waiting = database
+      .prepare(`SELECT message_id FROM inbox WHERE agent = ? LIMIT ${waitingLook + 1}`)
+      .all(name);
+    if (waiting.length <= waitingLook) {
+      for (const row of waiting) {
+        const id = bytesOf(row["message_id"]);
+        if (removed.has(readUuid(id, 0) as MessageId)) remove.run(name, id);
+      }
+      return;
+    }
+  }
+  for (const id of removed) remove.run(name, idBytes(id));
+}
+
 /** Fills the last row up before it begins another, then drops rows that lie wholly before the newest `handledLimit`. */
 function addHandled(database: Database, name: AgentName, ids: readonly MessageId[]): void {
   if (ids.length === 0) return;
   const last = database
     .prepare("SELECT first, ids FROM handled WHERE agent = ? ORDER BY first DESC LIMIT 1")
     .get(name);
-  let first = Number(last?.["first"] ?? 0);
+  const begun = Number(last?.["first"] ?? 0);
+  let first = begun;
   let row: Uint8Array = last === undefined ? new Uint8Array(0) : bytesOf(last["ids"]);
   const put = database.prepare(
     "INSERT INTO handled (agent, first, ids) VALUES (?, ?, ?) ON CONFLICT (agent, first) DO UPDATE SET ids = excluded.ids",
@@ -117,6 +137,7 @@ function addHandled(database: Database, name: AgentName, ids: readonly MessageId
     row = whole;
     done += added.length;
   }
+  if (first === begun) return;
   const total = first + row.length / id_bytes;
   database
     .prepare(`DELETE FROM handled WHERE agent = ? AND first + length(ids) / ${id_bytes} <= ?`)

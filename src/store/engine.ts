@@ -10,7 +10,7 @@ import type { Database, Databases } from "../ports/database.ts";
 import * as agents from "./agent-tables.ts";
 import { addConversationMessages } from "./conversation-tables.ts";
 import { addDeadLetters, takeDeadLetters } from "./dead-letter-table.ts";
-import type { JournalBatch } from "./journal.ts";
+import type { JournalBatch, JournalSlice } from "./journal.ts";
 import { Journal } from "./journal.ts";
 import { JournalEffects } from "./journal-effects.ts";
 import {
@@ -102,10 +102,11 @@ export class StoreEngine {
 
   /** Brings the tables forward by one bounded slice; false when there was nothing to do. */
   applySlice(): boolean {
-    const slice = this.journal.read();
+    const effects = new JournalEffects();
+    const slice = this.journal.read(effects);
     if (slice === undefined) return false;
     // Relaxed: what a power cut takes back is still in the journal, in the same order.
-    this.database.transaction(() => this.#apply(slice), "relaxed");
+    this.database.transaction(() => this.#apply(effects, slice), "relaxed");
     this.journal.advanced(slice);
     return true;
   }
@@ -118,11 +119,13 @@ export class StoreEngine {
     const back = this.journal.mark();
     try {
       return this.database.transaction(() => {
-        for (let slice = this.journal.read(); slice !== undefined; slice = this.journal.read()) {
-          this.#apply(slice);
+        for (;;) {
+          const effects = new JournalEffects();
+          const slice = this.journal.read(effects);
+          if (slice === undefined) return read();
+          this.#apply(effects, slice);
           this.journal.advanced(slice);
         }
-        return read();
       }, "preview");
     } finally {
       back();
@@ -166,9 +169,7 @@ export class StoreEngine {
     this.database.close();
   }
 
-  #apply(slice: NonNullable<ReturnType<Journal["read"]>>): void {
-    const effects = new JournalEffects();
-    for (const record of slice.records) effects.add(record);
+  #apply(effects: JournalEffects, slice: JournalSlice): void {
     for (const [name, agent] of effects.agents) agents.applyToAgent(this.database, name, agent);
     applyToOutbox(this.database, effects.outbox);
     addDeadLetters(this.database, effects.deadLetters, this.#deadLetters);

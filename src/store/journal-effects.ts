@@ -6,6 +6,8 @@ import { unreachable } from "../base/assert.ts";
 import type { AgentName, MessageId } from "../base/ids.ts";
 import type { HandledRecord, JournalRecord } from "../wire/journal-record.ts";
 import { messageIdOf, receiverOf } from "../wire/message.ts";
+import type { RecordSink } from "./journal.ts";
+import { sliceLimit_rows } from "./limits.ts";
 
 /** Removals come before additions. */
 export class QueueEffects {
@@ -13,15 +15,18 @@ export class QueueEffects {
   /** In the order of arrival. */
   readonly added = new Map<MessageId, Uint8Array>();
 
-  /** A message that is there already stays where it is. */
-  add(message: Uint8Array): void {
+  /** A message that is there already stays where it is. Returns how many rows more will change. */
+  add(message: Uint8Array): number {
     const id = messageIdOf(message);
-    if (!this.added.has(id)) this.added.set(id, message);
+    if (this.added.has(id)) return 0;
+    this.added.set(id, message);
+    return 1;
   }
 
-  remove(id: MessageId): void {
-    this.added.delete(id);
+  /** Returns how many rows more will change: one less when it came within the run. */
+  remove(id: MessageId): number {
     this.removed.add(id);
+    return this.added.delete(id) ? -1 : 1;
   }
 }
 
@@ -41,31 +46,39 @@ export interface NewDeadLetter {
   readonly message: Uint8Array;
 }
 
-export class JournalEffects {
+export class JournalEffects implements RecordSink {
   readonly agents = new Map<AgentName, AgentEffects>();
   readonly outbox = new QueueEffects();
   readonly deadLetters: NewDeadLetter[] = [];
   readonly conversation: Uint8Array[] = [];
+  #rows = 0;
+
+  /** Enough for one transaction. */
+  get full(): boolean {
+    return this.#rows >= sliceLimit_rows;
+  }
 
   add(record: JournalRecord): void {
     switch (record.kind) {
       case "accepted":
-        this.#agent(record.agent).inbox.add(record.message);
+        this.#count(this.#agent(record.agent).inbox.add(record.message));
         break;
       case "handled":
         this.#handled(record);
         break;
       case "outbox":
-        this.outbox.add(record.message);
+        this.#count(this.outbox.add(record.message));
         break;
       case "sent":
-        this.outbox.remove(record.message);
+        this.#count(this.outbox.remove(record.message));
         break;
       case "dead":
         this.deadLetters.push(record);
+        this.#rows++;
         break;
       case "conversation":
         this.conversation.push(record.message);
+        this.#rows++;
         break;
       case "saved":
         this.#agent(record.agent).saved = record.state;
@@ -78,15 +91,21 @@ export class JournalEffects {
   #handled(record: HandledRecord): void {
     const agent = this.#agent(record.agent);
     if (record.message !== null) {
-      agent.inbox.remove(record.message);
+      this.#count(agent.inbox.remove(record.message));
       agent.handled.push(record.message);
     }
+    this.#rows -= agent.state.size + agent.timers.size;
     for (const write of record.state) agent.state.set(keyText(write.key), write);
     for (const timer of record.timers) agent.timers.set(timer.id, timer.due_ms);
+    this.#rows += agent.state.size + agent.timers.size;
     for (const send of record.sends) {
-      if (send.local) this.#agent(agentOf(receiverOf(send.message))).inbox.add(send.message);
-      else this.outbox.add(send.message);
+      const queue = send.local ? this.#agent(agentOf(receiverOf(send.message))).inbox : this.outbox;
+      this.#count(queue.add(send.message));
     }
+  }
+
+  #count(rows: number): void {
+    this.#rows += rows;
   }
 
   #agent(name: AgentName): AgentEffects {
@@ -94,6 +113,8 @@ export class JournalEffects {
     if (agent === undefined) {
       agent = new AgentEffects();
       this.agents.set(name, agent);
+      // Its ids of handled messages.
+      this.#rows++;
     }
     return agent;
   }

@@ -23,8 +23,14 @@ export interface JournalBatch {
   readonly records: number;
 }
 
+/** What a slice's records go to. It may take no more: the slice then ends. */
+export interface RecordSink {
+  add(record: JournalRecord): void;
+  readonly full: boolean;
+}
+
 export interface JournalSlice {
-  readonly records: readonly JournalRecord[];
+  readonly records: number;
   readonly bytes: number;
   readonly end: JournalPosition;
 }
@@ -85,36 +91,35 @@ export class Journal {
     this.#backlog_bytes += bytes;
   }
 
-  /** The next records to apply, bounded by count and bytes (one record at least); undefined at the end. */
-  read(): JournalSlice | undefined {
-    const records: JournalRecord[] = [];
+  /** Gives the next records to `sink` until it is full (one at least); undefined at the end of the journal. */
+  read(sink: RecordSink): JournalSlice | undefined {
+    let records = 0;
     let { sequence, offset } = this.#position;
     let bytes = 0;
-    while (sequence < this.#last && records.length < sliceLimit_records && bytes < sliceLimit_bytes) {
+    const more = (): boolean =>
+      records === 0 || (!sink.full && records < sliceLimit_records && bytes < sliceLimit_bytes);
+    while (sequence < this.#last && more()) {
       let reader: Reader;
       try {
         reader = new Reader(this.#row(sequence + 1), offset);
       } catch (thrown) {
         // What lies before a damaged row is good and comes first.
-        if (records.length > 0) break;
+        if (records > 0) break;
         throw thrown;
       }
-      const start = reader.at;
-      while (
-        reader.remaining > 0 &&
-        records.length < sliceLimit_records &&
-        reader.at - start < sliceLimit_bytes
-      ) {
-        records.push(this.#record(reader, sequence + 1));
+      while (reader.remaining > 0 && more()) {
+        const start = reader.at;
+        sink.add(this.#record(reader, sequence + 1));
+        records++;
+        bytes += reader.at - start;
       }
-      bytes += reader.at - start;
       if (reader.remaining > 0) offset = reader.at;
       else {
         sequence++;
         offset = 0;
       }
     }
-    return records.length === 0 ? undefined : { records, bytes, end: { sequence, offset } };
+    return records === 0 ? undefined : { records, bytes, end: { sequence, offset } };
   }
 
   /** Inside the transaction that applies a slice: moves the position and removes what lies before it. */
@@ -128,7 +133,7 @@ export class Journal {
   /** After that transaction was committed. */
   advanced(slice: JournalSlice): void {
     this.#position = slice.end;
-    this.#backlog_records = Math.max(0, this.#backlog_records - slice.records.length);
+    this.#backlog_records = Math.max(0, this.#backlog_records - slice.records);
     this.#backlog_bytes = Math.max(0, this.#backlog_bytes - slice.bytes);
     if (slice.end.sequence === this.#last) this.#backlog_records = this.#backlog_bytes = 0;
   }

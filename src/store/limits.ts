@@ -15,11 +15,18 @@ export const queueLimit_bytes = 256 * mebibyte;
 /** One commit, unless a single append is larger. */
 export const groupLimit_bytes = 16 * mebibyte;
 
-/** Applied in one transaction; what a commit may have to wait for. */
-export const sliceLimit_records = 1_024;
-export const sliceLimit_bytes = 4 * mebibyte;
-/** From here on idle moments are used at once; below, after `quiet_ms` without a commit. */
-export const eagerBacklog_records = 4_096;
+/**
+ * Applied in one transaction; what a commit may have to wait for. Rows are what takes the time: many
+ * records that undo one another (mail that came and was handled) make a slice of few rows.
+ */
+export const sliceLimit_rows = 4_096;
+export const sliceLimit_records = 16_384;
+export const sliceLimit_bytes = 8 * mebibyte;
+/**
+ * From here on idle moments are used at once; below, after `quiet_ms` without a commit. As much as a
+ * slice takes: the more records come together, the fewer rows are left of each.
+ */
+export const eagerBacklog_records = 16_384;
 export const eagerBacklog_bytes = 8 * mebibyte;
 export const quiet_ms = 200;
 /** The journal never grows beyond this by more than a commit: applying then comes first. */
