@@ -1,11 +1,15 @@
 /** Whether this node lives and serves, asked of its own parts. */
 import type { Health, HealthService } from "../api/services.ts";
+import type { Store } from "../store/store.ts";
 import type { Network } from "./network.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Work } from "./work.ts";
 
 /** A part that does not answer within this is unwell. */
 const answer_ms = 2_000;
+/** More than what a nearly full disk still takes. */
+const probe_bytes = 64 * 1024;
+const probeKey = "health.probe";
 
 export interface HealthParts {
   readonly foundation: Foundation;
@@ -16,16 +20,18 @@ export interface HealthParts {
 }
 
 export function nodeHealth(parts: HealthParts): HealthService {
+  const writable = diskCheck(parts.foundation.store.client);
   return {
     live: async () => {
       const checks = await Promise.all([
-        answers("store", () => parts.foundation.store.client.stats()),
-        answers("gossip", () => parts.network.membership.stats()),
-        answers("agents", () => parts.work.threads.stats()),
+        answers("store", "answers", () => parts.foundation.store.client.stats()),
+        answers("gossip", "answers", () => parts.network.membership.stats()),
+        answers("agents", "answers", () => parts.work.threads.stats()),
       ]);
       return { ok: checks.every(({ ok }) => ok), checks };
     },
-    ready: () => {
+    ready: async () => {
+      const disk = await writable();
       const waitsFor = parts.network.waitsFor();
       const checks: Health["checks"] = [
         {
@@ -43,13 +49,32 @@ export function nodeHealth(parts: HealthParts): HealthService {
           ok: !parts.stopping(),
           detail: parts.stopping() ? "this node is leaving" : "takes requests",
         },
+        disk,
       ];
-      return Promise.resolve({ ok: checks.every(({ ok }) => ok), checks });
+      return { ok: checks.every(({ ok }) => ok), checks };
     },
   };
 }
 
-async function answers(name: string, ask: () => Promise<unknown>): Promise<Health["checks"][number]> {
+/**
+ * Whether the store takes writes. While the latest one failed each question tries a small one itself, one
+ * at a time, so that a disk with room again is noticed on a node that writes nothing.
+ */
+export function diskCheck(store: Pick<Store, "stats" | "putMeta">): () => Promise<Health["checks"][number]> {
+  let trying: Promise<void> | undefined;
+  return () =>
+    answers("disk", "takes writes", async () => {
+      if ((await store.stats()).refusing === null) return;
+      trying ??= store.putMeta(probeKey, new Uint8Array(probe_bytes)).finally(() => (trying = undefined));
+      await trying;
+    });
+}
+
+async function answers(
+  name: string,
+  well: string,
+  ask: () => Promise<unknown>,
+): Promise<Health["checks"][number]> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(`no answer within ${answer_ms} ms`), answer_ms);
@@ -60,5 +85,5 @@ async function answers(name: string, ask: () => Promise<unknown>): Promise<Healt
   );
   const trouble = await Promise.race([answer, silence]);
   clearTimeout(timer);
-  return { name, ok: trouble === "", detail: trouble === "" ? "answers" : trouble };
+  return { name, ok: trouble === "", detail: trouble === "" ? well : trouble };
 }

@@ -15,6 +15,7 @@ import { Router } from "../messaging/router.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import type { ClusterKeys } from "../security/jwks.ts";
+import { logger } from "../telemetry/log.ts";
 import { createPreparer } from "../wasm/prepare-thread.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import {
@@ -190,6 +191,8 @@ export class Work {
       storage: (thread, reason) => {
         const text = reason === null ? "takes commits again" : `refuses commits: ${reason}`;
         const data = { thread, reason };
+        if (reason === null) logger("store").info(`The store ${text}`);
+        else logger("store").warn(`The store ${text}`);
         events.record(reason === null ? "info" : "warn", "store.commits", `The store ${text}`, data);
       },
       lost: (thread, names, reason) => this.#threadLost(thread, names, reason),

@@ -4,7 +4,7 @@
  * Not a thread by itself: store-worker.ts runs it in one, tests and simulation run it in theirs.
  */
 import { assert } from "../base/assert.ts";
-import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { CaxtonError, reasonOf, type ErrorCode } from "../base/errors.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Channel } from "../ports/threads.ts";
 import { answerCall, needsTables } from "./calls.ts";
@@ -28,6 +28,9 @@ export interface ServerWorld {
   /** Of appends that wait for a commit; `queueLimit_bytes` unless given. */
   readonly queue_bytes?: number;
 }
+
+/** Failures that say something about the disk, not about what was to be written. */
+const diskTroubles: ReadonlySet<ErrorCode> = new Set(["disk_full", "storage_failed", "data_corrupt"]);
 
 interface QueuedAppend {
   readonly channel: StoreChannel;
@@ -58,6 +61,8 @@ export class StoreServer {
   readonly #commit_ms: number[] = [];
   /** Set by a failure after which the file cannot be trusted to take more: nothing is written until a restart. */
   #broken: CaxtonError | undefined;
+  /** Why the latest write failed; undefined when it did not. */
+  #refusing: string | undefined;
   #open = true;
 
   /** `closed` is called once, after the owner's `close` was answered. */
@@ -125,6 +130,7 @@ export class StoreServer {
       const start_ms = this.#world.clock.now_ms();
       try {
         this.#engine.append(group);
+        this.#refusing = undefined;
         this.#commits++;
         this.#commit_ms.push(this.#world.clock.now_ms() - start_ms);
         if (this.#commit_ms.length > commitTimesLimit) this.#commit_ms.shift();
@@ -213,6 +219,7 @@ export class StoreServer {
       if (this.#broken !== undefined && writes(call)) throw this.#broken;
       if (call.name === "removeAgent") while (this.#engine.applySlice());
       const value = call.name === "stats" ? this.#stats() : answerCall(this.#engine, this.#world.clock, call);
+      if (writes(call)) this.#refusing = undefined;
       channel.post({ kind: "result", request, value });
     } catch (thrown) {
       const error = writes(call) ? this.#writeFailure(thrown) : this.#failure(thrown);
@@ -244,6 +251,7 @@ export class StoreServer {
       deadLettersDropped: figures.deadLettersDropped,
       outbox: figures.outbox,
       commit_ms: [...this.#commit_ms],
+      refusing: this.#refusing ?? null,
     };
   }
 
@@ -287,6 +295,7 @@ export class StoreServer {
         `${error.message}. Nothing is written until the node restarts`,
       );
     }
+    if (diskTroubles.has(error.code)) this.#refusing = (this.#broken ?? error).message;
     return error;
   }
 }

@@ -98,4 +98,6 @@ export interface StoreStats {
   readonly outbox: number;
   /** The latest commits, at most 512, oldest first. */
   readonly commit_ms: readonly number[];
+  /** Why the latest write failed, as for a full disk; null when it did not. */
+  readonly refusing: string | null;
 }
