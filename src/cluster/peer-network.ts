@@ -55,6 +55,8 @@ export interface PeerNetworkStats {
   readonly bytesReceived: number;
   readonly connections: number;
   readonly queued_bytes: number;
+  /** Connections that were turned away for a key, a cluster or a version, by either side, since the start. */
+  readonly refused: number;
   /** Ended connections by kind, since the start. */
   readonly closed: Readonly<Partial<Record<CloseKind, number>>>;
 }
@@ -85,6 +87,7 @@ export class PeerNetwork implements Peers {
   readonly #goneHandlers: GoneHandler[] = [];
   readonly #kept = new Map<PeerClass, ReadonlySet<NodeId>>();
   readonly #closedByKind: Partial<Record<CloseKind, number>> = {};
+  #refused = 0;
   #contactHandler: ContactHandler | undefined;
   #identity: StreamIdentity;
   #listener: StreamListener | undefined;
@@ -105,7 +108,10 @@ export class PeerNetwork implements Peers {
       identity: () => this.#identity,
       greeting: () => greeting,
       admitBoot: (peer, epoch) => this.#admitBoot(peer, epoch),
-      refused: (source, reason) => options.refused?.(source, reason),
+      refused: (source, reason) => {
+        this.#refused++;
+        options.refused?.(source, reason);
+      },
       closed: (kind, peer, detail) => {
         this.#closedByKind[kind] = (this.#closedByKind[kind] ?? 0) + 1;
         options.closed?.(kind, peer, detail);
@@ -230,7 +236,8 @@ export class PeerNetwork implements Peers {
       if (link.isUp) connections++;
     }
     for (const inbound of this.#inbound) queued_bytes += inbound.queued_bytes;
-    return { ...this.#core.counters, connections, queued_bytes, closed: { ...this.#closedByKind } };
+    const [refused, closed] = [this.#refused, { ...this.#closedByKind }];
+    return { ...this.#core.counters, connections, queued_bytes, refused, closed };
   }
 
   async close(): Promise<void> {

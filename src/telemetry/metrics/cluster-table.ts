@@ -95,4 +95,16 @@ export const peersTable: readonly Instrument<PeersFigures>[] = [
     help: "Bytes waiting to be sent to other nodes",
     read: (f) => f.queued_bytes,
   },
+  {
+    kind: "counter",
+    name: "caxton_peer_refused_total",
+    help: "Streams turned away for their key, cluster or version, by this node or by the other",
+    read: (f) => f.refused,
+  },
+  {
+    kind: "counter",
+    name: "caxton_peer_closed_total",
+    help: "Streams between nodes that ended",
+    read: (f) => labelled("kind", f.closed),
+  },
 ];

@@ -39,12 +39,14 @@ export interface GossipFigures {
   readonly convergence_ms: readonly number[];
 }
 
-/** As `Peers.stats()`. */
+/** As `PeerNetworkStats` of cluster/peer-network.ts. */
 export interface PeersFigures {
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly connections: number;
   readonly queued_bytes: number;
+  readonly refused: number;
+  readonly closed: Readonly<Record<string, number>>;
 }
 
 /** As `AgentThreadsStats` of agents/thread-stats.ts. */

@@ -153,6 +153,7 @@ test("a wrong key is told on both sides, and the sender keeps trying", async () 
   a.network.send(b.id, "message", bytes("x"));
   await world.until(() => a.refused.length > 1 && b.refused.length > 1);
   expect(a.refused[0]).toContain("does not come from our cluster key");
+  expect(a.network.stats().refused).toBe(a.refused.length);
   await expect(
     world.settled(a.network.request(b.id, "m", bytes(""), { timeout_ms: 9_000 })),
   ).rejects.toMatchObject({

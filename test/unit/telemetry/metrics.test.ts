@@ -38,7 +38,14 @@ function sources(latency: LatencyHistogram): MetricSources {
       localHealth: 0,
       convergence_ms: [423],
     }),
-    peers: () => ({ bytesSent: 5, bytesReceived: 6, connections: 2, queued_bytes: 0 }),
+    peers: () => ({
+      bytesSent: 5,
+      bytesReceived: 6,
+      connections: 2,
+      queued_bytes: 0,
+      refused: 4,
+      closed: { closed: 2, superseded: 1 },
+    }),
     agents: async () => ({
       threads: 1,
       agentsByStatus: { starting: 0, running: 4, suspended: 0, failed: 1 },
@@ -99,6 +106,8 @@ describe("metrics", () => {
     expect(value("caxton_cluster_nodes_alive")).toBe(2);
     expect(value("caxton_cluster_gossip_latency_ms")).toBe(0.8);
     expect(value("caxton_agent_crashes_total")).toBe(2);
+    expect(value("caxton_peer_refused_total")).toBe(4);
+    expect(families.get("caxton_peer_closed_total")?.samples).toHaveLength(2);
     expect(families.get("caxton_agents")?.samples).toHaveLength(4);
     const latency = families.get("caxton_message_latency_seconds");
     expect(latency?.samples.find(({ name }) => name.endsWith("_count"))?.value).toBe(100);
