@@ -3,7 +3,7 @@
  * deploy, talk across nodes, lose a node, get it back with its agents and its mail.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,15 +45,23 @@ async function endOf(result: Promise<CommandResult>): Promise<string> {
   return `${code}: ${stderr}`;
 }
 
+const watching = new Set<ChildProcess>();
+
 /** `caxton cluster watch` in the background; its lines so far. */
 function watch(node: TestNodeProcess): { readonly lines: () => string; readonly stop: () => void } {
   const cli = new URL("../../src/cli/main.ts", import.meta.url).pathname;
   const args = [cli, "cluster", "watch", "--data-dir", node.dataDir, "--api", node.api];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  // Its own pipes, and ended with the tests: left over, it would hold the output of the run open for ever.
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] });
+  watching.add(child);
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   return { lines: () => text, stop: () => child.kill("SIGTERM") };
 }
+
+afterAll(() => {
+  for (const child of watching) child.kill("SIGKILL");
+});
 
 describe("three nodes on one machine", () => {
   const nodes: TestNodeProcess[] = [];
@@ -123,10 +131,10 @@ describe("three nodes on one machine", () => {
   test("the loss of a whole node is seen, its mail waits, and a restart brings everything back", async () => {
     await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
     expect(await send(one, "visits", "1")).toBe("1");
-    const watching = watch(one);
+    const watched = watch(one);
     await eventually("the watch is on", async () => {
       await ok(two.cli("deploy", echo, "--name", "marker", "--target-node", "node-2"));
-      return watching.lines().includes("marker") ? true : undefined;
+      return watched.lines().includes("marker") ? true : undefined;
     });
 
     await three.kill();
@@ -146,12 +154,12 @@ describe("three nodes on one machine", () => {
     });
     expect(Number(await send(one, "visits", "3"))).toBe(3);
     await eventually("the watch told it all", () => {
-      const lines = watching.lines();
+      const lines = watched.lines();
       return lines.includes("node-3 detected as failed") && /node-3 is alive again/.test(lines)
         ? true
         : undefined;
     });
-    watching.stop();
+    watched.stop();
   }, 120_000);
 
   test("a node that leaves is shown as left, not failed, and exits with 0", async () => {
@@ -168,7 +176,7 @@ describe("a cluster that stops as a whole", () => {
     const one = await TestNodeProcess.start({ id: "node-1" });
     const two = await TestNodeProcess.start({ id: "node-2", join: [one] });
     const three = await TestNodeProcess.start({ id: "node-3", join: [one] });
-    const watching = watch(one);
+    const watched = watch(one);
     try {
       await untilStatus(two, "node-3", "alive");
       await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
@@ -197,7 +205,7 @@ describe("a cluster that stops as a whole", () => {
       });
       expect(await send(two, "visits", "4")).toBe("4");
     } finally {
-      watching.stop();
+      watched.stop();
       for (const node of [one, two, three]) await node.dispose();
     }
   }, 120_000);
