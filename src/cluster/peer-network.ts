@@ -18,6 +18,7 @@ import type {
   Streams,
 } from "../ports/streams.ts";
 import { protocolRange } from "../wire/protocol-version.ts";
+import { EarlyFrames } from "./early-frames.ts";
 import type { Answer } from "./peer-answers.ts";
 import { AnswerBudget } from "./peer-answers.ts";
 import type { CloseKind } from "./peer-connection.ts";
@@ -82,6 +83,7 @@ export class PeerNetwork implements Peers {
   readonly #inbound = new Set<PeerInbound>();
   readonly #bootEpochs = new Map<NodeId, number>();
   readonly #frameHandlers = new Map<PeerClass, (frame: PeerFrame) => void>();
+  readonly #early = new EarlyFrames();
   readonly #methods = new Map<string, RequestHandler>();
   readonly #linkHandlers: LinkHandler[] = [];
   readonly #goneHandlers: GoneHandler[] = [];
@@ -145,6 +147,7 @@ export class PeerNetwork implements Peers {
 
   onFrame(kind: PeerClass, handler: (frame: PeerFrame) => void): void {
     this.#frameHandlers.set(kind, handler);
+    for (const frame of this.#early.take(kind)) handler(frame);
   }
 
   onGone(handler: GoneHandler): void {
@@ -299,7 +302,9 @@ export class PeerNetwork implements Peers {
       data: (source, bytes) => {
         const kind = source.purpose;
         if (kind === undefined || kind === "contact") return;
-        this.#frameHandlers.get(kind)?.({ from: source.node, bytes });
+        const handler = this.#frameHandlers.get(kind);
+        if (handler !== undefined) handler({ from: source.node, bytes });
+        else this.#early.add(kind, { from: source.node, bytes });
       },
       answerOf: (source, method) => this.#answerOf(source, method),
       closed: (source) => this.#inbound.delete(source),

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { parseNodeId } from "../../../src/base/ids.ts";
+import { earlyFramesLimit } from "../../../src/cluster/early-frames.ts";
 import { queueLimit_bytes } from "../../../src/cluster/peer-queue.ts";
 import { memoryIdentity } from "../../../src/platform/memory/streams.ts";
 import { PeerWorld, type PeerWorldNode } from "../../support/peer-world.ts";
@@ -49,6 +50,23 @@ test("frames of any size up to 16 MiB arrive whole; larger ones and unknown peer
   expect(a.network.send(b.id, "message", new Uint8Array(17 * 1024 * 1024))).toBe(false);
   expect(a.network.send(b.id, "bulk", new Uint8Array(80 * 1024))).toBe(false);
   expect(a.network.send(parseNodeId("nobody"), "message", bytes("x"))).toBe(false);
+});
+
+test("frames that come before anybody handles their class are handed over in order when somebody does", async () => {
+  const world = new PeerWorld();
+  const [a, b] = [await world.node("a"), await world.node("b")];
+  world.introduce(a, b);
+  for (let i = 0; i < 1_010; i++) a.network.send(b.id, "message", bytes(`${i}`));
+  a.network.send(b.id, "gossip", bytes("news"));
+  const news: string[] = [];
+  b.network.onFrame("gossip", (frame) => news.push(text(frame.bytes)));
+  await world.until(() => news.length === 1);
+  await world.pass(1_000);
+  const received = collect(b);
+  a.network.send(b.id, "message", bytes("later"));
+  await world.until(() => received.at(-1) === "message a later");
+  const early = Array.from({ length: earlyFramesLimit }, (_, i) => `message a ${i}`);
+  expect(received).toEqual([...early, "message a later"]);
 });
 
 test("what is queued before the peer is there arrives when it comes", async () => {
