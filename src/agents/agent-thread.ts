@@ -9,7 +9,7 @@ import type { AgentName, NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import { MessageIds } from "../messaging/outgoing-message.ts";
 import { OutgoingWindow } from "../messaging/outgoing-window.ts";
-import { Scheduler } from "../messaging/scheduler.ts";
+import { Scheduler, drainBudget } from "../messaging/scheduler.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
@@ -58,6 +58,8 @@ export class AgentThread implements AgentWorld {
   readonly #mail: ThreadMail;
   readonly #lifecycle: AgentLifecycle;
   readonly #timers: ThreadTimers<AgentFace>;
+  /** A slice ends early then, and the next goes on while the store works. */
+  readonly #commitDue = (): boolean => this.commits.due;
   #events: AgentEvent[] = [];
   #logLines = 0;
   #logLinesLeftOut = 0;
@@ -183,7 +185,7 @@ export class AgentThread implements AgentWorld {
 
   /** Runs agents for a bounded while, then sends everything that gathered. */
   #slice(): void {
-    const more = this.#scheduler.drain();
+    const more = this.#scheduler.drain(drainBudget, this.#commitDue);
     this.commits.flush();
     this.#post();
     if (more) this.#kick();

@@ -10,6 +10,8 @@ import type { Store } from "../store/store.ts";
 import type { HandledRecord, JournalRecord } from "../wire/journal-record.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 
+/** With so many gathered and no commit under way one begins, so that the store works while the thread does. */
+const groupStart_entries = 128;
 /** Entries and bytes that may gather behind a commit under way; beyond it durable agents wait. */
 const gatherLimit_entries = 4_096;
 const gatherLimit_bytes = 16 * 1024 * 1024;
@@ -80,6 +82,11 @@ export class CommitQueue {
       this.#gathering.length >= gatherLimit_entries ||
       this.#gathering_bytes >= gatherLimit_bytes
     );
+  }
+
+  /** Enough has gathered for a commit that can begin now. */
+  get due(): boolean {
+    return !this.#inFlight && !this.#blocked && this.#gathering.length >= groupStart_entries;
   }
 
   /** Notes wait for the store. */

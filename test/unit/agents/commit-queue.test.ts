@@ -92,3 +92,27 @@ test("a failed commit answers everyone who waits", async () => {
   await world.settle();
   expect([first.done, second.done, queue.blocked]).toEqual([true, true, true]);
 });
+
+test("a commit is due when much has gathered and none is under way", async () => {
+  const world = new TestQueue();
+  const { queue, commits } = world;
+  let added = 0;
+  while (!queue.due) {
+    world.add();
+    added++;
+  }
+  expect(added).toBeGreaterThan(1);
+  queue.flush();
+  expect(queue.due).toBe(false);
+  for (let i = 0; i < added; i++) world.add();
+  expect(queue.due).toBe(false);
+  commits[0]?.succeed();
+  await world.settle();
+  expect(commits.length).toBe(2);
+  for (let i = 0; i < added; i++) world.add();
+  commits[1]?.fail();
+  await world.settle();
+  for (let i = 0; i < added; i++) world.add();
+  // The next attempt waits for its time.
+  expect(queue.due).toBe(false);
+});

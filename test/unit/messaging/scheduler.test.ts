@@ -1,6 +1,12 @@
 /** The scheduler: shares of cost between agents, debts, and agents that wait for something. */
 import { describe, expect, test } from "vitest";
-import { callCost, type Runnable, Scheduler } from "../../../src/messaging/scheduler.ts";
+import {
+  callCost,
+  handOversInRow,
+  roundShare,
+  type Runnable,
+  Scheduler,
+} from "../../../src/messaging/scheduler.ts";
 
 class Job implements Runnable {
   scheduled = false;
@@ -8,6 +14,7 @@ class Job implements Runnable {
   era = 0;
   runs = 0;
   blocked = false;
+  ran: () => void = () => {};
 
   constructor(
     public work: number,
@@ -22,6 +29,7 @@ class Job implements Runnable {
   runOne(): number {
     this.work--;
     this.runs++;
+    this.ran();
     return this.fuel;
   }
 }
@@ -79,5 +87,69 @@ describe("a scheduler", () => {
     scheduler.unpark();
     scheduler.drain();
     expect(job.runs).toBe(5);
+  });
+
+  describe("hands over to an agent that a turn woke", () => {
+    test("before the others that wait", () => {
+      const scheduler = new Scheduler<Job>();
+      const [first, second, woken] = [new Job(1, 0), new Job(1, 0), new Job(0, 0)];
+      const order: Job[] = [];
+      for (const job of [first, second, woken]) job.ran = () => order.push(job);
+      first.ran = () => {
+        order.push(first);
+        woken.work = 1;
+        scheduler.wake(woken);
+      };
+      scheduler.wake(first);
+      scheduler.wake(second);
+      expect(scheduler.drain()).toBe(false);
+      expect(order).toEqual([first, woken, second]);
+    });
+
+    test("so often in a row, and nobody who waits is passed over for ever", () => {
+      const scheduler = new Scheduler<Job>();
+      const ring = Array.from({ length: 1_000 }, () => new Job(0, 0));
+      for (const [i, job] of ring.entries()) {
+        job.ran = () => {
+          const next = ring[(i + 1) % ring.length] as Job;
+          next.work++;
+          scheduler.wake(next);
+        };
+      }
+      const waiting = Array.from({ length: 50 }, () => new Job(1e9, 0));
+      for (const job of [ring[0] as Job, ...waiting]) {
+        job.work ||= 1;
+        scheduler.wake(job);
+      }
+      scheduler.drain(50 * (roundShare * 5 + callCost) + handOversInRow * 2 * callCost);
+      expect(waiting.filter(({ runs }) => runs > 0).length).toBe(50);
+      expect(ring.reduce((sum, { runs }) => sum + runs, 0)).toBeGreaterThan(handOversInRow);
+    });
+
+    test("gives it no more than its share, however many wake it", () => {
+      const scheduler = new Scheduler<Job>();
+      const popular = new Job(0, 500_000);
+      const senders = Array.from({ length: 9 }, () => new Job(1e9, 0));
+      for (const sender of senders) {
+        sender.ran = () => {
+          if (popular.work === 0) popular.work++;
+          scheduler.wake(popular);
+        };
+        scheduler.wake(sender);
+      }
+      scheduler.drain(500_000_000);
+      const share = (popular.runs * (popular.fuel + callCost)) / 500_000_000;
+      expect(share).toBeGreaterThan(0.08);
+      expect(share).toBeLessThan(0.12);
+    });
+  });
+
+  test("ends a drain after the turn with which it is enough, and leaves nobody out", () => {
+    const jobs = [new Job(1, 0), new Job(1, 0)];
+    const scheduler = schedulerOf(...jobs);
+    expect(scheduler.drain(1e9, () => true)).toBe(true);
+    expect(jobs.map(({ runs }) => runs)).toEqual([1, 0]);
+    expect(scheduler.drain()).toBe(false);
+    expect(jobs.map(({ runs }) => runs)).toEqual([1, 1]);
   });
 });
