@@ -56,6 +56,7 @@ export class AgentsNode {
     readonly peers: Peers;
     readonly threads?: number;
     readonly seed?: number;
+    readonly maxAgents?: number;
   }): Promise<AgentsNode> {
     const store = await startStoreThread(options.path);
     const events: LocalAgentEvent[] = [];
@@ -69,7 +70,7 @@ export class AgentsNode {
       membership,
       threads: () => present(parts.threads, "the agent threads"),
       modules: () => present(parts.modules, "the modules"),
-      maxAgents: 1_000,
+      maxAgents: options.maxAgents ?? 1_000,
       event: (event) => void events.push(event),
       failed: (what, reason) => void lost.push(`${what}: ${reason}`),
     });

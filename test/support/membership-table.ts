@@ -39,13 +39,17 @@ export class MembershipTable implements Membership {
   }
 
   host(agent: string, node: NodeId): void {
+    this.hostModule(agent, node, "0".repeat(64) as ModuleHash);
+  }
+
+  hostModule(agent: string, node: NodeId, module: ModuleHash): void {
     const entry: DirectoryEntry = {
       agent: agent as AgentName,
       node,
       epoch: 1,
       revision: 1,
       status: "running",
-      module: "0".repeat(64) as ModuleHash,
+      module,
     };
     this.#entries.set(entry.agent, entry);
     this.#emit({ kind: "directory", changed: [entry], removed: [] });

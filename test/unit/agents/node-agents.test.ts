@@ -37,11 +37,17 @@ class Cluster {
   readonly nodes = new Map<string, AgentsNode>();
   #boots = 0;
 
-  async start(node: string): Promise<AgentsNode> {
+  async start(node: string, maxAgents?: number): Promise<AgentsNode> {
     const membership = this.directory.join(node as NodeId);
     const peers = this.#network.join(node as NodeId);
     const path = join(this.folder, `${node}.db`);
-    const started = await AgentsNode.start({ path, membership, peers, seed: ++this.#boots });
+    const started = await AgentsNode.start({
+      path,
+      membership,
+      peers,
+      seed: ++this.#boots,
+      ...(maxAgents === undefined ? {} : { maxAgents }),
+    });
     this.nodes.set(node, started);
     return started;
   }
@@ -296,4 +302,24 @@ describe("two nodes", () => {
     });
     expect(one.agents.local.size).toBe(0);
   });
+});
+
+test("a node with its full number of agents refuses one more, whoever asks, and takes new revisions", async () => {
+  const cluster = new Cluster();
+  const node = await cluster.start("node-1", 1);
+  try {
+    const echo = prebuiltAgent("echo");
+    await node.agents.cluster.deploy(request("first", echo));
+    await expect(node.agents.cluster.deploy(request("second", echo))).rejects.toMatchObject({
+      code: "no_capacity",
+      message: expect.stringContaining("node.max_agents") as string,
+    });
+    expect(node.agents.local.size).toBe(1);
+    const again = await node.agents.cluster.deploy(request("first", prebuiltAgent("counter")));
+    expect(again.agent.revision).toBe(2);
+    await node.agents.cluster.remove(name("first"));
+    await node.agents.cluster.deploy(request("second", echo));
+  } finally {
+    await cluster.end();
+  }
 });

@@ -4,7 +4,7 @@ import type { SendRequest } from "../../../src/api/services.ts";
 import type { MessageId, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { ReplyWaiters } from "../../../src/messaging/reply-waiters.ts";
-import { Router } from "../../../src/messaging/router.ts";
+import { Router, routerLimit_bytes, routerLimit_messages } from "../../../src/messaging/router.ts";
 import { failureNotice } from "../../../src/node/failure-notice.ts";
 import { NodeMessages } from "../../../src/node/message-service.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
@@ -23,6 +23,7 @@ class ClientsNode {
   readonly membership = new MembershipTable(self);
   readonly handled: Message[] = [];
   readonly messages: NodeMessages;
+  readonly router: Router;
   silent = false;
   /** Each message traps its agent. */
   traps = false;
@@ -53,6 +54,7 @@ class ClientsNode {
       deadLettered: () => {},
       failed: () => {},
     });
+    this.router = router;
     this.messages = new NodeMessages({
       self,
       clock,
@@ -173,6 +175,25 @@ describe("messages of clients", () => {
     node.membership.setStatus("node-2" as NodeId, "failed");
     const queued = await node.send("hello", { receiver: "bob@node-2" });
     expect(queued).toBe("queued");
+  });
+
+  test("are refused while the node has as much under way as it may, and taken again after", async () => {
+    const node = new ClientsNode();
+    const small = encodeMessage(testMessage(5, { receiver: "nobody" }));
+    const options = { durable: false, retry_ms: 1_000, deadLetter: false, done: () => undefined };
+    for (let n = 0; n < routerLimit_messages; n++) node.router.submit(small, options);
+    expect((await node.ask("hello", null)).text).toBe("queue_full");
+    expect(node.handled).toEqual([]);
+    while (node.router.full) node.clock.step();
+    expect((await node.ask("hello", null)).text).toBe("reply to hello");
+  });
+
+  test("count by their bytes, too", async () => {
+    const node = new ClientsNode();
+    const large = encodeMessage(testMessage(5, { receiver: "nobody", content: "x".repeat(9_000_000) }));
+    const options = { durable: false, retry_ms: 1_000, deadLetter: false, done: () => undefined };
+    for (let n = 0; n * large.length < routerLimit_bytes; n++) node.router.submit(large, options);
+    expect((await node.ask("hello", null)).text).toBe("queue_full");
   });
 
   test("a client that waits is answered when the node stops", async () => {
