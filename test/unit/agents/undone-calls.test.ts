@@ -13,8 +13,10 @@ const to = (n: number, content: string): Message =>
 
 /** Sets timer 1, or cancels it, and traps where it is told to. */
 const setter: Script = {
-  handle: (message, { host }) => {
+  handle: (message, { host, set }) => {
     const text = textOf(message);
+    // So that the call leaves something: what an earlier one left undone would go with it.
+    set("last", text);
     if (text.startsWith("set")) host.timerSet(1, 100);
     if (text.startsWith("cancel")) host.timerCancel(1);
     if (text.endsWith("and trap")) throw new AgentTrap("unreachable", "as the test asked");
