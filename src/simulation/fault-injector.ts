@@ -29,6 +29,7 @@ export interface InjectorWorld {
 
 /** A liar tells so many members, as gossip does. */
 const liarFanout = 3;
+const floodRecords = 40;
 /** A start in the far future: who believes it never believes the node itself again. */
 const futureBoot = 2 ** 47;
 
@@ -218,6 +219,19 @@ export class FaultInjector {
       for (let i = 0; i < liarFanout; i++)
         liar.forge(prng.below(nodes.length), joinRecords([encodeRecord(word)]));
     }
+    this.#flood(liar, subject);
+  }
+
+  /** As many old accusations of it as a packet holds: each asks for a longer answer. */
+  #flood(liar: SimulatedNode, subject: SimulatedNode): void {
+    const boot = (this.world.truth.boot[subject.index] as number) - 1;
+    const old: GossipRecord = {
+      kind: "suspect",
+      node: subject.id,
+      incarnation: { boot, counter: 0 },
+      accuser: liar.id,
+    };
+    liar.forge(subject.index, joinRecords(Array.from({ length: floodRecords }, () => encodeRecord(old))));
   }
 
   #peers(fault: { readonly nodes: string; readonly peers?: string }): number[] {

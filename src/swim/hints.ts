@@ -8,7 +8,7 @@ import type { NodeId } from "../base/ids.ts";
 import { encodeRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type Incarnation } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember } from "./members.ts";
-import { accusation, gossip, sendPacket } from "./packets.ts";
+import { accusation, gossip, sendFrame, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
 
@@ -129,7 +129,7 @@ export class Hints {
     urgent.sequences.add(sequence);
     const probe = [encodeRecord({ kind: "probe", sequence, target }), ...accusation(state, member)];
     sendPacket(state, target, member.address, probe);
-    state.emit({ kind: "stream", node: target, records: probe });
+    sendFrame(state, target, probe);
     const wait_ms = Math.ceil(state.timing.timeout_ms * state.awareness.factor * firstWait);
     const { address } = member;
     const request = encodeRecord({ kind: "probe-request", sequence, target, address, wait_ms });

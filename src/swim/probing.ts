@@ -7,7 +7,7 @@ import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
 import { Hints } from "./hints.ts";
-import { accusation, sendPacket } from "./packets.ts";
+import { accusation, sendFrame, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
 
@@ -218,11 +218,8 @@ export class Probing {
       const request = encodeRecord({ kind: "probe-request", sequence, target, address, wait_ms });
       sendPacket(state, helper.id, helper.address, [request]);
     }
-    state.emit({
-      kind: "stream",
-      node: target,
-      records: [encodeRecord({ kind: "probe", sequence, target }), ...accusation(state, member)],
-    });
+    const direct = encodeRecord({ kind: "probe", sequence, target });
+    sendFrame(state, target, [direct, ...accusation(state, member)]);
   }
 
   #conclude(probe: Probe): void {

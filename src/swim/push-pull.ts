@@ -6,6 +6,7 @@ import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, frameLimit_bytes, type GossipRecord } from "../wire/gossip-records.ts";
 import { certificateRecord } from "./certificates.ts";
 import type { SwimMember } from "./members.ts";
+import { frameRecords, sendFrame } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { pushPullScale } from "./timing.ts";
 
@@ -35,7 +36,7 @@ export class PushPull {
   exchange(node: NodeId, reply: boolean): void {
     for (const [i, frame] of tableFrames(this.state).entries()) {
       const mark = encodeRecord({ kind: "push-pull", reply: reply && i === 0 });
-      this.state.emit({ kind: "stream", node, records: [mark, ...frame] });
+      sendFrame(this.state, node, [mark, ...frame]);
     }
     this.state.emit({ kind: "exchange", node });
   }
@@ -58,7 +59,7 @@ export function tableFrames(state: SwimState): Uint8Array[][] {
     const record = encodeRecord(stateRecord(state, member));
     const records = certificate ? [certificateRecord(certificate), record] : [record];
     const length = records.reduce((sum, one) => sum + one.length, 0);
-    if (length > room_bytes) {
+    if (length > room_bytes || (frames.at(-1)?.length ?? 0) + records.length >= frameRecords) {
       frames.push([]);
       room_bytes = frameBudget_bytes;
     }

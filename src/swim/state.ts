@@ -46,6 +46,8 @@ export type RefusedReason =
   | "certified_dead"
   | "too_many_members"
   | "unexpected"
+  /** A record of ours that had no room beside the others of its packet. */
+  | "crowded_out"
   | CoordinateRefusal
   /** This node's own coordinate was no place any more and began anew. */
   | "coordinate_reset";

@@ -209,10 +209,24 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "packets have no limit",
     file: "swim/packets.ts",
-    text: "let left_bytes = payloadLimit_bytes - reserved_bytes - version_bytes;",
-    patched: "let left_bytes = 4 * payloadLimit_bytes - reserved_bytes - version_bytes;",
+    text: "const budget_bytes = payloadLimit_bytes - reserved_bytes - version_bytes;",
+    patched: "const budget_bytes = 4 * payloadLimit_bytes - reserved_bytes - version_bytes;",
     scenario: "lossy",
-    checker: "no-throw",
+    checker: "packet-size",
+  },
+  {
+    name: "a packet of old accusations has an answer of any size",
+    file: "swim/packets.ts",
+    text: "if (record.length > left_bytes) {",
+    patched: "if (record.length === 0) {",
+    also: {
+      file: "swim/hearing.ts",
+      text: "this.#corrections.set(node, records);",
+      patched: "this.#answers.push(...records);",
+    },
+    scenario: "attacks",
+    checker: "packet-size",
+    always: true,
   },
   {
     name: "news is passed on for ever",
