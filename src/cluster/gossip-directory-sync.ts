@@ -238,9 +238,10 @@ export class DirectorySync {
     const { boot, aliveOthers, convergence } = this.options;
     if (head.boot !== boot) return;
     this.#acknowledged.set(from, head.complete);
+    if (this.#outstanding.length === 0) return;
+    const others = aliveOthers();
     while (this.#outstanding.length > 0) {
       const [oldest] = this.#outstanding;
-      const others = aliveOthers();
       if (!oldest || others.some((node) => (this.#acknowledged.get(node) ?? 0) < oldest.sequence)) return;
       this.#outstanding.shift();
       convergence.add(now - oldest.at);

@@ -15,16 +15,15 @@ export class Failing {
   due(): number {
     const times = this.#times();
     let due = this.#sweepAt;
-    for (const { suspicion } of this.state.members.all()) {
-      if (suspicion) due = Math.min(due, suspicion.deadline(times.least_ms, times.most_ms, times.expected));
-    }
+    for (const { suspicion } of this.state.members.suspects())
+      due = Math.min(due, suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity);
     return due;
   }
 
   run(): void {
     const { state } = this;
     const times = this.#times();
-    for (const member of state.members.all()) {
+    for (const member of [...state.members.suspects()]) {
       const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
       if (deadline <= state.now) applyFailed(state, member.id, member.incarnation, state.self);
     }
@@ -35,20 +34,15 @@ export class Failing {
 
   /** This node was asleep for `lag_ms`: the accused had no chance to be heard meanwhile. */
   forgive(lag_ms: number): void {
-    for (const { suspicion } of this.state.members.all()) suspicion?.forgive(lag_ms);
+    for (const { suspicion } of this.state.members.suspects()) suspicion?.forgive(lag_ms);
   }
 
   /** Further accusers are expected only of members that could speak up. */
   #times(): { readonly least_ms: number; readonly most_ms: number; readonly expected: number } {
-    let [alive, present] = [0, 0];
-    for (const { status } of this.state.members.all()) {
-      if (status === "alive") alive++;
-      if (status === "alive" || status === "suspect") present++;
-    }
-    const { timing } = this.state;
+    const { timing, members } = this.state;
     // This node's own row is alive and does not count; the accused is not alive.
-    const expected = Math.min(timing.suspicionConfirmations, alive - 1);
-    return { ...suspicionBounds(timing, present), expected };
+    const expected = Math.min(timing.suspicionConfirmations, members.alive.length - 1);
+    return { ...suspicionBounds(timing, members.present), expected };
   }
 
   #reap(): void {

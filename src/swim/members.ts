@@ -12,7 +12,8 @@ export interface SwimMember {
   readonly id: NodeId;
   address: GossipAddress;
   incarnation: Incarnation;
-  status: MemberStatus;
+  /** Set by `Members.setStatus`, which counts. */
+  readonly status: MemberStatus;
   tags: NodeTags;
   load: NodeLoad;
   /** Sequence of `load` within the boot epoch; 0 when none was heard. */
@@ -36,6 +37,10 @@ const gravesLimit = 4_096;
 
 export class Members {
   readonly #rows = new Map<NodeId, SwimMember>();
+  /** In no order, for picking at random; with the place of each. */
+  readonly #alive: SwimMember[] = [];
+  readonly #places = new Map<NodeId, number>();
+  readonly #suspects = new Map<NodeId, SwimMember>();
   readonly #graves = new Map<NodeId, Grave>();
 
   get size(): number {
@@ -44,9 +49,17 @@ export class Members {
 
   /** Alive and suspect ones, this node included: the N of every formula. */
   get present(): number {
-    let count = 0;
-    for (const member of this.#rows.values()) if (isPresent(member)) count++;
-    return count;
+    return this.#alive.length + this.#suspects.size;
+  }
+
+  /** This node included, as long as it does not leave. */
+  get alive(): readonly SwimMember[] {
+    return this.#alive;
+  }
+
+  /** May be changed while it is walked. */
+  suspects(): IterableIterator<SwimMember> {
+    return this.#suspects.values();
   }
 
   get(id: NodeId): SwimMember | undefined {
@@ -71,12 +84,42 @@ export class Members {
     };
     this.#rows.set(row.id, member);
     this.#graves.delete(row.id);
+    this.#enlist(member);
     return member;
+  }
+
+  setStatus(member: SwimMember, status: MemberStatus, now: number): void {
+    if (member.status === status) return;
+    this.#strike(member);
+    const row: { status: MemberStatus } = member;
+    row.status = status;
+    member.since = now;
+    if (status !== "suspect") member.suspicion = null;
+    this.#enlist(member);
+  }
+
+  #enlist(member: SwimMember): void {
+    if (member.status === "suspect") this.#suspects.set(member.id, member);
+    if (member.status !== "alive") return;
+    this.#places.set(member.id, this.#alive.length);
+    this.#alive.push(member);
+  }
+
+  #strike({ id }: SwimMember): void {
+    this.#suspects.delete(id);
+    const place = this.#places.get(id);
+    if (place === undefined) return;
+    this.#places.delete(id);
+    const last = this.#alive.pop();
+    if (!last || last.id === id) return;
+    this.#alive[place] = last;
+    this.#places.set(last.id, place);
   }
 
   /** Forgets a member until it returns with a newer incarnation, or the grave is old. */
   bury(member: SwimMember, until: number): void {
     this.#rows.delete(member.id);
+    this.#strike(member);
     this.dig(member.id, member.incarnation, until);
   }
 

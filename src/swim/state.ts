@@ -52,6 +52,9 @@ export type RefusedReason =
   /** This node's own coordinate was no place any more and began anew. */
   | "coordinate_reset";
 
+/** Among so many times more than are wanted, picking until enough are found takes few tries. */
+const fewFor = 4;
+
 /** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
 export type Phase = "outside" | "inside" | "leaving";
 
@@ -115,13 +118,20 @@ export class SwimState {
 
   /** Others that are thought to be alive, not even suspect. */
   aliveOthers(): SwimMember[] {
-    return [...this.members.all()].filter((member) => member.status === "alive" && member.id !== this.self);
+    return this.members.alive.filter((member) => member.id !== this.self);
   }
 
   /** Up to `count` of them at random, none of `except`. */
   someAlive(count: number, except?: NodeId): SwimMember[] {
-    const others = this.aliveOthers().filter((member) => member.id !== except);
-    return this.prng.shuffle(others).slice(0, count);
+    const { alive } = this.members;
+    const isOther = ({ id }: SwimMember): boolean => id !== this.self && id !== except;
+    if (alive.length < fewFor * (count + 2)) return this.prng.shuffle(alive.filter(isOther)).slice(0, count);
+    const chosen = new Set<SwimMember>();
+    while (chosen.size < count) {
+      const member = this.prng.pick(alive);
+      if (member && isOther(member)) chosen.add(member);
+    }
+    return [...chosen];
   }
 }
 

@@ -184,7 +184,7 @@ export class Swim {
     const state = this.#state;
     if (state.phase === "inside") {
       state.phase = "leaving";
-      state.me.status = "left";
+      state.members.setStatus(state.me, "left", state.now);
       this.#raise();
       spreadMember(state, state.me);
     }

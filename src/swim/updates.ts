@@ -272,9 +272,7 @@ function plausible(state: SwimState, known: Incarnation | undefined, next: Incar
 }
 
 function setStatus(state: SwimState, member: SwimMember, status: SwimMember["status"]): void {
-  if (member.status !== status) member.since = state.now;
-  member.status = status;
-  if (status !== "suspect") member.suspicion = null;
+  state.members.setStatus(member, status, state.now);
 }
 
 function refuse(state: SwimState, reason: Parameters<SwimState["refuse"]>[0], verdict: Verdict): Verdict {

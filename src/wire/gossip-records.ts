@@ -176,18 +176,22 @@ export function isNewsRecord(record: GossipRecord): record is NewsRecord {
 
 /** One record with its type and length, ready to be joined to others. */
 export function encodeRecord(record: GossipRecord): Uint8Array<ArrayBuffer> {
-  const body = new Writer(128);
-  writeBody(body, record);
-  const writer = new Writer(body.length + 6);
-  return writer.u8(types[record.kind]).varint(body.length).raw(body.view()).finish();
+  return new Writer(128)
+    .u8(types[record.kind])
+    .nested((writer) => writeBody(writer, record))
+    .finish();
 }
 
 /** A packet or frame of records that are encoded already. */
 export function joinRecords(records: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const writer = new Writer(1_400);
-  writer.u8(gossipVersion);
-  for (const record of records) writer.raw(record);
-  return writer.finish();
+  const joined = new Uint8Array(1 + records.reduce((sum, record) => sum + record.length, 0));
+  joined[0] = gossipVersion;
+  let at = 1;
+  for (const record of records) {
+    joined.set(record, at);
+    at += record.length;
+  }
+  return joined;
 }
 
 export function encodeRecords(records: readonly GossipRecord[]): Uint8Array<ArrayBuffer> {
@@ -293,9 +297,7 @@ function writeAlive(writer: Writer, alive: AliveUpdate): void {
   writer.text(alive.node);
   writeIncarnation(writer, alive.incarnation);
   writeAddress(writer, alive.address);
-  const tags = new Writer(128);
-  writeTags(tags, alive.tags);
-  writer.blob(tags.view());
+  writer.nested((tags) => writeTags(tags, alive.tags));
 }
 
 function readAlive(reader: Reader): AliveUpdate {
