@@ -214,6 +214,7 @@ export class FaultInjector {
       },
       { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
+      { kind: "failed", node: subject.id, incarnation: { boot, counter }, accuser: liar.id },
     ];
     for (const word of words) {
       for (let i = 0; i < liarFanout; i++)

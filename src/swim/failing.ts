@@ -51,7 +51,7 @@ export class Failing {
     for (const member of state.members.all()) {
       if (isPresent(member)) continue;
       if (state.now - member.since < (member.status === "failed" ? reapFailed_ms : reapLeft_ms)) continue;
-      state.members.bury(member, state.now + grave_ms);
+      state.members.bury(member, state.now + grave_ms, false);
       state.forget(member.id);
       state.emit({ kind: "forgotten", member, reason: `${member.status} for long` });
     }

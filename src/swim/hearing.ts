@@ -15,20 +15,13 @@ import {
 } from "../wire/gossip-records.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import { applyCertificate, certificateRecord } from "./certificates.ts";
+import { hearFailed } from "./early-failure.ts";
 import { sendFrame, sendPacket } from "./packets.ts";
 import type { Probing } from "./probing.ts";
 import type { PushPull } from "./push-pull.ts";
 import { recordOf, type SwimState } from "./state.ts";
-import {
-  applyAlive,
-  applyFailed,
-  applyLeft,
-  applyLoad,
-  applyMemberState,
-  applyRemoved,
-  applySuspect,
-  type Verdict,
-} from "./updates.ts";
+import { applyGrave, applyRemoved } from "./removal.ts";
+import { applyAlive, applyLeft, applyLoad, applyMemberState, applySuspect, type Verdict } from "./updates.ts";
 
 /** Who speaks. An address that packets may come from and that answers go to; null for a stream. */
 export interface Origin {
@@ -94,13 +87,16 @@ export class Hearing {
         this.#judge(applySuspect(state, node, record.incarnation, record.accuser), node, reply);
         return;
       case "failed":
-        this.#judge(applyFailed(state, node, record.incarnation, record.accuser), node, reply);
+        this.#judge(hearFailed(state, node, record.incarnation, record.accuser), node, reply);
         return;
       case "left":
         this.#judge(applyLeft(state, node, record.incarnation, from), node, reply);
         return;
       case "removed":
         this.#judge(applyRemoved(state, node, record.incarnation, from), node, reply);
+        return;
+      case "grave":
+        applyGrave(state, record, from);
         return;
       case "load":
         applyLoad(state, record);

@@ -26,9 +26,11 @@ export interface SwimMember {
   suspicion: Suspicion | null;
 }
 
-interface Grave {
+export interface Grave {
   readonly incarnation: Incarnation;
   readonly until: number;
+  /** By an operator, which push-pull passes on; the others time out everywhere alike. */
+  readonly removed: boolean;
 }
 
 /** More nodes than one cluster may have; what would be one more is refused. */
@@ -117,22 +119,29 @@ export class Members {
   }
 
   /** Forgets a member until it returns with a newer incarnation, or the grave is old. */
-  bury(member: SwimMember, until: number): void {
+  bury(member: SwimMember, until: number, removed: boolean): void {
     this.#rows.delete(member.id);
     this.#strike(member);
-    this.dig(member.id, member.incarnation, until);
+    this.dig(member.id, { incarnation: member.incarnation, until, removed });
   }
 
-  dig(id: NodeId, incarnation: Incarnation, until: number): void {
+  /** False when there is one as new. */
+  dig(id: NodeId, grave: Grave): boolean {
     const known = this.#graves.get(id);
-    const newest =
-      known && compareIncarnations(known.incarnation, incarnation) > 0 ? known.incarnation : incarnation;
+    if (known && compareIncarnations(known.incarnation, grave.incarnation) >= 0) return false;
     this.#graves.delete(id);
-    this.#graves.set(id, { incarnation: newest, until });
+    this.#graves.set(id, grave);
     if (this.#graves.size > gravesLimit) {
       const [oldest] = this.#graves.keys();
       if (oldest !== undefined) this.#graves.delete(oldest);
     }
+    return true;
+  }
+
+  /** The newest of those that an operator dug, at most `most`. */
+  removed(most: number): (Grave & { readonly id: NodeId })[] {
+    const removed = [...this.#graves].filter(([, grave]) => grave.removed);
+    return removed.slice(-most).map(([id, grave]) => ({ id, ...grave }));
   }
 
   /** What a buried node must exceed, or undefined. */

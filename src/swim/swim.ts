@@ -17,7 +17,7 @@ import { PushPull, tableFrames } from "./push-pull.ts";
 import { Reconnecting } from "./reconnecting.ts";
 import { memberKey, recordOf, spreadMember, type SwimOptions, SwimState } from "./state.ts";
 import type { Timing } from "./timing.ts";
-import { applyRemoved } from "./updates.ts";
+import { applyRemoved } from "./removal.ts";
 
 /** A tick that is late by this share of a probe's time-out is felt in local health. */
 const lagShare = 0.5;

@@ -103,6 +103,13 @@ export type NewsRecord =
       readonly load: NodeLoad;
     }
   | ({ readonly kind: "member" } & MemberState)
+  /** `removed` so long ago: of a whole table, so that an operator's word is not lost with its packets. */
+  | {
+      readonly kind: "grave";
+      readonly node: NodeId;
+      readonly incarnation: Incarnation;
+      readonly age_ms: number;
+    }
   /** A launcher's word; the driver drops those that are not signed right. */
   | ({ readonly kind: "certificate" } & DeathCertificate);
 
@@ -144,6 +151,7 @@ const types: Readonly<Record<RecordKind, number>> = {
   // From here on older nodes skip them.
   coordinate: 128,
   certificate: 129,
+  grave: 130,
 };
 const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
@@ -249,6 +257,11 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       writer.text(record.node);
       writeIncarnation(writer, record.incarnation);
       return;
+    case "grave":
+      writer.text(record.node);
+      writeIncarnation(writer, record.incarnation);
+      writer.u64(record.age_ms);
+      return;
     case "load":
       writer.text(record.node).u64(record.boot).varint(record.sequence);
       writeLoad(writer, record.load);
@@ -335,6 +348,13 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
     case "left":
     case "removed":
       return { kind, node: readNodeId(reader), incarnation: readIncarnation(reader) };
+    case "grave":
+      return {
+        kind,
+        node: readNodeId(reader),
+        incarnation: readIncarnation(reader),
+        age_ms: reader.u64(),
+      };
     case "load":
       return {
         kind,

@@ -17,7 +17,7 @@ describe("the table of members", () => {
           const name = `n${node}`;
           const row = { id: id(name), address: addressOf(name), incarnation: at(1, 0), tags: benchTags };
           const known = members.get(row.id);
-          if (status === "buried" && known) members.bury(known, 1);
+          if (status === "buried" && known) members.bury(known, 1, true);
           else if (status !== "buried" && known) members.setStatus(known, status, 0);
           else if (status !== "buried") members.insert({ ...row, status }, 0);
         }
