@@ -1,6 +1,7 @@
 /** Turns suspicion into failure when its time is over, and forgets those gone for long. */
 import { isPresent } from "./members.ts";
 import type { SwimState } from "./state.ts";
+import { gossip } from "./packets.ts";
 import { suspicionBounds } from "./suspicion.ts";
 import { applyFailed } from "./updates.ts";
 
@@ -22,14 +23,24 @@ export class Failing {
 
   run(): void {
     const { state } = this;
-    const times = this.#times();
-    for (const member of [...state.members.suspects()]) {
-      const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
-      if (deadline <= state.now) applyFailed(state, member.id, member.incarnation, state.self);
-    }
+    this.#judge();
     if (this.#sweepAt > state.now) return;
     this.#sweepAt = state.now + sweep_ms;
     this.#reap();
+  }
+
+  /** What was found is told at once, not with the next round of gossip: others wait for it. */
+  #judge(): void {
+    const { state } = this;
+    const times = this.#times();
+    let found = false;
+    for (const member of [...state.members.suspects()]) {
+      const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
+      if (deadline > state.now) continue;
+      applyFailed(state, member.id, member.incarnation, state.self);
+      found = true;
+    }
+    if (found) gossip(state);
   }
 
   /** This node was asleep for `lag_ms`: the accused had no chance to be heard meanwhile. */

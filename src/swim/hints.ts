@@ -34,8 +34,11 @@ interface Quiet {
 const urgentLimit = 8;
 /** For the first answers, of the time-out of an ordinary probe. */
 const firstWait = 1.5;
-/** The short suspicion, in probe periods; stretched by local health like everything else. */
-const shortSuspicion = 2;
+/**
+ * The short suspicion, in probe periods; stretched by local health like everything else. A process that
+ * comes back within a second is so never shown as failed, and one that does not is still known in 1.3 s.
+ */
+const shortSuspicion = 3;
 const quietFirst_ms = 1_000;
 const quietLongest_ms = 30_000;
 const quietsLimit = 1_024;

@@ -257,8 +257,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a deadline that has passed wakes its node for ever",
     file: "swim/failing.ts",
-    text: "if (deadline <= state.now) applyFailed(",
-    patched: "if (deadline < 0) applyFailed(",
+    text: "if (deadline > state.now) continue;",
+    patched: "if (deadline > 0) continue;",
     scenario: "removal",
     checker: "no-throw",
   },
