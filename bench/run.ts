@@ -20,6 +20,7 @@ const names = [
   "durable",
   "failure-detection",
   "membership",
+  "lifeguard",
 ] as const;
 type Name = (typeof names)[number];
 
@@ -32,6 +33,7 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   durable: () => import("./durable.ts"),
   "failure-detection": () => import("./failure-detection.ts"),
   membership: () => import("./membership.ts"),
+  lifeguard: () => import("./lifeguard.ts"),
 };
 
 /** The longest of them takes a few minutes; beyond this it hangs. */

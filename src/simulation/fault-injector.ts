@@ -69,6 +69,11 @@ export class FaultInjector {
         truth.mute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.pause();
         return;
+      case "stall":
+        truth.disturb(this.#set(fault.nodes));
+        truth.mute(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.stall();
+        return;
       case "slow":
         truth.disturb(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.setCost(fault.cost_ms);
@@ -124,6 +129,11 @@ export class FaultInjector {
         truth.calm(this.#set(fault.nodes));
         truth.unmute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.resume();
+        return;
+      case "stall":
+        truth.calm(this.#set(fault.nodes));
+        truth.unmute(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.unstall();
         return;
       case "slow":
         truth.calm(this.#set(fault.nodes));

@@ -11,6 +11,7 @@ export const faultNames = [
   "leave",
   "remove",
   "pause",
+  "stall",
   "slow",
   "wedge",
   "cut",
@@ -112,6 +113,9 @@ const makers: Readonly<Record<FaultName, (draw: Draw) => Fault[]>> = {
   },
   pause: (draw) => [
     { kind: "pause", at_ms: draw.at_ms, for_ms: draw.for_ms(200, 20_000), nodes: draw.few() },
+  ],
+  stall: (draw) => [
+    { kind: "stall", at_ms: draw.at_ms, for_ms: draw.for_ms(200, 20_000), nodes: draw.few() },
   ],
   slow: (draw) => {
     const cost_ms = draw.prng.between(1, 100);

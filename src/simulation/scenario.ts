@@ -27,6 +27,8 @@ export type Fault = { readonly at_ms: number; readonly for_ms?: number } & (
   | { readonly kind: "remove"; readonly nodes: string; readonly by: string }
   /** The process stands still: timers come late, packets wait in its socket. */
   | { readonly kind: "pause"; readonly nodes: string }
+  /** The network of the machine stands still: packets wait both ways, timers run on. */
+  | { readonly kind: "stall"; readonly nodes: string }
   /** Each timer and packet takes so long, one after the other. */
   | { readonly kind: "slow"; readonly nodes: string; readonly cost_ms: number }
   /** The main thread hangs, the gossip thread does not. */
@@ -59,6 +61,8 @@ export interface Scenario {
   readonly nodes: number;
   readonly regions: RegionPlan;
   readonly profile: TimingProfile;
+  /** SWIM without Lifeguard, to compare with. */
+  readonly plain?: boolean;
   readonly duration_ms: number;
   /** Agents that each node hosts from its start. */
   readonly agents: number;

@@ -32,6 +32,7 @@ const leaveDeadline_ms = 10_000;
 export interface NodeWorld {
   readonly seed: number;
   readonly profile: TimingProfile;
+  readonly plain: boolean;
   readonly network: SimulatedNetwork;
   readonly streams: StreamWorld;
   /** Whose addresses a node is given to join by; the first founded the cluster. */
@@ -195,6 +196,7 @@ export class SimulatedNode {
         services: ["api"],
       },
       profile: world.profile,
+      plain: world.plain,
       seed: seedOf(world.seed, `core of ${index} ${number}`),
       clock: this.host,
       sealerFor: (uuid) => this.#sealer(uuid, number),

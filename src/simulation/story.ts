@@ -164,6 +164,10 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
       return `FAULT an operator removes ${nodes} at ${set(fault.by)}`;
     case "pause":
       return begins ? `FAULT ${nodes} stands still` : `ends: ${nodes} runs on`;
+    case "stall":
+      return begins
+        ? `FAULT the network of ${nodes} stands still`
+        : `ends: the network of ${nodes} moves again`;
     case "slow":
       return begins
         ? `FAULT ${nodes} is slow, ${fault.cost_ms} ms for each event`

@@ -27,6 +27,8 @@ export interface StreamEnd {
   readonly powered: () => boolean;
   /** Stands still: its kernel takes bytes, but nobody answers a handshake. */
   readonly paused: () => boolean;
+  /** Its network stands still. */
+  readonly stalled: () => boolean;
   readonly receive: (task: () => void) => void;
   readonly frame: (from: number, bytes: Uint8Array) => void;
   readonly answerHello: (hello: Uint8Array, from: number) => Uint8Array;
@@ -213,7 +215,9 @@ class Connection {
   }
 
   #passesBothWays(): boolean {
-    return this.world.links.passes(this.from, this.to) && this.world.links.passes(this.to, this.from);
+    const { links, ends } = this.world;
+    if (ends[this.from]?.stalled() === true || this.#end()?.stalled() === true) return false;
+    return links.passes(this.from, this.to) && links.passes(this.to, this.from);
   }
 
   #end(): StreamEnd | undefined {

@@ -85,6 +85,7 @@ export class World implements Scene {
         new SimulatedNode(index, host, {
           seed,
           profile: scenario.profile,
+          plain: scenario.plain === true,
           network: this.network,
           streams,
           seeds,
@@ -239,6 +240,7 @@ export class World implements Scene {
       life: () => node()?.life,
       powered: () => node()?.powered ?? false,
       paused: () => host.paused,
+      stalled: () => host.stalled,
       receive: (task) => host.receiveStream(task),
       frame: (from, bytes) => node()?.frame(from, bytes),
       answerHello: (hello, from) => node()?.answerHello(hello, from) ?? new Uint8Array(),

@@ -21,8 +21,8 @@ export function hearFailed(
   accuser: NodeId,
 ): Verdict {
   const member = state.members.get(node);
-  if (!member || node === state.self || !isPresent(member) || refutableUntil(state, member) <= state.now)
-    return applyFailed(state, node, incarnation, accuser);
+  const isEarly = member && isPresent(member) && refutableUntil(state, member) > state.now;
+  if (!isEarly || node === state.self || state.plain) return applyFailed(state, node, incarnation, accuser);
   const verdict = applySuspect(state, node, incarnation, accuser, `${accuser} says that it failed`);
   const { suspicion } = member;
   if (!suspicion?.hasHeard(accuser)) return verdict;

@@ -50,9 +50,9 @@ export class Failing {
 
   /** Further accusers are expected only of members that could speak up. */
   #times(): { readonly least_ms: number; readonly most_ms: number; readonly expected: number } {
-    const { timing, members } = this.state;
+    const { timing, members, plain } = this.state;
     // This node's own row is alive and does not count; the accused is not alive.
-    const expected = Math.min(timing.suspicionConfirmations, members.alive.length - 1);
+    const expected = plain ? 0 : Math.min(timing.suspicionConfirmations, members.alive.length - 1);
     return { ...suspicionBounds(timing, members.present), expected };
   }
 

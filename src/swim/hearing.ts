@@ -16,7 +16,7 @@ import {
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import { applyCertificate, certificateRecord } from "./certificates.ts";
 import { hearFailed } from "./early-failure.ts";
-import { sendFrame, sendPacket } from "./packets.ts";
+import { accusation, sendFrame, sendPacket } from "./packets.ts";
 import type { Probing } from "./probing.ts";
 import type { PushPull } from "./push-pull.ts";
 import { recordOf, type SwimState } from "./state.ts";
@@ -169,7 +169,7 @@ export class Hearing {
     if (!member) return [encodeRecord({ kind: "introduce" })];
     if (origin.boot !== null && origin.boot > member.incarnation.boot)
       return [encodeRecord({ kind: "introduce" })];
-    return member.status === "alive" ? [] : [recordOf(state, member)];
+    return accusation(state, member);
   }
 }
 

@@ -55,7 +55,7 @@ function fit(
 
 /** What a probe to this member must carry besides the probe. */
 export function accusation(state: SwimState, member: SwimMember): Uint8Array[] {
-  return member.status === "alive" ? [] : [recordOf(state, member)];
+  return member.status === "alive" || state.plain ? [] : [recordOf(state, member)];
 }
 
 /** News to a few random members, when there is any. */

@@ -30,6 +30,8 @@ export interface SwimOptions {
   readonly seed: number;
   /** Of one packet, before sealing. */
   readonly payloadLimit_bytes: number;
+  /** As the SWIM paper has it, without Lifeguard and what else keeps the well from being accused: to compare with. */
+  readonly plain?: boolean | undefined;
   /** Left free in packets that carry a probe or an ack, for what the driver adds. */
   readonly reserved_bytes: number;
 }
@@ -62,7 +64,8 @@ export class SwimState {
   readonly self: NodeId;
   readonly members = new Members();
   readonly rumors = new Rumors();
-  readonly awareness = new Awareness();
+  readonly awareness: Awareness;
+  readonly plain: boolean;
   readonly accusers = new Accusers();
   readonly certificates = new CertificateTable();
   readonly #storm = new JoinStorm();
@@ -83,6 +86,8 @@ export class SwimState {
   ) {
     this.self = options.self;
     this.timing = options.timing;
+    this.plain = options.plain ?? false;
+    this.awareness = new Awareness(this.plain);
     this.now = now;
     this.prng = new Prng(options.seed);
     this.order = new ProbeOrder(options.self, this.prng);

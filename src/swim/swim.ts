@@ -240,7 +240,7 @@ export class Swim {
   #forgiveLag(): void {
     const state = this.#state;
     const lag_ms = state.now - this.#wake;
-    if (state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
+    if (state.plain || state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
     this.#slow();
     if (lag_ms <= state.timing.timeout_ms * state.awareness.factor) return;
     this.#probing.forgive();

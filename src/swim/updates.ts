@@ -135,7 +135,7 @@ export function applySuspect(
 
 /** This node's own probes are limited by its local health. */
 function mayAccuse(state: SwimState, accuser: NodeId): boolean {
-  if (accuser === state.self) return true;
+  if (accuser === state.self || state.plain) return true;
   if (state.accusers.allows(accuser, state.now, state.timing.probe_ms, state.members.present)) return true;
   state.refuse("too_many_accusations");
   return false;
