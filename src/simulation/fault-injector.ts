@@ -94,6 +94,11 @@ export class FaultInjector {
       case "clock":
         for (const node of this.#nodes(fault.nodes)) node.host.setClock(fault.skew_ms ?? 0, fault.drift ?? 1);
         return;
+      case "disk":
+        truth.disturb(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes))
+          node.disk.set(fault.errors === true ? "errors" : "hangs");
+        return;
       case "flap":
         for (const node of this.#nodes(fault.nodes)) if (node.life !== undefined) this.#endStreams(node);
         return;
@@ -147,6 +152,10 @@ export class FaultInjector {
       case "cut":
         links.heal(this.#set(fault.nodes), this.#peers(fault), fault.oneWay === true);
         truth.lookAtCuts();
+        return;
+      case "disk":
+        truth.calm(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.disk.set("well");
         return;
       case "degrade":
         truth.calm(this.#set(fault.nodes));

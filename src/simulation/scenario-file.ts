@@ -65,6 +65,7 @@ const faultSchema = v.variant("fault", [
   }),
   v.strictObject({ fault: v.literal("deploy"), ...common, count: whole(1, 10_000) }),
   v.strictObject({ fault: v.literal("retire"), ...common, count: whole(1, 10_000) }),
+  v.strictObject({ fault: v.literal("disk"), ...common, errors: v.optional(v.boolean()) }),
   v.strictObject({ fault: v.literal("replay"), at: duration, count: whole(1, 100_000) }),
   v.strictObject({ fault: v.literal("lie"), ...common, about: nodeSet, step: whole(1, 2 ** 32 - 1) }),
 ]);
@@ -78,6 +79,7 @@ const schema = v.strictObject({
   plain: v.optional(v.boolean()),
   duration,
   agents: v.optional(whole(0, 10_000), 0),
+  messages: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1_000))),
   network: v.optional(
     v.strictObject({
       loss: v.optional(probability, 0),
@@ -103,16 +105,18 @@ export function parseScenario(text: string, name: string): Scenario {
     const mistakes = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "scenario"}: ${issue.message}`);
     throw new CaxtonError("invalid_argument", `Scenario ${quote(name)}: ${mistakes.join("; ")}`);
   }
-  const { duration: duration_ms, faults, plain, ...rest } = parsed.output;
-  return { ...rest, ...(plain === true && { plain }), duration_ms, faults: faults.map(faultOf) };
+  const { duration: duration_ms, faults, plain, messages, ...rest } = parsed.output;
+  const extra = { ...(plain === true && { plain }), ...(messages !== undefined && { messages }) };
+  return { ...rest, ...extra, duration_ms, faults: faults.map(faultOf) };
 }
 
 /** What `parseScenario` reads back as the same scenario. */
 export function formatScenario(scenario: Scenario): string {
-  const { duration_ms, faults, seed, nodes, regions, profile, agents, network } = scenario;
-  const plain = scenario.plain === true && { plain: true };
+  const { duration_ms, faults, plain, messages, ...rest } = scenario;
+  const { seed, nodes, regions, profile, agents, network } = rest;
+  const extra = { ...(plain === true && { plain }), ...(messages !== undefined && { messages }) };
   const duration = formatDuration(duration_ms);
-  const head = { seed, nodes, regions, profile, ...plain, duration, agents, network };
+  const head = { seed, nodes, regions, profile, ...extra, duration, agents, network };
   const lines = faults.map((fault) => `    ${JSON.stringify(textOf(fault))}`);
   const body = JSON.stringify(head, null, 2).slice(0, -2);
   return `${body},\n  "faults": [${lines.length > 0 ? `\n${lines.join(",\n")}\n  ` : ""}]\n}\n`;

@@ -194,6 +194,10 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
       return begins
         ? `FAULT clock of ${nodes}: off by ${fault.skew_ms ?? 0} ms, ${fault.drift ?? 1} times as fast`
         : `ends: clock of ${nodes} is right again`;
+    case "disk": {
+      const how = fault.errors === true ? "refuses every write" : "takes no write";
+      return begins ? `FAULT the disk of ${nodes} ${how}` : `ends: the disk of ${nodes} is well again`;
+    }
     case "flap":
       return `FAULT streams of ${nodes} break, the processes run on`;
     case "deploy":
