@@ -1,13 +1,70 @@
-/** Turns what membership reports into the lines that `cluster watch` shows. */
+/**
+ * Turns what membership reports into the lines that `cluster watch` shows. A suspicion is told once it lasted, or came
+ * true: one that its subject refutes at once says that somebody erred, and nothing of the cluster.
+ */
 import { unreachable } from "../base/assert.ts";
-import type { MembershipEvent } from "../cluster/membership.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Member, MembershipEvent } from "../cluster/membership.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import { formatAddress } from "../ports/datagrams.ts";
 import type { EventLog } from "./event-log.ts";
 
 /** More changed agents than this in one update are summed up in one line. */
 const linesPerUpdate = 5;
 
-export function recordMembershipEvent(log: EventLog, event: MembershipEvent): void {
+/** The subject of a suspicion has refuted it within this, unless there is something to it. */
+const refuted_ms = 700;
+
+type MemberEvent = Extract<MembershipEvent, { readonly member: Member }>;
+
+export class MembershipEvents {
+  /** Suspicions that are not told yet. */
+  readonly #suspicions = new Map<NodeId, { readonly event: MemberEvent; readonly timer: Timer }>();
+  /** Who was told to be suspect or failed. */
+  readonly #accused = new Set<NodeId>();
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly clock: Clock,
+  ) {}
+
+  record(event: MembershipEvent): void {
+    if (!("member" in event)) {
+      recordOther(this.log, event);
+      return;
+    }
+    const { id } = event.member;
+    const held = this.#suspicions.get(id);
+    held?.timer.cancel();
+    this.#suspicions.delete(id);
+    if (event.kind === "suspect" && !this.#accused.has(id)) {
+      const timer = this.clock.after(refuted_ms, () => {
+        this.#suspicions.delete(id);
+        this.#tell(event);
+      });
+      this.#suspicions.set(id, { event, timer });
+      return;
+    }
+    const restarted = event.reason.startsWith("restarted");
+    if (event.kind === "failed" && held) this.#tell(held.event);
+    if (event.kind === "alive" && !this.#accused.has(id) && !restarted) return;
+    this.#tell(event, event.kind === "alive" && restarted && !this.#accused.has(id));
+  }
+
+  close(): void {
+    for (const { timer } of this.#suspicions.values()) timer.cancel();
+    this.#suspicions.clear();
+  }
+
+  #tell(event: MemberEvent, restarted = false): void {
+    const { id } = event.member;
+    if (event.kind === "suspect" || event.kind === "failed") this.#accused.add(id);
+    else if (event.kind !== "updated") this.#accused.delete(id);
+    recordMember(this.log, event, restarted);
+  }
+}
+
+function recordOther(log: EventLog, event: Exclude<MembershipEvent, MemberEvent>): void {
   if (event.kind === "directory") {
     recordDirectory(log, event);
     return;
@@ -19,11 +76,11 @@ export function recordMembershipEvent(log: EventLog, event: MembershipEvent): vo
     });
     return;
   }
-  if (event.kind === "conflict") {
-    const { node, source, reason } = event;
-    log.record("warn", "member.conflict", `Name conflict of ${node}: ${reason}`, { node, source, reason });
-    return;
-  }
+  const { node, source, reason } = event;
+  log.record("warn", "member.conflict", `Name conflict of ${node}: ${reason}`, { node, source, reason });
+}
+
+function recordMember(log: EventLog, event: MemberEvent, restarted: boolean): void {
   const { id, address, bootEpoch, incarnation } = event.member;
   const data = {
     node: id,
@@ -37,7 +94,7 @@ export function recordMembershipEvent(log: EventLog, event: MembershipEvent): vo
       log.record("info", "member.joined", `Node ${id} joined from ${data.address}`, data);
       break;
     case "alive":
-      log.record("info", "member.alive", `Node ${id} is alive again`, data);
+      log.record("info", "member.alive", `Node ${id} ${restarted ? "restarted" : "is alive again"}`, data);
       break;
     case "suspect":
       log.record("warn", "member.suspect", `Node ${id} is suspected: ${event.reason}`, data);
@@ -51,7 +108,7 @@ export function recordMembershipEvent(log: EventLog, event: MembershipEvent): vo
     case "updated":
       break;
     default:
-      unreachable(event);
+      unreachable(event.kind);
   }
 }
 

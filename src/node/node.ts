@@ -34,7 +34,7 @@ import type { LastWord } from "./last-word.ts";
 import { KnownPeers } from "./known-peers.ts";
 import { LoadMonitor } from "./load-monitor.ts";
 import { measuredPerformance, metricSources } from "./measurements.ts";
-import { recordMembershipEvent } from "./membership-events.ts";
+import { MembershipEvents } from "./membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
 import { RefusedSources } from "./refused-sources.ts";
 import { pingNode, Work } from "./work.ts";
@@ -139,9 +139,11 @@ async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => network.close());
+  const told = new MembershipEvents(events, systemClock);
+  undo.push(() => Promise.resolve(told.close()));
   network.membership.subscribe((event) => {
     if (event.kind === "refused") void tellRefused({ refused, state, rotation }, event);
-    else recordMembershipEvent(events, event);
+    else told.record(event);
   });
   const { membership } = network;
   const known = await KnownPeers.start({

@@ -1,0 +1,121 @@
+/** The lines of `cluster watch` that come from membership. */
+import { expect, test } from "vitest";
+import type { NodeId } from "../../../src/base/ids.ts";
+import type { MembershipEvent } from "../../../src/cluster/membership.ts";
+import { EventLog } from "../../../src/node/event-log.ts";
+import { MembershipEvents } from "../../../src/node/membership-events.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { MembershipTable } from "../../support/membership-table.ts";
+
+type Told = readonly [
+  after_ms: number,
+  kind: "joined" | "alive" | "suspect" | "failed" | "left",
+  reason?: string,
+];
+
+async function lines(...events: readonly Told[]): Promise<string[]> {
+  const clock = new VirtualClock();
+  const log = new EventLog(clock, 1);
+  const told = new MembershipEvents(log, clock);
+  const member = new MembershipTable("a" as NodeId, ["b" as NodeId]).member("b" as NodeId);
+  if (!member) throw new Error("there is a b");
+  for (const [after_ms, kind, reason = "does not answer probes"] of events) {
+    clock.advance(after_ms);
+    const event: MembershipEvent = { kind, member, reason };
+    told.record(event);
+  }
+  clock.advance(10_000);
+  const stop = new AbortController();
+  const found: string[] = [];
+  log.record("info", "end", "end");
+  for await (const { text } of log.follow(0, stop.signal)) {
+    if (text === "end") break;
+    found.push(text);
+  }
+  return found;
+}
+
+const suspected = "Node b is suspected: does not answer probes";
+const failed = "Node b detected as failed";
+const again = "Node b is alive again";
+
+test.each<[string, readonly Told[], readonly string[]]>([
+  [
+    "a suspicion that is refuted at once is not told",
+    [
+      [0, "suspect"],
+      [300, "alive"],
+    ],
+    [],
+  ],
+  [
+    "one that lasts is, and its end",
+    [
+      [0, "suspect"],
+      [900, "alive"],
+    ],
+    [suspected, again],
+  ],
+  [
+    "one that comes true soon is told before the failure",
+    [
+      [0, "suspect"],
+      [200, "failed"],
+    ],
+    [suspected, failed],
+  ],
+  [
+    "a failure without a suspicion",
+    [
+      [0, "failed"],
+      [5_000, "alive"],
+    ],
+    [failed, again],
+  ],
+  [
+    "back with a new life",
+    [
+      [0, "suspect"],
+      [900, "failed"],
+      [9, "alive", "restarted (boot epoch 7)"],
+    ],
+    [suspected, failed, again],
+  ],
+  [
+    "a restart that nobody missed",
+    [
+      [0, "suspect"],
+      [200, "alive", "restarted (boot epoch 7)"],
+    ],
+    ["Node b restarted"],
+  ],
+  [
+    "accused again while it is failed for others",
+    [
+      [0, "failed"],
+      [100, "suspect"],
+      [900, "alive"],
+    ],
+    [failed, suspected, again],
+  ],
+  [
+    "a goodbye while it is suspected",
+    [
+      [0, "suspect"],
+      [100, "left"],
+    ],
+    ["Node b left"],
+  ],
+  [
+    "many refuted ones",
+    [
+      [0, "suspect"],
+      [100, "alive"],
+      [100, "suspect"],
+      [100, "alive"],
+    ],
+    [],
+  ],
+])("%s", async (_, events, expected) => {
+  expect(await lines(...events)).toEqual(expected);
+});
