@@ -15,7 +15,7 @@ export interface DirectorySyncOptions {
   readonly directory: Directory;
   /** The boot epoch of a known member, undefined of a stranger. */
   readonly bootOf: (node: NodeId) => number | undefined;
-  readonly aliveOthers: () => readonly NodeId[];
+  readonly aliveOthers: () => Iterable<NodeId>;
   /** A frame over the stream. False when it was not queued. */
   readonly send: (to: NodeId, records: readonly Uint8Array[]) => boolean;
   /** An encoded record to spread in packets. */
@@ -238,11 +238,8 @@ export class DirectorySync {
     const { boot, aliveOthers, convergence } = this.options;
     if (head.boot !== boot) return;
     this.#acknowledged.set(from, head.complete);
-    if (this.#outstanding.length === 0) return;
-    const others = aliveOthers();
-    while (this.#outstanding.length > 0) {
-      const [oldest] = this.#outstanding;
-      if (!oldest || others.some((node) => (this.#acknowledged.get(node) ?? 0) < oldest.sequence)) return;
+    for (let [oldest] = this.#outstanding; oldest; [oldest] = this.#outstanding) {
+      for (const node of aliveOthers()) if ((this.#acknowledged.get(node) ?? 0) < oldest.sequence) return;
       this.#outstanding.shift();
       convergence.add(now - oldest.at);
     }

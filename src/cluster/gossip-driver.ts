@@ -374,11 +374,9 @@ export class GossipDriver {
     return true;
   }
 
-  #aliveOthers(): NodeId[] {
-    const others: NodeId[] = [];
+  *#aliveOthers(): Iterable<NodeId> {
     for (const { id, status } of this.#swim.members)
-      if (status === "alive" && id !== this.#options.self) others.push(id);
-    return others;
+      if (status === "alive" && id !== this.#options.self) yield id;
   }
 
   #now(): number {

@@ -143,12 +143,12 @@ export class Reader {
 /** A growing buffer. `finish` returns the bytes written; the writer may then be reused after `reset`. */
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>;
-  #view: DataView;
+  /** Made only for what needs it: it makes small arrays costly. */
+  #floats: DataView | null = null;
   #length = 0;
 
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   get length(): number {
@@ -172,7 +172,7 @@ export class Writer {
       const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
       grown.set(this.#bytes.subarray(0, start));
       this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
+      this.#floats = null;
     }
     this.#length = needed;
     return start;
@@ -180,39 +180,39 @@ export class Writer {
 
   u8(value: number): this {
     const at = this.reserve(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
     return this;
   }
 
   u16(value: number): this {
     const at = this.reserve(2);
-    this.#view.setUint16(at, value, true);
+    this.#bytes[at] = value;
+    this.#bytes[at + 1] = value >>> 8;
     return this;
   }
 
   u32(value: number): this {
-    const at = this.reserve(4);
-    this.#view.setUint32(at, value, true);
+    this.#setU32(this.reserve(4), value);
     return this;
   }
 
   /** An integer in [0, 2⁵³−1]. */
   u64(value: number): this {
     const at = this.reserve(8);
-    this.#view.setUint32(at, value % 0x1_0000_0000, true);
-    this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    this.#setU32(at, value % 0x1_0000_0000);
+    this.#setU32(at + 4, Math.floor(value / 0x1_0000_0000));
     return this;
   }
 
   f32(value: number): this {
     const at = this.reserve(4);
-    this.#view.setFloat32(at, value, true);
+    this.#view().setFloat32(at, value, true);
     return this;
   }
 
   f64(value: number): this {
     const at = this.reserve(8);
-    this.#view.setFloat64(at, value, true);
+    this.#view().setFloat64(at, value, true);
     return this;
   }
 
@@ -270,8 +270,19 @@ export class Writer {
 
   /** Overwrites four bytes written before, for lengths known only afterwards. */
   patchU32(at: number, value: number): this {
-    this.#view.setUint32(at, value, true);
+    this.#setU32(at, value);
     return this;
+  }
+
+  #setU32(at: number, value: number): void {
+    this.#bytes[at] = value;
+    this.#bytes[at + 1] = value >>> 8;
+    this.#bytes[at + 2] = value >>> 16;
+    this.#bytes[at + 3] = value >>> 24;
+  }
+
+  #view(): DataView {
+    return (this.#floats ??= new DataView(this.#bytes.buffer));
   }
 
   /** A copy of what was written. */

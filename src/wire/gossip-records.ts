@@ -19,6 +19,7 @@ import {
   writeChunk,
   writeHead,
 } from "./gossip-directory.ts";
+import { readTagsRecord, type TagsRecord, writeTagsRecord } from "./gossip-tags-sync.ts";
 import {
   decodeTags,
   type NodeLoad,
@@ -125,7 +126,7 @@ export type DirectoryRecord =
   | { readonly kind: "pull"; readonly owner: NodeId; readonly boot: number; readonly since: number }
   | { readonly kind: "chunk"; readonly chunk: DirectoryChunk };
 
-export type GossipRecord = ProbeRecord | NewsRecord | DirectoryRecord;
+export type GossipRecord = ProbeRecord | NewsRecord | DirectoryRecord | TagsRecord;
 
 type RecordKind = GossipRecord["kind"];
 
@@ -152,6 +153,9 @@ const types: Readonly<Record<RecordKind, number>> = {
   coordinate: 128,
   certificate: 129,
   grave: 130,
+  "tags-digest": 131,
+  "tags-pull": 132,
+  "tags-delta": 133,
 };
 const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
@@ -160,6 +164,7 @@ const firstOptionalType = 128;
 const waitLimit_ms = 60_000;
 
 const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
+const tagsKinds = new Set<RecordKind>(["tags-digest", "tags-pull", "tags-delta"]);
 const probeKinds = new Set<RecordKind>([
   "probe",
   "ack",
@@ -174,12 +179,16 @@ export function isDirectoryRecord(record: GossipRecord): record is DirectoryReco
   return directoryKinds.has(record.kind);
 }
 
+export function isTagsRecord(record: GossipRecord): record is TagsRecord {
+  return tagsKinds.has(record.kind);
+}
+
 export function isProbeRecord(record: GossipRecord): record is ProbeRecord {
   return probeKinds.has(record.kind);
 }
 
 export function isNewsRecord(record: GossipRecord): record is NewsRecord {
-  return !isDirectoryRecord(record) && !isProbeRecord(record);
+  return !isDirectoryRecord(record) && !isProbeRecord(record) && !isTagsRecord(record);
 }
 
 /** One record with its type and length, ready to be joined to others. */
@@ -214,7 +223,9 @@ export function decodeRecords(bytes: Uint8Array): GossipRecord[] {
   const records: GossipRecord[] = [];
   while (reader.remaining > 0) {
     const type = reader.u8();
-    const body = new Reader(reader.blob(frameLimit_bytes));
+    const length = reader.varint();
+    const start = reader.skip(length);
+    const body = new Reader(bytes, start, start + length);
     const kind = kinds.get(type);
     if (kind === undefined) {
       if (type < firstOptionalType) throw new WireError("unknown record");
@@ -279,6 +290,11 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       return;
     case "coordinate":
       writeCoordinate(writer, record.coordinate);
+      return;
+    case "tags-digest":
+    case "tags-pull":
+    case "tags-delta":
+      writeTagsRecord(writer, record);
       return;
     case "head":
     case "change":
@@ -371,6 +387,10 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
       return { kind, reply: reader.bool() };
     case "coordinate":
       return { kind, coordinate: readCoordinate(reader) };
+    case "tags-digest":
+    case "tags-pull":
+    case "tags-delta":
+      return readTagsRecord(kind, reader);
     case "head":
       return { kind, owner: readNodeId(reader), head: readHead(reader) };
     case "change":
