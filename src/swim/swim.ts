@@ -58,6 +58,11 @@ export class Swim {
     return this.#state.members.all();
   }
 
+  /** All that are known, gone ones too. */
+  get memberCount(): number {
+    return this.#state.members.size;
+  }
+
   get refused(): ReadonlyMap<string, number> {
     return this.#state.refused;
   }
