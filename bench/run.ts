@@ -19,6 +19,8 @@ const names = [
   "idle",
   "durable",
   "failure-detection",
+  "membership",
+  "lifeguard",
 ] as const;
 type Name = (typeof names)[number];
 
@@ -30,6 +32,8 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   idle: () => import("./idle.ts"),
   durable: () => import("./durable.ts"),
   "failure-detection": () => import("./failure-detection.ts"),
+  membership: () => import("./membership.ts"),
+  lifeguard: () => import("./lifeguard.ts"),
 };
 
 /** The longest of them takes a few minutes; beyond this it hangs. */

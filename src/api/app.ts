@@ -27,6 +27,7 @@ import type { ApiContext, ApiEnv } from "./http/request.ts";
 import { addDeadLetters } from "./messages/dead-letters.ts";
 import { addHistory } from "./messages/history.ts";
 import { addSend } from "./messages/send.ts";
+import { addGossipKey } from "./security/gossip-key.ts";
 import type { NodeServices } from "./services.ts";
 import { addHealth } from "./system/health.ts";
 import { addJwks } from "./system/jwks.ts";
@@ -76,6 +77,7 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addHistory(api);
   addDeadLetters(api);
   addEvents(api);
+  addGossipKey(api);
   addHealth(api);
   addJwks(api, keys);
   addOpenApi(api);

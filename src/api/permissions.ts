@@ -33,6 +33,8 @@ const table: Readonly<Record<string, Access>> = {
   "POST /api/v1/cluster/leave": "cluster:operate",
   "POST /api/v1/cluster/remove": "cluster:operate",
 
+  "POST /api/v1/security/rotate-gossip-key": "security:manage",
+
   "GET /api/v1/agents": "agents:read",
   "POST /api/v1/agents": "agents:deploy",
   "GET /api/v1/agents/:name": "agents:read",

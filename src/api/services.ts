@@ -19,6 +19,7 @@ export interface NodeServices {
   readonly deadLetters: DeadLetterService;
   readonly events: EventService;
   readonly health: HealthService;
+  readonly security: SecurityService;
 }
 
 export interface HealthService {
@@ -109,6 +110,22 @@ export interface ClusterService {
   performance(): Promise<readonly PerformanceRow[]>;
   balancing(): { readonly strategy: string; readonly round_robin_index: number };
   setBalancing(strategy: string): void;
+}
+
+export interface GossipKeyAnswer {
+  /** Ids of keys: 16 hexadecimal digits that tell nothing of the key. */
+  readonly key: string;
+  readonly previous: string;
+  /** `down`: takes the new key when it is back. */
+  readonly nodes: readonly { readonly node: NodeId; readonly status: "rotated" | "down" }[];
+}
+
+export interface SecurityService {
+  /**
+   * A new gossip key at all live nodes, by steps that leave no gap. Throws `conflict` while another rotation runs,
+   * `unavailable` when a live node did not take a step: then the old key is still accepted everywhere.
+   */
+  rotateGossipKey(): Promise<GossipKeyAnswer>;
 }
 
 export interface DeployRequest {

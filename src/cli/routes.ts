@@ -33,6 +33,7 @@ import { send } from "./message/send.ts";
 import { watch as watchMessages } from "./message/watch.ts";
 import { simulate } from "./simulate.ts";
 import { version } from "./version.ts";
+import { rotateGossipKey } from "./security/rotate-gossip-key.ts";
 import { server } from "./server/routes.ts";
 import type { CliContext } from "./command.ts";
 import { mapHelp } from "./help.ts";
@@ -66,6 +67,7 @@ const map = buildRouteMap<string, CliContext>({
       verifyAuth,
       performance,
     }),
+    security: noun("Keys and certificates", { rotateGossipKey }),
     config: noun("A node's configuration", { validate, show: showConfig, schema, init }),
     context: noun("Saved nodes to talk to", { add, use, list: listContexts }),
     simulate,

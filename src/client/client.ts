@@ -3,6 +3,7 @@ import { AgentsClient } from "./agents.ts";
 import { ClusterClient } from "./cluster.ts";
 import { EventsClient } from "./events.ts";
 import { MessagesClient } from "./messages.ts";
+import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
 import { type ClientOptions, Transport } from "./transport.ts";
 
@@ -13,6 +14,7 @@ export interface Client {
   readonly agents: AgentsClient;
   readonly messages: MessagesClient;
   readonly events: EventsClient;
+  readonly security: SecurityClient;
   readonly system: SystemClient;
 }
 
@@ -25,6 +27,7 @@ export function createClient(options: ClientOptions): Client {
     agents: new AgentsClient(transport),
     messages: new MessagesClient(transport),
     events: new EventsClient(transport),
+    security: new SecurityClient(transport),
     system: new SystemClient(transport),
   };
 }

@@ -25,10 +25,11 @@ export class Convergence {
     this.#samples = samples;
   }
 
-  told(sequence: number, alive: readonly NodeId[], now_ms: number): void {
-    if (alive.length === 0) return;
+  told(sequence: number, alive: Iterable<NodeId>, now_ms: number): void {
+    const missing = new Set(alive);
+    if (missing.size === 0) return;
     if (this.#news.length >= newsLimit) this.#news.shift();
-    this.#news.push({ sequence, told_ms: now_ms, missing: new Set(alive), latest_ms: undefined });
+    this.#news.push({ sequence, told_ms: now_ms, missing, latest_ms: undefined });
   }
 
   /** `node` has everything up to the sequence. */

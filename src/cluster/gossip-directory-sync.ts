@@ -16,7 +16,7 @@ export interface DirectorySyncOptions {
   readonly directory: Directory;
   /** The boot epoch of a known member, undefined of a stranger. */
   readonly bootOf: (node: NodeId) => number | undefined;
-  readonly aliveOthers: () => readonly NodeId[];
+  readonly aliveOthers: () => Iterable<NodeId>;
   /** A frame over the stream. False when it was not queued. */
   readonly send: (to: NodeId, records: readonly Uint8Array[]) => boolean;
   /** An encoded record to spread in packets. */

@@ -39,6 +39,8 @@ export interface GossipDriverOptions {
   readonly profile: TimingProfile;
   /** Set by hand; wins over the profile. */
   readonly timing?: TimingOverrides;
+  /** SWIM without Lifeguard: for experiments alone. */
+  readonly plain?: boolean;
   readonly seed: number;
   readonly clock: Clock;
   readonly sealerFor: (uuid: string) => Sealer;
@@ -78,14 +80,12 @@ export class GossipDriver {
 
   constructor(options: GossipDriverOptions) {
     this.#options = options;
-    const { self, boot, address, tags, seed, clock, streams } = options;
+    const { self, boot, address, tags, seed, clock, streams, plain } = options;
     const now = clock.now_ms();
     const timing = timingOf(options.profile, options.timing);
     const reserved_bytes = headsReserve_bytes(self);
-    this.#swim = new Swim(
-      { self, boot, address, tags, timing, seed, payloadLimit_bytes, reserved_bytes },
-      now,
-    );
+    const core = { self, boot, address, tags, timing, seed, plain, payloadLimit_bytes, reserved_bytes };
+    this.#swim = new Swim(core, now);
     this.#swim.setBootCeiling(bootCeiling(clock));
     this.#secondAt = now + second_ms;
     this.#sync = new DirectorySync(
@@ -376,9 +376,9 @@ export class GossipDriver {
     return true;
   }
 
-  #aliveOthers(): NodeId[] {
-    const others = [...this.#swim.members].filter(({ id }) => id !== this.#options.self);
-    return others.filter(({ status }) => status === "alive").map(({ id }) => id);
+  *#aliveOthers(): Iterable<NodeId> {
+    for (const { id, status } of this.#swim.members)
+      if (status === "alive" && id !== this.#options.self) yield id;
   }
 
   #now(): number {

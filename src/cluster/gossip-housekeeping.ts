@@ -1,6 +1,7 @@
 /** What the gossip driver looks after once a second: what main is told, whom a stream is kept to, the profile. */
 import type { NodeId } from "../base/ids.ts";
 import type { Clock } from "../ports/clock.ts";
+import { isPresent } from "../swim/members.ts";
 import { neighboursOf } from "../swim/neighbours.ts";
 import type { Swim } from "../swim/swim.ts";
 import { autoTiming, type TimingOverrides, type TimingProfile } from "../swim/timing.ts";
@@ -35,7 +36,8 @@ export class GossipHousekeeping {
     this.#keepNeighbours();
     this.#reportPlaces();
     if (options.profile !== "auto") return;
-    swim.retime(autoTiming(swim.timing, this.statistics.roundTrips.values(), options.timing));
+    const present = nodesPresent(swim);
+    swim.retime(autoTiming(swim.timing, this.statistics.roundTrips.values(), present, options.timing));
   }
 
   /** Members in good standing: a stream to others would only be dialled in vain. */
@@ -55,4 +57,10 @@ export class GossipHousekeeping {
     });
     if (places.length > 0) this.options.report({ kind: "places", own: coordinates.own, places });
   }
+}
+
+function nodesPresent(swim: Swim): number {
+  let count = 0;
+  for (const member of swim.members) if (isPresent(member)) count++;
+  return count;
 }

@@ -66,6 +66,10 @@ export class GossipPackets {
 
   send(address: Address, payload: Uint8Array): void {
     if (!this.#socket || !this.#sealer) return;
+    if (payload.length > this.#sealer.payloadLimit_bytes) {
+      this.statistics.dropped("too_large");
+      return;
+    }
     const datagram = this.#sealer.seal(payload);
     const outcome = this.#socket.send(address, datagram);
     if (outcome !== "sent") this.statistics.dropped(`send_${outcome}`);

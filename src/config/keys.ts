@@ -81,7 +81,7 @@ const security = {
     mtls: inert.mtlsKeys,
     gossip: {
       keys: key(list(text(), 16), [], "Further cluster keys to accept, for rotation.", { secret: true }),
-      rotate_every: inertKey(duration("1h"), "Between rotations of the gossip key."),
+      rotate_every: optionalKey(duration("1h"), "Between rotations of the gossip key; by hand when unset."),
     },
   },
   api: {

@@ -19,7 +19,7 @@ export type Deliver = (message: Uint8Array, settle: (outcome: number) => void) =
 
 export class PeerLink {
   readonly #peer: NodeId;
-  readonly #peers: Peers;
+  readonly #peers: Pick<Peers, "send">;
   readonly #clock: Clock;
   readonly #deliver: Deliver;
   readonly #failure: number;
@@ -36,7 +36,7 @@ export class PeerLink {
   constructor(options: {
     readonly peer: NodeId;
     readonly session: number;
-    readonly peers: Peers;
+    readonly peers: Pick<Peers, "send">;
     readonly clock: Clock;
     readonly deliver: Deliver;
     readonly failure: number;

@@ -48,9 +48,9 @@ export interface RouterOptions {
   readonly session: number;
   readonly clock: Clock;
   readonly prng: Prng;
-  readonly membership: Membership;
-  readonly peers: Peers;
-  readonly store: Store;
+  readonly membership: Pick<Membership, "member" | "locate" | "subscribe">;
+  readonly peers: Pick<Peers, "send" | "onFrame" | "onLink">;
+  readonly store: Pick<Store, "append">;
   readonly local: LocalDelivery;
   readonly clients: ClientDelivery;
   readonly deadLettered: (reason: string, message: Uint8Array) => void;

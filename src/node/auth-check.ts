@@ -3,6 +3,7 @@
  * stranger out. A refusal is known by its text, which a test takes from where refusals are made.
  */
 import type { AuthCheckRow, AuthProblem } from "../api/services.ts";
+import type { AuthComparison } from "./fingerprints.ts";
 
 /** Of a node whose key and certificate are as they should be. */
 export const matching = { gossip_key: "match", certificate: "match", problem: null } as const;
@@ -23,17 +24,19 @@ const refusals: readonly (readonly [RegExp, AuthProblem])[] = [
 
 export function comparedRow(
   node: string,
-  same: { readonly gossip: boolean; readonly ca: boolean },
+  { gossip, certificate, sealsWith, rotating }: AuthComparison,
 ): AuthCheckRow {
-  if (same.gossip && same.ca) return { node, ...matching, detail: "" };
+  if (gossip && certificate) {
+    return { node, ...matching, detail: `seals with key ${sealsWith}${rotating ? ", being rotated" : ""}` };
+  }
   return {
     node,
-    gossip_key: same.gossip ? "match" : "mismatch",
-    certificate: same.ca ? "match" : "mismatch",
-    problem: same.gossip ? "wrong_certificate" : "wrong_key",
-    detail: same.gossip
+    gossip_key: gossip ? "match" : "mismatch",
+    certificate: certificate ? "match" : "mismatch",
+    problem: gossip ? "wrong_certificate" : "wrong_key",
+    detail: gossip
       ? "its certificates come from another authority than this node's"
-      : "it seals gossip with another key than this node",
+      : `it seals gossip with key ${sealsWith}, which this node does not accept, or takes none of this node's`,
   };
 }
 

@@ -14,6 +14,7 @@ import type { Clock } from "../ports/clock.ts";
 import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
+import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
 
 const ping_ms = 2_000;
 const leaveRequest_ms = 5_000;
@@ -30,12 +31,6 @@ export interface MeasuredPerformance {
   readonly gossipRoundTrip_p50_ms: number | undefined;
 }
 
-/** Fingerprints that must be the same on every node of a cluster. */
-export interface AuthFingerprints {
-  readonly gossip: string;
-  readonly ca: string;
-}
-
 export interface ClusterServiceOptions {
   readonly self: NodeId;
   readonly cluster: string;
@@ -46,7 +41,7 @@ export interface ClusterServiceOptions {
   readonly clock: Clock;
   readonly membership: Membership;
   readonly peers: Peers;
-  readonly fingerprints: AuthFingerprints;
+  readonly fingerprints: () => AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;
   readonly queuedWrites: () => Promise<number>;
@@ -64,7 +59,7 @@ export class NodeCluster implements ClusterService {
     this.#options = options;
     const { peers, fingerprints, shutdown } = options;
     peers.handle("cluster.ping", (body) => Promise.resolve(body));
-    peers.handle("cluster.fingerprints", () => Promise.resolve(encodeUtf8(JSON.stringify(fingerprints))));
+    peers.handle("cluster.fingerprints", () => Promise.resolve(encodeUtf8(JSON.stringify(fingerprints()))));
     peers.handle("cluster.leave", (body) => {
       const drain_timeout_ms = Number(decodeUtf8(body));
       if (!(drain_timeout_ms >= 0 && drain_timeout_ms <= 3_600_000)) {
@@ -177,9 +172,9 @@ export class NodeCluster implements ClusterService {
 
   async verifyAuth(): Promise<readonly AuthCheckRow[]> {
     const { self, fingerprints, refused } = this.#options;
-    const own = { node: self, ...matching, detail: "this node" };
+    const own = { node: self, ...matching, detail: `this node seals with key ${fingerprints().gossip}` };
     const others = this.members().filter(({ id, status }) => id !== self && status !== "left");
-    const rows = await Promise.all(others.map(({ id }) => this.#verifyNode(id, fingerprints)));
+    const rows = await Promise.all(others.map(({ id }) => this.#verifyNode(id, fingerprints())));
     const strangers = [...refused()].map(([source, reason]) => refusedRow(source, reason));
     return [own, ...rows, ...strangers];
   }
@@ -219,8 +214,7 @@ export class NodeCluster implements ClusterService {
       const answer = await this.#options.peers.request(node, "cluster.fingerprints", new Uint8Array(), {
         timeout_ms: ping_ms,
       });
-      const theirs = JSON.parse(decodeUtf8(answer)) as Partial<AuthFingerprints>;
-      return comparedRow(node, { gossip: theirs.gossip === own.gossip, ca: theirs.ca === own.ca });
+      return comparedRow(node, compareFingerprints(own, answer));
     } catch (error) {
       const unknown = { gossip_key: "unknown", certificate: "unknown" } as const;
       return { node, ...unknown, problem: "unreachable", detail: reasonOf(error) };

@@ -14,6 +14,7 @@ import {
 import { loadClusterKey, parseClusterKey, readClusterKey, writeClusterKey } from "../security/cluster-key.ts";
 import { loadSigningKey } from "../security/issuer-key-file.ts";
 import type { SigningKey } from "../security/issuer-key.ts";
+import { GossipKeys } from "../security/gossip-keys.ts";
 import { gossipKeyOf } from "../security/keyring.ts";
 import type { StreamIdentity } from "../ports/streams.ts";
 import { startStoreThread, type StoreThread } from "../store/store-thread.ts";
@@ -25,8 +26,7 @@ export interface Foundation {
   readonly self: NodeId;
   readonly cluster: string;
   readonly authority: CertificateAuthority;
-  /** Gossip keys: the first seals, all open. */
-  readonly gossipKeys: readonly Uint8Array[];
+  readonly gossipKeys: GossipKeys;
   readonly signingKey: SigningKey;
   readonly store: StoreThread;
   /** A new certificate of this node. */
@@ -56,7 +56,7 @@ export async function openFoundation(loaded: LoadedConfig): Promise<Foundation> 
       self: directory.nodeId,
       cluster: directory.cluster,
       authority,
-      gossipKeys: [gossipKeyOf(clusterKey), ...further],
+      gossipKeys: await GossipKeys.open(directory.file("gossip.keys"), clusterKey, further),
       signingKey: await loadSigningKey(directory.file("signing.key")),
       store: await startStoreThread(directory.file("store.db"), {
         deadLetters_max: config.messaging.dead_letter_limit,

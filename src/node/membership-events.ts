@@ -1,6 +1,12 @@
-/** Turns what membership reports into the lines that `cluster watch` shows, and those about members into the log. */
+/**
+ * Turns what membership reports into the lines that `cluster watch` shows, and those about members into the
+ * node's log, each fact once. A suspicion is told once it lasted, or came
+ * true: one that its subject refutes at once says that somebody erred, and nothing of the cluster.
+ */
 import { unreachable } from "../base/assert.ts";
+import type { NodeId } from "../base/ids.ts";
 import type { Member, MembershipEvent } from "../cluster/membership.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import { formatAddress } from "../ports/datagrams.ts";
 import { logger } from "../telemetry/log.ts";
 import type { EventLog } from "./event-log.ts";
@@ -11,25 +17,76 @@ const linesPerUpdate = 5;
 const leftByItself = "left";
 const leftForLong = "left for long";
 
+/** The subject of a suspicion has refuted it within this, unless there is something to it. */
+const refuted_ms = 700;
+
 /** Refusals are `RefusedSources`'. */
-export function recordMembershipEvent(
-  events: EventLog,
-  event: Exclude<MembershipEvent, { kind: "refused" }>,
-): void {
-  const log = logger("cluster");
+type ToldEvent = Exclude<MembershipEvent, { readonly kind: "refused" }>;
+type MemberEvent = Extract<ToldEvent, { readonly member: Member }>;
+type OtherEvent = Exclude<ToldEvent, MemberEvent>;
+
+export class MembershipEvents {
+  /** Suspicions that are not told yet. */
+  readonly #suspicions = new Map<NodeId, { readonly event: MemberEvent; readonly timer: Timer }>();
+  /** Who was told to be suspect or failed. */
+  readonly #accused = new Set<NodeId>();
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly clock: Clock,
+  ) {}
+
+  record(event: ToldEvent): void {
+    if (!("member" in event)) {
+      recordOther(this.log, event);
+      return;
+    }
+    const { id } = event.member;
+    const held = this.#suspicions.get(id);
+    held?.timer.cancel();
+    this.#suspicions.delete(id);
+    if (event.kind === "suspect" && !this.#accused.has(id)) {
+      const timer = this.clock.after(refuted_ms, () => {
+        this.#suspicions.delete(id);
+        this.#tell(event);
+      });
+      this.#suspicions.set(id, { event, timer });
+      return;
+    }
+    const restarted = event.reason.startsWith("restarted");
+    if (event.kind === "failed" && held) this.#tell(held.event);
+    if (event.kind === "alive" && !this.#accused.has(id) && !restarted) return;
+    this.#tell(event, event.kind === "alive" && restarted && !this.#accused.has(id));
+  }
+
+  close(): void {
+    for (const { timer } of this.#suspicions.values()) timer.cancel();
+    this.#suspicions.clear();
+  }
+
+  #tell(event: MemberEvent, restarted = false): void {
+    const { id } = event.member;
+    if (event.kind === "suspect" || event.kind === "failed") this.#accused.add(id);
+    else if (event.kind !== "updated") this.#accused.delete(id);
+    recordMember(this.log, event, restarted);
+  }
+}
+
+function recordOther(events: EventLog, event: OtherEvent): void {
   if (event.kind === "directory") {
     recordDirectory(events, event);
     return;
   }
-  if (event.kind === "conflict") {
-    const { node, source, reason } = event;
-    const text = `Name conflict of ${node}: ${reason}`;
-    log.warn(text);
-    events.record("warn", "member.conflict", text, { node, source, reason });
-    return;
-  }
+  const { node, source, reason } = event;
+  const text = `Name conflict of ${node}: ${reason}`;
+  logger("cluster").warn(text);
+  events.record("warn", "member.conflict", text, { node, source, reason });
+}
+
+function recordMember(events: EventLog, event: MemberEvent, restarted: boolean): void {
   const { id, address, bootEpoch, incarnation } = event.member;
   const { reason } = event;
+  const log = logger("cluster");
   const where = formatAddress(address);
   const data = { node: id, address: where, boot_epoch: bootEpoch, incarnation, reason };
   switch (event.kind) {
@@ -37,10 +94,12 @@ export function recordMembershipEvent(
       log.info(`Node ${id} joined from ${where}`);
       events.record("info", "member.joined", `Node ${id} joined from ${where}`, data);
       break;
-    case "alive":
-      log.info(`Node ${id} is alive again: ${reason}`);
-      events.record("info", "member.alive", `Node ${id} is alive again`, data);
+    case "alive": {
+      const text = `Node ${id} ${restarted ? "restarted" : "is alive again"}`;
+      log.info(restarted ? text : `${text}: ${reason}`);
+      events.record("info", "member.alive", text, data);
       break;
+    }
     case "suspect":
       log.info(`Node ${id} is suspected: ${reason}`);
       events.record("warn", "member.suspect", `Node ${id} is suspected: ${reason}`, data);
@@ -55,14 +114,14 @@ export function recordMembershipEvent(
     case "updated":
       break;
     default:
-      unreachable(event);
+      unreachable(event.kind);
   }
 }
 
 /** Who left is forgotten later, which is nothing new. Who failed or was removed has not left by itself. */
 function recordEnd(
   events: EventLog,
-  { member, reason }: { readonly member: Member; readonly reason: string },
+  { member, reason }: MemberEvent,
   data: Readonly<Record<string, unknown>>,
 ): void {
   if (reason === leftForLong) return;

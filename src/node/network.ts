@@ -150,7 +150,7 @@ async function startMembership(
       tags,
       profile,
       timing: timingOverrides(config),
-      keys: foundation.gossipKeys,
+      keys: foundation.gossipKeys.accepted,
     },
     seeds,
     seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),

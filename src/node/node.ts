@@ -14,6 +14,7 @@ import type { NodeTags } from "../cluster/membership.ts";
 import type { Config } from "../config/keys.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { systemClock } from "../platform/node/clock.ts";
+import { systemEntropy } from "../platform/node/entropy.ts";
 import { formatAddress } from "../ports/datagrams.ts";
 import { ClusterKeys } from "../security/jwks.ts";
 import { logger } from "../telemetry/log.ts";
@@ -28,12 +29,13 @@ import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
 import { nodeHealth } from "./health.ts";
+import { GossipRotation } from "./gossip-rotation.ts";
 import { refuseWritesOutside } from "./join-guard.ts";
 import type { LastWord } from "./last-word.ts";
 import { KnownPeers } from "./known-peers.ts";
 import { LoadMonitor } from "./load-monitor.ts";
 import { measuredPerformance, metricSources } from "./measurements.ts";
-import { recordMembershipEvent } from "./membership-events.ts";
+import { MembershipEvents } from "./membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
 import { RefusedSources } from "./refused-sources.ts";
 import { pingNode, Work } from "./work.ts";
@@ -111,6 +113,8 @@ interface Ground {
   readonly hooks: NodeHooks;
   readonly startedAt_ms: number;
   readonly state: { restored: boolean; stopping: boolean };
+  /** Resolved when it can be asked. */
+  readonly rotation: PromiseWithResolvers<GossipRotation>;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -129,6 +133,8 @@ async function startGround(
   const failed = (what: string, reason: string): void => log.warn(`Could not ${what}: ${reason}`);
   const events = new EventLog(systemClock, foundation.directory.boots * eventsPerBoot);
   const refused = new RefusedSources(events);
+  const state = { restored: false, stopping: false };
+  const rotation = Promise.withResolvers<GossipRotation>();
   const network = await startNetwork({
     config,
     foundation,
@@ -138,9 +144,11 @@ async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => network.close());
+  const told = new MembershipEvents(events, systemClock);
+  undo.push(() => Promise.resolve(told.close()));
   network.membership.subscribe((event) => {
-    if (event.kind === "refused") refused.add(event.source, event.reason);
-    else recordMembershipEvent(events, event);
+    if (event.kind === "refused") void tellRefused({ refused, state, rotation }, event);
+    else told.record(event);
   });
   const { membership } = network;
   const known = await KnownPeers.start({
@@ -150,12 +158,24 @@ async function startGround(
     failed,
   });
   undo.push(() => known.close());
-  const state = { restored: false, stopping: false };
-  const keys = new ClusterKeys();
-  return { known, keys, config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
+  return {
+    known,
+    keys: new ClusterKeys(),
+    config,
+    foundation,
+    network,
+    events,
+    refused,
+    hooks,
+    startedAt_ms,
+    state,
+    rotation,
+    failed,
+  };
 }
 
 interface Serving {
+  readonly gossipKeys: GossipRotation;
   readonly front: Front;
   readonly exchange: KeyExchange;
   readonly metrics: Metrics;
@@ -178,12 +198,15 @@ async function startServing(
     failed,
   });
   undo.push(() => Promise.resolve(exchange.close()));
+  const rotation = startRotation(parts);
+  undo.push(() => Promise.resolve(rotation.close()));
+  parts.rotation.resolve(rotation);
   const metrics = new Metrics(metricSources(parts));
   const metricsApp = createMetricsApp(metrics);
   const front = await startFront({
     config,
     foundation,
-    services: servicesOf(parts),
+    services: servicesOf({ ...parts, gossipKeys: rotation }),
     keys,
     observer: metrics.http,
     fetchMissingKeys: () => exchange.fetchMissing(),
@@ -192,7 +215,7 @@ async function startServing(
   });
   undo.push(() => front.stop(0));
   membership.setTags({ ...tagsOf(config), api: publicUrl(front) });
-  return { front, exchange, metrics };
+  return { front, exchange, metrics, gossipKeys: rotation };
 }
 
 interface NodeParts extends Ground, Serving {
@@ -220,6 +243,7 @@ class AssembledNode implements RunningNode {
   async stop(drain_timeout_ms: number): Promise<void> {
     const { foundation, network, known, work, events, front, load, exchange, agentPeers, metrics } =
       this.#parts;
+    this.#parts.gossipKeys.close();
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     agentPeers.close();
@@ -266,7 +290,32 @@ function publicUrl({ api }: Front): string {
   return isLoopback(api.local.host) ? "" : api.url;
 }
 
-function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
+function startRotation({ config, foundation, network, events, failed }: Ground): GossipRotation {
+  return new GossipRotation({
+    self: foundation.self,
+    keys: foundation.gossipKeys,
+    ...network,
+    clock: systemClock,
+    entropy: systemEntropy,
+    rotateEvery_ms: config.security.cluster.gossip.rotate_every,
+    changed: (text, key) => events.record("info", "security.gossip_key", text, { key }),
+    failed,
+  });
+}
+
+/** A member that missed a rotation is no stranger: it is given the key instead of being shown as refused. */
+async function tellRefused(
+  { refused, state, rotation }: Pick<Ground, "refused" | "state" | "rotation">,
+  { source, reason }: { readonly source: string; readonly reason: string },
+): Promise<void> {
+  const byKey = reason.includes("sealed with another");
+  if (byKey && (await (await rotation.promise).explains(source))) return;
+  if (!state.stopping) refused.add(source, reason);
+}
+
+function servicesOf(
+  parts: Ground & { readonly work: Work; readonly gossipKeys: GossipRotation },
+): NodeServices {
   const { foundation, network, work, events, refused, hooks, state } = parts;
   const { membership, peers } = network;
   const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
@@ -283,7 +332,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     clock: systemClock,
     membership,
     peers,
-    fingerprints: fingerprintsOf(foundation),
+    fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
     queuedWrites: async () => (await foundation.store.client.stats()).outbox,
     measured: () => measuredPerformance(parts),
@@ -307,6 +356,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     messages: work.messages,
     deadLetters: work.deadLetters,
     events,
+    security: parts.gossipKeys,
     health: nodeHealth({
       foundation,
       network,

@@ -14,6 +14,7 @@ export const permissions = [
   "messages:send",
   "dead-letters:manage",
   "events:read",
+  "security:manage",
   "system:read",
 ] as const;
 export type Permission = (typeof permissions)[number];

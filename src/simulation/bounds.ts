@@ -3,7 +3,7 @@
  * that only a wrong rule breaks them, not bad luck: a member escapes k periods of probing with chance e^−k.
  */
 import { suspicionBounds } from "../swim/suspicion.ts";
-import { type Timing, timingOf } from "../swim/timing.ts";
+import { pushPullScale, type Timing, timingOf } from "../swim/timing.ts";
 import type { Geography } from "./regions.ts";
 import { longestRoundTrip_ms } from "./regions.ts";
 import type { Scenario } from "./scenario.ts";
@@ -24,6 +24,8 @@ export interface Bounds {
   readonly joining_ms: number;
   /** Without any disturbance all agree on who is there and what they host. */
   readonly convergence_ms: number;
+  /** Also what is in tables only has come to everybody. */
+  readonly tables_ms: number;
   /** Packets a node and second in a cluster where nothing happens. */
   readonly idlePackets: number;
 }
@@ -41,6 +43,8 @@ export function boundsOf(scenario: Scenario, geography: Geography): Bounds {
   const spread_ms = spreading * (gossip_ms + roundTrip_ms / 2);
   const detection_ms = (escapes + 2) * probe_ms + most_ms + spread_ms;
   const grace_ms = most_ms + 10 * probe_ms;
+  const convergence_ms = 2 * reconnectLimit_ms + streamTimeout_ms + detection_ms;
+  const tables_ms = 1.5 * timing.pushPull_ms * pushPullScale(scenario.nodes) + spread_ms;
   return {
     timing,
     detection_ms,
@@ -49,7 +53,8 @@ export function boundsOf(scenario: Scenario, geography: Geography): Bounds {
     probesFit: roundTrip_ms * slack < timing.timeout_ms,
     news_ms: 15 * probe_ms + spread_ms,
     joining_ms: 2 * reconnectLimit_ms + spread_ms,
-    convergence_ms: 2 * reconnectLimit_ms + streamTimeout_ms + detection_ms,
+    convergence_ms,
+    tables_ms: Math.max(convergence_ms, tables_ms),
     idlePackets: ((2.5 + 25 * (scenario.network.loss + scenario.network.corruption)) * 1_000) / probe_ms,
   };
 }

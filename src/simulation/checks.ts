@@ -9,6 +9,7 @@ import { IdleLoad } from "./checkers/idle-load.ts";
 import { Incarnations } from "./checkers/incarnations.ts";
 import { Joining } from "./checkers/joining.ts";
 import { LocalHealth } from "./checkers/local-health.ts";
+import { MessageOrder, MessagesEnd } from "./checkers/messages.ts";
 import { PacketSize, PacketTrust } from "./checkers/packets.ts";
 import { Resurrection } from "./checkers/resurrection.ts";
 import { Storms } from "./checkers/storms.ts";
@@ -24,6 +25,8 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   Departures,
   Convergence,
   DirectoryNews,
+  MessagesEnd,
+  MessageOrder,
   LocalHealth,
   IdleLoad,
   Storms,

@@ -29,6 +29,7 @@ export interface InjectorWorld {
 
 /** A liar tells so many members, as gossip does. */
 const liarFanout = 3;
+const floodRecords = 40;
 /** A start in the far future: who believes it never believes the node itself again. */
 const futureBoot = 2 ** 47;
 
@@ -68,6 +69,11 @@ export class FaultInjector {
         truth.mute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.pause();
         return;
+      case "stall":
+        truth.disturb(this.#set(fault.nodes));
+        truth.mute(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.stall();
+        return;
       case "slow":
         truth.disturb(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.setCost(fault.cost_ms);
@@ -87,6 +93,11 @@ export class FaultInjector {
         return;
       case "clock":
         for (const node of this.#nodes(fault.nodes)) node.host.setClock(fault.skew_ms ?? 0, fault.drift ?? 1);
+        return;
+      case "disk":
+        truth.disturb(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes))
+          node.disk.set(fault.errors === true ? "errors" : "hangs");
         return;
       case "flap":
         for (const node of this.#nodes(fault.nodes)) if (node.life !== undefined) this.#endStreams(node);
@@ -124,6 +135,11 @@ export class FaultInjector {
         truth.unmute(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.resume();
         return;
+      case "stall":
+        truth.calm(this.#set(fault.nodes));
+        truth.unmute(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.host.unstall();
+        return;
       case "slow":
         truth.calm(this.#set(fault.nodes));
         for (const node of this.#nodes(fault.nodes)) node.host.setCost(0);
@@ -136,6 +152,10 @@ export class FaultInjector {
       case "cut":
         links.heal(this.#set(fault.nodes), this.#peers(fault), fault.oneWay === true);
         truth.lookAtCuts();
+        return;
+      case "disk":
+        truth.calm(this.#set(fault.nodes));
+        for (const node of this.#nodes(fault.nodes)) node.disk.set("well");
         return;
       case "degrade":
         truth.calm(this.#set(fault.nodes));
@@ -213,11 +233,25 @@ export class FaultInjector {
       },
       { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
+      { kind: "failed", node: subject.id, incarnation: { boot, counter }, accuser: liar.id },
     ];
     for (const word of words) {
       for (let i = 0; i < liarFanout; i++)
         liar.forge(prng.below(nodes.length), joinRecords([encodeRecord(word)]));
     }
+    this.#flood(liar, subject);
+  }
+
+  /** As many old accusations of it as a packet holds: each asks for a longer answer. */
+  #flood(liar: SimulatedNode, subject: SimulatedNode): void {
+    const boot = (this.world.truth.boot[subject.index] as number) - 1;
+    const old: GossipRecord = {
+      kind: "suspect",
+      node: subject.id,
+      incarnation: { boot, counter: 0 },
+      accuser: liar.id,
+    };
+    liar.forge(subject.index, joinRecords(Array.from({ length: floodRecords }, () => encodeRecord(old))));
   }
 
   #peers(fault: { readonly nodes: string; readonly peers?: string }): number[] {

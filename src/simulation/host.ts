@@ -26,6 +26,9 @@ export class Host implements Clock {
   #busy = false;
   readonly #timers = new RingQueue<Task>();
   readonly #packets = new RingQueue<Task>();
+  /** What goes out once the network moves again. */
+  readonly #outgoing = new RingQueue<Task>();
+  #stalled = false;
 
   constructor(private readonly world: VirtualClock) {}
 
@@ -63,6 +66,28 @@ export class Host implements Clock {
     this.#run(this.#packets, task);
   }
 
+  /** A datagram of the process, which `task` puts on the wire. */
+  send(task: Task): void {
+    if (!this.#stalled) task();
+    else if (this.#outgoing.length >= receiveBuffer_packets) this.overflowed++;
+    else this.#outgoing.push(task);
+  }
+
+  /** Its network stands still, both ways; the process and its timers run on. Nothing of a full buffer is lost. */
+  stall(): void {
+    this.#stalled = true;
+  }
+
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
+  unstall(): void {
+    this.#stalled = false;
+    for (let task = this.#outgoing.shift(); task; task = this.#outgoing.shift()) task();
+    this.#work();
+  }
+
   setClock(skew_ms: number, rate: number): void {
     this.#local_ms = this.now_ms();
     this.#world_ms = this.world.now_ms();
@@ -93,10 +118,12 @@ export class Host implements Clock {
   clear(): void {
     this.#timers.clear();
     this.#packets.clear();
+    this.#outgoing.clear();
   }
 
   #run(queue: RingQueue<Task>, task: Task): void {
-    if (!this.#paused && this.#cost_ms === 0 && !this.#busy) {
+    const waits = this.#stalled && queue === this.#packets;
+    if (!this.#paused && this.#cost_ms === 0 && !this.#busy && !waits) {
       task();
       return;
     }
@@ -106,7 +133,7 @@ export class Host implements Clock {
 
   #work(): void {
     while (!this.#paused) {
-      const task = this.#timers.shift() ?? this.#packets.shift();
+      const task = this.#timers.shift() ?? (this.#stalled ? undefined : this.#packets.shift());
       if (!task) return;
       task();
       if (this.#cost_ms === 0) continue;

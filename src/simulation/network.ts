@@ -110,7 +110,12 @@ export class SimulatedNetwork {
     const packet: Packet = { from, to, bytes, altered: false, original: null, believedBy: [] };
     this.options.sent(packet);
     if (this.options.recording) this.#record(packet);
-    if (!(to >= 0 && to < this.links.nodes)) return;
+    if (to >= 0 && to < this.links.nodes) (this.hosts[from] as Host).send(() => this.#draw(packet));
+  }
+
+  /** Its fate. */
+  #draw(packet: Packet): void {
+    const { from, to } = packet;
     const prng = this.#generators[from] as Prng;
     const { loss, duplication, reordering, corruption } = this.quality;
     const wrongs = this.links.wrongs(from, to);

@@ -3,6 +3,7 @@
  * simulation knows for certain, and change nothing.
  */
 import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { MessageHappening } from "./messaging.ts";
 import type { Packet } from "./network.ts";
 import type { Fault } from "./scenario.ts";
 
@@ -21,6 +22,7 @@ export interface Observer {
   faulted?(fault: Fault, phase: "begins" | "ends"): void;
   /** A node announced a change of its agents. */
   announced?(node: number): void;
+  message?(happening: MessageHappening): void;
   /** Once a virtual second. */
   second?(): void;
   /** The run is over. */

@@ -11,6 +11,7 @@ export const faultNames = [
   "leave",
   "remove",
   "pause",
+  "stall",
   "slow",
   "wedge",
   "cut",
@@ -19,6 +20,7 @@ export const faultNames = [
   "region-cut",
   "degrade",
   "clock",
+  "disk",
   "flap",
   "deploy",
   "replay",
@@ -113,6 +115,9 @@ const makers: Readonly<Record<FaultName, (draw: Draw) => Fault[]>> = {
   pause: (draw) => [
     { kind: "pause", at_ms: draw.at_ms, for_ms: draw.for_ms(200, 20_000), nodes: draw.few() },
   ],
+  stall: (draw) => [
+    { kind: "stall", at_ms: draw.at_ms, for_ms: draw.for_ms(200, 20_000), nodes: draw.few() },
+  ],
   slow: (draw) => {
     const cost_ms = draw.prng.between(1, 100);
     return [
@@ -149,6 +154,12 @@ const makers: Readonly<Record<FaultName, (draw: Draw) => Fault[]>> = {
     const { at_ms, prng } = draw;
     const [skew_ms, drift] = [prng.between(-3_600_000, 3_600_000), prng.between(98, 103) / 100];
     return [{ kind: "clock", at_ms, for_ms: draw.for_ms(5_000, 30_000), nodes: draw.few(), skew_ms, drift }];
+  },
+  disk: (draw) => {
+    const { at_ms, prng } = draw;
+    return [
+      { kind: "disk", at_ms, for_ms: draw.for_ms(500, 15_000), nodes: draw.few(), errors: prng.chance(0.5) },
+    ];
   },
   flap: (draw) => [{ kind: "flap", at_ms: draw.at_ms, nodes: draw.few() }],
   deploy: (draw) => {

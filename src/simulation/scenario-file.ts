@@ -39,6 +39,7 @@ const faultSchema = v.variant("fault", [
   v.strictObject({ fault: v.literal("leave"), ...common }),
   v.strictObject({ fault: v.literal("remove"), ...common, by: nodeSet }),
   v.strictObject({ fault: v.literal("pause"), ...common }),
+  v.strictObject({ fault: v.literal("stall"), ...common }),
   v.strictObject({ fault: v.literal("slow"), ...common, cost: duration }),
   v.strictObject({ fault: v.literal("wedge"), ...common }),
   v.strictObject({ fault: v.literal("flap"), ...common }),
@@ -64,6 +65,7 @@ const faultSchema = v.variant("fault", [
   }),
   v.strictObject({ fault: v.literal("deploy"), ...common, count: whole(1, 10_000) }),
   v.strictObject({ fault: v.literal("retire"), ...common, count: whole(1, 10_000) }),
+  v.strictObject({ fault: v.literal("disk"), ...common, errors: v.optional(v.boolean()) }),
   v.strictObject({ fault: v.literal("replay"), at: duration, count: whole(1, 100_000) }),
   v.strictObject({ fault: v.literal("lie"), ...common, about: nodeSet, step: whole(1, 2 ** 32 - 1) }),
 ]);
@@ -74,8 +76,10 @@ const schema = v.strictObject({
   nodes: whole(1, nodesLimit),
   regions: v.optional(v.picklist(regionPlans), "one"),
   profile: v.optional(v.picklist(timingProfiles), "lan"),
+  plain: v.optional(v.boolean()),
   duration,
   agents: v.optional(whole(0, 10_000), 0),
+  messages: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1_000))),
   network: v.optional(
     v.strictObject({
       loss: v.optional(probability, 0),
@@ -101,14 +105,18 @@ export function parseScenario(text: string, name: string): Scenario {
     const mistakes = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "scenario"}: ${issue.message}`);
     throw new CaxtonError("invalid_argument", `Scenario ${quote(name)}: ${mistakes.join("; ")}`);
   }
-  const { duration: duration_ms, faults, ...rest } = parsed.output;
-  return { ...rest, duration_ms, faults: faults.map(faultOf) };
+  const { duration: duration_ms, faults, plain, messages, ...rest } = parsed.output;
+  const extra = { ...(plain === true && { plain }), ...(messages !== undefined && { messages }) };
+  return { ...rest, ...extra, duration_ms, faults: faults.map(faultOf) };
 }
 
 /** What `parseScenario` reads back as the same scenario. */
 export function formatScenario(scenario: Scenario): string {
-  const { duration_ms, faults, seed, nodes, regions, profile, agents, network } = scenario;
-  const head = { seed, nodes, regions, profile, duration: formatDuration(duration_ms), agents, network };
+  const { duration_ms, faults, plain, messages, ...rest } = scenario;
+  const { seed, nodes, regions, profile, agents, network } = rest;
+  const extra = { ...(plain === true && { plain }), ...(messages !== undefined && { messages }) };
+  const duration = formatDuration(duration_ms);
+  const head = { seed, nodes, regions, profile, ...extra, duration, agents, network };
   const lines = faults.map((fault) => `    ${JSON.stringify(textOf(fault))}`);
   const body = JSON.stringify(head, null, 2).slice(0, -2);
   return `${body},\n  "faults": [${lines.length > 0 ? `\n${lines.join(",\n")}\n  ` : ""}]\n}\n`;

@@ -27,6 +27,8 @@ export type Fault = { readonly at_ms: number; readonly for_ms?: number } & (
   | { readonly kind: "remove"; readonly nodes: string; readonly by: string }
   /** The process stands still: timers come late, packets wait in its socket. */
   | { readonly kind: "pause"; readonly nodes: string }
+  /** The network of the machine stands still: packets wait both ways, timers run on. */
+  | { readonly kind: "stall"; readonly nodes: string }
   /** Each timer and packet takes so long, one after the other. */
   | { readonly kind: "slow"; readonly nodes: string; readonly cost_ms: number }
   /** The main thread hangs, the gossip thread does not. */
@@ -46,6 +48,8 @@ export type Fault = { readonly at_ms: number; readonly for_ms?: number } & (
   | { readonly kind: "clock"; readonly nodes: string; readonly skew_ms?: number; readonly drift?: number }
   /** Every stream of these nodes breaks once, though they run: a firewall or a link that rejects for a moment. */
   | { readonly kind: "flap"; readonly nodes: string }
+  /** The disk takes no write for a while, or refuses each. */
+  | { readonly kind: "disk"; readonly nodes: string; readonly errors?: boolean }
   | { readonly kind: "deploy"; readonly nodes: string; readonly count: number }
   | { readonly kind: "retire"; readonly nodes: string; readonly count: number }
   /** Packets of the last seconds arrive once more, from their old senders. */
@@ -59,9 +63,13 @@ export interface Scenario {
   readonly nodes: number;
   readonly regions: RegionPlan;
   readonly profile: TimingProfile;
+  /** SWIM without Lifeguard, to compare with. */
+  readonly plain?: boolean;
   readonly duration_ms: number;
   /** Agents that each node hosts from its start. */
   readonly agents: number;
+  /** Messages that the agents of a node send in a second, to agents of other nodes. */
+  readonly messages?: number;
   readonly network: NetworkQuality;
   readonly faults: readonly Fault[];
 }

@@ -13,18 +13,22 @@ import type { TimingProfile } from "../swim/timing.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
 import type { Opened, Sealer } from "../wire/sealer.ts";
 import { seedOf } from "./generator.ts";
+import { Disk } from "./disk.ts";
 import type { Host } from "./host.ts";
+import { type MessageHappening, SimulatedMessaging } from "./messaging.ts";
 import { addressOf, nodeAt, type SimulatedNetwork } from "./network.ts";
 import { nodeIndex, nodeName } from "./node-set.ts";
 import type { Happening } from "./observer.ts";
-import { SimulatedStreams, type StreamWorld } from "./streams.ts";
+import { SimulatedStreams, type StreamKind, type StreamWorld } from "./streams.ts";
 
 const clusterName = "simulated";
 const clusterUuid = "0192f0c0-0000-7000-8000-000000000001";
 const clusterKey = new Uint8Array(32).fill(7);
 const module = "ab".repeat(32) as ModuleHash;
-/** Between a welcome and its UUID on the disk. */
-const diskWrite_ms = 3;
+/** Between entering and announcing what runs here. */
+const bringBack_ms = 3;
+/** A launcher starts a process again after this, whose boot epoch could not be kept. */
+const startAgain_ms = 1_000;
 const beat_ms = 250;
 /** A leaving process ends then, whether or not it has told enough. */
 const leaveDeadline_ms = 10_000;
@@ -32,6 +36,7 @@ const leaveDeadline_ms = 10_000;
 export interface NodeWorld {
   readonly seed: number;
   readonly profile: TimingProfile;
+  readonly plain: boolean;
   readonly network: SimulatedNetwork;
   readonly streams: StreamWorld;
   /** Whose addresses a node is given to join by; the first founded the cluster. */
@@ -44,12 +49,17 @@ export interface NodeWorld {
   readonly believed: (node: number, packet: NonNullable<SimulatedNetwork["delivering"]>) => void;
   readonly happened: (node: number, what: Happening) => void;
   readonly announced: (node: number) => void;
+  /** Messages a second, 0 for none; and what becomes of them. */
+  readonly messages: number;
+  readonly message: (happening: MessageHappening) => void;
+  readonly busy: () => void;
 }
 
 interface Life {
   readonly number: number;
   readonly driver: GossipDriver;
   readonly streams: SimulatedStreams;
+  readonly messaging: SimulatedMessaging | null;
   sealer: Sealer | null;
   beats: Timer | null;
   /** Whose streams it keeps open to hear of their end. */
@@ -62,6 +72,9 @@ export class SimulatedNode {
   /** Without power nothing answers at its address. */
   powered = true;
   wedged = false;
+  readonly disk: Disk;
+  /** What became of a message could not be written down in this life. */
+  unrecorded = false;
   readonly #agents = new Map<AgentName, AgentClaim>();
   /** What its data directory keeps. */
   #boot = 0;
@@ -76,6 +89,7 @@ export class SimulatedNode {
     private readonly world: NodeWorld,
   ) {
     this.id = nodeName(index) as NodeId;
+    this.disk = new Disk(host);
     this.#uuid = world.seeds[0] === index ? clusterUuid : null;
   }
 
@@ -100,11 +114,20 @@ export class SimulatedNode {
     if (this.#life) return;
     const { world, index } = this;
     this.powered = true;
+    // Its boot epoch is kept before anything else: without it no process starts.
+    if (this.disk.state !== "well") {
+      this.host.after(startAgain_ms, () => void this.start());
+      return;
+    }
+    this.disk.forget();
+    this.unrecorded = false;
     this.#boot = Math.max(this.#boot + 1, this.host.wall_ms());
     const number = ++this.#lives;
     const driver = this.#makeDriver(number);
     const streams = new SimulatedStreams(world.streams, index, number);
-    this.#life = { number, driver, streams, sealer: null, beats: null, kept: new Set(), leaving: false };
+    const messaging = world.messages > 0 ? this.#makeMessaging(streams) : null;
+    const rest = { sealer: null, beats: null, kept: new Set<NodeId>(), leaving: false };
+    this.#life = { number, driver, streams, messaging, ...rest };
     world.begins(index, this.#boot);
     world.happened(index, "started");
     driver.join(world.seeds.filter((seed) => seed !== index).map(addressOf));
@@ -168,8 +191,18 @@ export class SimulatedNode {
     return this.#boot;
   }
 
-  frame(from: number, bytes: Uint8Array): void {
-    this.#life?.driver.frame(nodeName(from) as NodeId, bytes);
+  frame(from: number, kind: StreamKind, bytes: Uint8Array): void {
+    if (kind === "gossip") this.#life?.driver.frame(nodeName(from) as NodeId, bytes);
+    else this.#life?.messaging?.frame(nodeName(from) as NodeId, bytes);
+  }
+
+  linkDown(to: number, kind: StreamKind): void {
+    if (kind === "message") this.#life?.messaging?.linkDown(nodeName(to) as NodeId);
+  }
+
+  /** Null where nothing is sent now. */
+  get messaging(): SimulatedMessaging | null {
+    return this.#life?.driver.uuid === null ? null : (this.#life?.messaging ?? null);
   }
 
   answerHello(hello: Uint8Array, from: number): Uint8Array {
@@ -195,11 +228,12 @@ export class SimulatedNode {
         services: ["api"],
       },
       profile: world.profile,
+      plain: world.plain,
       seed: seedOf(world.seed, `core of ${index} ${number}`),
       clock: this.host,
       sealerFor: (uuid) => this.#sealer(uuid, number),
       streams: {
-        send: (to, bytes) => this.#life?.streams.send(nodeIndex(to), bytes) ?? false,
+        send: (to, bytes) => this.#life?.streams.send(nodeIndex(to), "gossip", bytes) ?? false,
         keep: (nodes) => {
           if (this.#life?.number === number) this.#life.kept = new Set(nodes);
         },
@@ -212,6 +246,25 @@ export class SimulatedNode {
           }),
       },
       report: (report) => this.#report(report, number),
+    });
+  }
+
+  #makeMessaging(streams: SimulatedStreams): SimulatedMessaging {
+    const { world, index, host, disk, id: self } = this;
+    return new SimulatedMessaging({
+      seed: world.seed,
+      index,
+      self,
+      boot: this.#boot,
+      host,
+      disk,
+      hosts: (agent) => this.#agents.has(agent),
+      send: (to, bytes) => streams.send(nodeIndex(to), "message", bytes),
+      told: (happening) => {
+        if (happening.kind === "unrecorded") this.unrecorded = true;
+        world.message(happening);
+      },
+      busy: world.busy,
     });
   }
 
@@ -244,10 +297,12 @@ export class SimulatedNode {
     const life = this.#life;
     if (life?.number !== number) return;
     this.world.report(this.index, report);
+    life.messaging?.reported(report);
     if (report.kind === "adopted") {
-      this.#uuid = report.uuid;
-      this.host.after(diskWrite_ms, () => {
-        if (this.#life !== life) return;
+      const { uuid } = report;
+      this.disk.write((error) => {
+        if (this.#life !== life || error) return;
+        this.#uuid = uuid;
         this.#entered();
         life.driver.kept();
       });
@@ -264,8 +319,10 @@ export class SimulatedNode {
     if (this.#agents.size === 0) return;
     const changed = [...this.#agents].map(([agent, claim]) => ({ agent, ...claim }));
     const life = this.#life;
-    this.host.after(diskWrite_ms, () => {
-      if (this.#life === life) life?.driver.announce(changed, []);
+    this.host.after(bringBack_ms, () => {
+      if (this.#life !== life) return;
+      life?.driver.announce(changed, []);
+      life?.messaging?.begin();
     });
   }
 
@@ -274,6 +331,7 @@ export class SimulatedNode {
     if (!life) return;
     this.#life = null;
     life.beats?.cancel();
+    life.messaging?.close();
     this.host.clear();
     this.world.happened(this.index, what);
     await life.driver.close();

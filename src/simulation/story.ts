@@ -164,6 +164,10 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
       return `FAULT an operator removes ${nodes} at ${set(fault.by)}`;
     case "pause":
       return begins ? `FAULT ${nodes} stands still` : `ends: ${nodes} runs on`;
+    case "stall":
+      return begins
+        ? `FAULT the network of ${nodes} stands still`
+        : `ends: the network of ${nodes} moves again`;
     case "slow":
       return begins
         ? `FAULT ${nodes} is slow, ${fault.cost_ms} ms for each event`
@@ -190,6 +194,10 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
       return begins
         ? `FAULT clock of ${nodes}: off by ${fault.skew_ms ?? 0} ms, ${fault.drift ?? 1} times as fast`
         : `ends: clock of ${nodes} is right again`;
+    case "disk": {
+      const how = fault.errors === true ? "refuses every write" : "takes no write";
+      return begins ? `FAULT the disk of ${nodes} ${how}` : `ends: the disk of ${nodes} is well again`;
+    }
     case "flap":
       return `FAULT streams of ${nodes} break, the processes run on`;
     case "deploy":

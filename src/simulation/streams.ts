@@ -20,6 +20,9 @@ const redialLongest_ms = 5_000;
 const handshakeRoundTrips = 2;
 const queueLimit_bytes = 64 * 1024 * 1024;
 
+/** Each has its own connection, as with `Peers`. */
+export type StreamKind = "gossip" | "message";
+
 /** What a stream needs to know of the machine at its other end. */
 export interface StreamEnd {
   /** Undefined while no process runs there. */
@@ -27,8 +30,12 @@ export interface StreamEnd {
   readonly powered: () => boolean;
   /** Stands still: its kernel takes bytes, but nobody answers a handshake. */
   readonly paused: () => boolean;
+  /** Its network stands still. */
+  readonly stalled: () => boolean;
   readonly receive: (task: () => void) => void;
-  readonly frame: (from: number, bytes: Uint8Array) => void;
+  readonly frame: (from: number, kind: StreamKind, bytes: Uint8Array) => void;
+  /** The connection of this kind to that node broke; what was on it may be lost. */
+  readonly linkDown: (to: number, kind: StreamKind) => void;
   readonly answerHello: (hello: Uint8Array, from: number) => Uint8Array;
 }
 
@@ -42,7 +49,7 @@ export interface StreamWorld {
 
 /** The streams that one life of a node dials. */
 export class SimulatedStreams {
-  readonly #connections = new Map<number, Connection>();
+  readonly #connections = new Map<string, Connection>();
   readonly #prng: Prng;
   sent_bytes = 0;
 
@@ -54,13 +61,14 @@ export class SimulatedStreams {
     this.#prng = generatorOf(world.seed, `streams of ${self} ${life}`);
   }
 
-  send(to: number, bytes: Uint8Array): boolean {
+  send(to: number, kind: StreamKind, bytes: Uint8Array): boolean {
     if (!this.world.ends[to] || this.#over()) return false;
     this.sent_bytes += bytes.length;
-    let connection = this.#connections.get(to);
+    const key = `${to} ${kind}`;
+    let connection = this.#connections.get(key);
     if (!connection) {
-      connection = new Connection(this.world, this.self, to, this.#prng, () => this.#over());
-      this.#connections.set(to, connection);
+      connection = new Connection(this.world, this.self, to, kind, this.#prng, () => this.#over());
+      this.#connections.set(key, connection);
     }
     return connection.send(bytes);
   }
@@ -126,6 +134,7 @@ class Connection {
     private readonly world: StreamWorld,
     private readonly from: number,
     private readonly to: number,
+    private readonly kind: StreamKind,
     private readonly prng: Prng,
     private readonly over: () => boolean,
   ) {}
@@ -173,7 +182,7 @@ class Connection {
           return;
         }
         end.receive(() => {
-          if (end.life() === life) for (const bytes of frames) end.frame(this.from, bytes);
+          if (end.life() === life) for (const bytes of frames) end.frame(this.from, this.kind, bytes);
         });
         this.#next();
       } else if (silent_ms >= silence_ms) {
@@ -188,6 +197,7 @@ class Connection {
 
   /** What was written is lost; what was not is tried over a new connection, ever more slowly. */
   #lose(): void {
+    if (this.#peerLife !== null) this.world.ends[this.from]?.linkDown(this.to, this.kind);
     this.#peerLife = null;
     if (this.#queue.length === 0) return;
     this.#busy = true;
@@ -213,7 +223,9 @@ class Connection {
   }
 
   #passesBothWays(): boolean {
-    return this.world.links.passes(this.from, this.to) && this.world.links.passes(this.to, this.from);
+    const { links, ends } = this.world;
+    if (ends[this.from]?.stalled() === true || this.#end()?.stalled() === true) return false;
+    return links.passes(this.from, this.to) && links.passes(this.to, this.from);
   }
 
   #end(): StreamEnd | undefined {

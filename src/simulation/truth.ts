@@ -170,5 +170,5 @@ export const harmless: ReadonlySet<Fault["kind"]> = new Set([
   "flap",
 ]);
 
-const bringsOldNews: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "replay"]);
-const impairing: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "slow", "pause", "wedge"]);
+const bringsOldNews: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "stall", "replay"]);
+const impairing: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "slow", "pause", "stall", "wedge"]);

@@ -21,7 +21,9 @@ import type { Fault, Scenario } from "./scenario.ts";
 import type { Scene } from "./scene.ts";
 import { SimulatedNode } from "./simulated-node.ts";
 import type { StreamEnd } from "./streams.ts";
+import type { MessageHappening } from "./messaging.ts";
 import { toTicks_ms } from "./ticks.ts";
+import { Traffic } from "./traffic.ts";
 import { Trace } from "./trace.ts";
 import { Truth } from "./truth.ts";
 import { Views } from "./views.ts";
@@ -34,7 +36,7 @@ const stuckLimit_events = 500_000;
 /** Nodes that every other is given to join by. */
 const seedsCount = 3;
 /** What a trace entry is about. */
-const traced = { packet: 1, report: 2, happening: 3, fault: 4 } as const;
+const traced = { packet: 1, report: 2, happening: 3, fault: 4, message: 5 } as const;
 const happenings: readonly Happening[] = ["started", "joined", "crashed", "leaving", "left", "removed"];
 
 export class World implements Scene {
@@ -53,6 +55,8 @@ export class World implements Scene {
   readonly #prng: Prng;
   #unsettled: Promise<void>[] = [];
   #stopped = false;
+  /** Promises of the event just run may have been resolved. */
+  #busy = false;
 
   /** Throws `CaxtonError` when the scenario speaks of nodes that it does not have. */
   constructor(readonly scenario: Scenario) {
@@ -85,6 +89,7 @@ export class World implements Scene {
         new SimulatedNode(index, host, {
           seed,
           profile: scenario.profile,
+          plain: scenario.plain === true,
           network: this.network,
           streams,
           seeds,
@@ -96,6 +101,9 @@ export class World implements Scene {
             for (const observer of this.#observers) observer.believed?.(node, packet);
           },
           happened: (node, what) => this.#happened(node, what),
+          messages: scenario.messages ?? 0,
+          message: (happening) => this.#message(happening),
+          busy: () => void (this.#busy = true),
           announced: (node) => {
             this.agreement.announced();
             for (const observer of this.#observers) observer.announced?.(node);
@@ -168,6 +176,8 @@ export class World implements Scene {
       });
     }
     for (const fault of faults) this.#plan(fault);
+    const traffic = new Traffic(this.scenario, this.clock, this.nodes);
+    traffic.begin();
     const everySecond = (): void => {
       this.agreement.second();
       for (const observer of this.#observers) observer.second?.();
@@ -182,6 +192,10 @@ export class World implements Scene {
       moment_ms = this.now();
       assert(stuck < stuckLimit_events, "events come to an end: a node wakes itself for ever at one moment");
       if (this.#unsettled.length > 0) await this.#settled();
+      while (this.#busy) {
+        this.#busy = false;
+        await turn();
+      }
     }
     if (!this.#stopped) for (const observer of this.#observers) observer.ended?.();
     await Promise.all(this.nodes.map(async (node) => await node.driver?.close()));
@@ -205,6 +219,11 @@ export class World implements Scene {
       this.#unsettled = [];
       await Promise.all(work);
     }
+  }
+
+  #message(happening: MessageHappening): void {
+    this.#trace.add(this.now(), traced.message, happening.kind.length, 0);
+    for (const observer of this.#observers) observer.message?.(happening);
   }
 
   #reported(node: number, report: GossipReport): void {
@@ -239,9 +258,16 @@ export class World implements Scene {
       life: () => node()?.life,
       powered: () => node()?.powered ?? false,
       paused: () => host.paused,
+      stalled: () => host.stalled,
       receive: (task) => host.receiveStream(task),
-      frame: (from, bytes) => node()?.frame(from, bytes),
+      frame: (from, kind, bytes) => node()?.frame(from, kind, bytes),
+      linkDown: (to, kind) => node()?.linkDown(to, kind),
       answerHello: (hello, from) => node()?.answerHello(hello, from) ?? new Uint8Array(),
     };
   }
+}
+
+/** All that is resolved has run after it. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

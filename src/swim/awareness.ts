@@ -10,6 +10,9 @@ export class Awareness {
   #floor = 0;
   #floorUntil = 0;
 
+  /** `fixed`: stays 0, whatever happens. */
+  constructor(private readonly fixed = false) {}
+
   get score(): number {
     return Math.max(this.#points, this.#floor);
   }
@@ -21,11 +24,12 @@ export class Awareness {
 
   /** A good probe −1; a failed probe, a missing nack, a refutation of oneself, a late wake-up +1 each. */
   change(delta: number): void {
-    this.#points = Math.min(worst, Math.max(0, this.#points + delta));
+    if (!this.fixed) this.#points = Math.min(worst, Math.max(0, this.#points + delta));
   }
 
   /** At least `floor` points until then, whatever probes say. */
   caution(floor: number, until: number): void {
+    if (this.fixed) return;
     this.#floor = Math.min(worst, floor);
     this.#floorUntil = until;
   }

@@ -1,6 +1,7 @@
 /** Turns suspicion into failure when its time is over, and forgets those gone for long. */
 import { isPresent } from "./members.ts";
 import type { SwimState } from "./state.ts";
+import { gossip } from "./packets.ts";
 import { suspicionBounds } from "./suspicion.ts";
 import { applyFailed } from "./updates.ts";
 
@@ -15,40 +16,44 @@ export class Failing {
   due(): number {
     const times = this.#times();
     let due = this.#sweepAt;
-    for (const { suspicion } of this.state.members.all()) {
-      if (suspicion) due = Math.min(due, suspicion.deadline(times.least_ms, times.most_ms, times.expected));
-    }
+    for (const { suspicion } of this.state.members.suspects())
+      due = Math.min(due, suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity);
     return due;
   }
 
   run(): void {
     const { state } = this;
-    const times = this.#times();
-    for (const member of state.members.all()) {
-      const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
-      if (deadline <= state.now) applyFailed(state, member.id, member.incarnation, state.self);
-    }
+    this.#judge();
     if (this.#sweepAt > state.now) return;
     this.#sweepAt = state.now + sweep_ms;
     this.#reap();
   }
 
+  /** What was found is told at once, not with the next round of gossip: others wait for it. */
+  #judge(): void {
+    const { state } = this;
+    const times = this.#times();
+    let found = false;
+    for (const member of [...state.members.suspects()]) {
+      const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
+      if (deadline > state.now) continue;
+      applyFailed(state, member.id, member.incarnation, state.self);
+      found = true;
+    }
+    if (found) gossip(state);
+  }
+
   /** This node was asleep for `lag_ms`: the accused had no chance to be heard meanwhile. */
   forgive(lag_ms: number): void {
-    for (const { suspicion } of this.state.members.all()) suspicion?.forgive(lag_ms);
+    for (const { suspicion } of this.state.members.suspects()) suspicion?.forgive(lag_ms);
   }
 
   /** Further accusers are expected only of members that could speak up. */
   #times(): { readonly least_ms: number; readonly most_ms: number; readonly expected: number } {
-    let [alive, present] = [0, 0];
-    for (const { status } of this.state.members.all()) {
-      if (status === "alive") alive++;
-      if (status === "alive" || status === "suspect") present++;
-    }
-    const { timing } = this.state;
+    const { timing, members, plain } = this.state;
     // This node's own row is alive and does not count; the accused is not alive.
-    const expected = Math.min(timing.suspicionConfirmations, alive - 1);
-    return { ...suspicionBounds(timing, present), expected };
+    const expected = plain ? 0 : Math.min(timing.suspicionConfirmations, members.alive.length - 1);
+    return { ...suspicionBounds(timing, members.present), expected };
   }
 
   #reap(): void {
@@ -57,7 +62,7 @@ export class Failing {
     for (const member of state.members.all()) {
       if (isPresent(member)) continue;
       if (state.now - member.since < (member.status === "failed" ? reapFailed_ms : reapLeft_ms)) continue;
-      state.members.bury(member, state.now + grave_ms);
+      state.members.bury(member, state.now + grave_ms, false);
       state.forget(member.id);
       state.emit({ kind: "forgotten", member, reason: `${member.status} for long` });
     }

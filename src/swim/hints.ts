@@ -8,7 +8,7 @@ import type { NodeId } from "../base/ids.ts";
 import { encodeRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type Incarnation } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember } from "./members.ts";
-import { accusation, gossip, sendPacket } from "./packets.ts";
+import { accusation, gossip, sendFrame, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
 
@@ -34,8 +34,11 @@ interface Quiet {
 const urgentLimit = 8;
 /** For the first answers, of the time-out of an ordinary probe. */
 const firstWait = 1.5;
-/** The short suspicion, in probe periods; stretched by local health like everything else. */
-const shortSuspicion = 2;
+/**
+ * The short suspicion, in probe periods; stretched by local health like everything else. A process that
+ * comes back within a second is so never shown as failed, and one that does not is still known in 1.3 s.
+ */
+const shortSuspicion = 3;
 const quietFirst_ms = 1_000;
 const quietLongest_ms = 30_000;
 const quietsLimit = 1_024;
@@ -129,7 +132,7 @@ export class Hints {
     urgent.sequences.add(sequence);
     const probe = [encodeRecord({ kind: "probe", sequence, target }), ...accusation(state, member)];
     sendPacket(state, target, member.address, probe);
-    state.emit({ kind: "stream", node: target, records: probe });
+    sendFrame(state, target, probe);
     const wait_ms = Math.ceil(state.timing.timeout_ms * state.awareness.factor * firstWait);
     const { address } = member;
     const request = encodeRecord({ kind: "probe-request", sequence, target, address, wait_ms });

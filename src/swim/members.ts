@@ -12,7 +12,8 @@ export interface SwimMember {
   readonly id: NodeId;
   address: GossipAddress;
   incarnation: Incarnation;
-  status: MemberStatus;
+  /** Set by `Members.setStatus`, which counts. */
+  readonly status: MemberStatus;
   tags: NodeTags;
   load: NodeLoad;
   /** Sequence of `load` within the boot epoch; 0 when none was heard. */
@@ -25,9 +26,11 @@ export interface SwimMember {
   suspicion: Suspicion | null;
 }
 
-interface Grave {
+export interface Grave {
   readonly incarnation: Incarnation;
   readonly until: number;
+  /** By an operator, which push-pull passes on; the others time out everywhere alike. */
+  readonly removed: boolean;
 }
 
 /** More nodes than one cluster may have; what would be one more is refused. */
@@ -36,6 +39,10 @@ const gravesLimit = 4_096;
 
 export class Members {
   readonly #rows = new Map<NodeId, SwimMember>();
+  /** In no order, for picking at random; with the place of each. */
+  readonly #alive: SwimMember[] = [];
+  readonly #places = new Map<NodeId, number>();
+  readonly #suspects = new Map<NodeId, SwimMember>();
   readonly #graves = new Map<NodeId, Grave>();
 
   get size(): number {
@@ -44,9 +51,17 @@ export class Members {
 
   /** Alive and suspect ones, this node included: the N of every formula. */
   get present(): number {
-    let count = 0;
-    for (const member of this.#rows.values()) if (isPresent(member)) count++;
-    return count;
+    return this.#alive.length + this.#suspects.size;
+  }
+
+  /** This node included, as long as it does not leave. */
+  get alive(): readonly SwimMember[] {
+    return this.#alive;
+  }
+
+  /** May be changed while it is walked. */
+  suspects(): IterableIterator<SwimMember> {
+    return this.#suspects.values();
   }
 
   get(id: NodeId): SwimMember | undefined {
@@ -71,25 +86,62 @@ export class Members {
     };
     this.#rows.set(row.id, member);
     this.#graves.delete(row.id);
+    this.#enlist(member);
     return member;
   }
 
-  /** Forgets a member until it returns with a newer incarnation, or the grave is old. */
-  bury(member: SwimMember, until: number): void {
-    this.#rows.delete(member.id);
-    this.dig(member.id, member.incarnation, until);
+  setStatus(member: SwimMember, status: MemberStatus, now: number): void {
+    if (member.status === status) return;
+    this.#strike(member);
+    const row: { status: MemberStatus } = member;
+    row.status = status;
+    member.since = now;
+    if (status !== "suspect") member.suspicion = null;
+    this.#enlist(member);
   }
 
-  dig(id: NodeId, incarnation: Incarnation, until: number): void {
+  #enlist(member: SwimMember): void {
+    if (member.status === "suspect") this.#suspects.set(member.id, member);
+    if (member.status !== "alive") return;
+    this.#places.set(member.id, this.#alive.length);
+    this.#alive.push(member);
+  }
+
+  #strike({ id }: SwimMember): void {
+    this.#suspects.delete(id);
+    const place = this.#places.get(id);
+    if (place === undefined) return;
+    this.#places.delete(id);
+    const last = this.#alive.pop();
+    if (!last || last.id === id) return;
+    this.#alive[place] = last;
+    this.#places.set(last.id, place);
+  }
+
+  /** Forgets a member until it returns with a newer incarnation, or the grave is old. */
+  bury(member: SwimMember, until: number, removed: boolean): void {
+    this.#rows.delete(member.id);
+    this.#strike(member);
+    this.dig(member.id, { incarnation: member.incarnation, until, removed });
+  }
+
+  /** False when there is one as new. */
+  dig(id: NodeId, grave: Grave): boolean {
     const known = this.#graves.get(id);
-    const newest =
-      known && compareIncarnations(known.incarnation, incarnation) > 0 ? known.incarnation : incarnation;
+    if (known && compareIncarnations(known.incarnation, grave.incarnation) >= 0) return false;
     this.#graves.delete(id);
-    this.#graves.set(id, { incarnation: newest, until });
+    this.#graves.set(id, grave);
     if (this.#graves.size > gravesLimit) {
       const [oldest] = this.#graves.keys();
       if (oldest !== undefined) this.#graves.delete(oldest);
     }
+    return true;
+  }
+
+  /** The newest of those that an operator dug, at most `most`. */
+  removed(most: number): (Grave & { readonly id: NodeId })[] {
+    const removed = [...this.#graves].filter(([, grave]) => grave.removed);
+    return removed.slice(-most).map(([id, grave]) => ({ id, ...grave }));
   }
 
   /** What a buried node must exceed, or undefined. */

@@ -19,6 +19,12 @@ export class ProbeOrder {
     this.#round.splice(this.prng.below(this.#round.length + 1), 0, id);
   }
 
+  /** A known member comes next. */
+  hurry(id: NodeId): void {
+    this.#round = this.#round.filter((one) => one !== id);
+    this.#round.push(id);
+  }
+
   next(members: Members): SwimMember | undefined {
     for (let fresh = false; ; fresh = true) {
       for (let id = this.#round.pop(); id !== undefined; id = this.#round.pop()) {

@@ -7,7 +7,7 @@ import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
 import { Hints } from "./hints.ts";
-import { accusation, sendPacket } from "./packets.ts";
+import { accusation, sendFrame, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
 
@@ -21,7 +21,8 @@ interface Probe {
   indirectAt: number;
   readonly ends: number;
   readonly helpers: Set<NodeId>;
-  nacks: number;
+  /** Helpers that are well themselves, and hear nothing of the target either. */
+  readonly nacked: Set<NodeId>;
 }
 
 /** A probe for somebody else. */
@@ -150,11 +151,7 @@ export class Probing {
   }
 
   nacked(from: NodeId, sequence: number): void {
-    if (this.#probe?.sequence === sequence && this.#probe.helpers.delete(from)) {
-      // Kept able to ack later, but counted once.
-      this.#probe.helpers.add(from);
-      this.#probe.nacks = Math.min(this.#probe.nacks + 1, this.#probe.helpers.size);
-    }
+    if (this.#probe?.sequence === sequence && this.#probe.helpers.has(from)) this.#probe.nacked.add(from);
   }
 
   /** Probes for another member, and answers it either way. */
@@ -199,7 +196,7 @@ export class Probing {
       indirectAt: state.now + state.timing.timeout_ms * state.awareness.factor,
       ends: this.#nextAt,
       helpers: new Set(),
-      nacks: 0,
+      nacked: new Set(),
     };
     const probe = encodeRecord({ kind: "probe", sequence, target: member.id });
     sendPacket(state, member.id, member.address, [probe, ...accusation(state, member)]);
@@ -218,19 +215,34 @@ export class Probing {
       const request = encodeRecord({ kind: "probe-request", sequence, target, address, wait_ms });
       sendPacket(state, helper.id, helper.address, [request]);
     }
-    state.emit({
-      kind: "stream",
-      node: target,
-      records: [encodeRecord({ kind: "probe", sequence, target }), ...accusation(state, member)],
-    });
+    const direct = encodeRecord({ kind: "probe", sequence, target });
+    sendFrame(state, target, [direct, ...accusation(state, member)]);
   }
 
   #conclude(probe: Probe): void {
     this.#probe = null;
     const member = this.state.members.get(probe.target);
     if (member && compareIncarnations(member.incarnation, probe.incarnation) > 0) return;
-    this.state.awareness.change(1 + probe.helpers.size - probe.nacks);
+    this.#judgeOneself(probe);
     if (member) applySuspect(this.state, member.id, member.incarnation, this.state.self);
+  }
+
+  /**
+   * Whose fault it was. With no nack at all it may well be this node's own. One that came shows that this node
+   * hears: then silent helpers count only when they were heard meanwhile, and the others are probed next, so
+   * that the loss of many at once neither slows detection down nor is found one by one.
+   */
+  #judgeOneself({ sent, helpers, nacked }: Probe): void {
+    const { members, awareness, order } = this.state;
+    if (nacked.size === 0) {
+      awareness.change(1 + helpers.size);
+      return;
+    }
+    for (const helper of helpers) {
+      if (nacked.has(helper)) continue;
+      if ((members.get(helper)?.heard ?? 0) > sent) awareness.change(1);
+      else order.hurry(helper);
+    }
   }
 
   #runRelays(): void {

@@ -5,10 +5,13 @@
 import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, frameLimit_bytes, type GossipRecord } from "../wire/gossip-records.ts";
 import { certificateRecord } from "./certificates.ts";
-import type { SwimMember } from "./members.ts";
+import type { Grave, SwimMember } from "./members.ts";
+import { frameRecords, sendFrame } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { pushPullScale } from "./timing.ts";
 
+/** The newest: of older ones every member has heard long since. */
+const gravesCarried = 256;
 const frameBudget_bytes = frameLimit_bytes - 64;
 
 export class PushPull {
@@ -35,7 +38,7 @@ export class PushPull {
   exchange(node: NodeId, reply: boolean): void {
     for (const [i, frame] of tableFrames(this.state).entries()) {
       const mark = encodeRecord({ kind: "push-pull", reply: reply && i === 0 });
-      this.state.emit({ kind: "stream", node, records: [mark, ...frame] });
+      sendFrame(this.state, node, [mark, ...frame]);
     }
     this.state.emit({ kind: "exchange", node });
   }
@@ -51,21 +54,32 @@ export class PushPull {
 export function tableFrames(state: SwimState): Uint8Array[][] {
   const frames: Uint8Array[][] = [[]];
   let room_bytes = frameBudget_bytes;
-  for (const member of [state.me, ...state.members.all()]) {
-    if (member.id === state.self && (frames[0]?.length ?? 0) > 0) continue;
-    // Before its row, which would otherwise make a life present that has certainly ended.
-    const certificate = state.certificates.covers(member.id, member.incarnation.boot);
-    const record = encodeRecord(stateRecord(state, member));
-    const records = certificate ? [certificateRecord(certificate), record] : [record];
+  const add = (records: readonly Uint8Array[]): void => {
     const length = records.reduce((sum, one) => sum + one.length, 0);
-    if (length > room_bytes) {
+    if (length > room_bytes || (frames.at(-1)?.length ?? 0) + records.length >= frameRecords) {
       frames.push([]);
       room_bytes = frameBudget_bytes;
     }
     room_bytes -= length;
     frames.at(-1)?.push(...records);
+  };
+  for (const member of [state.me, ...state.members.all()]) {
+    if (member.id === state.self && (frames[0]?.length ?? 0) > 0) continue;
+    // Before its row, which would otherwise make a life present that has certainly ended.
+    const certificate = state.certificates.covers(member.id, member.incarnation.boot);
+    const record = encodeRecord(stateRecord(state, member));
+    add(certificate ? [certificateRecord(certificate), record] : [record]);
   }
+  for (const grave of state.members.removed(gravesCarried)) add([graveRecord(state, grave)]);
   return frames;
+}
+
+function graveRecord(
+  state: SwimState,
+  { id, incarnation, until }: Grave & { readonly id: NodeId },
+): Uint8Array {
+  const age_ms = Math.max(0, Math.floor(state.now + state.timing.grave_ms - until));
+  return encodeRecord({ kind: "grave", node: id, incarnation, age_ms });
 }
 
 function stateRecord(state: SwimState, member: SwimMember): GossipRecord {

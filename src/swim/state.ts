@@ -30,6 +30,8 @@ export interface SwimOptions {
   readonly seed: number;
   /** Of one packet, before sealing. */
   readonly payloadLimit_bytes: number;
+  /** As the SWIM paper has it, without Lifeguard and what else keeps the well from being accused: to compare with. */
+  readonly plain?: boolean | undefined;
   /** Left free in packets that carry a probe or an ack, for what the driver adds. */
   readonly reserved_bytes: number;
 }
@@ -46,9 +48,14 @@ export type RefusedReason =
   | "certified_dead"
   | "too_many_members"
   | "unexpected"
+  /** A record of ours that had no room beside the others of its packet. */
+  | "crowded_out"
   | CoordinateRefusal
   /** This node's own coordinate was no place any more and began anew. */
   | "coordinate_reset";
+
+/** Among so many times more than are wanted, picking until enough are found takes few tries. */
+const fewFor = 4;
 
 /** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
 export type Phase = "outside" | "inside" | "leaving";
@@ -57,7 +64,8 @@ export class SwimState {
   readonly self: NodeId;
   readonly members = new Members();
   readonly rumors = new Rumors();
-  readonly awareness = new Awareness();
+  readonly awareness: Awareness;
+  readonly plain: boolean;
   readonly accusers = new Accusers();
   readonly certificates = new CertificateTable();
   readonly #storm = new JoinStorm();
@@ -78,6 +86,8 @@ export class SwimState {
   ) {
     this.self = options.self;
     this.timing = options.timing;
+    this.plain = options.plain ?? false;
+    this.awareness = new Awareness(this.plain);
     this.now = now;
     this.prng = new Prng(options.seed);
     this.order = new ProbeOrder(options.self, this.prng);
@@ -113,13 +123,20 @@ export class SwimState {
 
   /** Others that are thought to be alive, not even suspect. */
   aliveOthers(): SwimMember[] {
-    return [...this.members.all()].filter((member) => member.status === "alive" && member.id !== this.self);
+    return this.members.alive.filter((member) => member.id !== this.self);
   }
 
   /** Up to `count` of them at random, none of `except`. */
   someAlive(count: number, except?: NodeId): SwimMember[] {
-    const others = this.aliveOthers().filter((member) => member.id !== except);
-    return this.prng.shuffle(others).slice(0, count);
+    const { alive } = this.members;
+    const isOther = ({ id }: SwimMember): boolean => id !== this.self && id !== except;
+    if (alive.length < fewFor * (count + 2)) return this.prng.shuffle(alive.filter(isOther)).slice(0, count);
+    const chosen = new Set<SwimMember>();
+    while (chosen.size < count) {
+      const member = this.prng.pick(alive);
+      if (member && isOther(member)) chosen.add(member);
+    }
+    return [...chosen];
   }
 }
 

@@ -72,8 +72,11 @@ export class Suspicion {
     return Math.min(deadline, this.#shortDeadline);
   }
 
-  shorten(deadline: number): void {
+  /** False when it is over by then anyway, or was shortened as much before. */
+  shorten(deadline: number): boolean {
+    if (deadline >= this.#shortDeadline) return false;
     this.#shortDeadline = deadline;
+    return true;
   }
 
   /** Something was heard after all: the ordinary time again. */

@@ -4,41 +4,20 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import { assert, unreachable } from "../base/assert.ts";
-import type { Coordinate } from "../wire/gossip-coordinate.ts";
-import {
-  encodeRecord,
-  type GossipRecord,
-  isNewsRecord,
-  isProbeRecord,
-  type NewsRecord,
-  type ProbeRecord,
-} from "../wire/gossip-records.ts";
-import type { GossipAddress } from "../wire/gossip-values.ts";
-import { applyCertificate, certificateRecord } from "./certificates.ts";
+import { applyCertificate } from "./certificates.ts";
 import type { Coordinates } from "./coordinates.ts";
 import type { SwimEffect, SwimInput } from "./effects.ts";
 import { Failing } from "./failing.ts";
 import { LoadNews } from "./load-news.ts";
+import { Hearing } from "./hearing.ts";
 import type { SwimMember } from "./members.ts";
-import { gossip, sendPacket } from "./packets.ts";
+import { gossip } from "./packets.ts";
 import { Probing } from "./probing.ts";
 import { PushPull, tableFrames } from "./push-pull.ts";
 import { Reconnecting } from "./reconnecting.ts";
 import { memberKey, recordOf, spreadMember, type SwimOptions, SwimState } from "./state.ts";
 import type { Timing } from "./timing.ts";
-import {
-  applyAlive,
-  applyFailed,
-  applyLeft,
-  applyLoad,
-  applyMemberState,
-  applyRemoved,
-  applySuspect,
-  type Verdict,
-} from "./updates.ts";
-
-/** An address that packets may come from and that answers go to; null for a stream. */
-type Origin = { readonly from: NodeId; readonly boot: number | null; readonly address: GossipAddress | null };
+import { applyRemoved } from "./removal.ts";
 
 /** A tick that is late by this share of a probe's time-out is felt in local health. */
 const lagShare = 0.5;
@@ -50,6 +29,7 @@ export class Swim {
   readonly #pushPull: PushPull;
   readonly #reconnecting: Reconnecting;
   readonly #load: LoadNews;
+  readonly #hearing: Hearing;
   #gossipAt = Infinity;
   #slowUntil = 0;
   #wake: number;
@@ -61,6 +41,7 @@ export class Swim {
     this.#pushPull = new PushPull(this.#state);
     this.#reconnecting = new Reconnecting(this.#state);
     this.#load = new LoadNews(this.#state);
+    this.#hearing = new Hearing(this.#state, this.#probing, this.#pushPull);
     this.#wake = now;
   }
 
@@ -75,6 +56,11 @@ export class Swim {
 
   get members(): IterableIterator<SwimMember> {
     return this.#state.members.all();
+  }
+
+  /** All that are known, gone ones too. */
+  get memberCount(): number {
+    return this.#state.members.size;
   }
 
   get refused(): ReadonlyMap<string, number> {
@@ -134,10 +120,10 @@ export class Swim {
         this.#enter();
         return;
       case "packet":
-        this.#hear(input, input.records);
+        this.#hearing.hear(input, input.records);
         return;
       case "frame":
-        this.#hear({ from: input.from, boot: null, address: null }, input.records);
+        this.#hearing.hear({ from: input.from, boot: null, address: null }, input.records);
         return;
       case "contacted":
         this.#reconnecting.contacted(input.contact, input.by);
@@ -203,7 +189,7 @@ export class Swim {
     const state = this.#state;
     if (state.phase === "inside") {
       state.phase = "leaving";
-      state.me.status = "left";
+      state.members.setStatus(state.me, "left", state.now);
       this.#raise();
       spreadMember(state, state.me);
     }
@@ -211,118 +197,6 @@ export class Swim {
       state.rumors.clear();
       state.emit({ kind: "left-told" });
     }
-  }
-
-  #hear(origin: Origin, records: readonly GossipRecord[]): void {
-    const state = this.#state;
-    if (origin.from === state.self || state.phase === "outside") {
-      state.refuse("unexpected");
-      return;
-    }
-    const reply: Uint8Array[] = [];
-    // News first, so that the questions of the same packet are answered with it known.
-    for (const record of records) if (isNewsRecord(record)) this.#learn(origin.from, record, reply);
-    const sender = state.members.get(origin.from);
-    if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
-    const place = records.find((record) => record.kind === "coordinate")?.coordinate;
-    for (const record of records) if (isProbeRecord(record)) this.#answer(origin, record, reply, place);
-    if (reply.length === 0) return;
-    const { from, address } = origin;
-    if (address) sendPacket(state, from, address, reply);
-    else state.emit({ kind: "stream", node: from, records: reply });
-  }
-
-  #learn(from: NodeId, record: NewsRecord, reply: Uint8Array[]): void {
-    const state = this.#state;
-    const { node } = record;
-    switch (record.kind) {
-      case "alive":
-        this.#judge(applyAlive(state, record, from), node, reply);
-        return;
-      case "suspect":
-        this.#judge(applySuspect(state, node, record.incarnation, record.accuser), node, reply);
-        return;
-      case "failed":
-        this.#judge(applyFailed(state, node, record.incarnation, record.accuser), node, reply);
-        return;
-      case "left":
-        this.#judge(applyLeft(state, node, record.incarnation, from), node, reply);
-        return;
-      case "removed":
-        this.#judge(applyRemoved(state, node, record.incarnation, from), node, reply);
-        return;
-      case "load":
-        applyLoad(state, record);
-        return;
-      case "certificate":
-        applyCertificate(state, record, from);
-        return;
-      case "member":
-        this.#judge(applyMemberState(state, record, from), node, reply);
-        return;
-      default:
-        unreachable(record);
-    }
-  }
-
-  /** `place` is the sender's coordinate, when it told it. */
-  #answer(origin: Origin, record: ProbeRecord, reply: Uint8Array[], place: Coordinate | undefined): void {
-    const state = this.#state;
-    switch (record.kind) {
-      case "probe":
-        if (record.target !== state.self) {
-          state.refuse("misaddressed");
-          return;
-        }
-        reply.push(
-          encodeRecord({ kind: "ack", sequence: record.sequence }),
-          ...this.#whatIsHeldAgainst(origin),
-          encodeRecord({ kind: "coordinate", coordinate: state.coordinates.own }),
-        );
-        return;
-      case "probe-request":
-        if (origin.address) this.#probing.relay(origin.from, origin.address, record);
-        else state.refuse("unexpected");
-        return;
-      case "ack":
-        this.#probing.acked(origin.from, record.sequence, origin.address !== null, place);
-        return;
-      case "coordinate":
-        return;
-      case "nack":
-        this.#probing.nacked(origin.from, record.sequence);
-        return;
-      case "introduce":
-        reply.push(recordOf(state, state.me));
-        return;
-      case "push-pull":
-        if (record.reply) this.#pushPull.exchange(origin.from, false);
-        return;
-      default:
-        unreachable(record);
-    }
-  }
-
-  /** A stale word is answered: by this node about itself, or with what stands in the table about its subject. */
-  #judge(verdict: Verdict, node: NodeId, reply: Uint8Array[]): void {
-    if (verdict !== "answer") return;
-    const state = this.#state;
-    const member = state.members.get(node);
-    const grave = state.members.grave(node);
-    const certificate = member && state.certificates.covers(node, member.incarnation.boot);
-    if (certificate) reply.push(certificateRecord(certificate));
-    if (member) reply.push(recordOf(state, member));
-    else if (grave) reply.push(encodeRecord({ kind: "removed", node, incarnation: grave }));
-  }
-
-  /** A prober that is unknown here, or of another life, is asked who it is; an accused one is told. */
-  #whatIsHeldAgainst(origin: Origin): Uint8Array[] {
-    const state = this.#state;
-    const member = state.members.get(origin.from);
-    if (!member) return [encodeRecord({ kind: "introduce" })];
-    if (origin.boot !== null && origin.boot > member.incarnation.boot)
-      return [encodeRecord({ kind: "introduce" })];
-    return member.status === "alive" ? [] : [recordOf(state, member)];
   }
 
   #runDue(): void {
@@ -371,7 +245,7 @@ export class Swim {
   #forgiveLag(): void {
     const state = this.#state;
     const lag_ms = state.now - this.#wake;
-    if (state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
+    if (state.plain || state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
     this.#slow();
     if (lag_ms <= state.timing.timeout_ms * state.awareness.factor) return;
     this.#probing.forgive();

@@ -90,7 +90,7 @@ export type TimingOverrides = Partial<
   >
 >;
 
-/** `auto` begins as `lan`; see `autoTiming`. */
+/** `auto` begins as `lan`, and follows what is measured: see `autoTiming`. */
 export function timingOf(profile: TimingProfile, overrides: TimingOverrides = {}): Timing {
   return { ...profiles[profile === "auto" ? "lan" : profile], ...overrides };
 }
@@ -100,17 +100,42 @@ const autoSamples = 20;
 const autoUp_ms = 50;
 const autoDown_ms = 25;
 
-/** The timing that measured round trips ask for, with a gap between up and down so that it does not flap. */
+/**
+ * By the number of present members: the fewer, the less it costs all of them to be asked often. The last is `lan`,
+ * in which a hundred still know of a silent one within 5 s.
+ */
+const autoSizes: readonly (Pick<Timing, "probe_ms" | "timeout_ms"> & { readonly below: number })[] = [
+  { below: 10, probe_ms: 200, timeout_ms: 100 },
+  { below: 51, probe_ms: 250, timeout_ms: 125 },
+  { below: Infinity, probe_ms: lan.probe_ms, timeout_ms: lan.timeout_ms },
+];
+/** A cluster that shrinks is asked more often only when it is this share below the border. */
+const autoSizeGap = 0.8;
+
+/**
+ * The timing that measured round trips and the size of the cluster ask for, with a gap between up and down, so that
+ * it does not flap. `current` stays until there are enough round trips.
+ */
 export function autoTiming(
   current: Timing,
   roundTrips_ms: readonly number[],
+  members: number,
   overrides: TimingOverrides = {},
 ): Timing {
   if (roundTrips_ms.length < autoSamples) return current;
   const sorted = roundTrips_ms.toSorted((a, b) => a - b);
   const high_ms = sorted[Math.floor(sorted.length * 0.9)] ?? 0;
-  if (high_ms > autoUp_ms) return timingOf("wan", overrides);
-  return high_ms < autoDown_ms ? timingOf("lan", overrides) : current;
+  const isFar = current.pushPull_ms === profiles.wan.pushPull_ms;
+  if (high_ms > (isFar ? autoDown_ms : autoUp_ms)) return timingOf("wan", overrides);
+  const size = autoSizes.find(
+    ({ below, probe_ms }) => members < (current.probe_ms > probe_ms ? below * autoSizeGap : below),
+  );
+  return {
+    ...lan,
+    probe_ms: size?.probe_ms ?? lan.probe_ms,
+    timeout_ms: size?.timeout_ms ?? lan.timeout_ms,
+    ...overrides,
+  };
 }
 
 /** How often one piece of news is sent in a cluster of `members`. */

@@ -135,7 +135,7 @@ export function applySuspect(
 
 /** This node's own probes are limited by its local health. */
 function mayAccuse(state: SwimState, accuser: NodeId): boolean {
-  if (accuser === state.self) return true;
+  if (accuser === state.self || state.plain) return true;
   if (state.accusers.allows(accuser, state.now, state.timing.probe_ms, state.members.present)) return true;
   state.refuse("too_many_accusations");
   return false;
@@ -180,25 +180,6 @@ export function applyLeft(state: SwimState, node: NodeId, incarnation: Incarnati
   setStatus(state, member, "left");
   spreadMember(state, member);
   state.emit({ kind: "member", event: "left", member, reason: "left" });
-  return "taken";
-}
-
-/** An operator's word that a member is gone: forgotten here and, by gossip, everywhere. */
-export function applyRemoved(
-  state: SwimState,
-  node: NodeId,
-  incarnation: Incarnation,
-  source: NodeId,
-): Verdict {
-  if (node === state.self) return refuteIfAccused(state, incarnation, "removed", source);
-  const member = accused(state, node, incarnation);
-  if (!member) return "ignored";
-  member.incarnation = incarnation;
-  setStatus(state, member, "left");
-  state.members.bury(member, state.now + state.timing.grave_ms);
-  state.forget(member.id);
-  state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation }));
-  state.emit({ kind: "forgotten", member, reason: "removed by an operator" });
   return "taken";
 }
 
@@ -249,7 +230,7 @@ function learnGone(state: SwimState, row: MemberState): Verdict {
 }
 
 /** The member that an accusation may concern: known, of this life or an older word about it, within bounds. */
-function accused(state: SwimState, node: NodeId, incarnation: Incarnation): SwimMember | undefined {
+export function accused(state: SwimState, node: NodeId, incarnation: Incarnation): SwimMember | undefined {
   const member = state.members.get(node);
   if (!member) return undefined;
   if (compareIncarnations(incarnation, member.incarnation) < 0) {
@@ -266,15 +247,13 @@ function accused(state: SwimState, node: NodeId, incarnation: Incarnation): Swim
 }
 
 /** A word that an honest owner may give: a small step, or a new life that began before now. */
-function plausible(state: SwimState, known: Incarnation | undefined, next: Incarnation): boolean {
+export function plausible(state: SwimState, known: Incarnation | undefined, next: Incarnation): boolean {
   if (next.boot === known?.boot) return next.counter - known.counter <= counterStepLimit;
   return next.boot <= state.bootCeiling && next.counter <= counterLimit / 2;
 }
 
 function setStatus(state: SwimState, member: SwimMember, status: SwimMember["status"]): void {
-  if (member.status !== status) member.since = state.now;
-  member.status = status;
-  if (status !== "suspect") member.suspicion = null;
+  state.members.setStatus(member, status, state.now);
 }
 
 function refuse(state: SwimState, reason: Parameters<SwimState["refuse"]>[0], verdict: Verdict): Verdict {

@@ -14,7 +14,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class Reader {
   #at: number;
-  readonly #view: DataView;
+  #floats: DataView | null = null;
 
   constructor(
     readonly bytes: Uint8Array,
@@ -23,7 +23,6 @@ export class Reader {
   ) {
     if (start < 0 || end > bytes.length || start > end) throw new WireError("range outside the buffer");
     this.#at = start;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get at(): number {
@@ -43,32 +42,33 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.skip(1));
+    return this.#byte(this.skip(1));
   }
 
   u16(): number {
-    return this.#view.getUint16(this.skip(2), true);
+    const at = this.skip(2);
+    return this.#byte(at) + this.#byte(at + 1) * 0x100;
   }
 
   u32(): number {
-    return this.#view.getUint32(this.skip(4), true);
+    return this.#u32(this.skip(4));
   }
 
   /** Unsigned, up to 2⁵³−1; larger is refused, so that a number stays exact. */
   u64(): number {
     const at = this.skip(8);
-    const low = this.#view.getUint32(at, true);
-    const high = this.#view.getUint32(at + 4, true);
+    const low = this.#u32(at);
+    const high = this.#u32(at + 4);
     if (high > 0x1f_ffff) throw new WireError("integer above 2^53-1");
     return high * 0x1_0000_0000 + low;
   }
 
   f32(): number {
-    return this.#view.getFloat32(this.skip(4), true);
+    return this.#view().getFloat32(this.skip(4), true);
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.skip(8), true);
+    return this.#view().getFloat64(this.skip(8), true);
   }
 
   bool(): boolean {
@@ -118,17 +118,37 @@ export class Reader {
   finish(): void {
     if (this.#at !== this.end) throw new WireError(`${this.end - this.#at} trailing bytes`);
   }
+
+  /** Of a place that `skip` has checked. */
+  #byte(at: number): number {
+    return this.bytes[at] ?? 0;
+  }
+
+  #u32(at: number): number {
+    return (
+      this.#byte(at) +
+      this.#byte(at + 1) * 0x100 +
+      this.#byte(at + 2) * 0x1_0000 +
+      this.#byte(at + 3) * 0x100_0000
+    );
+  }
+
+  /** Made only where it is needed: most readers are of a few small integers. */
+  #view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    return (this.#floats ??= new DataView(buffer, byteOffset, byteLength));
+  }
 }
 
 /** A growing buffer. `finish` returns the bytes written; the writer may then be reused after `reset`. */
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>;
-  #view: DataView;
+  /** Made only for what needs it: it makes small arrays costly. */
+  #floats: DataView | null = null;
   #length = 0;
 
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   get length(): number {
@@ -152,7 +172,7 @@ export class Writer {
       const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
       grown.set(this.#bytes.subarray(0, start));
       this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
+      this.#floats = null;
     }
     this.#length = needed;
     return start;
@@ -160,39 +180,39 @@ export class Writer {
 
   u8(value: number): this {
     const at = this.reserve(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
     return this;
   }
 
   u16(value: number): this {
     const at = this.reserve(2);
-    this.#view.setUint16(at, value, true);
+    this.#bytes[at] = value;
+    this.#bytes[at + 1] = value >>> 8;
     return this;
   }
 
   u32(value: number): this {
-    const at = this.reserve(4);
-    this.#view.setUint32(at, value, true);
+    this.#setU32(this.reserve(4), value);
     return this;
   }
 
   /** An integer in [0, 2⁵³−1]. */
   u64(value: number): this {
     const at = this.reserve(8);
-    this.#view.setUint32(at, value % 0x1_0000_0000, true);
-    this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    this.#setU32(at, value % 0x1_0000_0000);
+    this.#setU32(at + 4, Math.floor(value / 0x1_0000_0000));
     return this;
   }
 
   f32(value: number): this {
     const at = this.reserve(4);
-    this.#view.setFloat32(at, value, true);
+    this.#view().setFloat32(at, value, true);
     return this;
   }
 
   f64(value: number): this {
     const at = this.reserve(8);
-    this.#view.setFloat64(at, value, true);
+    this.#view().setFloat64(at, value, true);
     return this;
   }
 
@@ -220,13 +240,49 @@ export class Writer {
   }
 
   text(text: string): this {
-    return this.blob(utf8.encode(text));
+    const begun = this.#length;
+    this.varint(text.length);
+    const at = this.reserve(text.length);
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) {
+        this.#length = begun;
+        return this.blob(utf8.encode(text));
+      }
+      this.#bytes[at + i] = code;
+    }
+    return this;
+  }
+
+  /** What `write` writes, with its length before it: as `blob` of it, without a copy. */
+  nested(write: (writer: Writer) => void): this {
+    const at = this.reserve(1);
+    write(this);
+    const length = this.#length - at - 1;
+    if (length < 0x80) {
+      this.#bytes[at] = length;
+      return this;
+    }
+    const body = this.#bytes.slice(at + 1, this.#length);
+    this.#length = at;
+    return this.blob(body);
   }
 
   /** Overwrites four bytes written before, for lengths known only afterwards. */
   patchU32(at: number, value: number): this {
-    this.#view.setUint32(at, value, true);
+    this.#setU32(at, value);
     return this;
+  }
+
+  #setU32(at: number, value: number): void {
+    this.#bytes[at] = value;
+    this.#bytes[at + 1] = value >>> 8;
+    this.#bytes[at + 2] = value >>> 16;
+    this.#bytes[at + 3] = value >>> 24;
+  }
+
+  #view(): DataView {
+    return (this.#floats ??= new DataView(this.#bytes.buffer));
   }
 
   /** A copy of what was written. */

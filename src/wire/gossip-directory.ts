@@ -127,6 +127,8 @@ function readClaim(reader: Reader, module: () => ModuleHash): AgentClaim {
   return { epoch, revision, status, module: module() };
 }
 
+const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 function readAgentName(reader: Reader): AgentName {
   const text = reader.text(64);
   if (!namePattern.test(text)) throw new WireError("agent name of another alphabet");
@@ -139,6 +141,6 @@ function writeModule(writer: Writer, module: ModuleHash): void {
 
 function readModule(reader: Reader): ModuleHash {
   let text = "";
-  for (const byte of reader.take(32)) text += byte.toString(16).padStart(2, "0");
+  for (let i = 0; i < 32; i++) text += hexBytes[reader.u8()] ?? "";
   return text as ModuleHash;
 }

@@ -19,6 +19,7 @@ import {
   writeChunk,
   writeHead,
 } from "./gossip-directory.ts";
+import { readTagsRecord, type TagsRecord, writeTagsRecord } from "./gossip-tags-sync.ts";
 import {
   decodeTags,
   type NodeLoad,
@@ -103,6 +104,13 @@ export type NewsRecord =
       readonly load: NodeLoad;
     }
   | ({ readonly kind: "member" } & MemberState)
+  /** `removed` so long ago: of a whole table, so that an operator's word is not lost with its packets. */
+  | {
+      readonly kind: "grave";
+      readonly node: NodeId;
+      readonly incarnation: Incarnation;
+      readonly age_ms: number;
+    }
   /** A launcher's word; the driver drops those that are not signed right. */
   | ({ readonly kind: "certificate" } & DeathCertificate);
 
@@ -118,7 +126,7 @@ export type DirectoryRecord =
   | { readonly kind: "pull"; readonly owner: NodeId; readonly boot: number; readonly since: number }
   | { readonly kind: "chunk"; readonly chunk: DirectoryChunk };
 
-export type GossipRecord = ProbeRecord | NewsRecord | DirectoryRecord;
+export type GossipRecord = ProbeRecord | NewsRecord | DirectoryRecord | TagsRecord;
 
 type RecordKind = GossipRecord["kind"];
 
@@ -144,6 +152,10 @@ const types: Readonly<Record<RecordKind, number>> = {
   // From here on older nodes skip them.
   coordinate: 128,
   certificate: 129,
+  grave: 130,
+  "tags-digest": 131,
+  "tags-pull": 132,
+  "tags-delta": 133,
 };
 const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
@@ -152,6 +164,7 @@ const firstOptionalType = 128;
 const waitLimit_ms = 60_000;
 
 const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
+const tagsKinds = new Set<RecordKind>(["tags-digest", "tags-pull", "tags-delta"]);
 const probeKinds = new Set<RecordKind>([
   "probe",
   "ack",
@@ -166,28 +179,36 @@ export function isDirectoryRecord(record: GossipRecord): record is DirectoryReco
   return directoryKinds.has(record.kind);
 }
 
+export function isTagsRecord(record: GossipRecord): record is TagsRecord {
+  return tagsKinds.has(record.kind);
+}
+
 export function isProbeRecord(record: GossipRecord): record is ProbeRecord {
   return probeKinds.has(record.kind);
 }
 
 export function isNewsRecord(record: GossipRecord): record is NewsRecord {
-  return !isDirectoryRecord(record) && !isProbeRecord(record);
+  return !isDirectoryRecord(record) && !isProbeRecord(record) && !isTagsRecord(record);
 }
 
 /** One record with its type and length, ready to be joined to others. */
 export function encodeRecord(record: GossipRecord): Uint8Array<ArrayBuffer> {
-  const body = new Writer(128);
-  writeBody(body, record);
-  const writer = new Writer(body.length + 6);
-  return writer.u8(types[record.kind]).varint(body.length).raw(body.view()).finish();
+  return new Writer(128)
+    .u8(types[record.kind])
+    .nested((writer) => writeBody(writer, record))
+    .finish();
 }
 
 /** A packet or frame of records that are encoded already. */
 export function joinRecords(records: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const writer = new Writer(1_400);
-  writer.u8(gossipVersion);
-  for (const record of records) writer.raw(record);
-  return writer.finish();
+  const joined = new Uint8Array(1 + records.reduce((sum, record) => sum + record.length, 0));
+  joined[0] = gossipVersion;
+  let at = 1;
+  for (const record of records) {
+    joined.set(record, at);
+    at += record.length;
+  }
+  return joined;
 }
 
 export function encodeRecords(records: readonly GossipRecord[]): Uint8Array<ArrayBuffer> {
@@ -202,7 +223,9 @@ export function decodeRecords(bytes: Uint8Array): GossipRecord[] {
   const records: GossipRecord[] = [];
   while (reader.remaining > 0) {
     const type = reader.u8();
-    const body = new Reader(reader.blob(frameLimit_bytes));
+    const length = reader.varint();
+    const start = reader.skip(length);
+    const body = new Reader(bytes, start, start + length);
     const kind = kinds.get(type);
     if (kind === undefined) {
       if (type < firstOptionalType) throw new WireError("unknown record");
@@ -245,6 +268,11 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       writer.text(record.node);
       writeIncarnation(writer, record.incarnation);
       return;
+    case "grave":
+      writer.text(record.node);
+      writeIncarnation(writer, record.incarnation);
+      writer.u64(record.age_ms);
+      return;
     case "load":
       writer.text(record.node).u64(record.boot).varint(record.sequence);
       writeLoad(writer, record.load);
@@ -262,6 +290,11 @@ function writeBody(writer: Writer, record: GossipRecord): void {
       return;
     case "coordinate":
       writeCoordinate(writer, record.coordinate);
+      return;
+    case "tags-digest":
+    case "tags-pull":
+    case "tags-delta":
+      writeTagsRecord(writer, record);
       return;
     case "head":
     case "change":
@@ -293,9 +326,7 @@ function writeAlive(writer: Writer, alive: AliveUpdate): void {
   writer.text(alive.node);
   writeIncarnation(writer, alive.incarnation);
   writeAddress(writer, alive.address);
-  const tags = new Writer(128);
-  writeTags(tags, alive.tags);
-  writer.blob(tags.view());
+  writer.nested((tags) => writeTags(tags, alive.tags));
 }
 
 function readAlive(reader: Reader): AliveUpdate {
@@ -333,6 +364,13 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
     case "left":
     case "removed":
       return { kind, node: readNodeId(reader), incarnation: readIncarnation(reader) };
+    case "grave":
+      return {
+        kind,
+        node: readNodeId(reader),
+        incarnation: readIncarnation(reader),
+        age_ms: reader.u64(),
+      };
     case "load":
       return {
         kind,
@@ -349,6 +387,10 @@ function readBody(kind: RecordKind, reader: Reader): GossipRecord {
       return { kind, reply: reader.bool() };
     case "coordinate":
       return { kind, coordinate: readCoordinate(reader) };
+    case "tags-digest":
+    case "tags-pull":
+    case "tags-delta":
+      return readTagsRecord(kind, reader);
     case "head":
       return { kind, owner: readNodeId(reader), head: readHead(reader) };
     case "change":

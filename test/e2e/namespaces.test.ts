@@ -2,113 +2,16 @@
  * Three machines (network namespaces), one of them cut off and healed: the views of all converge with
  * nobody's help, and mail that could not cross arrives. Needs root and iproute2; says so when it cannot run.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MachineNode } from "../support/machine-node.ts";
 import { eventually } from "../support/node-process.ts";
 import { Machines, canMakeNamespaces } from "../support/namespaces.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
-const cli = join(root, "src/cli/main.ts");
 const possible = canMakeNamespaces();
 if (!possible) console.warn("namespaces.test.ts is not run: it needs root and iproute2 on Linux");
-
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A node on a machine of its own; its API is on that machine's loopback. */
-class MachineNode {
-  readonly id: string;
-  readonly dataDir: string;
-  readonly #machines: Machines;
-  readonly #index: number;
-  #process: ChildProcess | undefined;
-  #output = "";
-
-  constructor(machines: Machines, index: number) {
-    this.#machines = machines;
-    this.#index = index;
-    this.id = `node-${index + 1}`;
-    this.dataDir = mkdtempSync(join(tmpdir(), `caxton-ns-${this.id}-`));
-  }
-
-  get address(): string {
-    return `${this.#machines.machines[this.#index]?.address}:7946`;
-  }
-
-  /** `flags` besides the usual ones. */
-  launch(seed: MachineNode | undefined, ...flags: readonly string[]): void {
-    const args = ["server", "start", "--node-id", this.id, "--data-dir", this.dataDir];
-    args.push("--bind-addr", this.address, ...flags);
-    if (seed !== undefined)
-      args.push("--join", seed.address, "--cluster-key-file", join(seed.dataDir, "cluster.key"));
-    this.#process = this.#spawn(args, true);
-    const keep = (chunk: Buffer): void => {
-      this.#output = (this.#output + chunk.toString()).slice(-100_000);
-    };
-    this.#process.stdout?.on("data", keep);
-    this.#process.stderr?.on("data", keep);
-  }
-
-  async cli(...args: readonly string[]): Promise<Result> {
-    const child = this.#spawn([...args, "--data-dir", this.dataDir], false);
-    let stdout = "";
-    let stderr = "";
-    child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    const code = await new Promise<number>((resolve) => child.on("close", (exit) => resolve(exit ?? -1)));
-    return { code, stdout, stderr };
-  }
-
-  /** Node ids and statuses as this node sees them; undefined while it cannot say. */
-  async view(): Promise<Record<string, string> | undefined> {
-    const { code, stdout } = await this.cli("cluster", "members", "--format", "json");
-    if (code !== 0) return undefined;
-    const { members } = JSON.parse(stdout) as { readonly members: readonly { id: string; status: string }[] };
-    return Object.fromEntries(members.map(({ id, status }) => [id, status]));
-  }
-
-  async until(wanted: Record<string, string>): Promise<void> {
-    try {
-      await eventually(`${this.id} sees ${JSON.stringify(wanted)}`, async () => {
-        const view = await this.view();
-        return JSON.stringify(sorted(view)) === JSON.stringify(sorted(wanted)) ? true : undefined;
-      });
-    } catch (error) {
-      const seen = JSON.stringify(await this.view());
-      throw new Error(`${String(error)}\nit sees ${seen}\n--- output:\n${this.#output}`);
-    }
-  }
-
-  async dispose(): Promise<void> {
-    const child = this.#process;
-    if (child?.pid !== undefined && child.exitCode === null) {
-      const closed = new Promise((resolve) => child.on("close", resolve));
-      process.kill(-child.pid, "SIGKILL");
-      await closed;
-    }
-    rmSync(this.dataDir, { recursive: true, force: true });
-  }
-
-  key(): string {
-    return readFileSync(join(this.dataDir, "cluster.key"), "utf8");
-  }
-
-  #spawn(args: readonly string[], detached: boolean): ChildProcess {
-    const [command, ...rest] = this.#machines.on(this.#index, [process.execPath, cli, ...args]);
-    const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/", NO_COLOR: "1" };
-    return spawn(command as string, rest, { cwd: root, env, detached, stdio: ["ignore", "pipe", "pipe"] });
-  }
-}
-
-function sorted(view: Record<string, string> | undefined): [string, string][] {
-  return Object.entries(view ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-}
 
 describe.runIf(possible)("three machines", () => {
   const all = { "node-1": "alive", "node-2": "alive", "node-3": "alive" };

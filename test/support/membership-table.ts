@@ -91,7 +91,16 @@ export class MembershipTable implements Membership {
 
   estimate_ms(): undefined {}
 
-  setGossipKeys(): void {}
+  /** As they were set last. */
+  gossipKeys: readonly Uint8Array[] = [];
+
+  setGossipKeys(keys: readonly Uint8Array[]): void {
+    this.gossipKeys = keys;
+  }
+
+  refuse(source: string, reason: string): void {
+    this.#emit({ kind: "refused", source, reason });
+  }
 
   /** Addresses that were added to the seeds. */
   readonly joined: Address[] = [];

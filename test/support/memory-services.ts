@@ -228,6 +228,19 @@ export class MemoryServices implements NodeServices {
     follow: (after, signal) => this.#follow(after, signal),
   };
 
+  /** Rotations of the gossip key until now. */
+  rotations = 0;
+  readonly security: NodeServices["security"] = {
+    rotateGossipKey: () => {
+      const [previous, key] = [this.rotations++, this.rotations].map((n) => n.toString(16).padStart(16, "0"));
+      const nodes = this.known.map(({ id, status }) => ({
+        node: id,
+        status: status === "alive" ? ("rotated" as const) : ("down" as const),
+      }));
+      return Promise.resolve({ key: key ?? "", previous: previous ?? "", nodes });
+    },
+  };
+
   readonly health: NodeServices["health"] = {
     live: () => Promise.resolve(this.#health()),
     ready: () => Promise.resolve(this.#health()),

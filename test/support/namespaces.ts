@@ -4,12 +4,18 @@
  * broken switch does. Needs root and iproute2 on Linux; nothing outside the namespaces is touched.
  */
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 
 export function canMakeNamespaces(): boolean {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
-  const name = `cx${process.pid}probe`;
+  const name = `${uniquePrefix()}probe`;
   if (spawnSync("ip", ["netns", "add", name]).status !== 0) return false;
   return spawnSync("ip", ["netns", "del", name]).status === 0;
+}
+
+/** Test files may share a process. */
+function uniquePrefix(): string {
+  return `cx${process.pid}-${randomBytes(3).toString("hex")}`;
 }
 
 export interface Machine {
@@ -19,7 +25,7 @@ export interface Machine {
 
 export class Machines {
   readonly machines: readonly Machine[];
-  readonly #prefix = `cx${process.pid}`;
+  readonly #prefix = uniquePrefix();
   readonly #switch = `${this.#prefix}sw`;
 
   constructor(count: number) {

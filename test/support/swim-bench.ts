@@ -85,6 +85,12 @@ export class SwimBench {
     this.now = end;
   }
 
+  /** Another says that it failed, and it does not refute. */
+  fail(name: string, incarnation: Incarnation): void {
+    this.hear("b", accusation("failed", name, incarnation));
+    this.run(1_000);
+  }
+
   /** Records sent to a node by these effects, as packets. */
   sentTo(name: string, effects: readonly SwimEffect[]): GossipRecord[] {
     return effects.flatMap((effect) =>

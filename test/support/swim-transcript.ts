@@ -219,6 +219,7 @@ function describe(record: GossipRecord): string {
     case "alive":
     case "left":
     case "removed":
+    case "grave":
     case "member":
       return `${record.kind} ${record.node} ${record.incarnation.boot}.${record.incarnation.counter}`;
     case "suspect":

@@ -13,6 +13,8 @@ export class Departures implements Checker {
   checked = 0;
   readonly #leaving = new Map<number, number>();
   readonly #removed = new Map<number, number>();
+  /** Words that were given while something was wrong: known when all has been quiet for long. */
+  readonly #removedMeanwhile = new Map<number, number>();
   /** Since when an observer holds a subject for left. */
   readonly #leftSince = new Map<number, number>();
 
@@ -24,14 +26,18 @@ export class Departures implements Checker {
   happened(node: number, what: Happening): void {
     // Who is cut off or hangs while it leaves reaches nobody.
     const { truth, bounds } = this.scene;
+    // Only those that ended now may have heard it.
+    if (what === "crashed" || what === "left") this.#removedMeanwhile.clear();
     if (what === "leaving" && !truth.disturbed(node) && truth.calm_ms() > bounds.grace_ms) {
       this.#leaving.set(node, this.scene.now());
     } else if (what === "crashed") this.#leaving.delete(node);
-    // A word that was given to a disturbed cluster may reach only a part of it.
-    else if (what === "removed" && truth.ongoing === 0) this.#removed.set(node, this.scene.now());
+    // A word that was given to a disturbed cluster may reach only a part of it at first.
+    else if (what === "removed")
+      (truth.ongoing === 0 ? this.#removed : this.#removedMeanwhile).set(node, this.scene.now());
     else if (what === "started") {
       this.#leaving.delete(node);
       this.#removed.delete(node);
+      this.#removedMeanwhile.delete(node);
       const size = this.scene.nodes.length;
       for (let subject = 0; subject < size; subject++) this.#leftSince.delete(node * size + subject);
     }
@@ -49,6 +55,14 @@ export class Departures implements Checker {
     const { news_ms } = this.scene.bounds;
     this.#expect(this.#leaving, news_ms, ["left", "unknown"], "after it said goodbye");
     this.#expect(this.#removed, news_ms, ["unknown"], "after an operator removed it");
+    const { truth, bounds } = this.scene;
+    if (Math.min(truth.quiet_ms(), this.scene.now() - truth.mended_ms) > bounds.tables_ms)
+      this.#expect(
+        this.#removedMeanwhile,
+        0,
+        ["unknown"],
+        "after all was well again, which an operator removed",
+      );
     const limit_ms = this.scene.bounds.timing.reapLeft_ms + reapSlack_ms;
     for (const [key, since_ms] of this.#leftSince) {
       const size = this.scene.nodes.length;

@@ -22,7 +22,7 @@ export class FalseFailure implements Checker {
   reported(observer: number, report: GossipReport): void {
     if (report.kind !== "member" || report.event !== "failed") return;
     const { truth, bounds, scenario } = this.scene;
-    if (scenario.network.loss > lossMost || this.scene.now() - truth.mended_ms < bounds.grace_ms) return;
+    if (scenario.network.loss > lossMost) return;
     const subject = nodeIndex(report.member.id);
     // An old life of it may well be failed after a restart.
     if (report.member.bootEpoch !== truth.boot[subject] || truth.present[subject] === 0) return;

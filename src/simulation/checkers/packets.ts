@@ -10,9 +10,17 @@ export class PacketSize implements Checker {
   checked = 0;
 
   constructor(
-    _scene: Scene,
+    private readonly scene: Scene,
     private readonly broken: Broken,
   ) {}
+
+  /** A larger one is not sent, and what it said is lost. */
+  second(): void {
+    for (const { index } of this.scene.nodes) {
+      const refused = this.scene.driver(index)?.stats().dropped["too_large"] ?? 0;
+      if (refused > 0) this.broken(`${nodeName(index)} made ${refused} packets that are too large`);
+    }
+  }
 
   sent({ from, bytes }: Packet): void {
     this.checked++;

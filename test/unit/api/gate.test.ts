@@ -69,6 +69,7 @@ describe("the gate", () => {
       ["GET", "/api/v1/cluster/members", ["admin", "operator", "developer", "viewer"]],
       ["GET", "/api/v1/messages", ["admin", "operator", "developer"]],
       ["POST", "/api/cluster/balance?strategy=random", ["admin", "operator"]],
+      ["POST", "/api/v1/security/rotate-gossip-key", ["admin"]],
       ["DELETE", "/api/v1/dead-letters?all=true", ["admin", "operator"]],
       ["DELETE", "/api/v1/agents/nobody", ["admin", "developer"]],
       ["GET", "/api/v1/agents/nobody", ["admin", "operator", "developer", "viewer"]],

@@ -114,6 +114,21 @@ describe("cluster", () => {
   });
 });
 
+test("security rotate-gossip-key says what became of each node", async () => {
+  const { stdout, stderr, exit } = await world.caxton("security", "rotate-gossip-key");
+  expect(cells(stdout)).toEqual([
+    ["NODE-ID", "STATUS"],
+    ["node-1", "rotated"],
+    ["node-2", "rotated"],
+    ["node-3", "down"],
+  ]);
+  expect(stderr).toBe(
+    "Gossip key 0000000000000001 replaces 0000000000000000\n" +
+      "1 of 3 nodes are down and take it when they are back\n",
+  );
+  expect(exit).toBe(0);
+});
+
 describe("agents", () => {
   test("deploy, list by the plural too, show, suspend, resume, remove", async () => {
     await deployEcho();

@@ -61,6 +61,7 @@ test("help names every noun, and no alias", async () => {
     "message",
     "conversation",
     "cluster",
+    "security",
     "config",
     "context",
   ]) {

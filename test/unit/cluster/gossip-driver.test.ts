@@ -105,6 +105,21 @@ describe("failures", () => {
     expect(world.events("failed").filter((event) => !event.startsWith("n3"))).toEqual([]);
   });
 
+  test("4 of 30 stopped for 16 seconds: no false failure among the healthy, all back within a second", async () => {
+    const world = new World(16);
+    world.network.setRules({ delay_ms: [0.1, 2] });
+    const nodes = await world.cluster(30);
+    world.clock.advance(12_000);
+    const stopped = nodes.slice(3, 7);
+    for (const node of stopped) world.pause(node);
+    world.clock.advance(16_000);
+    for (const node of stopped) world.resume(node);
+    const back = (): boolean => nodes.every((node) => world.alive(node).length === 30);
+    expect(world.clock.runUntil(back, 1_000)).toBe(true);
+    const healthy = (event: string): boolean => !stopped.some(({ id }) => event.startsWith(`${id} at`));
+    expect([...world.events("failed"), ...world.events("suspect")].filter(healthy)).toEqual([]);
+  });
+
   test("a restarted node is back at once with its higher boot epoch, before it was even missed", async () => {
     const world = new World(11);
     const [a, b, c] = three(await world.cluster(3));

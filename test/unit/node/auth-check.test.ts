@@ -3,6 +3,11 @@ import { expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { judgeHello } from "../../../src/cluster/gossip-admission.ts";
 import { comparedRow, refusedRow } from "../../../src/node/auth-check.ts";
+import {
+  type AuthComparison,
+  type AuthFingerprints,
+  compareFingerprints,
+} from "../../../src/node/fingerprints.ts";
 import { encodeHello, type Hello } from "../../../src/wire/gossip-hello.ts";
 import { encodeRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
 import { protocolRange } from "../../../src/wire/protocol-version.ts";
@@ -56,12 +61,29 @@ test.each([
   expect(row.certificate).toBe(problem === "wrong_certificate" ? "mismatch" : "unknown");
 });
 
-test("a member with other keys says which", () => {
-  expect(comparedRow("node-2", { gossip: true, ca: true })).toMatchObject({ problem: null, detail: "" });
-  expect(comparedRow("node-2", { gossip: false, ca: true })).toMatchObject({
+test("a member says what it seals with, one with other keys what does not fit", () => {
+  const fits = { gossip: true, certificate: true, sealsWith: "k1", rotating: false };
+  expect(comparedRow("node-2", fits)).toMatchObject({ problem: null, detail: "seals with key k1" });
+  expect(comparedRow("node-2", { ...fits, rotating: true }).detail).toBe("seals with key k1, being rotated");
+  expect(comparedRow("node-2", { ...fits, gossip: false })).toMatchObject({
     gossip_key: "mismatch",
     certificate: "match",
     problem: "wrong_key",
   });
-  expect(comparedRow("node-2", { gossip: true, ca: false }).problem).toBe("wrong_certificate");
+  expect(comparedRow("node-2", { ...fits, certificate: false }).problem).toBe("wrong_certificate");
+});
+
+test("two nodes fit while each accepts what the other seals with", () => {
+  const compare = (own: AuthFingerprints, theirs: Partial<AuthFingerprints>): AuthComparison =>
+    compareFingerprints(own, encodeUtf8(JSON.stringify(theirs)));
+  const old = { gossip: "k1", accepts: ["k1"], ca: "c" };
+  const both = { gossip: "k2", accepts: ["k2", "k1"], ca: "c" };
+  const next = { gossip: "k2", accepts: ["k2"], ca: "c" };
+  const ready = { gossip: "k1", accepts: ["k1", "k2"], ca: "c" };
+  expect(compare(old, old)).toEqual({ gossip: true, certificate: true, sealsWith: "k1", rotating: false });
+  expect(compare(ready, both)).toEqual({ gossip: true, certificate: true, sealsWith: "k2", rotating: true });
+  expect(compare(old, both).gossip).toBe(false);
+  expect(compare(ready, next).gossip).toBe(false);
+  expect(compare(old, { ...old, ca: "d" }).certificate).toBe(false);
+  expect(compare(old, {}).gossip).toBe(false);
 });

@@ -1,64 +1,166 @@
-/** What is said of members: to followers of events, and in the node's own log, each fact once. */
+/** The lines of `cluster watch` and of the node's log that come from membership. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import type { MembershipEvent } from "../../../src/cluster/membership.ts";
 import { EventLog } from "../../../src/node/event-log.ts";
-import { recordMembershipEvent } from "../../../src/node/membership-events.ts";
+import { MembershipEvents } from "../../../src/node/membership-events.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import { configureLogging } from "../../../src/telemetry/log.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
 
-let lines: string[] = [];
+let logged: string[] = [];
 
 const logTo = (write: (line: string) => void): Promise<void> =>
-  configureLogging({ level: "info", format: "text", node: "node-1", write });
+  configureLogging({ level: "info", format: "text", node: "a", write });
 
 beforeEach(async () => {
-  lines = [];
-  await logTo((line) => lines.push(line.replace(/^\S+ /, "")));
+  logged = [];
+  await logTo((line) => logged.push(line.replace(/^\S+ /, "")));
 });
 
 afterEach(async () => {
   await logTo(() => undefined);
 });
 
-function told(happened: readonly (readonly [MembershipEvent["kind"], string])[]): readonly string[] {
-  const events = new EventLog(new VirtualClock(), 1);
-  const { self } = new MembershipTable("node-1" as NodeId);
-  const member = new MembershipTable(self, ["node-2" as NodeId]).member("node-2" as NodeId);
-  for (const [kind, reason] of happened)
-    recordMembershipEvent(events, { kind, member, reason } as Exclude<MembershipEvent, { kind: "refused" }>);
-  return lines;
+type Told = readonly [
+  after_ms: number,
+  kind: "joined" | "alive" | "suspect" | "failed" | "left",
+  reason?: string,
+];
+
+async function lines(...events: readonly Told[]): Promise<string[]> {
+  const clock = new VirtualClock();
+  const log = new EventLog(clock, 1);
+  const told = new MembershipEvents(log, clock);
+  const member = new MembershipTable("a" as NodeId, ["b" as NodeId]).member("b" as NodeId);
+  if (!member) throw new Error("there is a b");
+  for (const [after_ms, kind, reason = "does not answer probes"] of events) {
+    clock.advance(after_ms);
+    const event: MembershipEvent = { kind, member, reason };
+    told.record(event);
+  }
+  clock.advance(10_000);
+  const stop = new AbortController();
+  const found: string[] = [];
+  log.record("info", "end", "end");
+  for await (const { text } of log.follow(0, stop.signal)) {
+    if (text === "end") break;
+    found.push(text);
+  }
+  return found;
 }
 
-test("joining, suspicion, failure and return are in the log, a failure as a warning", () => {
-  expect(
-    told([
-      ["joined", "joined"],
-      ["updated", "said something new of itself"],
-      ["suspect", "does not answer probes"],
-      ["failed", "did not answer in time"],
-      ["alive", "restarted (boot epoch 2)"],
-    ]),
-  ).toEqual([
-    "INFO  cluster: Node node-2 joined from 127.0.0.1:7001",
-    "INFO  cluster: Node node-2 is suspected: does not answer probes",
-    "WARN  cluster: Node node-2 has failed: did not answer in time",
-    "INFO  cluster: Node node-2 is alive again: restarted (boot epoch 2)",
+const suspected = "Node b is suspected: does not answer probes";
+const failed = "Node b detected as failed";
+const again = "Node b is alive again";
+
+test.each<[string, readonly Told[], readonly string[]]>([
+  [
+    "a suspicion that is refuted at once is not told",
+    [
+      [0, "suspect"],
+      [300, "alive"],
+    ],
+    [],
+  ],
+  [
+    "one that lasts is, and its end",
+    [
+      [0, "suspect"],
+      [900, "alive"],
+    ],
+    [suspected, again],
+  ],
+  [
+    "one that comes true soon is told before the failure",
+    [
+      [0, "suspect"],
+      [200, "failed"],
+    ],
+    [suspected, failed],
+  ],
+  [
+    "a failure without a suspicion",
+    [
+      [0, "failed"],
+      [5_000, "alive"],
+    ],
+    [failed, again],
+  ],
+  [
+    "back with a new life",
+    [
+      [0, "suspect"],
+      [900, "failed"],
+      [9, "alive", "restarted (boot epoch 7)"],
+    ],
+    [suspected, failed, again],
+  ],
+  [
+    "a restart that nobody missed",
+    [
+      [0, "suspect"],
+      [200, "alive", "restarted (boot epoch 7)"],
+    ],
+    ["Node b restarted"],
+  ],
+  [
+    "accused again while it is failed for others",
+    [
+      [0, "failed"],
+      [100, "suspect"],
+      [900, "alive"],
+    ],
+    [failed, suspected, again],
+  ],
+  [
+    "a goodbye while it is suspected",
+    [
+      [0, "suspect"],
+      [100, "left", "left"],
+    ],
+    ["Node b left"],
+  ],
+  [
+    "many refuted ones",
+    [
+      [0, "suspect"],
+      [100, "alive"],
+      [100, "suspect"],
+      [100, "alive"],
+    ],
+    [],
+  ],
+])("%s", async (_, events, expected) => {
+  expect(await lines(...events)).toEqual(expected);
+});
+
+test("joining, suspicion, failure and return are in the node's log, a failure as a warning", async () => {
+  await lines(
+    [0, "joined"],
+    [0, "suspect"],
+    [900, "failed", "did not answer in time"],
+    [9, "alive", "answers again"],
+  );
+  expect(logged).toEqual([
+    "INFO  cluster: Node b joined from 127.0.0.1:7001",
+    "INFO  cluster: Node b is suspected: does not answer probes",
+    "WARN  cluster: Node b has failed: did not answer in time",
+    "INFO  cluster: Node b is alive again: answers again",
   ]);
 });
 
-test("who left is told once, not again when it is forgotten; who failed for long has not left", () => {
-  expect(
-    told([
-      ["left", "left"],
-      ["left", "left for long"],
-      ["left", "failed for long"],
-      ["left", "removed by an operator"],
-    ]),
-  ).toEqual([
-    "INFO  cluster: Node node-2 left",
-    "INFO  cluster: Node node-2 is no member any more: failed for long",
-    "INFO  cluster: Node node-2 is no member any more: removed by an operator",
+test("who left is told once, not again when it is forgotten; who failed for long has not left", async () => {
+  const told = await lines(
+    [0, "left", "left"],
+    [0, "left", "left for long"],
+    [0, "left", "failed for long"],
+    [0, "left", "removed by an operator"],
+  );
+  expect(told).toEqual([
+    "Node b left",
+    "Node b is no member any more: failed for long",
+    "Node b is no member any more: removed by an operator",
   ]);
+  expect(logged).toEqual(told.map((text) => `INFO  cluster: ${text}`));
 });

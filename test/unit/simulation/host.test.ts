@@ -21,6 +21,17 @@ describe("a simulated machine", () => {
     expect(log).toEqual(["timer 30", "packet 30"]);
   });
 
+  test("keeps packets both ways while its network stands still, and its timers run", () => {
+    const { world, host, log, note } = machine();
+    host.after(10, note("timer"));
+    world.after(5, () => host.stall());
+    world.after(8, () => host.receive(note("in")));
+    world.after(9, () => host.send(note("out")));
+    world.after(30, () => host.unstall());
+    world.advance(100);
+    expect(log).toEqual(["timer 10", "out 30", "in 30"]);
+  });
+
   test("takes its time over each event while it is slow, and catches up afterwards", () => {
     const { world, host, log, note } = machine();
     host.setCost(10);

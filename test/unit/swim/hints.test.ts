@@ -36,7 +36,7 @@ describe("a hint", () => {
     expect(bench.state("c")).toBe("alive 5.3");
   });
 
-  test("is no proof: without any answer the member is suspected, then failed well within a second", () => {
+  test("is no proof: without any answer the member is suspected, then failed soon after a second", () => {
     const bench = settled();
     const began = bench.now;
     bench.step({ kind: "hint", node: id("c"), boot: 5 });
@@ -44,11 +44,11 @@ describe("a hint", () => {
     expect(bench.state("c")).toBe("alive 5.3");
     bench.run(2, living(bench, ["b"]));
     expect(bench.state("c")).toBe("suspect 5.3");
-    bench.run(2 * probe_ms - 20, living(bench, ["b"]));
+    bench.run(3 * probe_ms - 20, living(bench, ["b"]));
     expect(bench.state("c")).toBe("suspect 5.3");
     bench.run(30, living(bench, ["b"]));
     expect(bench.state("c")).toBe("failed 5.3");
-    expect(bench.now - began).toBeLessThan(1_000);
+    expect(bench.now - began).toBeLessThan(1_200);
   });
 
   test("a member under short suspicion is asked and told again and again, and refutes", () => {
@@ -78,7 +78,7 @@ describe("a hint", () => {
     const bench = settled();
     bench.hear("b", accusation("suspect", "c", at(5, 3)));
     bench.step({ kind: "hint", node: id("c"), boot: 5 });
-    bench.run(firstAnswers_ms + 2 * probe_ms + 20, living(bench, ["b"]));
+    bench.run(firstAnswers_ms + 3 * probe_ms + 20, living(bench, ["b"]));
     expect(bench.state("c")).toBe("failed 5.3");
   });
 

@@ -83,9 +83,9 @@ describe("what scales with the cluster", () => {
   test("auto follows the round trips, with a gap so that it does not flap", () => {
     const [lan, wan] = [timingOf("auto"), timingOf("wan")];
     expect(lan).toEqual(timingOf("lan"));
-    expect(autoTiming(lan, Array(19).fill(200) as number[])).toBe(lan);
-    expect(autoTiming(lan, Array(30).fill(200) as number[])).toEqual(wan);
-    expect(autoTiming(wan, Array(30).fill(40) as number[])).toBe(wan);
-    expect(autoTiming(wan, Array(30).fill(1) as number[])).toEqual(lan);
+    expect(autoTiming(lan, Array(19).fill(200) as number[], 100)).toBe(lan);
+    expect(autoTiming(lan, Array(30).fill(200) as number[], 100)).toEqual(wan);
+    expect(autoTiming(wan, Array(30).fill(40) as number[], 100)).toEqual(wan);
+    expect(autoTiming(wan, Array(30).fill(1) as number[], 100)).toEqual(lan);
   });
 });

@@ -10,7 +10,7 @@ describe("timings set by hand", () => {
   test("stay when the automatic profile changes", () => {
     const slow = Array.from({ length: 40 }, () => 200);
     const overrides = { gossipFanout: 7 };
-    const timing = autoTiming(timingOf("auto", overrides), slow, overrides);
+    const timing = autoTiming(timingOf("auto", overrides), slow, 3, overrides);
     expect(timing).toEqual({ ...timingOf("wan"), gossipFanout: 7 });
   });
 });

@@ -65,6 +65,14 @@ class Bench {
     return this.swim.step(input, this.now);
   }
 
+  /** Another says that it failed, and it does not refute. */
+  fail(name: string, incarnation: Incarnation): void {
+    this.hear("b", accuse("failed", name, incarnation));
+    const end = this.now + 1_000;
+    for (; this.swim.wake <= end; this.swim.step({ kind: "tick" }, this.now))
+      this.now = Math.max(this.now, this.swim.wake);
+  }
+
   bootOf(name: string): number {
     return this.swim.member(id(name))?.incarnation.boot ?? 1;
   }
@@ -100,7 +108,8 @@ describe("at one incarnation", () => {
       if (kind === "left") return { kind, node: id("c"), incarnation: at(5, 3) };
       return accuse(kind as "suspect", "c", at(5, 3));
     };
-    bench.hear("b", record(status));
+    if (status === "failed") bench.fail("c", at(5, 3));
+    else bench.hear("b", record(status));
     for (const weaker of order.slice(0, order.indexOf(status) + 1)) bench.hear("b", record(weaker));
     expect(bench.state("c")).toBe(expected);
   });
@@ -185,7 +194,7 @@ describe("a node that hears of itself", () => {
 describe("a stale word of a member about itself", () => {
   test("is answered with what is held against it", () => {
     const bench = new Bench();
-    bench.hear("b", accuse("failed", "c", at(5, 3)));
+    bench.fail("c", at(5, 3));
     const effects = bench.hear("c", alive("c", at(5, 3)));
     expect(bench.state("c")).toBe("failed 5.3");
     expect(bench.sentTo("c", effects)).toContainEqual(accuse("failed", "c", at(5, 3), "a"));
@@ -199,7 +208,7 @@ describe("a stale word of a member about itself", () => {
 
   test("a probe of a failed member is acked with its accusation, one of a stranger with a question", () => {
     const bench = new Bench();
-    bench.hear("b", accuse("failed", "c", at(5, 3)));
+    bench.fail("c", at(5, 3));
     const probe: GossipRecord = { kind: "probe", sequence: 9, target: id("a") };
     const known = bench.sentTo("c", bench.hear("c", probe)).map(({ kind }) => kind);
     expect(known.slice(0, 2)).toEqual(["ack", "failed"]);
@@ -264,7 +273,7 @@ describe("push-pull", () => {
 
   test("a member failed for a day is forgotten, and its old word does not bring it back", () => {
     const bench = new Bench();
-    bench.hear("b", accuse("failed", "c", at(5, 3)));
+    bench.fail("c", at(5, 3));
     bench.now = 25 * 3_600_000;
     bench.swim.step({ kind: "tick" }, bench.now);
     expect(bench.state("c")).toBe("unknown");

@@ -114,6 +114,7 @@ export const gossipRecord: fc.Arbitrary<GossipRecord> = fc.oneof(
     keyId: fc.uint8Array({ minLength: 8, maxLength: 8 }),
     signature: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   }),
+  fc.record({ kind: kind("grave"), node: nodeId, incarnation, age_ms: u48 }),
   fc.record({ kind: kind("head"), owner: nodeId, head }),
   fc.record({ kind: kind("change"), owner: nodeId, boot: u48, change }),
   fc.record({ kind: kind("pull"), owner: nodeId, boot: u48, since: u48 }),

@@ -1,0 +1,37 @@
+/**
+ * Another's word that a member has failed, about one that had no time to speak up here: an accusation like
+ * others, only with less time. So neither a minority that comes back with its judgement of the majority, nor a
+ * liar, evicts whoever is well: the accused hears of it from everybody at once, and refutes.
+ */
+import type { NodeId } from "../base/ids.ts";
+import type { Incarnation } from "../wire/gossip-values.ts";
+import { isPresent, type SwimMember } from "./members.ts";
+import { sendPacket } from "./packets.ts";
+import { recordOf, type SwimState } from "./state.ts";
+import { applyFailed, applySuspect, type Verdict } from "./updates.ts";
+
+/** For the word to reach the accused and the refutation to come back, in probe periods. */
+const refutationPeriods = 2;
+
+/** What `applyFailed` is for whatever others say. */
+export function hearFailed(
+  state: SwimState,
+  node: NodeId,
+  incarnation: Incarnation,
+  accuser: NodeId,
+): Verdict {
+  const member = state.members.get(node);
+  const isEarly = member && isPresent(member) && refutableUntil(state, member) > state.now;
+  if (!isEarly || node === state.self || state.plain) return applyFailed(state, node, incarnation, accuser);
+  const verdict = applySuspect(state, node, incarnation, accuser, `${accuser} says that it failed`);
+  const { suspicion } = member;
+  if (!suspicion?.hasHeard(accuser)) return verdict;
+  if (suspicion.shorten(refutableUntil(state, member)))
+    sendPacket(state, node, member.address, [recordOf(state, member)]);
+  return verdict;
+}
+
+function refutableUntil(state: SwimState, { suspicion }: SwimMember): number {
+  const began = suspicion?.began ?? state.now;
+  return began + refutationPeriods * state.timing.probe_ms;
+}

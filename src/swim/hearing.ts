@@ -1,0 +1,186 @@
+/**
+ * What a node does with what others say: news into the table, answers to questions. All answers to one
+ * packet or frame go back in one, so that no sender can make this node say much more than it said itself.
+ */
+import { unreachable } from "../base/assert.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Coordinate } from "../wire/gossip-coordinate.ts";
+import {
+  encodeRecord,
+  type GossipRecord,
+  isNewsRecord,
+  isProbeRecord,
+  type NewsRecord,
+  type ProbeRecord,
+} from "../wire/gossip-records.ts";
+import type { GossipAddress } from "../wire/gossip-values.ts";
+import { applyCertificate, certificateRecord } from "./certificates.ts";
+import { hearFailed } from "./early-failure.ts";
+import { accusation, sendFrame, sendPacket } from "./packets.ts";
+import type { Probing } from "./probing.ts";
+import type { PushPull } from "./push-pull.ts";
+import { recordOf, type SwimState } from "./state.ts";
+import { applyGrave, applyRemoved } from "./removal.ts";
+import { applyAlive, applyLeft, applyLoad, applyMemberState, applySuspect, type Verdict } from "./updates.ts";
+
+/** Who speaks. An address that packets may come from and that answers go to; null for a stream. */
+export interface Origin {
+  readonly from: NodeId;
+  readonly boot: number | null;
+  readonly address: GossipAddress | null;
+}
+
+/** Answers to questions first: what does not fit is repeated by news anyway. */
+class Reply {
+  readonly #answers: Uint8Array[] = [];
+  /** What is true of a subject, once, however often it was said wrong. */
+  readonly #corrections = new Map<NodeId, readonly Uint8Array[]>();
+
+  answer(...records: readonly Uint8Array[]): void {
+    this.#answers.push(...records);
+  }
+
+  correct(node: NodeId, ...records: readonly Uint8Array[]): void {
+    this.#corrections.set(node, records);
+  }
+
+  get records(): Uint8Array[] {
+    return [...this.#answers, ...[...this.#corrections.values()].flat()];
+  }
+}
+
+export class Hearing {
+  constructor(
+    private readonly state: SwimState,
+    private readonly probing: Probing,
+    private readonly pushPull: PushPull,
+  ) {}
+
+  hear(origin: Origin, records: readonly GossipRecord[]): void {
+    const { state } = this;
+    if (origin.from === state.self || state.phase === "outside") {
+      state.refuse("unexpected");
+      return;
+    }
+    const reply = new Reply();
+    // News first, so that the questions of the same packet are answered with it known.
+    for (const record of records) if (isNewsRecord(record)) this.#learn(origin.from, record, reply);
+    const sender = state.members.get(origin.from);
+    if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
+    const place = records.find((record) => record.kind === "coordinate")?.coordinate;
+    for (const record of questionsOf(records)) this.#answer(origin, record, reply, place);
+    const said = reply.records;
+    if (said.length === 0) return;
+    const { from, address } = origin;
+    if (address) sendPacket(state, from, address, said);
+    else sendFrame(state, from, said);
+  }
+
+  #learn(from: NodeId, record: NewsRecord, reply: Reply): void {
+    const { state } = this;
+    const { node } = record;
+    switch (record.kind) {
+      case "alive":
+        this.#judge(applyAlive(state, record, from), node, reply);
+        return;
+      case "suspect":
+        this.#judge(applySuspect(state, node, record.incarnation, record.accuser), node, reply);
+        return;
+      case "failed":
+        this.#judge(hearFailed(state, node, record.incarnation, record.accuser), node, reply);
+        return;
+      case "left":
+        this.#judge(applyLeft(state, node, record.incarnation, from), node, reply);
+        return;
+      case "removed":
+        this.#judge(applyRemoved(state, node, record.incarnation, from), node, reply);
+        return;
+      case "grave":
+        applyGrave(state, record, from);
+        return;
+      case "load":
+        applyLoad(state, record);
+        return;
+      case "certificate":
+        applyCertificate(state, record, from);
+        return;
+      case "member":
+        this.#judge(applyMemberState(state, record, from), node, reply);
+        return;
+      default:
+        unreachable(record);
+    }
+  }
+
+  /** `place` is the sender's coordinate, when it told it. */
+  #answer(origin: Origin, record: ProbeRecord, reply: Reply, place: Coordinate | undefined): void {
+    const { state } = this;
+    switch (record.kind) {
+      case "probe":
+        if (record.target !== state.self) {
+          state.refuse("misaddressed");
+          return;
+        }
+        reply.answer(
+          encodeRecord({ kind: "ack", sequence: record.sequence }),
+          ...this.#whatIsHeldAgainst(origin),
+          encodeRecord({ kind: "coordinate", coordinate: state.coordinates.own }),
+        );
+        return;
+      case "probe-request":
+        if (origin.address) this.probing.relay(origin.from, origin.address, record);
+        else state.refuse("unexpected");
+        return;
+      case "ack":
+        this.probing.acked(origin.from, record.sequence, origin.address !== null, place);
+        return;
+      case "coordinate":
+        return;
+      case "nack":
+        this.probing.nacked(origin.from, record.sequence);
+        return;
+      case "introduce":
+        reply.answer(recordOf(state, state.me));
+        return;
+      case "push-pull":
+        if (record.reply) this.pushPull.exchange(origin.from, false);
+        return;
+      default:
+        unreachable(record);
+    }
+  }
+
+  /** A stale word is answered: by this node about itself, or with what stands in the table about its subject. */
+  #judge(verdict: Verdict, node: NodeId, reply: Reply): void {
+    if (verdict !== "answer") return;
+    const { state } = this;
+    const member = state.members.get(node);
+    const grave = state.members.grave(node);
+    const certificate = member && state.certificates.covers(node, member.incarnation.boot);
+    if (member && certificate) reply.correct(node, certificateRecord(certificate), recordOf(state, member));
+    else if (member) reply.correct(node, recordOf(state, member));
+    else if (grave) reply.correct(node, encodeRecord({ kind: "removed", node, incarnation: grave }));
+  }
+
+  /** A prober that is unknown here, or of another life, is asked who it is; an accused one is told. */
+  #whatIsHeldAgainst(origin: Origin): Uint8Array[] {
+    const { state } = this;
+    const member = state.members.get(origin.from);
+    if (!member) return [encodeRecord({ kind: "introduce" })];
+    if (origin.boot !== null && origin.boot > member.incarnation.boot)
+      return [encodeRecord({ kind: "introduce" })];
+    return accusation(state, member);
+  }
+}
+
+/** What makes this node send is asked once a packet by whoever is honest. */
+const askedMost = 4;
+
+function questionsOf(records: readonly GossipRecord[]): ProbeRecord[] {
+  const asked = new Map<ProbeRecord["kind"], number>();
+  return records.filter(isProbeRecord).filter(({ kind }) => {
+    const before = asked.get(kind) ?? 0;
+    asked.set(kind, before + 1);
+    return before < (kind === "push-pull" ? 1 : askedMost);
+  });
+}

@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { accusation, aliveRecord, at, SwimBench } from "../../support/swim-bench.ts";
+
+/** Two probe periods: in them a refutation comes. */
+const refutable_ms = 600;
+
+describe("another's word that a member failed", () => {
+  test("is an accusation that the member is told of at once, and can refute", () => {
+    const bench = new SwimBench();
+    const effects = bench.hear("b", accusation("failed", "c", at(5, 3)));
+    expect(bench.state("c")).toBe("suspect 5.3");
+    expect(bench.sentTo("c", effects)).toContainEqual(accusation("suspect", "c", at(5, 3), "a"));
+    bench.run(refutable_ms / 2);
+    bench.hear("c", aliveRecord("c", at(5, 4)));
+    bench.run(refutable_ms);
+    expect(bench.state("c")).toBe("alive 5.4");
+  });
+
+  test("stands when the member says nothing in that time, much sooner than a suspicion alone", () => {
+    const bench = new SwimBench();
+    bench.hear("b", accusation("failed", "c", at(5, 3)));
+    bench.run(refutable_ms);
+    expect(bench.state("c")).toBe("failed 5.3");
+  });
+
+  test("is taken at once of a member that was suspected here for as long", () => {
+    const bench = new SwimBench();
+    bench.hear("b", accusation("suspect", "c", at(5, 3)));
+    bench.run(refutable_ms);
+    expect(bench.state("c")).toBe("suspect 5.3");
+    bench.hear("b", accusation("failed", "c", at(5, 3)));
+    expect(bench.state("c")).toBe("failed 5.3");
+  });
+
+  test("said again by many, does not reach the member as many packets from here", () => {
+    const bench = new SwimBench();
+    const names = bench.fill(20);
+    const said = names.map((name) => accusation("failed", "c", at(5, 3), name));
+    const packets = said.flatMap((word) => bench.hear("b", word)).filter(({ kind }) => kind === "send");
+    expect(packets.filter((effect) => "node" in effect && effect.node === "c")).toHaveLength(1);
+  });
+
+  test("of too many members by one source is not heard", () => {
+    const bench = new SwimBench();
+    const names = bench.fill(50);
+    bench.hear("b", ...names.map((name) => accusation("failed", name, at(1, 0))));
+    expect([...bench.swim.members].filter(({ status }) => status === "suspect")).toHaveLength(8);
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+import { decodeRecords, type GossipRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
+import type { Incarnation } from "../../../src/wire/gossip-values.ts";
+import { aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
+
+const hour_ms = 3_600_000;
+const grave = (name: string, incarnation: Incarnation, age_ms = 0): GossipRecord => ({
+  kind: "grave",
+  node: id(name),
+  incarnation,
+  age_ms,
+});
+const table = (bench: SwimBench): GossipRecord[] =>
+  bench.swim.table().flatMap((frame) => decodeRecords(joinRecords(frame)));
+
+describe("an operator's removal", () => {
+  test("is in the table that is exchanged, with its age, and ends there after two days", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "remove", node: id("c") });
+    bench.now = hour_ms;
+    bench.step({ kind: "tick" });
+    expect(table(bench)).toContainEqual(grave("c", at(5, 3), hour_ms));
+    bench.now = 49 * hour_ms;
+    bench.step({ kind: "tick" });
+    expect(table(bench).filter(({ kind }) => kind === "grave")).toEqual([]);
+  });
+
+  test("out of a table is as good as by packet, and goes round again", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "frame", from: id("b"), records: [grave("c", at(5, 3), hour_ms)] });
+    expect(bench.state("c")).toBe("unknown");
+    bench.hear("b", aliveRecord("c", at(5, 3)));
+    expect(bench.state("c")).toBe("unknown");
+    expect(table(bench)).toContainEqual(grave("c", at(5, 3), hour_ms));
+    bench.hear("c", aliveRecord("c", at(6, 0)));
+    expect(bench.state("c")).toBe("alive 6.0");
+  });
+
+  test("of a later life than was heard of here ends a failed member, but nobody who is present", () => {
+    const bench = new SwimBench();
+    bench.hear("b", grave("c", at(6, 2)));
+    expect(bench.state("c")).toBe("alive 5.3");
+    bench.fail("c", at(5, 3));
+    bench.hear("b", grave("c", at(6, 2)));
+    expect(bench.state("c")).toBe("unknown");
+    bench.hear("b", aliveRecord("c", at(6, 2)));
+    expect(bench.state("c")).toBe("unknown");
+  });
+
+  test("of a stranger is kept, so that nobody brings it back; from the future or too old it is not", () => {
+    const bench = new SwimBench();
+    bench.hear("b", grave("x", at(7, 0)), grave("y", at(2_000_000, 0)), grave("z", at(1, 0), 48 * hour_ms));
+    bench.hear("b", aliveRecord("x", at(7, 0)), aliveRecord("y", at(1, 0)), aliveRecord("z", at(1, 0)));
+    expect([bench.state("x"), bench.state("y"), bench.state("z")]).toEqual([
+      "unknown",
+      "alive 1.0",
+      "alive 1.0",
+    ]);
+    expect(bench.refused("poisoned")).toBe(1);
+  });
+
+  test("of this node itself changes nothing", () => {
+    const bench = new SwimBench();
+    bench.hear("b", grave("a", at(9, 0)));
+    expect(bench.state("a")).toBe("alive 1.0");
+  });
+
+  test("a table carries the newest 256", () => {
+    const bench = new SwimBench();
+    for (const name of bench.fill(300)) bench.step({ kind: "remove", node: id(name) });
+    const graves = table(bench).filter((record) => record.kind === "grave");
+    expect(graves).toHaveLength(256);
+    expect(graves.at(-1)).toMatchObject({ node: "n300" });
+  });
+});
