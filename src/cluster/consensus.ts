@@ -5,6 +5,7 @@
  * control/ gives them their meaning.
  */
 import type { NodeId } from "../base/ids.ts";
+import type { Halt, StateHash } from "../control/replicated-state.ts";
 import type { Address } from "../ports/datagrams.ts";
 
 /** Bounds of what one `propose` and one `read` may carry. */
@@ -75,12 +76,11 @@ export interface MemberChange {
   readonly identity?: number;
 }
 
-/** The rolling hash of the state machine, for comparison between nodes. */
+/** The rolling hash of a node's state machine, for comparison between nodes. */
 export interface StateCheck {
   readonly node: NodeId;
-  readonly index: number;
-  /** Lower-case hexadecimal. */
-  readonly hash: string;
+  readonly state: StateHash;
+  readonly halted: Halt | null;
 }
 
 export interface ConsensusStats {
@@ -125,7 +125,7 @@ export interface Consensus {
     changes: readonly MemberChange[],
     options: { readonly timeout_ms: number },
   ): Promise<{ readonly index: number }>;
-  /** Hash at this node's applied index, or at `index` once it is applied here (if it is still remembered). */
+  /** Hash at this node's applied index. */
   check(options: { readonly timeout_ms: number }): Promise<StateCheck>;
   /** Snapshots and compacts the log now, as far as rules allow. Resolves with the index it is compacted to. */
   compact(options: { readonly timeout_ms: number }): Promise<number>;
