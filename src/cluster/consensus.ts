@@ -9,7 +9,7 @@ import type { Halt, StateHash } from "../control/replicated-state.ts";
 import type { Address } from "../ports/datagrams.ts";
 
 /** Bounds of what one `propose` and one `read` may carry. */
-export const commandLimit_bytes = 1024 * 1024;
+export const commandLimit_bytes = 1024 * 1024 + 8 * 1024;
 export const queryLimit_bytes = 64 * 1024;
 
 export interface Committed {
