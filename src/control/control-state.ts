@@ -34,7 +34,7 @@ import {
   writeTotals,
 } from "./control-tables.ts";
 import { CommandTable, features, sections } from "./command-table.ts";
-import type { Command, ControlContext } from "./feature.ts";
+import type { ControlContext } from "./feature.ts";
 import { IdempotencyRecords, idempotencySection, recordId, requestDigest } from "./idempotency.ts";
 import { sweepInterval_ms } from "./limits.ts";
 import type {
@@ -51,6 +51,9 @@ import { hashQueries } from "./state-queries.ts";
 import { sessionCommands } from "./session-commands.ts";
 import { openSnapshotExport } from "./snapshot-export.ts";
 import { StagedSnapshot } from "./snapshot-import.ts";
+
+/** A command that was read and waits for the state. */
+type Execute = (context: ControlContext) => ControlOutcome;
 
 const empty = new Uint8Array(0);
 
@@ -136,7 +139,7 @@ export class ControlState implements ReplicatedState {
       const decoded = decodeControlCommand(command);
       const known = this.#table.command(decoded.kind, decoded.version);
       if (known === undefined) throw unknownCommand(decoded);
-      known.check(decoded.body);
+      known.prepare(decoded.body);
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
       throw new CaxtonError("invalid_argument", `Malformed control command: ${thrown.message}`, {
@@ -259,14 +262,14 @@ export class ControlState implements ReplicatedState {
   #applyEntry(entry: Entry): Uint8Array | Halt {
     const { index, term, kind, data } = entry;
     let stamped: StampedCommand | null = null;
-    let command: Command | undefined;
+    let execute: Execute | null = null;
     switch (kind) {
       case "command":
         try {
           stamped = decodeStampedCommand(data);
-          command = this.#table.command(stamped.command.kind, stamped.command.version);
-          if (command === undefined) return { index, reason: unknownCommand(stamped.command).message };
-          command.check(stamped.command.body);
+          const known = this.#table.command(stamped.command.kind, stamped.command.version);
+          if (known === undefined) return { index, reason: unknownCommand(stamped.command).message };
+          execute = known.prepare(stamped.command.body);
         } catch (thrown) {
           if (!(thrown instanceof WireError)) throw thrown;
           return { index, reason: `Entry ${index} is no control command: ${reasonOf(thrown)}` };
@@ -289,8 +292,8 @@ export class ControlState implements ReplicatedState {
       this.#head.clockTerm = term;
       this.#head.clockElapsed_ms = 0;
     }
-    if (stamped === null || command === undefined) return empty;
-    const result = this.#command(command, stamped);
+    if (stamped === null || execute === null) return empty;
+    const result = this.#command(execute, stamped);
     if (this.#markWanted) this.#mark();
     return result;
   }
@@ -304,21 +307,21 @@ export class ControlState implements ReplicatedState {
     this.#head.term = term;
   }
 
-  #command(known: Command, { elapsed_ms, wall_ms, command }: StampedCommand): Uint8Array {
+  #command(execute: Execute, { elapsed_ms, wall_ms, command }: StampedCommand): Uint8Array {
     const head = this.#head;
     head.clock_ms += Math.max(0, elapsed_ms - head.clockElapsed_ms);
     head.clockElapsed_ms = Math.max(head.clockElapsed_ms, elapsed_ms);
     head.wall_ms = wall_ms;
     if (head.clock_ms - head.swept_ms >= sweepInterval_ms) this.#sweep();
     const { session: mark } = command;
-    if (mark === null) return this.#keyed(known, command);
+    if (mark === null) return this.#keyed(execute, command);
     const session = this.#sessions.get(mark.session);
     if (session === undefined) return encodeOutcome(outcome("session_unknown"));
     const before = session.outcomes.get(mark.sequence);
     if (before !== undefined) return before;
     if (mark.sequence < session.floor) return encodeOutcome(outcome("sequence_forgotten", session.floor));
     if (this.#sessions.full(session)) return encodeOutcome(outcome("limit", session.outcomes.size));
-    const result = this.#keyed(known, command);
+    const result = this.#keyed(execute, command);
     // Closed by its own command.
     if (this.#sessions.get(mark.session) === session) {
       this.#sessions.record(
@@ -332,23 +335,23 @@ export class ControlState implements ReplicatedState {
     return result;
   }
 
-  #keyed(known: Command, command: ControlCommand): Uint8Array {
+  #keyed(execute: Execute, command: ControlCommand): Uint8Array {
     const { idempotencyKey, principal, kind, version, body } = command;
-    if (idempotencyKey === null) return encodeOutcome(this.#execute(known, command));
+    if (idempotencyKey === null) return encodeOutcome(this.#execute(execute, principal));
     const id = recordId(principal, idempotencyKey);
     const request = requestDigest(kind, version, body);
     const before = this.#records.find(id, request);
     if (before === "other") return encodeOutcome(outcome("key_reused"));
     if (before !== undefined) return before;
     if (!this.#records.makeRoom(this.#head.clock_ms)) return encodeOutcome(outcome("limit"));
-    const result = encodeOutcome(this.#execute(known, command));
+    const result = encodeOutcome(this.#execute(execute, principal));
     this.#records.record(id, request, result, this.#head.clock_ms);
     return result;
   }
 
-  #execute(known: Command, { principal, body }: ControlCommand): ControlOutcome {
+  #execute(execute: Execute, principal: string): ControlOutcome {
     this.#principal = principal;
-    return known.apply(this.#context, body);
+    return execute(this.#context);
   }
 
   #sweep(): void {

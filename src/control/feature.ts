@@ -39,25 +39,22 @@ export interface Command {
   readonly kind: number;
   readonly version: number;
   readonly name: string;
-  /** Throws `WireError`. */
-  check(body: Uint8Array): void;
-  apply(context: ControlContext, body: Uint8Array): ControlOutcome;
+  /** Reads the body, and gives what executes it. Throws `WireError`. */
+  prepare(body: Uint8Array): (context: ControlContext) => ControlOutcome;
 }
 
 export function defineCommand<C>(definition: CommandDefinition<C>): Command {
-  const { kind, version, name, apply } = definition;
-  const read = (body: Uint8Array): C => {
-    const reader = new Reader(body);
-    const command = definition.read(reader);
-    reader.finish();
-    return command;
-  };
+  const { kind, version, name, read, apply } = definition;
   return {
     kind,
     version,
     name,
-    check: (body) => void read(body),
-    apply: (context, body) => apply(context, read(body)),
+    prepare: (body) => {
+      const reader = new Reader(body);
+      const command = read(reader);
+      reader.finish();
+      return (context) => apply(context, command);
+    },
   };
 }
 

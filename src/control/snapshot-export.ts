@@ -2,6 +2,7 @@
  * A copy of the control state in chunks, read from a view of the database that later commits do not
  * change. Only where each chunk begins is held in memory, so any of them can be read again.
  */
+import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import type { Database, Databases, SqlValue } from "../ports/database.ts";
 import type { LogPosition } from "../raft/entry.ts";
@@ -65,7 +66,8 @@ class StateExport implements SnapshotExport {
     if (last) this.#last = number;
     else this.#starts[number + 1] = next;
     assert(number <= this.#last, "nothing follows the last chunk");
-    return { bytes: encodeSnapshotChunk({ number, last, body: body.view() }), last };
+    const view = body.view();
+    return { bytes: encodeSnapshotChunk({ number, last, checksum: crc32(view), body: view }), last };
   }
 
   close(): void {

@@ -2,6 +2,7 @@
  * A snapshot that is being received: its rows go into tables beside the real ones, chunk by chunk, and take
  * their place in one transaction at the end. Until then nothing of the state changes.
  */
+import { crc32 } from "node:zlib";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Database, SqlValue } from "../ports/database.ts";
 import type { LogPosition } from "../raft/entry.ts";
@@ -64,6 +65,9 @@ export class StagedSnapshot implements SnapshotImport {
     if (!this.#open) throw new CaxtonError("conflict", "This snapshot was finished or abandoned");
     try {
       const chunk = decodeSnapshotChunk(bytes);
+      if (crc32(chunk.body) !== chunk.checksum) {
+        throw new WireError(`chunk ${chunk.number} has a wrong checksum`);
+      }
       if (chunk.number < this.#wanted) return { complete: this.#complete };
       if (chunk.number > this.#wanted)
         throw new WireError(`chunk ${chunk.number} came before ${this.#wanted}`);

@@ -1,4 +1,5 @@
 /** Hashes of the control state, and walks through its tables to find where two replicas differ. */
+import { bytesOfHex, hexOfBytes } from "../base/hex.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
 
 const digest_bytes = 16;
@@ -26,8 +27,8 @@ export function encodeControlHash(state: ControlHash): Uint8Array {
 }
 
 function writeControlHash(writer: Writer, { index, root, sections }: ControlHash): void {
-  writer.u64(index).raw(Buffer.from(root, "hex")).varint(sections.length);
-  for (const { name, rows, hash } of sections) writer.text(name).u64(rows).raw(Buffer.from(hash, "hex"));
+  writer.u64(index).raw(bytesOfHex(root)).varint(sections.length);
+  for (const { name, rows, hash } of sections) writer.text(name).u64(rows).raw(bytesOfHex(hash));
 }
 
 /** Throws `WireError`. */
@@ -51,7 +52,7 @@ function readControlHash(reader: Reader): ControlHash {
 }
 
 function hexDigest(reader: Reader): string {
-  return Buffer.from(reader.take(digest_bytes)).toString("hex");
+  return hexOfBytes(reader.take(digest_bytes));
 }
 
 /** Rows of a section after a key. */
@@ -85,7 +86,7 @@ export interface RowDigest {
 
 export function encodeRowDigests(rows: readonly RowDigest[]): Uint8Array {
   const writer = new Writer(64 * rows.length + 8).varint(rows.length);
-  for (const { key, digest } of rows) writer.blob(key).raw(Buffer.from(digest, "hex"));
+  for (const { key, digest } of rows) writer.blob(key).raw(bytesOfHex(digest));
   return writer.finish();
 }
 
@@ -113,7 +114,7 @@ export interface SectionCheck {
 }
 
 export function encodeSectionCheck({ checked, hash, damaged, next }: SectionCheck): Uint8Array {
-  const writer = new Writer().varint(checked).raw(Buffer.from(hash, "hex")).varint(damaged.length);
+  const writer = new Writer().varint(checked).raw(bytesOfHex(hash)).varint(damaged.length);
   for (const key of damaged) writer.blob(key);
   writer.bool(next !== null);
   if (next !== null) writer.blob(next);
