@@ -6,7 +6,6 @@
 import { assert, unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Database, Databases } from "../ports/database.ts";
-import type { Entry, LogPosition } from "../raft/entry.ts";
 import {
   type ControlCommand,
   type ControlOutcome,
@@ -38,8 +37,10 @@ import type { ControlContext } from "./feature.ts";
 import { IdempotencyRecords, idempotencySection, recordId, requestDigest } from "./idempotency.ts";
 import { sweepInterval_ms } from "./limits.ts";
 import type {
+  CommittedEntry,
   Halt,
   LeaderStamp,
+  LogPosition,
   ReplicatedState,
   SnapshotExport,
   SnapshotImport,
@@ -149,7 +150,7 @@ export class ControlState implements ReplicatedState {
     return stampCommand(command, Math.max(0, Math.floor(elapsed_ms)), Math.max(0, Math.floor(wall_ms)));
   }
 
-  apply(entries: readonly Entry[]): readonly Uint8Array[] {
+  apply(entries: readonly CommittedEntry[]): readonly Uint8Array[] {
     if (this.#halted !== null || entries.length === 0) return [];
     const outcomes: Uint8Array[] = [];
     let halt: Halt | null = null;
@@ -259,7 +260,7 @@ export class ControlState implements ReplicatedState {
   }
 
   /** The outcome, or why it cannot be applied; nothing has changed then. */
-  #applyEntry(entry: Entry): Uint8Array | Halt {
+  #applyEntry(entry: CommittedEntry): Uint8Array | Halt {
     const { index, term, kind, data } = entry;
     let stamped: StampedCommand | null = null;
     let execute: Execute | null = null;
@@ -275,8 +276,6 @@ export class ControlState implements ReplicatedState {
           return { index, reason: `Entry ${index} is no control command: ${reasonOf(thrown)}` };
         }
         break;
-      case "stripped":
-        return { index, reason: `Entry ${index} is without its data` };
       case "noop":
       case "configuration":
         break;
@@ -298,7 +297,7 @@ export class ControlState implements ReplicatedState {
     return result;
   }
 
-  #advance({ index, term, kind, data }: Entry): void {
+  #advance({ index, term, kind, data }: CommittedEntry): void {
     const input = this.#chainInput;
     input.reset();
     input.raw(this.#head.chain).u64(index).u64(term).text(kind).raw(data);

@@ -3,7 +3,19 @@
  * in their order, the same on every replica. `ControlState` implements it on libSQL; it lives on the
  * raft thread, is synchronous, and knows no time, no randomness and no network of its own.
  */
-import type { Entry, LogPosition } from "../raft/entry.ts";
+
+/** A committed entry. `data` of a configuration is its encoding; of a noop it is empty. */
+export interface CommittedEntry {
+  readonly index: number;
+  readonly term: number;
+  readonly kind: "command" | "configuration" | "noop";
+  readonly data: Uint8Array;
+}
+
+export interface LogPosition {
+  readonly index: number;
+  readonly term: number;
+}
 
 /** What a leader adds to a command that it proposes, so that all replicas see one time. */
 export interface LeaderStamp {
@@ -46,10 +58,10 @@ export interface ReplicatedState {
   /**
    * Applies entries that follow `applied` without a gap, in one transaction with the applied index. Gives
    * an outcome for each (empty for what is no command); fewer than entries only when it halted on the way, and
-   * none once it is halted. A `stripped` entry halts it: what it stands for is not there to apply. Throws `CaxtonError` (`disk_full`, `storage_failed`, `data_corrupt`): nothing of
+   * none once it is halted. Throws `CaxtonError` (`disk_full`, `storage_failed`, `data_corrupt`): nothing of
    * the call is applied then, and it may be tried again.
    */
-  apply(entries: readonly Entry[]): readonly Uint8Array[];
+  apply(entries: readonly CommittedEntry[]): readonly Uint8Array[];
 
   /** Makes everything applied durable and returns its index. Throws as `apply`. */
   settle(): number;

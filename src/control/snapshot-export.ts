@@ -5,14 +5,13 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import type { Database, Databases, SqlValue } from "../ports/database.ts";
-import type { LogPosition } from "../raft/entry.ts";
 import { encodeSnapshotChunk, writeSnapshotSections } from "../wire/control-snapshot.ts";
 import { Writer } from "../wire/cursor.ts";
 import { sections } from "./command-table.ts";
 import { valuesOf, writeHeadBytes } from "./control-hash.ts";
 import { type ControlHead, readHead, readTotals } from "./control-tables.ts";
 import { snapshotChunk_bytes } from "./limits.ts";
-import type { SnapshotExport } from "./replicated-state.ts";
+import type { LogPosition, SnapshotExport } from "./replicated-state.ts";
 import { Section } from "./section.ts";
 
 /** Where a chunk begins: in a section, after a key. */

@@ -5,7 +5,6 @@
 import { crc32 } from "node:zlib";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Database, SqlValue } from "../ports/database.ts";
-import type { LogPosition } from "../raft/entry.ts";
 import {
   type SnapshotChunk,
   type SnapshotSection,
@@ -23,7 +22,7 @@ import {
   writeSettled,
   writeTotals,
 } from "./control-tables.ts";
-import type { SnapshotImport } from "./replicated-state.ts";
+import type { LogPosition, SnapshotImport } from "./replicated-state.ts";
 import { Section, type SectionDefinition, columnsOf, createIndexes, createTable } from "./section.ts";
 
 interface Header {

@@ -13,8 +13,8 @@ export const kvValueLimit_bytes = 1024 * 1024;
 export const mediaTypeLimit_bytes = 256;
 export const kvListLimit = 1_000;
 
-/** `any`: whatever is there. `absent`: only if the key is not there. Otherwise only at that version. */
-export type KvCondition = "any" | "absent" | number;
+/** `any`: whatever is there. `absent`, `present`: only if the key is not, or is there. Otherwise only at that version. */
+export type KvCondition = "any" | "absent" | "present" | number;
 
 /** The write counts only while this lock is held under this token. */
 export interface Fence {
@@ -70,6 +70,7 @@ function readKey(reader: Reader): string {
 function writeCondition(writer: Writer, condition: KvCondition): void {
   if (condition === "any") writer.u8(0);
   else if (condition === "absent") writer.u8(1);
+  else if (condition === "present") writer.u8(3);
   else writer.u8(2).u64(condition);
 }
 
@@ -77,6 +78,7 @@ function readCondition(reader: Reader): KvCondition {
   const kind = reader.u8();
   if (kind === 0) return "any";
   if (kind === 1) return "absent";
+  if (kind === 3) return "present";
   if (kind !== 2) throw new WireError("unknown condition");
   return reader.u64();
 }

@@ -1,5 +1,5 @@
 /** Builds entries of the control state machine for tests: a log that was agreed on, one command after the other. */
-import type { Entry } from "../../src/raft/entry.ts";
+import type { CommittedEntry } from "../../src/control/replicated-state.ts";
 import {
   type ControlCommand,
   type ControlOutcome,
@@ -25,7 +25,7 @@ export class TestLeader {
   term = 1;
   elapsed_ms = 0;
   wall_ms = 1_800_000_000_000;
-  readonly entries: Entry[] = [];
+  readonly entries: CommittedEntry[] = [];
 
   constructor(readonly state: ControlState) {}
 
@@ -34,13 +34,13 @@ export class TestLeader {
   }
 
   /** The entry of a command, not applied. */
-  entry(given: CommandGiven, index = this.next): Entry {
+  entry(given: CommandGiven, index = this.next): CommittedEntry {
     const { elapsed_ms, wall_ms } = this;
     const data = this.state.stamp(commandBytes(given), { elapsed_ms, wall_ms });
     return { index, term: this.term, kind: "command", data };
   }
 
-  apply(entry: Entry): Uint8Array {
+  apply(entry: CommittedEntry): Uint8Array {
     const [outcome] = this.state.apply([entry]);
     if (outcome === undefined) throw new Error(`not applied: ${this.state.halted?.reason ?? "?"}`);
     this.entries.push(entry);

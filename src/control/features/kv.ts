@@ -82,8 +82,13 @@ function refusal(
     if (held !== fence.token) return outcome("fenced", held);
   }
   const version = Number(before?.["version"] ?? 0);
-  const wanted = condition === "absent" ? 0 : condition;
-  return wanted === "any" || wanted === version ? null : outcome("conflict", version);
+  return holds(condition, version) ? null : outcome("conflict", version);
+}
+
+function holds(condition: KvCondition, version: number): boolean {
+  if (condition === "any") return true;
+  if (condition === "present") return version !== 0;
+  return version === (condition === "absent" ? 0 : condition);
 }
 
 const get = defineQuery({

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { type ControlState, openControlState } from "../../../src/control/control-state.ts";
 import { memoryDatabases, type MemoryDatabases } from "../../../src/platform/memory/database.ts";
-import type { Entry } from "../../../src/raft/entry.ts";
+import type { CommittedEntry } from "../../../src/control/replicated-state.ts";
 import { controlCommands } from "../../../src/wire/control-kinds.ts";
 import { stampCommand } from "../../../src/wire/control-command.ts";
 import { encodeKvDelete, encodeKvPut } from "../../../src/wire/control-kv.ts";
@@ -60,7 +60,7 @@ const command = fc
   );
 
 /** A log as several leaders may have written it: terms that rise, time that passes in each. */
-const log: fc.Arbitrary<Entry[]> = fc
+const log: fc.Arbitrary<CommittedEntry[]> = fc
   .array(fc.tuple(command, fc.integer({ min: 0, max: 400_000 }), fc.constantFrom(0, 0, 0, 0, 1)), {
     minLength: 1,
     maxLength: 60,
@@ -77,13 +77,13 @@ const log: fc.Arbitrary<Entry[]> = fc
     });
   });
 
-function entry(at: number, term: number, kind: Entry["kind"], data: Uint8Array): Entry {
+function entry(at: number, term: number, kind: CommittedEntry["kind"], data: Uint8Array): CommittedEntry {
   return { index: at + 1, term, kind, data };
 }
 
 function applyAll(
   state: ControlState,
-  entries: readonly Entry[],
+  entries: readonly CommittedEntry[],
   batch: (at: number) => number,
 ): Uint8Array[] {
   const outcomes: Uint8Array[] = [];
@@ -158,7 +158,7 @@ describe("one log", () => {
       fc.property(log, fc.nat(), (entries, pick) => {
         const at = pick % entries.length;
         const changed = entries.with(at, {
-          ...(entries[at] as Entry),
+          ...(entries[at] as CommittedEntry),
           kind: "configuration",
           data: new Uint8Array(9),
         });
