@@ -34,12 +34,16 @@ export type MemberRole = "voter" | "learner" | "witness";
 export interface ConsensusMember {
   readonly node: NodeId;
   readonly role: MemberRole;
+  /** Voters of less than the highest priority wait longer before they campaign. */
+  readonly priority: number;
   /** The raft identity: the boot epoch in which the member's log began. */
   readonly identity: number;
   /** Whether this node's raft thread has a working stream to it (true for itself). */
   readonly contact: boolean;
   /** The highest index that the leader knows to be on its disk; null on any other node than the leader. */
   readonly match: number | null;
+  /** Near enough to the end of the log to become a voter, as the leader sees it. */
+  readonly caughtUp: boolean;
 }
 
 export interface ConsensusStatus {
@@ -59,6 +63,8 @@ export interface ConsensusStatus {
   readonly members: readonly ConsensusMember[];
   /** A configuration change is under way. */
   readonly joint: boolean;
+  /** Leads and has committed an entry of its own term: it answers reads and changes of members. */
+  readonly ready: boolean;
   /** This node leads with a quorum in contact, or has heard of such a leader within an election time-out. */
   readonly quorum: boolean;
   /** Voters in contact, this node included where it is one, and how many there are. */
@@ -74,6 +80,8 @@ export interface MemberChange {
   readonly role: MemberRole | null;
   /** Raft identity of the member that is added, from its gossip tags; left out where it is a member already. */
   readonly identity?: number;
+  /** As it was, or 1, when left out. */
+  readonly priority?: number;
 }
 
 /** The rolling hash of a node's state machine, for comparison between nodes. */
@@ -114,13 +122,13 @@ export interface Consensus {
     query: Uint8Array,
     options: { readonly consistency: Consistency; readonly timeout_ms: number },
   ): Promise<ReadAnswer>;
-  /** As last told by the thread: at most one turn of its loop old. */
+  /** As last told by the thread: indices may be 50 ms old, everything else is told as it changes. */
   status(): ConsensusStatus;
   /** At each change of leader, term, standing, members, quorum or trouble; not at each index. */
   onStatus(handler: (status: ConsensusStatus) => void): () => void;
   /** To the named voter, or the one that is furthest. Resolves with the new leader. Throws `no_quorum`, `conflict`, `timeout`. */
   transferLeadership(to: NodeId | null, options: { readonly timeout_ms: number }): Promise<NodeId>;
-  /** All of `changes` as one joint change; resolves when the new configuration alone is committed. Leader or forwarded. */
+  /** All of `changes` as one joint change; resolves when the new configuration alone is committed. Only at the leader. */
   changeMembership(
     changes: readonly MemberChange[],
     options: { readonly timeout_ms: number },
@@ -129,8 +137,8 @@ export interface Consensus {
   check(options: { readonly timeout_ms: number }): Promise<StateCheck>;
   /** Snapshots and compacts the log now, as far as rules allow. Resolves with the index it is compacted to. */
   compact(options: { readonly timeout_ms: number }): Promise<number>;
-  /** A sign or (as `certain`) proof that a node's process of that boot epoch is gone. Harmless when wrong. */
-  hint(node: NodeId, bootEpoch: number | null, certain: boolean): void;
+  /** A sign, or proof, that a node's process of that boot epoch (null: whichever) is gone. Harmless when wrong. */
+  hint(node: NodeId, bootEpoch: number | null): void;
   /** Where a node's raft thread listens; the membership tells. */
   setAddress(node: NodeId, address: Address | undefined): void;
   stats(): Promise<ConsensusStats>;
