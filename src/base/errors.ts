@@ -26,6 +26,7 @@ const kinds = {
   agent_not_found: { http: 404, exit: 5, retryable: false, title: "Agent not found" },
   node_not_found: { http: 404, exit: 5, retryable: false, title: "Node not found" },
   conflict: { http: 409, exit: 6, retryable: false, title: "Conflict" },
+  precondition_failed: { http: 412, exit: 6, retryable: false, title: "Precondition failed" },
   already_exists: { http: 409, exit: 6, retryable: false, title: "Already exists" },
   agent_suspended: { http: 409, exit: 6, retryable: true, title: "Agent suspended" },
   agent_failed: { http: 409, exit: 6, retryable: false, title: "Agent failed" },
