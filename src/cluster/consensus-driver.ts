@@ -107,6 +107,7 @@ export class ConsensusDriver {
     this.#greetings = new Greetings({
       boots: log.boots,
       send: (node, bytes) => options.transport.send(node, "raft", bytes),
+      greeted: () => this.#keepLinks(),
       outdated: (by, seenBoot) => {
         const detail = `Node ${by} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${log.boots.previous}`;
         options.report({ kind: "outdated", detail });
@@ -456,17 +457,23 @@ export class ConsensusDriver {
 
   /** Role, term, leader or members changed. */
   #refreshStatus(): void {
-    const { role, term, leader, configuration } = this.#now();
+    const { role, term, leader } = this.#now();
     if (role !== "leader") this.#leads = null;
     else if (this.#leads?.term !== term) this.#leads = { term, since_ms: this.options.clock.now_ms() };
     this.#tally.note(role, leader);
     this.#hasLeader = leader !== null;
-    const { self } = this.options.log.boots;
-    const others = everyone(configuration).filter(({ id }) => id !== self);
-    this.options.transport.keep([...new Set(others.map(({ id }) => nodeOf(id)))]);
+    this.#keepLinks();
     this.#proposals.retry();
     this.#reads.retry();
     this.#tellStatus();
+  }
+
+  #keepLinks(): void {
+    const self = nodeOf(this.options.log.boots.self);
+    const members = everyone(this.#now().configuration).map(({ id }) => nodeOf(id));
+    const nodes = new Set([...members, ...this.#greetings.nodes]);
+    nodes.delete(self);
+    this.options.transport.keep([...nodes]);
   }
 
   #tellStatus(): void {

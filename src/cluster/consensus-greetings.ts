@@ -4,13 +4,18 @@
  * that is the limit of the rule, and why a backup is restored into an empty cluster only.
  */
 import type { NodeId } from "../base/ids.ts";
-import { identityOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
+import { identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
 import type { RaftBoots } from "../store/raft-boots.ts";
 import { decodeGreeting, encodeGreeting } from "../wire/raft-greeting.ts";
+
+/** Above any number of members. */
+const greetedLimit = 4_096;
 
 export interface GreetingsOptions {
   readonly boots: RaftBoots;
   readonly send: (node: NodeId, bytes: Uint8Array) => void;
+  /** Somebody greeted, perhaps for the first time. */
+  readonly greeted: () => void;
   /** This node's own log is an old copy, as `by` says who heard of a later boot. */
   readonly outdated: (by: NodeId, seenBoot: number) => void;
 }
@@ -31,6 +36,11 @@ export class Greetings {
     );
   }
 
+  /** Nodes that want answers, members or not: a fresh learner knows of no members. */
+  get nodes(): readonly NodeId[] {
+    return [...this.#greeted.keys()].map((id) => nodeOf(id));
+  }
+
   has(participant: RaftId): boolean {
     return this.#greeted.has(participant);
   }
@@ -43,7 +53,7 @@ export class Greetings {
 
   /** Throws `WireError`. */
   receive(from: NodeId, bytes: Uint8Array): void {
-    const { boots, send, outdated } = this.options;
+    const { boots, send, outdated, greeted } = this.options;
     const said = decodeGreeting(bytes);
     if (said.kind === "outdated") {
       const own = said.identity === identityOf(boots.self);
@@ -59,6 +69,13 @@ export class Greetings {
       return;
     }
     boots.see(participant, said.boot);
+    // One log a node: its earlier one is gone.
+    for (const id of this.#greeted.keys()) if (nodeOf(id) === from) this.#greeted.delete(id);
     this.#greeted.set(participant, said.boot);
+    for (const oldest of this.#greeted.keys()) {
+      if (this.#greeted.size <= greetedLimit) break;
+      this.#greeted.delete(oldest);
+    }
+    greeted();
   }
 }
