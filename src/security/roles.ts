@@ -12,6 +12,10 @@ export const permissions = [
   "messages:read",
   "messages:send",
   "dead-letters:manage",
+  "kv:read",
+  "kv:write",
+  "locks:read",
+  "locks:use",
   "events:read",
   "system:read",
 ] as const;
@@ -30,8 +34,26 @@ const looks = [
 /** A viewer sees the cluster, not what its agents say. An operator runs what developers deploy. */
 const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   admin: new Set(permissions),
-  operator: new Set([...looks, "cluster:operate", "agents:operate", "messages:read", "dead-letters:manage"]),
-  developer: new Set([...looks, "agents:deploy", "agents:operate", "messages:read", "messages:send"]),
+  operator: new Set([
+    ...looks,
+    "cluster:operate",
+    "agents:operate",
+    "messages:read",
+    "dead-letters:manage",
+    "kv:read",
+    "locks:read",
+  ]),
+  developer: new Set([
+    ...looks,
+    "agents:deploy",
+    "agents:operate",
+    "messages:read",
+    "messages:send",
+    "kv:read",
+    "kv:write",
+    "locks:read",
+    "locks:use",
+  ]),
   viewer: new Set(looks),
 };
 

@@ -1,17 +1,15 @@
 /** Node records of the control state: who belongs to the cluster, in which Raft role, since which boot. */
 import type { NodeId } from "../base/ids.ts";
 import { namePattern } from "../base/ids.ts";
+import { type RaftRole, raftRoles } from "./gossip-tags.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
-
-/** What a node was configured to be; whether it votes is the configuration's matter. */
-export const raftRoles = ["voter", "learner", "witness"] as const;
-export type RaftRole = (typeof raftRoles)[number];
 
 export const placeLimit_bytes = 128;
 export const nodesLimit = 10_000;
 
 export interface NodeRecord {
   readonly id: NodeId;
+  /** What it was configured to be; whether it votes is the configuration's matter. */
   readonly role: RaftRole;
   /** The highest that was seen: a node that comes with a lower one runs on an old disk. */
   readonly bootEpoch: number;

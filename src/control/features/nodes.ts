@@ -6,10 +6,10 @@ import {
   type NodeRecord,
   encodeNodeRecords,
   nodesLimit,
-  raftRoles,
   readNodeId,
   readNodeRecord,
 } from "../../wire/control-node.ts";
+import { raftRoles } from "../../wire/gossip-tags.ts";
 import { type Feature, defineCommand, defineQuery } from "../feature.ts";
 import type { SectionDefinition } from "../section.ts";
 import type { NodeId } from "../../base/ids.ts";

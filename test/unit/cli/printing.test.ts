@@ -66,19 +66,24 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     uuid: "u",
     node: "node-3",
     status: "DEGRADED (minority partition)",
-    operations: "READ-ONLY",
+    operations: "READ-ONLY" as const,
     nodes_active: 1,
     nodes_total: 3,
     queued_writes: 42,
     leader: "node-1",
-  } as const;
+    term: 7,
+    voters: ["node-1", "node-2", "node-3"],
+  };
   expect(statusLines(answer, false)).toEqual([
     "Status: DEGRADED (minority partition)",
     "Operations: READ-ONLY",
     "Nodes: 1/3 active",
     "Queued writes: 42",
     "Leader: node-1",
+    "Term: 7",
+    "Voters: node-1, node-2, node-3",
   ]);
+  expect(statusLines({ ...answer, leader: null, term: 0, voters: [] }, false).at(-1)).toBe("Leader: none");
   expect(statusLines(answer, true).slice(-2)).toEqual(["Cluster: c (u)", "Seen by: node-3"]);
 });
 
