@@ -96,7 +96,7 @@ export type MembershipResult =
 export type TransferResult =
   | { readonly kind: "transferred"; readonly to: RaftId }
   | { readonly kind: "refused"; readonly reason: "not-leader" | "no-target" | "lease-reads" }
-  /** Nobody else led in time; this participant goes on. */
+  /** Nobody else was seen to lead in time; this participant goes on. */
   | { readonly kind: "timeout" };
 
 export type RaftEffect =
@@ -121,7 +121,7 @@ export type RaftEffect =
   | { readonly kind: "read"; readonly id: number; readonly result: ReadResult }
   | { readonly kind: "membership"; readonly id: number; readonly result: MembershipResult }
   | { readonly kind: "transfer"; readonly id: number; readonly result: TransferResult }
-  /** Role, term, leader, configuration or `stopped` changed: look at `raft.status`. */
+  /** Role, term, leader, configuration, readiness or `stopped` changed: look at `raft.status`. */
   | { readonly kind: "status" }
   /** Export the state machine as it is now (at least to the applied index) for `transfer`. One at a time. */
   | { readonly kind: "snapshot-open"; readonly transfer: number }
