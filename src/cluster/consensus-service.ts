@@ -59,6 +59,9 @@ export class ConsensusService {
       case "hint":
         open?.driver.hint(message.node, message.boot);
         return;
+      case "round-trip":
+        open?.driver.roundTrip(message.roundTrip_ms);
+        return;
       case "ask":
         if (open) open.driver.ask(message.request);
         else this.#notOpen(message.request.request);

@@ -37,6 +37,7 @@ export type ToRaft =
   | { readonly kind: "identity"; readonly identity: RaftCertificate }
   | { readonly kind: "address"; readonly node: NodeId; readonly address: Address | null }
   | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
+  | { readonly kind: "round-trip"; readonly roundTrip_ms: number }
   | { readonly kind: "ask"; readonly request: ConsensusRequest }
   /** Writes the first configuration now: this node was chosen to begin the cluster. */
   | { readonly kind: "found" }

@@ -161,6 +161,11 @@ export class ConsensusThread implements Consensus {
     this.thread.post({ kind: "address", node, address: address ?? null });
   }
 
+  /** The longest round trip to another voter, as measured: time-outs are never below ten of it. */
+  setRoundTrip(roundTrip_ms: number): void {
+    this.thread.post({ kind: "round-trip", roundTrip_ms });
+  }
+
   setIdentity(identity: RaftCertificate): void {
     this.thread.post({ kind: "identity", identity });
   }
@@ -172,7 +177,7 @@ export class ConsensusThread implements Consensus {
 
   async stop(deadline_ms: number): Promise<void> {
     if (!this.#stopping) {
-      if (this.#status.role === "leader" && this.#status.voters > 1) {
+      if (deadline_ms > 0 && this.#status.role === "leader" && this.#status.voters > 1) {
         // In order, when it can be had: the others then need no time-out to go on.
         await this.transferLeadership(null, { timeout_ms: deadline_ms }).catch(() => undefined);
       }

@@ -23,6 +23,8 @@ import type { PlacementStrategy } from "../wire/agent-spec.ts";
 import { isLoopback } from "./advertise-address.ts";
 import { KeyExchange } from "./cluster-keys.ts";
 import { NodeCluster } from "./cluster-service.ts";
+import { startConsensus, type NodeConsensus } from "./consensus.ts";
+import { createControl } from "./control.ts";
 import { EventLog } from "./event-log.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
@@ -34,6 +36,7 @@ import { LoadMonitor } from "./load-monitor.ts";
 import { measuredPerformance, metricSources } from "./measurements.ts";
 import { recordMembershipEvent } from "./membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
+import { OwnTags } from "./own-tags.ts";
 import { RefusedSources } from "./refused-sources.ts";
 import { pingNode, Work } from "./work.ts";
 
@@ -102,6 +105,8 @@ interface Ground {
   readonly network: Network;
   readonly events: EventLog;
   readonly known: KnownPeers;
+  readonly consensus: NodeConsensus;
+  readonly tags: OwnTags;
   readonly refused: RefusedSources;
   readonly hooks: NodeHooks;
   readonly startedAt_ms: number;
@@ -137,6 +142,17 @@ async function startGround(
     if (event.kind === "refused") refused.add(event.source, event.reason);
     else recordMembershipEvent(events, event);
   });
+  const tags = new OwnTags(network.membership, tagsOf(config));
+  const consensus = await startConsensus({
+    config,
+    foundation,
+    network,
+    events,
+    refused: (source, reason) => refused.add(source, reason),
+    tagged: (raft) => tags.set({ raft }),
+    crash: hooks.crash,
+  });
+  undo.push(() => consensus.stop());
   const { membership } = network;
   const known = await KnownPeers.start({
     membership,
@@ -146,7 +162,20 @@ async function startGround(
   });
   undo.push(() => known.close());
   const state = { restored: false, stopping: false };
-  return { known, config, foundation, network, events, refused, hooks, startedAt_ms, state, failed };
+  return {
+    known,
+    consensus,
+    tags,
+    config,
+    foundation,
+    network,
+    events,
+    refused,
+    hooks,
+    startedAt_ms,
+    state,
+    failed,
+  };
 }
 
 interface Serving {
@@ -185,7 +214,7 @@ async function startServing(
     failed,
   });
   undo.push(() => front.stop(0));
-  membership.setTags({ ...tagsOf(config), api: publicUrl(front) });
+  parts.tags.set({ api: publicUrl(front) });
   return { front, exchange, metrics };
 }
 
@@ -212,8 +241,19 @@ class AssembledNode implements RunningNode {
   }
 
   async stop(drain_timeout_ms: number): Promise<void> {
-    const { foundation, network, known, work, events, front, load, exchange, agentPeers, metrics } =
-      this.#parts;
+    const {
+      foundation,
+      network,
+      consensus,
+      known,
+      work,
+      events,
+      front,
+      load,
+      exchange,
+      agentPeers,
+      metrics,
+    } = this.#parts;
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     agentPeers.close();
@@ -221,10 +261,12 @@ class AssembledNode implements RunningNode {
     load.stop();
     await known.close();
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
+    await consensus.handOver();
     await network.membership.leave(leave_ms);
     events.close();
     await front.stop(drain_timeout_ms);
     await work.close(drain_timeout_ms);
+    await consensus.stop();
     await network.close();
     await metrics.close();
     await closeFoundation(foundation);
@@ -257,6 +299,8 @@ function publicUrl({ api }: Front): string {
 function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
   const { foundation, network, work, events, refused, hooks, state } = parts;
   const { membership, peers } = network;
+  const { consensus } = parts.consensus;
+  const control = createControl(consensus, peers, systemClock);
   const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
   const balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number } = {
     strategy: "least_loaded",
@@ -270,6 +314,9 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     clock: systemClock,
     membership,
     peers,
+    consensus,
+    replicas: control.replicas,
+    comparer: control.comparer,
     fingerprints: fingerprintsOf(foundation),
     refused: () => refused.recent(),
     queuedWrites: async () => (await foundation.store.client.stats()).outbox,
@@ -292,11 +339,14 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     cluster,
     agents,
     messages: work.messages,
+    kv: control.kv,
+    locks: control.locks,
     events,
     health: nodeHealth({
       foundation,
       network,
       work,
+      consensus,
       restored: () => state.restored,
       stopping: () => state.stopping,
     }),
