@@ -2,6 +2,8 @@
 import { AgentsClient } from "./agents.ts";
 import { ClusterClient } from "./cluster.ts";
 import { EventsClient } from "./events.ts";
+import { KvClient } from "./kv.ts";
+import { LocksClient } from "./locks.ts";
 import { MessagesClient } from "./messages.ts";
 import { SystemClient } from "./system.ts";
 import { type ClientOptions, Transport } from "./transport.ts";
@@ -12,6 +14,8 @@ export interface Client {
   readonly cluster: ClusterClient;
   readonly agents: AgentsClient;
   readonly messages: MessagesClient;
+  readonly kv: KvClient;
+  readonly locks: LocksClient;
   readonly events: EventsClient;
   readonly system: SystemClient;
 }
@@ -24,6 +28,8 @@ export function createClient(options: ClientOptions): Client {
     cluster: new ClusterClient(transport),
     agents: new AgentsClient(transport),
     messages: new MessagesClient(transport),
+    kv: new KvClient(transport),
+    locks: new LocksClient(transport),
     events: new EventsClient(transport),
     system: new SystemClient(transport),
   };

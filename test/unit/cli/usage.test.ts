@@ -73,7 +73,7 @@ test("help names every noun, and no alias", async () => {
 
 test("completion proposes words, and prints a script for each shell", async () => {
   const streams = { stdout: { write: () => true }, stderr: { write: () => true }, env: {} };
-  expect(await completionsOf(["cluster", "ver"], streams)).toBe(
+  expect(await completionsOf(["cluster", "verify-"], streams)).toBe(
     "verify-auth\tCheck that keys and certificates match on every node\n",
   );
   expect(await completionsOf(["cluster", "members", "--format", "w"], streams)).toMatch(/^wide\t/);
