@@ -1,5 +1,6 @@
 /** Whether this node lives and serves, asked of its own parts. */
 import type { Health, HealthService } from "../api/services.ts";
+import type { Consensus } from "../cluster/consensus.ts";
 import type { Network } from "./network.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Work } from "./work.ts";
@@ -11,6 +12,7 @@ export interface HealthParts {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly work: Work;
+  readonly consensus: Pick<Consensus, "status">;
   readonly restored: () => boolean;
   readonly stopping: () => boolean;
 }
@@ -27,7 +29,7 @@ export function nodeHealth(parts: HealthParts): HealthService {
     },
     ready: () => {
       const joined = parts.network.uuid() !== null;
-      const checks: Health["checks"] = [
+      const required: Health["checks"] = [
         {
           name: "joined",
           ok: joined,
@@ -44,9 +46,18 @@ export function nodeHealth(parts: HealthParts): HealthService {
           detail: parts.stopping() ? "this node is leaving" : "takes requests",
         },
       ];
-      return Promise.resolve({ ok: checks.every(({ ok }) => ok), checks });
+      // Told, not demanded: agents, messages and local reads go on without a quorum.
+      const checks = [...required, quorumCheck(parts.consensus)];
+      return Promise.resolve({ ok: required.every(({ ok }) => ok), checks });
     },
   };
+}
+
+function quorumCheck(consensus: HealthParts["consensus"]): Health["checks"][number] {
+  const { quorum, leader, term, votersReached, voters, trouble } = consensus.status();
+  const reached = `${votersReached} of ${voters} voters in reach`;
+  const lead = leader === null ? "no leader" : `${leader} leads in term ${term}`;
+  return { name: "quorum", ok: quorum && trouble === null, detail: trouble ?? `${lead}, ${reached}` };
 }
 
 async function answers(name: string, ask: () => Promise<unknown>): Promise<Health["checks"][number]> {
