@@ -40,6 +40,11 @@ export class ConfigurationHistory {
     return configurationAt(this.#all, index);
   }
 
+  /** How many of them are in entries above `index`. */
+  countAbove(index: number): number {
+    return this.#all.filter(({ index: at }) => at > index).length;
+  }
+
   roleOf(id: RaftId): ReturnType<typeof roleIn> {
     return roleIn(this.current, id);
   }

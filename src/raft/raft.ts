@@ -87,6 +87,11 @@ export class Raft {
     return this.#state.log;
   }
 
+  /** Configurations in the log that are not committed, as far as this participant knows. */
+  get openConfigurations(): number {
+    return this.#state.configurations.countAbove(this.#state.log.commit);
+  }
+
   /** Appends that were refused because this kind of log may not hold them. */
   get refusedEntries(): number {
     return this.#following.refusedEntries;

@@ -118,7 +118,8 @@ export class SnapshotSending {
 
   due(): number {
     if (this.#sending === null) return Infinity;
-    const { heard, deadline, repeated } = this.#sending;
+    const { heard, deadline, repeated, installed } = this.#sending;
+    if (installed) return deadline;
     const { timing } = this.state;
     const again = Math.max(heard, repeated) + 2 * timing.heartbeat_ms;
     return Math.min(deadline, heard + patience * timing.election_ms, again);
