@@ -12,7 +12,7 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import { everyone, identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
 import type { RaftEffect, RaftInput } from "../raft/effects.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
-import type { ForwardMessage, RaftMessage } from "../raft/messages.ts";
+import type { RaftMessage } from "../raft/messages.ts";
 import type { RaftLimits } from "../raft/options.ts";
 import { Raft } from "../raft/raft.ts";
 import type { RaftStatus } from "../raft/status.ts";
@@ -20,19 +20,18 @@ import type { RaftTiming } from "../raft/timing.ts";
 import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
-import type { ConsensusStats, ConsensusStatus } from "./consensus.ts";
+import type { ConsensusStats } from "./consensus.ts";
+import { Commands } from "./consensus-commands.ts";
 import { Greetings } from "./consensus-greetings.ts";
 import { Operations } from "./consensus-operations.ts";
 import { Proposals } from "./consensus-proposals.ts";
 import { Reads } from "./consensus-reads.ts";
 import type { ConsensusAnswer, ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
+import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
-import { gistOf, LeadershipTally, statusOf } from "./consensus-status.ts";
 import type { ConsensusTransport } from "./consensus-transport.ts";
 
-/** Indices are told this often while they move; everything else at once. */
-const statusEvery_ms = 50;
 /** Durations kept for the statistics. */
 const timesLimit = 512;
 
@@ -60,29 +59,20 @@ export class ConsensusDriver {
   readonly #reads: Reads;
   readonly #snapshots: Snapshots;
   readonly #operations: Operations;
+  readonly #commands: Commands;
+  readonly #reporter: Reporter;
   #inputs: RaftInput[] = [];
-  /** Stepped after everything else, since whether this node leads decides what becomes of them. */
-  #commands: (
-    | Extract<RaftInput, { kind: "propose" }>
-    | { readonly from: RaftId; readonly message: ForwardMessage }
-  )[] = [];
   /** What waits for its transaction. */
   #held: RaftEffect[] | null = null;
   #scheduled = false;
   #timer: Timer | undefined;
   #timerDue_ms = Infinity;
-  #statusTimer: Timer | undefined;
-  #leads: { readonly term: number; readonly since_ms: number } | null = null;
   #hasLeader = false;
-  #told = "";
-  #toldIndices = "";
   #closed = false;
   /** The log could not be written. */
   #failed = false;
-  #trouble: string | null = null;
   #refusedFrames = 0;
   readonly #persist_ms: number[] = [];
-  readonly #tally = new LeadershipTally();
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock, timing, limits, seed } = options;
@@ -103,7 +93,8 @@ export class ConsensusDriver {
     );
     const input = (value: RaftInput): void => this.#input(value);
     const answer = (value: ConsensusAnswer): void => options.report({ kind: "answer", answer: value });
-    const hasLeader = (): boolean => this.#hasLeader;
+    // A core that has stopped answers at once that it has.
+    const hasLeader = (): boolean => this.#hasLeader || this.#failed;
     this.#greetings = new Greetings({
       boots: log.boots,
       send: (node, bytes) => options.transport.send(node, "raft", bytes),
@@ -119,14 +110,17 @@ export class ConsensusDriver {
       settleEvery_entries: options.snapshotEvery_entries,
       input,
       applied: (position, outcome) => this.#proposals.applied(position, outcome),
-      trouble: (detail) => this.#setTrouble(detail),
+      trouble: (detail) => {
+        // What ended it for good stays.
+        if (!this.#failed) this.#reporter.trouble(detail);
+      },
     });
     this.#proposals = new Proposals({
       clock,
       hasLeader,
       answer,
       give: (id, data) => {
-        this.#commands.push({ kind: "propose", id, data });
+        this.#commands.add({ kind: "propose", id, data });
         this.#wake();
       },
     });
@@ -147,9 +141,22 @@ export class ConsensusDriver {
       },
     });
     this.#operations = new Operations({ clock, input, answer });
+    this.#commands = new Commands({
+      clock,
+      state: this.#state,
+      reject: (id, code, detail) => this.#proposals.reject(id, code, detail),
+      send: (to, message) => this.#send(to, message),
+    });
+    this.#reporter = new Reporter({
+      self: log.boots.self,
+      clock,
+      transport: options.transport,
+      raft: () => this.#now(),
+      report: options.report,
+    });
     this.#input({ kind: "tick" });
     this.#refreshStatus();
-    this.#watch();
+    this.#reporter.start();
   }
 
   #now(): RaftStatus {
@@ -172,11 +179,11 @@ export class ConsensusDriver {
   linkUp(node: NodeId): void {
     if (this.#closed) return;
     this.#greetings.greet(node);
-    this.#tellStatus();
+    this.#reporter.tell();
   }
 
   linkDown(): void {
-    if (!this.#closed) this.#tellStatus();
+    if (!this.#closed) this.#reporter.tell();
   }
 
   /** A sign that this boot of a node is gone. */
@@ -222,7 +229,7 @@ export class ConsensusDriver {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    this.#statusTimer?.cancel();
+    this.#reporter.close();
     this.#proposals.close("this node is stopping");
     this.#reads.close("This node is stopping");
     this.#operations.close();
@@ -238,7 +245,7 @@ export class ConsensusDriver {
       return;
     }
     if (message.kind === "forward") {
-      this.#commands.push({ from: sender, message });
+      this.#commands.add({ kind: "forward", from: sender, message });
       this.#wake();
     } else this.#input({ kind: "message", from: sender, message });
   }
@@ -266,11 +273,12 @@ export class ConsensusDriver {
     const inputs = this.#inputs;
     this.#inputs = [];
     const effects = [...this.#raft.stepAll(inputs, now_ms)];
-    if (this.#commands.length > 0) effects.push(...this.#raft.stepAll(this.#readyCommands(), now_ms));
+    if (this.#commands.waiting > 0)
+      effects.push(...this.#raft.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#arm();
     if (!effects.some(({ kind }) => kind === "persist")) {
       for (const effect of effects) this.#perform(effect);
-      if (this.#inputs.length > 0 || this.#commands.length > 0) this.#wake();
+      if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
       return;
     }
     const held: RaftEffect[] = [];
@@ -295,51 +303,6 @@ export class ConsensusDriver {
     for (const effect of held) this.#perform(effect);
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
     this.#step();
-  }
-
-  /** Commands with their stamp where this node leads; as they came where it does not, for its core to pass on. */
-  #readyCommands(): RaftInput[] {
-    const commands = this.#commands;
-    this.#commands = [];
-    const leads = this.#now().role === "leader";
-    const ready: RaftInput[] = [];
-    for (const command of commands) {
-      if ("message" in command) ready.push(this.#forwarded(command.from, command.message, leads));
-      else if (!leads) ready.push(command);
-      else {
-        try {
-          ready.push({ ...command, data: this.#stamped(command.data) });
-        } catch (thrown) {
-          this.#proposals.reject(command.id, codeOf(thrown), reasonOf(thrown));
-        }
-      }
-    }
-    return ready;
-  }
-
-  #forwarded(from: RaftId, message: ForwardMessage, leads: boolean): RaftInput {
-    if (!leads) return { kind: "message", from, message };
-    const refused: number[] = [];
-    const proposals = message.proposals.flatMap(({ id, data }) => {
-      try {
-        return [{ id, data: this.#stamped(data) }];
-      } catch {
-        // Its own node has checked it: what this one does not know is of another version.
-        refused.push(id);
-        return [];
-      }
-    });
-    if (refused.length > 0) {
-      const results = refused.map((id) => ({ id, position: null }));
-      this.#send(from, { kind: "forward-reply", term: message.term, results });
-    }
-    return { kind: "message", from, message: { ...message, proposals } };
-  }
-
-  #stamped(command: Uint8Array): Uint8Array {
-    const { clock } = this.options;
-    const elapsed_ms = Math.floor(clock.now_ms() - (this.#leads?.since_ms ?? clock.now_ms()));
-    return this.#state.stamp(command, { elapsed_ms, wall_ms: clock.wall_ms() });
   }
 
   #perform(effect: RaftEffect): void {
@@ -390,6 +353,7 @@ export class ConsensusDriver {
     try {
       return work();
     } catch (thrown) {
+      if (thrown instanceof WireError) throw thrown;
       this.#storageFailed(thrown);
       return undefined;
     }
@@ -397,7 +361,7 @@ export class ConsensusDriver {
 
   #storageFailed(thrown: unknown): void {
     this.#failed = true;
-    this.#setTrouble(`its log cannot be written: ${reasonOf(thrown)}`);
+    this.#reporter.trouble(`its log cannot be written: ${reasonOf(thrown)}`);
     this.#input({ kind: "storage-failed", reason: reasonOf(thrown) });
   }
 
@@ -435,7 +399,7 @@ export class ConsensusDriver {
 
   #stats(): ConsensusStats {
     return {
-      ...this.#tally.counts,
+      ...this.#reporter.counts,
       proposals: this.#proposals.proposed,
       proposalsFailed: this.#proposals.failed,
       reads: this.#reads.answered,
@@ -448,24 +412,13 @@ export class ConsensusDriver {
     };
   }
 
-  #setTrouble(detail: string | null): void {
-    // What ended it for good stays.
-    if (this.#failed && this.#trouble !== null) return;
-    this.#trouble = detail;
-    this.#tellStatus();
-  }
-
   /** Role, term, leader or members changed. */
   #refreshStatus(): void {
-    const { role, term, leader } = this.#now();
-    if (role !== "leader") this.#leads = null;
-    else if (this.#leads?.term !== term) this.#leads = { term, since_ms: this.options.clock.now_ms() };
-    this.#tally.note(role, leader);
-    this.#hasLeader = leader !== null;
+    this.#hasLeader = this.#now().leader !== null;
     this.#keepLinks();
     this.#proposals.retry();
     this.#reads.retry();
-    this.#tellStatus();
+    this.#reporter.tell();
   }
 
   #keepLinks(): void {
@@ -474,22 +427,6 @@ export class ConsensusDriver {
     const nodes = new Set([...members, ...this.#greetings.nodes]);
     nodes.delete(self);
     this.options.transport.keep([...nodes]);
-  }
-
-  #tellStatus(): void {
-    const { log, transport, report } = this.options;
-    const status = statusOf(log.boots.self, this.#now(), (node) => transport.isUp(node), this.#trouble);
-    this.#told = gistOf(status);
-    this.#toldIndices = indicesOf(status);
-    report({ kind: "status", status });
-  }
-
-  /** Tells what moved since: indices, and whether there is a quorum, change without an effect. */
-  #watch(): void {
-    this.#statusTimer = this.options.clock.after(statusEvery_ms, () => this.#watch());
-    const { log, transport } = this.options;
-    const status = statusOf(log.boots.self, this.#now(), (node) => transport.isUp(node), this.#trouble);
-    if (gistOf(status) !== this.#told || indicesOf(status) !== this.#toldIndices) this.#tellStatus();
   }
 
   #arm(): void {
@@ -506,10 +443,6 @@ export class ConsensusDriver {
   #answer(answer: ConsensusAnswer): void {
     this.options.report({ kind: "answer", answer });
   }
-}
-
-function indicesOf({ commit, applied, last, compacted }: ConsensusStatus): string {
-  return `${commit} ${applied} ${last} ${compacted}`;
 }
 
 function keep(times: number[], time_ms: number): void {

@@ -11,7 +11,6 @@ import {
   raftIdOf,
   roleIn,
 } from "../raft/configuration.ts";
-import type { RaftRole } from "../raft/effects.ts";
 import type { RaftStatus } from "../raft/status.ts";
 import type { ConsensusStatus, MemberChange } from "./consensus.ts";
 
@@ -79,18 +78,4 @@ export function membersAfter(current: readonly Member[], changes: readonly Membe
     members.push({ ...defaultMember(id, role), priority: priority ?? known?.priority ?? 1 });
   }
   return members;
-}
-
-/** Elections that this participant began, and leaders that it saw come. */
-export class LeadershipTally {
-  readonly counts = { elections: 0, leaderChanges: 0 };
-  #role: RaftRole = "follower";
-  #leader: RaftId | null = null;
-
-  note(role: RaftRole, leader: RaftId | null): void {
-    if (role !== this.#role && role === "candidate") this.counts.elections++;
-    if (leader !== null && leader !== this.#leader) this.counts.leaderChanges++;
-    this.#role = role;
-    if (leader !== null) this.#leader = leader;
-  }
 }

@@ -13,6 +13,7 @@ import type { ConsensusStatus, MemberChange } from "../../src/cluster/consensus.
 import type { ConsensusAnswer, ConsensusRequest } from "../../src/cluster/consensus-requests.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { memoryDatabases, type MemoryDatabases } from "../../src/platform/memory/database.ts";
+import type { Databases } from "../../src/ports/database.ts";
 import { identityOf } from "../../src/raft/configuration.ts";
 import { defaultLimits, type RaftLimits } from "../../src/raft/options.ts";
 
@@ -24,7 +25,7 @@ type Distributed<T> = T extends unknown ? Omit<T, "request"> : never;
 export class ConsensusWorldNode {
   readonly id: NodeId;
   readonly databases: MemoryDatabases = memoryDatabases();
-  readonly setAside: string[] = [];
+  readonly #eras = new Map<string, number>();
   readonly answers = new Map<number, ConsensusAnswer>();
   status: ConsensusStatus | undefined;
   driver: ConsensusDriver | undefined;
@@ -45,17 +46,16 @@ export class ConsensusWorldNode {
 
   start(found = false, rebuild?: string): void {
     const options = {
-      databases: this.databases,
+      databases: this.#files,
       node: this.id,
       boot: this.boot,
-      logPath: this.#logPath,
-      statePath: this.#statePath,
+      logPath: "raft.db",
+      statePath: "control.db",
       witness: false,
       found,
-      setAside: () => void this.#era++,
+      setAside: (path: string) => void this.#eras.set(path, (this.#eras.get(path) ?? 0) + 1),
     };
-    const data =
-      rebuild === undefined ? openConsensusData(this.#live(options)) : rebuildConsensusData(options, rebuild);
+    const data = rebuild === undefined ? openConsensusData(options) : rebuildConsensusData(options, rebuild);
     this.data = data;
     this.driver = new ConsensusDriver({
       log: data.log,
@@ -83,18 +83,14 @@ export class ConsensusWorldNode {
     this.world.link(this);
   }
 
-  #era = 0;
-
-  #live<T>(options: T): T {
-    return options;
-  }
-
-  get #logPath(): string {
-    return `raft-${Math.floor(this.#era / 2)}.db`;
-  }
-
-  get #statePath(): string {
-    return `control-${Math.floor(this.#era / 2)}.db`;
+  /** A file that was set aside is another one from then on. */
+  get #files(): Databases {
+    const name = (path: string): string => `${path} ${this.#eras.get(path) ?? 0}`;
+    return {
+      exists: (path) => this.databases.exists(name(path)),
+      open: (path, options) => this.databases.open(name(path), options),
+      view: (path) => this.databases.view(name(path)),
+    };
   }
 
   /** The process is gone; what was committed to its databases stays. */
