@@ -1,5 +1,7 @@
-/** What a node does with consensus: the client of the control state, and what users see of it. */
+/** What a node does with consensus: the client of the control state, what users see of it, and the autopilot. */
+import { AutopilotDriver } from "../cluster/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus.ts";
+import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import { ReplicaQueries } from "../cluster/replica-queries.ts";
 import { StateComparer } from "../cluster/state-comparison.ts";
@@ -11,22 +13,32 @@ import type { Clock } from "../ports/clock.ts";
 /** How long a request waits for a leader, and tries again when one was lost. */
 const command_ms = 10_000;
 
+export interface ControlParts {
+  readonly consensus: Consensus;
+  readonly peers: Peers;
+  readonly membership: Membership;
+  readonly clock: Clock;
+  readonly voters_max: number | null;
+}
+
 export interface Control {
-  readonly client: ControlClient;
   readonly kv: KvStore;
   readonly locks: LockService;
   readonly replicas: ReplicaQueries;
   readonly comparer: StateComparer;
+  /** Before consensus ends. */
+  stop(): void;
 }
 
-export function createControl(consensus: Consensus, peers: Peers, clock: Clock): Control {
+export function startControl({ consensus, peers, membership, clock, voters_max }: ControlParts): Control {
   const client = new ControlClient(consensus, clock, command_ms);
   const replicas = new ReplicaQueries(consensus, peers);
+  const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });
   return {
-    client,
     kv: new KvStore(client),
     locks: new LockService(client, clock),
     replicas,
     comparer: new StateComparer(client, replicas, clock),
+    stop: () => autopilot.stop(),
   };
 }

@@ -24,7 +24,7 @@ import { isLoopback } from "./advertise-address.ts";
 import { KeyExchange } from "./cluster-keys.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { startConsensus, type NodeConsensus } from "./consensus.ts";
-import { createControl } from "./control.ts";
+import { startControl, type Control } from "./control.ts";
 import { EventLog } from "./event-log.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
@@ -106,6 +106,7 @@ interface Ground {
   readonly events: EventLog;
   readonly known: KnownPeers;
   readonly consensus: NodeConsensus;
+  readonly control: Control;
   readonly tags: OwnTags;
   readonly refused: RefusedSources;
   readonly hooks: NodeHooks;
@@ -153,6 +154,14 @@ async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => consensus.stop());
+  const control = startControl({
+    consensus: consensus.consensus,
+    peers: network.peers,
+    membership: network.membership,
+    clock: systemClock,
+    voters_max: config.raft.voters,
+  });
+  undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
   const known = await KnownPeers.start({
     membership,
@@ -165,6 +174,7 @@ async function startGround(
   return {
     known,
     consensus,
+    control,
     tags,
     config,
     foundation,
@@ -245,6 +255,7 @@ class AssembledNode implements RunningNode {
       foundation,
       network,
       consensus,
+      control,
       known,
       work,
       events,
@@ -261,6 +272,7 @@ class AssembledNode implements RunningNode {
     load.stop();
     await known.close();
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
+    control.stop();
     await consensus.handOver();
     await network.membership.leave(leave_ms);
     events.close();
@@ -297,10 +309,9 @@ function publicUrl({ api }: Front): string {
 }
 
 function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
-  const { foundation, network, work, events, refused, hooks, state } = parts;
+  const { foundation, network, control, work, events, refused, hooks, state } = parts;
   const { membership, peers } = network;
   const { consensus } = parts.consensus;
-  const control = createControl(consensus, peers, systemClock);
   const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
   const balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number } = {
     strategy: "least_loaded",
