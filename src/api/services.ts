@@ -10,6 +10,7 @@ import type { StateComparison } from "../cluster/state-comparison.ts";
 import type { VerifyRow } from "../cluster/state-verification.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
+import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { Message } from "../wire/message.ts";
@@ -62,7 +63,8 @@ export interface LeaderView {
   readonly quorum: boolean;
   readonly commit: number;
   readonly applied: number;
-  readonly members: readonly ConsensusMember[];
+  /** `stoppable`: whether it could be taken down now and the others go on; only the leader can tell. */
+  readonly members: readonly (ConsensusMember & { readonly stoppable: StopAnswer | null })[];
   /** A configuration change is under way. */
   readonly joint: boolean;
   readonly trouble: string | null;

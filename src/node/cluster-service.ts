@@ -15,6 +15,7 @@ import type { Peers } from "../cluster/peers.ts";
 import type { ReplicaQueries } from "../cluster/replica-queries.ts";
 import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
 import { type VerifyRow, verifyReplicas } from "../cluster/state-verification.ts";
+import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
 import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
@@ -55,6 +56,8 @@ export interface ClusterServiceOptions {
   readonly consensus: Consensus;
   readonly replicas: ReplicaQueries;
   readonly comparer: StateComparer;
+  /** Null on any other node than the leader. */
+  readonly safeToStop: (node: NodeId) => StopAnswer | null;
   readonly fingerprints: AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;
@@ -118,8 +121,10 @@ export class NodeCluster implements ClusterService {
   }
 
   leader(): LeaderView {
-    const { self, leader, term, role, quorum, commit, applied, members, joint, trouble } =
-      this.#options.consensus.status();
+    const { consensus, safeToStop } = this.#options;
+    const { self, leader, term, role, quorum, commit, applied, joint, trouble, ...status } =
+      consensus.status();
+    const members = status.members.map((member) => ({ ...member, stoppable: safeToStop(member.node) }));
     return { self, leader, term, role, quorum, commit, applied, members, joint, trouble };
   }
 

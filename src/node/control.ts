@@ -1,4 +1,5 @@
 /** What a node does with consensus: the client of the control state, what users see of it, and the autopilot. */
+import type { NodeId } from "../base/ids.ts";
 import { AutopilotDriver } from "../cluster/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus.ts";
 import type { Membership } from "../cluster/membership.ts";
@@ -8,6 +9,7 @@ import { StateComparer } from "../cluster/state-comparison.ts";
 import { ControlClient } from "../control/control-client.ts";
 import { KvStore } from "../control/kv-store.ts";
 import { LockService } from "../control/lock-service.ts";
+import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
@@ -26,6 +28,8 @@ export interface Control {
   readonly locks: LockService;
   readonly replicas: ReplicaQueries;
   readonly comparer: StateComparer;
+  /** May the node be taken down now? Null on any other node than the leader. */
+  safeToStop(node: NodeId): StopAnswer | null;
   /** Before consensus ends. */
   stop(): void;
 }
@@ -39,6 +43,7 @@ export function startControl({ consensus, peers, membership, clock, voters_max }
     locks: new LockService(client, clock),
     replicas,
     comparer: new StateComparer(client, replicas, clock),
+    safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
     stop: () => autopilot.stop(),
   };
 }

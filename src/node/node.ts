@@ -328,6 +328,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     consensus,
     replicas: control.replicas,
     comparer: control.comparer,
+    safeToStop: (node) => control.safeToStop(node),
     fingerprints: fingerprintsOf(foundation),
     refused: () => refused.recent(),
     queuedWrites: async () => (await foundation.store.client.stats()).outbox,

@@ -162,6 +162,10 @@ export class MemoryServices implements NodeServices {
           contact: true,
           match: 12,
           caughtUp: true,
+          stoppable:
+            this.leader === this.node
+              ? { safe: false, why: "0 of the other 0 voters are well, 1 are needed" }
+              : null,
         },
       ],
       joint: false,

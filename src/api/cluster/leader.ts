@@ -22,6 +22,9 @@ export const leaderAnswer = v.object({
       contact: v.boolean(),
       /** How far its log is known to be; only the leader knows. */
       match: v.nullable(v.number()),
+      /** Whether it could be taken down now without the loss of the quorum; only the leader knows. */
+      safe_to_stop: v.nullable(v.boolean()),
+      why: v.nullable(v.string()),
     }),
   ),
   changing: v.boolean(),
@@ -69,7 +72,14 @@ export function addLeader(api: ApiRoutes): void {
       return {
         ...view,
         changing: joint,
-        members: members.map(({ node, role, contact, match }) => ({ node, role, contact, match })),
+        members: members.map(({ node, role, contact, match, stoppable }) => ({
+          node,
+          role,
+          contact,
+          match,
+          safe_to_stop: stoppable?.safe ?? null,
+          why: stoppable?.why ?? null,
+        })),
       };
     },
   );

@@ -35,11 +35,12 @@ export const leader = command<Flags>({
         `The cluster has no leader (term ${answer.term}, ${reachText(answer)}). See: caxton cluster status`,
       );
     }
-    call.output.lines(leaderLines(answer), answer);
+    call.output.lines(leaderLines(answer, call.output.format === "wide"), answer);
   },
 });
 
-export function leaderLines(answer: LeaderAnswer): string[] {
+/** Wide: also whether each node could be taken down now, where the leader answers. */
+export function leaderLines(answer: LeaderAnswer, wide: boolean): string[] {
   const lines = [
     `Leader: ${answer.leader ?? "none"}`,
     `Term: ${answer.term}`,
@@ -52,6 +53,13 @@ export function leaderLines(answer: LeaderAnswer): string[] {
   }
   if (answer.changing) lines.push("Members: changing");
   if (answer.trouble !== null) lines.push(`Trouble at ${answer.self}: ${answer.trouble}`);
+  if (wide) {
+    for (const { node, safe_to_stop, why } of answer.members) {
+      if (safe_to_stop !== null) {
+        lines.push(`${safe_to_stop ? "May" : "Must not"} be stopped now: ${node} (${why ?? ""})`);
+      }
+    }
+  }
   return lines;
 }
 

@@ -43,6 +43,9 @@ describe("cluster", () => {
       "Voters: node-1",
       "",
     ]);
+    expect((await world.caxton("cluster", "leader", "-o", "wide")).stdout).toContain(
+      "Must not be stopped now: node-1 (0 of the other 0 voters are well, 1 are needed)",
+    );
     expect((await world.caxton("cluster", "leader", "--transfer-to", "node-2")).stdout).toBe(
       "Leader: node-2\n",
     );
