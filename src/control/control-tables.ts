@@ -26,19 +26,6 @@ export interface ControlHead {
   readonly configuration: { readonly index: number; readonly data: Uint8Array } | null;
 }
 
-export const emptyHead: ControlHead = {
-  index: 0,
-  term: 0,
-  clock_ms: 0,
-  clockTerm: 0,
-  clockElapsed_ms: 0,
-  wall_ms: 0,
-  revision: 0,
-  swept_ms: 0,
-  chain: new Uint8Array(digest_bytes),
-  configuration: null,
-};
-
 const base = `
 CREATE TABLE head (
   id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL, term INTEGER NOT NULL, settled INTEGER NOT NULL,

@@ -6,6 +6,7 @@ import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import { ReplicaQueries } from "../cluster/replica-queries.ts";
 import { StateComparer } from "../cluster/state-comparison.ts";
+import type { Config } from "../config/keys.ts";
 import { ControlClient } from "../control/control-client.ts";
 import { KvStore } from "../control/kv-store.ts";
 import { LockService } from "../control/lock-service.ts";
@@ -17,10 +18,9 @@ const command_ms = 10_000;
 
 export interface ControlParts {
   readonly consensus: Consensus;
-  readonly peers: Peers;
-  readonly membership: Membership;
+  readonly network: { readonly peers: Peers; readonly membership: Membership };
   readonly clock: Clock;
-  readonly voters_max: number | null;
+  readonly config: Config;
 }
 
 export interface Control {
@@ -34,9 +34,11 @@ export interface Control {
   stop(): void;
 }
 
-export function startControl({ consensus, peers, membership, clock, voters_max }: ControlParts): Control {
+export function startControl({ consensus, network, clock, config }: ControlParts): Control {
+  const { peers, membership } = network;
   const client = new ControlClient(consensus, clock, command_ms);
   const replicas = new ReplicaQueries(consensus, peers);
+  const voters_max = config.raft.voters;
   const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });
   return {
     kv: new KvStore(client),

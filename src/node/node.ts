@@ -154,13 +154,7 @@ async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => consensus.stop());
-  const control = startControl({
-    consensus: consensus.consensus,
-    peers: network.peers,
-    membership: network.membership,
-    clock: systemClock,
-    voters_max: config.raft.voters,
-  });
+  const control = startControl({ consensus: consensus.consensus, network, clock: systemClock, config });
   undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
   const known = await KnownPeers.start({
