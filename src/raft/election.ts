@@ -36,7 +36,8 @@ export class Election {
   wait(): void {
     const { state } = this;
     if (!state.canLead) {
-      this.#deadline = Infinity;
+      // Nothing to do then but to know of no leader.
+      this.#deadline = state.leader === null ? Infinity : state.now + 2 * state.timing.election_ms;
       return;
     }
     this.#deadline = state.now + state.electionTimeout() + this.#handicap_ms();
@@ -65,13 +66,15 @@ export class Election {
     this.#countOwnVote();
     if (state.leadership !== null) return;
     if (!state.canLead) {
-      this.#deadline = Infinity;
       this.#hintAt = Infinity;
-      if (state.role !== "follower") this.roles.becomeFollower(state.term, null);
+      if (state.role === "follower" && state.now < this.#deadline) return;
+      this.roles.becomeFollower(state.term, null);
+      this.#deadline = Infinity;
       return;
     }
     if (this.#deadline === Infinity) this.wait();
-    const alone = state.role === "follower" && state.configurations.quorum.voters.length === 1;
+    const { voters } = state.configurations.quorum;
+    const alone = state.role === "follower" && voters.length === 1 && voters[0] === state.self;
     if (alone || state.now >= this.#deadline) this.#askAround(false);
     else if (state.now >= this.#hintAt) this.#followHint();
   }

@@ -4,7 +4,7 @@
  */
 import { Prng } from "../base/prng.ts";
 import { present } from "../base/assert.ts";
-import type { Configuration, RaftId } from "./configuration.ts";
+import { type Configuration, type RaftId, roleIn } from "./configuration.ts";
 import { ConfigurationHistory } from "./configuration-history.ts";
 import { decodeConfiguration } from "./configuration-codec.ts";
 import type { RaftRole } from "./effects.ts";
@@ -136,10 +136,14 @@ export class RaftState {
     this.configurations.truncate(from);
   }
 
-  /** Whether this participant may lead at all, by the configuration that it knows. */
+  /**
+   * Whether this participant may lead at all. One whose removal is not committed still may: it can be the only one
+   * that has it, and nobody else is elected before it was passed on (dissertation, section 4.2.2).
+   */
   get canLead(): boolean {
+    const { configurations, log, self } = this;
     return (
-      this.configurations.roleOf(this.self) === "voter" &&
+      (configurations.roleOf(self) === "voter" || roleIn(configurations.at(log.commit), self) === "voter") &&
       !this.options.witness &&
       !this.installing &&
       this.stopped === null

@@ -2,12 +2,10 @@
  * The invariants of Raft, looked at after every turn and at every effect. They know the truth (all disks, all that was
  * ever committed) and none of the core's rules. Each is named; a broken one ends the run.
  */
-import type { RaftId } from "../raft/configuration.ts";
-import { everyone } from "../raft/configuration.ts";
+import { type Configuration, everyone, type Member, type RaftId } from "../raft/configuration.ts";
 import type { RaftEffect } from "../raft/effects.ts";
 import type { Entry, LogPosition } from "../raft/entry.ts";
 import type { RaftMessage } from "../raft/messages.ts";
-import { Quorum } from "../raft/quorum.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { RaftNode } from "./raft-node.ts";
 
@@ -145,7 +143,7 @@ export class RaftCheckers {
     seen.leader = leads;
     if (commit > seen.commit) {
       for (let index = Math.max(seen.commit, base) + 1; index <= commit; index++)
-        this.#commits(node, raft, { index, term: raft.log.term(index) }, leads, new Quorum(configuration));
+        this.#commits(node, raft, { index, term: raft.log.term(index) }, leads, configuration);
       seen.commit = commit;
     }
     check(stopped === null || stopped === "the disk failed", "stopped", `${id} stopped: ${stopped}`);
@@ -171,7 +169,13 @@ export class RaftCheckers {
     }
   }
 
-  #commits({ id }: RaftNode, raft: Raft, { index, term }: LogPosition, leads: boolean, quorum: Quorum): void {
+  #commits(
+    { id }: RaftNode,
+    raft: Raft,
+    { index, term }: LogPosition,
+    leads: boolean,
+    configuration: Configuration,
+  ): void {
     const known = this.#committed[index];
     if (known !== undefined) {
       check(known === term, "committed-stays", `${id} commits term ${term} at ${index}, where ${known} was`);
@@ -182,7 +186,9 @@ export class RaftCheckers {
     if (!leads) return;
     const status = raft.status(0);
     check(term <= status.term, "commit-rule", `${id} commits an entry of a later term`);
-    const onDisk = quorum.satisfied((voter) => this.#nodes.get(voter)?.disk.has({ index, term }) ?? false);
+    const has = (voter: RaftId): boolean => this.#nodes.get(voter)?.disk.has({ index, term }) ?? false;
+    const { members, outgoing } = configuration;
+    const onDisk = isMajority(members, has) && (outgoing === null || isMajority(outgoing, has));
     check(onDisk, "durable-quorum", `${id} commits ${index}, which no majority has on disk`);
   }
 
@@ -200,23 +206,40 @@ export class RaftCheckers {
     }
   }
 
-  /** At the end: whoever is a member has the same log and the same state. */
-  finallyEqual(nodes: readonly RaftNode[]): void {
+  /** At the end: one leads, whoever is a member has its log and its state, and has answered. What is missing, or null. */
+  notEqualYet(nodes: readonly RaftNode[], served: ReadonlySet<RaftId>): RaftViolation | null {
     const leader = nodes.find((node) => node.raft?.status(node.local).role === "leader");
-    check(leader?.raft != null, "service", "nobody leads after everything was healed");
-    if (leader?.raft == null) return;
-    const { configuration, commit } = leader.raft.status(leader.local);
-    check(configuration.outgoing === null, "service", "the joint configuration was never left");
+    const status = leader?.raft?.status(leader.local);
+    if (status === undefined) return new RaftViolation("service", "nobody leads after everything was healed");
+    const { configuration, commit } = status;
+    if (configuration.outgoing !== null)
+      return new RaftViolation("service", "the joint configuration was never left");
     for (const { id, role } of everyone(configuration)) {
       const node = this.#nodes.get(id);
       const at = node?.raft?.log.commit ?? 0;
-      check(at >= commit, "convergence", `${id} knows of commit ${at}, the leader of ${commit}`);
-      if (role === "witness") continue;
-      const { position, hash } = node?.machine ?? leader.machine;
-      check(position.index >= commit, "convergence", `${id} has applied ${position.index} of ${commit}`);
+      if (at < commit)
+        return new RaftViolation("convergence", `${id} knows of commit ${at}, the leader of ${commit}`);
+      if (role === "witness" || node === undefined) continue;
+      const { position, hash } = node.machine;
+      if (position.index < commit)
+        return new RaftViolation("convergence", `${id} has applied ${position.index} of ${commit}`);
       check(this.#hashes.get(position.index) === hash, "state-hash", `the state of ${id} differs`);
+      if (!served.has(id)) return new RaftViolation("service", `${id} does not answer reads`);
     }
+    return null;
   }
+}
+
+/** Counted here anew, so that a mistake in the core's own counting shows. */
+function isMajority(members: readonly Member[], has: (id: RaftId) => boolean): boolean {
+  let voters = 0;
+  let having = 0;
+  for (const { id, role } of members) {
+    if (role === "learner") continue;
+    voters++;
+    if (has(id)) having++;
+  }
+  return having > voters / 2;
 }
 
 function check(holds: boolean, checker: string, what: string): void {

@@ -6,12 +6,13 @@ import type { Prng } from "../base/prng.ts";
 import type { HistoryEntry, RegisterOperation } from "./linearizability.ts";
 import { encodeCommand } from "./raft-machine.ts";
 import type { RaftNode } from "./raft-node.ts";
+import type { RaftScenario } from "./raft-scenario.ts";
 
 export interface RaftClientsWorld {
   readonly now: number;
   at(time_ms: number, work: () => void): void;
-  /** A node to ask: any that runs. */
-  someNode(): RaftNode | undefined;
+  /** A node to ask: any that runs, or one that thinks it leads. */
+  someNode(leading: boolean): RaftNode | undefined;
   /** Counts up at each call: the order of all calls and returns. */
   moment(): number;
 }
@@ -31,7 +32,6 @@ interface Doing {
 }
 
 const keys = ["a", "b", "c"];
-const think_ms = 12;
 const patience_ms = 900;
 const retry_ms = 25;
 const answerWait_ms = 250;
@@ -41,32 +41,32 @@ export class RaftClients {
   answered = 0;
   #value = 0;
   #stopped = false;
-  readonly #idle = new Set<string>();
+  readonly #doing = new Map<Doing, readonly [client: string, session: number]>();
 
   constructor(
     private readonly world: RaftClientsWorld,
     private readonly prng: Prng,
-    count: number,
+    private readonly nature: Pick<RaftScenario, "clients" | "think_ms" | "readers">,
   ) {
-    for (let i = 1; i <= count; i++) this.#think(`c${i}`, 1, 1);
+    for (let i = 1; i <= nature.clients; i++) this.#think(`c${i}`, 1, 1);
   }
 
-  /** No new operations. */
+  /** No new operations, and no more tries of those under way: what becomes of them nobody will know. */
   stop(): void {
     this.#stopped = true;
+    for (const [doing, [client, session]] of this.#doing) this.#finish(client, session, doing, null);
   }
 
   #think(client: string, session: number, sequence: number): void {
-    this.world.at(this.world.now + this.prng.float() * think_ms, () => {
-      if (this.#stopped) this.#idle.add(client);
-      else this.#begin(client, session, sequence);
+    this.world.at(this.world.now + this.prng.float() * this.nature.think_ms, () => {
+      if (!this.#stopped) this.#begin(client, session, sequence);
     });
   }
 
   #begin(client: string, session: number, sequence: number): void {
     const { prng, world } = this;
     const doing: Doing = {
-      key: prng.pick(keys) ?? "a",
+      key: (this.nature.readers ? keys[0] : prng.pick(keys)) ?? "a",
       operation: this.#operation(),
       called: world.moment(),
       deadline: world.now + patience_ms,
@@ -76,14 +76,15 @@ export class RaftClients {
       open: false,
       done: false,
     };
+    this.#doing.set(doing, [client, session]);
     this.#try(client, session, doing);
   }
 
   #operation(): RegisterOperation {
     const draw = this.prng.float();
-    if (draw < 0.4) return { kind: "read" };
+    if (draw < (this.nature.readers ? 0.7 : 0.4)) return { kind: "read" };
     const value = ++this.#value;
-    if (draw < 0.75) return { kind: "write", value };
+    if (draw < (this.nature.readers ? 0.9 : 0.75)) return { kind: "write", value };
     return { kind: "swap", expected: Math.max(0, value - 1 - this.prng.below(6)), value };
   }
 
@@ -99,7 +100,8 @@ export class RaftClients {
       world.at(world.now + wait_ms * (0.5 + this.prng.float()), () => {
         if (doing.tries === number) this.#try(client, session, doing);
       });
-    const node = world.someNode();
+    const isRead = doing.operation.kind === "read";
+    const node = world.someNode(this.nature.readers && isRead && this.prng.chance(0.8));
     if (node === undefined) {
       again(retry_ms);
       return;
@@ -124,6 +126,7 @@ export class RaftClients {
   #finish(client: string, session: number, doing: Doing, output: number | null): void {
     if (doing.done) return;
     doing.done = true;
+    this.#doing.delete(doing);
     const { key, operation, called } = doing;
     const answered = output !== null;
     if (answered) this.answered++;

@@ -26,6 +26,10 @@ export interface RaftScenario {
   readonly spares: number;
   readonly leaseReads: boolean;
   readonly clients: number;
+  /** Between two operations of a client, at most. */
+  readonly think_ms: number;
+  /** One register, asked mostly where a node thinks that it leads: stale reads have nowhere to hide. */
+  readonly readers: boolean;
   /** Faults end here, then everything is healed. */
   readonly faults_ms: number;
   readonly faults: RaftFaults;
@@ -59,6 +63,7 @@ export function raftScenarioOf(seed: number): RaftScenario {
   const witness = shape < 2;
   const nodes = witness ? 3 : ([3, 3, 3, 3, 5, 5, 5, 7][shape - 2] ?? 3);
   const leaseReads = prng.chance(0.15);
+  const readers = prng.chance(0.3);
   const rough = (share: number, most: number): number => (prng.chance(share) ? prng.float() * most : 0);
   return {
     seed,
@@ -66,15 +71,17 @@ export function raftScenarioOf(seed: number): RaftScenario {
     witness,
     spares: prng.chance(0.5) ? 2 : 0,
     leaseReads,
-    clients: 3,
-    faults_ms: 2_500,
+    clients: readers ? 5 : 3,
+    think_ms: readers ? 8 : 30,
+    readers,
+    faults_ms: 1_500,
     faults: {
-      crashes: rough(0.6, 4),
-      cuts: rough(0.6, 4),
-      pauses: rough(0.4, 3),
-      diskFaults: rough(0.4, 3),
-      falseHints: rough(0.4, 6),
-      membership: rough(0.6, 6),
+      crashes: rough(0.6, 6),
+      cuts: rough(0.6, 6),
+      pauses: rough(readers ? 0.8 : 0.4, readers ? 8 : 4),
+      diskFaults: rough(0.4, 4),
+      falseHints: rough(readers ? 0.8 : 0.4, readers ? 12 : 6),
+      membership: rough(0.6, 8),
       transfers: leaseReads ? 0 : rough(0.4, 4),
     },
     network: {

@@ -137,7 +137,9 @@ export class RaftTroubles {
     }
     node.disk.failing = true;
     world.say(() => `the disk of ${node.id} fails`);
-    world.at(world.now + 100 + prng.float() * 300, () => world.crash(node, prng.float() * 100));
+    world.at(world.now + 100 + prng.float() * 300, () => {
+      if (!this.#over) world.crash(node, prng.float() * 100);
+    });
   }
 
   #falseHint(): void {
