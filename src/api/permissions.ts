@@ -21,6 +21,7 @@ const table: Readonly<Record<string, Access>> = {
   "GET /api/cluster/assignments": "cluster:read",
   "GET /api/cluster/stats": "cluster:read",
   "GET /api/cluster/leader": "cluster:read",
+  "POST /api/cluster/leader": "cluster:operate",
   "POST /api/cluster/balance": "cluster:operate",
 
   "GET /api/v1/cluster/members": "cluster:read",
@@ -30,6 +31,10 @@ const table: Readonly<Record<string, Access>> = {
   "GET /api/v1/cluster/verify-auth": "cluster:read",
   "GET /api/v1/cluster/balance": "cluster:read",
   "POST /api/v1/cluster/balance": "cluster:operate",
+  "GET /api/v1/cluster/leader": "cluster:read",
+  "POST /api/v1/cluster/leader": "cluster:operate",
+  "GET /api/v1/cluster/compare-state": "cluster:operate",
+  "GET /api/v1/cluster/verify": "cluster:operate",
   "POST /api/v1/cluster/leave": "cluster:operate",
   "POST /api/v1/cluster/remove": "cluster:operate",
 
@@ -51,6 +56,14 @@ const table: Readonly<Record<string, Access>> = {
   "GET /api/v1/dead-letters": "messages:read",
   "POST /api/v1/dead-letters/replay": "dead-letters:manage",
   "DELETE /api/v1/dead-letters": "dead-letters:manage",
+
+  "GET /api/v1/kv": "kv:read",
+  "GET /api/v1/kv/:key{.+}": "kv:read",
+  "PUT /api/v1/kv/:key{.+}": "kv:write",
+  "DELETE /api/v1/kv/:key{.+}": "kv:write",
+  "GET /api/v1/locks/:name": "locks:read",
+  "POST /api/v1/locks/:name": "locks:use",
+  "DELETE /api/v1/locks/:name": "locks:use",
 
   "GET /api/v1/events": "events:read",
 };

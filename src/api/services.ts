@@ -4,7 +4,13 @@
  * Every method may throw a `CaxtonError`, which becomes a problem document.
  */
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
+import type { ConsensusMember, ConsensusRole } from "../cluster/consensus.ts";
 import type { DirectoryEntry, Member } from "../cluster/membership.ts";
+import type { StateComparison } from "../cluster/state-comparison.ts";
+import type { VerifyRow } from "../cluster/state-verification.ts";
+import type { KvStore } from "../control/kv-store.ts";
+import type { LockService } from "../control/lock-service.ts";
+import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
@@ -17,6 +23,8 @@ export interface NodeServices {
   readonly agents: AgentService;
   readonly messages: MessageService;
   readonly deadLetters: DeadLetterService;
+  readonly kv: Pick<KvStore, "get" | "list" | "put" | "delete">;
+  readonly locks: Pick<LockService, "get" | "acquire" | "release">;
   readonly events: EventService;
   readonly health: HealthService;
   readonly security: SecurityService;
@@ -47,6 +55,25 @@ export interface ClusterStatus {
   readonly nodes_total: number;
   readonly queued_writes: number;
   readonly leader: NodeId | null;
+  readonly term: number;
+  /** Voters of the configuration, witnesses among them. */
+  readonly voters: readonly NodeId[];
+}
+
+/** Consensus as this node sees it. */
+export interface LeaderView {
+  readonly leader: NodeId | null;
+  readonly term: number;
+  readonly self: NodeId;
+  readonly role: ConsensusRole;
+  readonly quorum: boolean;
+  readonly commit: number;
+  readonly applied: number;
+  /** `stoppable`: whether it could be taken down now and the others go on; only the leader can tell. */
+  readonly members: readonly (ConsensusMember & { readonly stoppable: StopAnswer | null })[];
+  /** A configuration change is under way. */
+  readonly joint: boolean;
+  readonly trouble: string | null;
 }
 
 export interface PerformanceRow {
@@ -108,6 +135,12 @@ export interface ClusterService {
   remove(node: NodeId, force: boolean): Promise<void>;
   verifyAuth(): Promise<readonly AuthCheckRow[]>;
   performance(): Promise<readonly PerformanceRow[]>;
+  leader(): LeaderView;
+  /** To the named voter, or the one that is furthest. Resolves with the new leader. */
+  transferLeadership(to: NodeId | null): Promise<NodeId>;
+  compareState(): Promise<StateComparison>;
+  /** Of all nodes unless one is named. */
+  verify(node: NodeId | null, deep: boolean): Promise<readonly VerifyRow[]>;
   balancing(): { readonly strategy: string; readonly round_robin_index: number };
   setBalancing(strategy: string): void;
 }

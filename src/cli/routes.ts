@@ -7,12 +7,15 @@ import { remove as removeAgent } from "./agent/remove.ts";
 import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
 import { suspend } from "./agent/suspend.ts";
+import { compareState } from "./cluster/compare-state.ts";
+import { leader } from "./cluster/leader.ts";
 import { leave } from "./cluster/leave.ts";
 import { members } from "./cluster/members.ts";
 import { performance } from "./cluster/performance.ts";
 import { ping } from "./cluster/ping.ts";
 import { remove as removeNode } from "./cluster/remove.ts";
 import { status } from "./cluster/status.ts";
+import { verify } from "./cluster/verify.ts";
 import { verifyAuth } from "./cluster/verify-auth.ts";
 import { watch as watchCluster } from "./cluster/watch.ts";
 import { completion } from "./completion.ts";
@@ -64,6 +67,9 @@ const map = buildRouteMap<string, CliContext>({
       ping,
       leave,
       remove: removeNode,
+      leader,
+      compareState,
+      verify,
       verifyAuth,
       performance,
     }),

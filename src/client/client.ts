@@ -2,6 +2,8 @@
 import { AgentsClient } from "./agents.ts";
 import { ClusterClient } from "./cluster.ts";
 import { EventsClient } from "./events.ts";
+import { KvClient } from "./kv.ts";
+import { LocksClient } from "./locks.ts";
 import { MessagesClient } from "./messages.ts";
 import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
@@ -13,6 +15,8 @@ export interface Client {
   readonly cluster: ClusterClient;
   readonly agents: AgentsClient;
   readonly messages: MessagesClient;
+  readonly kv: KvClient;
+  readonly locks: LocksClient;
   readonly events: EventsClient;
   readonly security: SecurityClient;
   readonly system: SystemClient;
@@ -26,6 +30,8 @@ export function createClient(options: ClientOptions): Client {
     cluster: new ClusterClient(transport),
     agents: new AgentsClient(transport),
     messages: new MessagesClient(transport),
+    kv: new KvClient(transport),
+    locks: new LocksClient(transport),
     events: new EventsClient(transport),
     security: new SecurityClient(transport),
     system: new SystemClient(transport),

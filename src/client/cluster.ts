@@ -1,10 +1,14 @@
 /** `/api/v1/cluster/…`, a method a route. */
+import type { LeaderAnswer, TransferAnswer } from "../api/cluster/leader.ts";
 import type { MembersAnswer } from "../api/cluster/members.ts";
 import type { BalanceAnswer } from "../api/cluster/operate.ts";
+import type { CompareAnswer, VerifyAnswer } from "../api/cluster/state-checks.ts";
 import type { PerformanceAnswer, PingAnswer, StatusAnswer, VerifyAuthAnswer } from "../api/cluster/status.ts";
 import { formatDuration } from "../base/durations.ts";
 import { allPages, pageLimit } from "./pages.ts";
 import type { Transport } from "./transport.ts";
+
+const verify_ms = 300_000;
 
 export class ClusterClient {
   readonly #transport: Transport;
@@ -64,6 +68,30 @@ export class ClusterClient {
 
   remove(node: string, force: boolean): Promise<{ node: string; status: "removed" }> {
     return this.#transport.json({ method: "POST", path: "/api/v1/cluster/remove", json: { node, force } });
+  }
+
+  leader(): Promise<LeaderAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/leader" });
+  }
+
+  /** `to` undefined: the voter that is furthest. Resolves when it leads. */
+  transferLeadership(to?: string): Promise<TransferAnswer> {
+    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/leader", json: { to } });
+  }
+
+  compareState(): Promise<CompareAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/compare-state" });
+  }
+
+  /** All nodes unless one is named. A deep check reads every row: it takes its time. */
+  verify(options: { readonly node?: string; readonly deep: boolean }): Promise<VerifyAnswer> {
+    const { node, deep } = options;
+    return this.#transport.json({
+      method: "GET",
+      path: "/api/v1/cluster/verify",
+      query: { node, deep },
+      patience_ms: deep ? verify_ms : 0,
+    });
   }
 
   balance(): Promise<BalanceAnswer> {

@@ -180,6 +180,7 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
   404: "not_found",
   405: "method_not_allowed",
   409: "conflict",
+  412: "precondition_failed",
   413: "payload_too_large",
   415: "unsupported_media_type",
   422: "invalid_body",

@@ -144,6 +144,8 @@ export class PeerInbound {
     } else if (commonVersion(protocolRange, hello.protocol) === undefined) {
       this.#refuse("version", "version_mismatch", versionsApart(hello.protocol));
       this.core.refused(`${this.node} (${formatAddress(this.remote)})`, versionsApart(hello.protocol));
+    } else if (!this.core.serves(hello.purpose)) {
+      this.#refuse("wrong_peer", "invalid_argument", `connections for ${hello.purpose} are not taken here`);
     } else if (!this.#admitBoot(hello)) {
       this.#refuse(
         "wrong_peer",

@@ -17,12 +17,13 @@ import type {
   StreamListener,
   Streams,
 } from "../ports/streams.ts";
+import type { StreamPurpose } from "../wire/peer-frame.ts";
 import { protocolRange } from "../wire/protocol-version.ts";
 import { EarlyFrames } from "./early-frames.ts";
 import type { Answer } from "./peer-answers.ts";
 import { AnswerBudget } from "./peer-answers.ts";
 import type { CloseKind } from "./peer-connection.ts";
-import type { PeerNetworkCore, PeerTimings } from "./peer-core.ts";
+import { mainPurposes, type PeerNetworkCore, type PeerTimings } from "./peer-core.ts";
 import { PeerInbound } from "./peer-inbound.ts";
 import { PeerOutbound } from "./peer-outbound.ts";
 import { frameLimit_bytes } from "./peer-queue.ts";
@@ -45,6 +46,8 @@ export interface PeerNetworkOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly timings?: PeerTimings;
+  /** What peers may connect for; `mainPurposes` unless given. */
+  readonly purposes?: readonly StreamPurpose[];
   /** A peer turned away, or one that turned us away: a wrong key, another cluster, an old version. */
   readonly refused?: (source: string, reason: string) => void;
   /** Each connection that ended, for the log. */
@@ -98,7 +101,7 @@ export class PeerNetwork implements Peers {
 
   constructor(private readonly options: PeerNetworkOptions) {
     this.#identity = options.identity;
-    const { node, bootEpoch, streams, clock } = options;
+    const { node, bootEpoch, streams, clock, purposes = mainPurposes } = options;
     const greeting = { node, bootEpoch, protocol: protocolRange };
     this.#core = {
       timings: options.timings ?? defaultTimings,
@@ -107,6 +110,7 @@ export class PeerNetwork implements Peers {
       prng: new Prng(new DataView(options.entropy.bytes(4).buffer).getUint32(0)),
       counters: { bytesSent: 0, bytesReceived: 0 },
       budget: new AnswerBudget(),
+      serves: (purpose) => purposes.includes(purpose),
       identity: () => this.#identity,
       greeting: () => greeting,
       admitBoot: (peer, epoch) => this.#admitBoot(peer, epoch),

@@ -222,7 +222,8 @@ export class PeerOutbound {
   }
 
   #failed(code: ErrorCode, detail: string): void {
-    const wait_ms = Math.min(backoffLongest_ms, backoffFirst_ms * 2 ** this.#failures++);
+    const longest_ms = this.core.timings.redial_ms ?? backoffLongest_ms;
+    const wait_ms = Math.min(longest_ms, backoffFirst_ms * 2 ** this.#failures++);
     const timer = this.core.clock.after(wait_ms * (0.5 + 0.5 * this.core.prng.float()), () => {
       this.#state = { kind: "idle" };
       if (!this.#queue.empty || this.#kept) this.#wake();

@@ -7,8 +7,11 @@
 import type { NodeId } from "../base/ids.ts";
 import type { Address } from "../ports/datagrams.ts";
 
-/** Each class has its own connection, so that a large transfer never delays a probe or a message. */
-export const peerClasses = ["gossip", "message", "bulk"] as const;
+/**
+ * Each class has its own connection, so that a large transfer never delays a probe or a message. The raft
+ * classes live on the raft thread's own port, the others on main's; neither serves the other's.
+ */
+export const peerClasses = ["gossip", "message", "bulk", "raft", "raft_bulk"] as const;
 export type PeerClass = (typeof peerClasses)[number];
 
 export interface PeerFrame {

@@ -33,15 +33,6 @@ export const partitionKeys = {
   decisions: inertKey(list(decision, 100), "What to do under which condition."),
 };
 
-export const raftKeys = {
-  heartbeat_interval: inertKey(duration("1ms", "1m"), "Between a leader's heartbeats."),
-  election_timeout: inertKey(duration("10ms", "10m"), "Silence after which an election begins."),
-  max_append_entries: inertKey(integer(1, 100_000), "Entries of one append."),
-  snapshot_threshold: inertKey(integer(1, 1e9), "Entries between snapshots."),
-  trailing_logs: inertKey(integer(0, 1e9), "Entries kept after a snapshot."),
-  voters: inertKey(integer(1, 7), "The most voters."),
-};
-
 export const transportKeys = {
   type: inertKey(oneOf(["tcp", "quic"]), "How peers connect."),
   congestion_control: inertKey(oneOf(["cubic", "bbr"]), "Of QUIC."),

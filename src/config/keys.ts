@@ -26,7 +26,7 @@ const node = {
   id: optionalKey(name(), "This node's id, unique in the cluster; the host's name when unset."),
   region: key(name(), "default", "The region that this node is in."),
   zone: key(name(), "default", "The availability zone within the region."),
-  role: inertKey(oneOf(["voter", "learner", "witness"]), "The part in consensus."),
+  role: key(oneOf(["voter", "learner", "witness"]), "voter", "The most that this node is in consensus."),
   max_agents: key(integer(0, 1_000_000), 100, "The most agents that placement puts here."),
   services: key(list(name(), 32), [], "Names that placement can ask for."),
   priority: inertKey(integer(0, 1_000), "Preference among nodes otherwise alike."),
@@ -41,7 +41,7 @@ const coordination = {
     advertise_addr: optionalKey(address(), "What other nodes connect to; found out when unset."),
     seeds: key(list(address(), 256), [], "Nodes to join through, tried for ever.", { live: true }),
     bootstrap: key(boolean(), false, "Begin a cluster even though there are seeds."),
-    bootstrap_expect: inertKey(integer(1, 1_000), "Nodes to wait for before the cluster begins."),
+    bootstrap_expect: optionalKey(integer(1, 1_000), "Nodes to wait for before the cluster begins."),
     profile: key(
       oneOf(["local", "lan", "wan", "auto"]),
       "lan",
@@ -57,6 +57,19 @@ const coordination = {
     ...inert.regionKeys,
   },
   partition: inert.partitionKeys,
+};
+
+const raft = {
+  bind_addr: optionalKey(
+    listenAddress(),
+    "Consensus between nodes (TCP); the gossip host, port + 1000, when unset.",
+  ),
+  heartbeat_interval: optionalKey(duration("1ms", "1m"), "Between a leader's heartbeats; by profile."),
+  election_timeout: optionalKey(duration("10ms", "10m"), "Silence before an election; by profile."),
+  max_append_entries: key(integer(1, 4_096), 64, "The most entries of one append."),
+  snapshot_threshold: key(integer(1, 1e9), 8_192, "Entries after which the log is compacted."),
+  trailing_logs: key(integer(0, 1e9), 10_240, "Entries kept for followers that are behind."),
+  voters: optionalKey(integer(1, 7), "The most voters; by the number of nodes when unset."),
 };
 
 const transport = {
@@ -136,7 +149,7 @@ export const configKeys = {
   cluster,
   node,
   coordination,
-  raft: inert.raftKeys,
+  raft,
   transport,
   failover,
   replication: inert.replicationKeys,

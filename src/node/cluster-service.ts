@@ -3,13 +3,19 @@ import type {
   AuthCheckRow,
   ClusterService,
   ClusterStatus,
+  LeaderView,
   PerformanceRow,
   PingResult,
 } from "../api/services.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
-import type { NodeId } from "../base/ids.ts";
+import { type NodeId, parseNodeId } from "../base/ids.ts";
+import type { Consensus } from "../cluster/consensus.ts";
 import type { DirectoryEntry, Member, Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
+import type { ReplicaQueries } from "../cluster/replica-queries.ts";
+import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
+import { type VerifyRow, verifyReplicas } from "../cluster/state-verification.ts";
+import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
 import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
@@ -18,6 +24,10 @@ import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
 
 const ping_ms = 2_000;
 const leaveRequest_ms = 5_000;
+/** Of a transfer of leadership, which takes a round trip when all is well. */
+const transfer_ms = 10_000;
+/** What the way to the leader may take on top. */
+const forward_ms = 1_000;
 
 /** Figures measured on this node, for `cluster performance`; undefined where nothing was measured yet. */
 export interface MeasuredPerformance {
@@ -41,6 +51,11 @@ export interface ClusterServiceOptions {
   readonly clock: Clock;
   readonly membership: Membership;
   readonly peers: Peers;
+  readonly consensus: Consensus;
+  readonly replicas: ReplicaQueries;
+  readonly comparer: StateComparer;
+  /** Null on any other node than the leader. */
+  readonly safeToStop: (node: NodeId) => StopAnswer | null;
   readonly fingerprints: () => AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;
@@ -60,6 +75,10 @@ export class NodeCluster implements ClusterService {
     const { peers, fingerprints, shutdown } = options;
     peers.handle("cluster.ping", (body) => Promise.resolve(body));
     peers.handle("cluster.fingerprints", () => Promise.resolve(encodeUtf8(JSON.stringify(fingerprints()))));
+    peers.handle("cluster.transfer-leader", async (body) => {
+      const to = body.length === 0 ? null : parseNodeId(decodeUtf8(body));
+      return encodeUtf8(await options.consensus.transferLeadership(to, { timeout_ms: transfer_ms }));
+    });
     peers.handle("cluster.leave", (body) => {
       const drain_timeout_ms = Number(decodeUtf8(body));
       if (!(drain_timeout_ms >= 0 && drain_timeout_ms <= 3_600_000)) {
@@ -79,28 +98,65 @@ export class NodeCluster implements ClusterService {
   }
 
   async status(): Promise<ClusterStatus> {
-    const { self, cluster, uuid, queuedWrites } = this.#options;
+    const { self, cluster, uuid, queuedWrites, consensus } = this.#options;
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
-    const majority = active * 2 > expected.length;
     const waitsFor = this.#options.waitsFor();
+    const { leader, term, members, quorum } = consensus.status();
+    const side = quorum ? "HEALTHY (majority partition)" : "DEGRADED (minority partition)";
+    // Messages and agents go on without a quorum; what the cluster decides together does not.
+    const operations = quorum ? "READ-WRITE" : "LOCAL-ONLY";
     return {
       cluster,
       uuid: uuid(),
       node: self,
-      status:
-        waitsFor !== null
-          ? `WAITING (in no cluster yet: it ${waitsFor})`
-          : majority
-            ? "HEALTHY (majority partition)"
-            : "DEGRADED (minority partition)",
-      // Nothing is refused to a minority before ownership is decided by consensus, and we say what is.
-      operations: waitsFor === null ? "READ-WRITE" : "READ-ONLY",
+      status: waitsFor === null ? side : `WAITING (in no cluster yet: it ${waitsFor})`,
+      operations: waitsFor === null ? operations : "READ-ONLY",
       nodes_active: active,
       nodes_total: expected.length,
       queued_writes: await queuedWrites(),
-      leader: null,
+      leader,
+      term,
+      voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
     };
+  }
+
+  leader(): LeaderView {
+    const { consensus, safeToStop } = this.#options;
+    const { self, leader, term, role, quorum, commit, applied, joint, trouble, ...status } =
+      consensus.status();
+    const members = status.members.map((member) => ({ ...member, stoppable: safeToStop(member.node) }));
+    return { self, leader, term, role, quorum, commit, applied, members, joint, trouble };
+  }
+
+  async transferLeadership(to: NodeId | null): Promise<NodeId> {
+    const { self, consensus, peers } = this.#options;
+    const { leader } = consensus.status();
+    if (leader === null) throw new CaxtonError("no_quorum", "The cluster has no leader that could hand over");
+    if (to === leader) return leader;
+    if (leader === self) return await consensus.transferLeadership(to, { timeout_ms: transfer_ms });
+    const answer = await peers.request(leader, "cluster.transfer-leader", encodeUtf8(to ?? ""), {
+      timeout_ms: transfer_ms + forward_ms,
+    });
+    return parseNodeId(decodeUtf8(answer));
+  }
+
+  async compareState(): Promise<StateComparison> {
+    return await this.#options.comparer.compare(this.#replicaHolders());
+  }
+
+  async verify(node: NodeId | null, deep: boolean): Promise<readonly VerifyRow[]> {
+    const holders = this.#replicaHolders();
+    if (node !== null && !holders.includes(node)) {
+      throw new CaxtonError("node_not_found", `Node "${node}" holds no replica of the control state`);
+    }
+    return await verifyReplicas(this.#options.replicas, node === null ? holders : [node], deep);
+  }
+
+  /** A witness keeps no state. */
+  #replicaHolders(): readonly NodeId[] {
+    const { members } = this.#options.consensus.status();
+    return members.filter(({ role }) => role !== "witness").map(({ node }) => node);
   }
 
   assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean })[] {

@@ -39,10 +39,17 @@ export interface DataDirectory {
   /** Starts of this directory, this one included. */
   readonly boots: number;
   readonly isNew: boolean;
+  /** See `Identity`. */
+  readonly founding: boolean | null;
   /** Where the file or folder `name` of this directory is. */
   file(name: string): string;
-  /** Remembers the cluster for ever. Throws `wrong_cluster` when the directory belongs to another one. */
-  adoptCluster(uuid: string): void;
+  /**
+   * Remembers the cluster for ever, and whether this node begins it. Throws `wrong_cluster` when the directory
+   * belongs to another one.
+   */
+  adoptCluster(uuid: string, founding?: boolean): void;
+  /** The Raft log has its first configuration, or gets it from others: this node never writes one again. */
+  settleFounding(): void;
   /** Lets another process have it. Harmless twice. */
   close(): void;
 }
@@ -115,7 +122,11 @@ class HeldDirectory implements DataDirectory {
     return join(this.path, name);
   }
 
-  adoptCluster(uuid: string): void {
+  get founding(): boolean | null {
+    return this.#identity.founding;
+  }
+
+  adoptCluster(uuid: string, founding = false): void {
     const held = this.#identity.uuid;
     if (held === uuid) return;
     if (held !== null) {
@@ -125,7 +136,14 @@ class HeldDirectory implements DataDirectory {
           "start with an empty directory to join another cluster",
       );
     }
-    const identity = { ...this.#identity, uuid };
+    this.#write({ ...this.#identity, uuid, founding });
+  }
+
+  settleFounding(): void {
+    if (this.#identity.founding !== false) this.#write({ ...this.#identity, founding: false });
+  }
+
+  #write(identity: Identity): void {
     writeFile(this.path, this.#given, identityFile, identity);
     this.#identity = identity;
   }
@@ -204,7 +222,15 @@ function nextIdentity(before: Identity | undefined, given: string, options: Data
   if (before === undefined) {
     const node = options.nodeId ?? options.initial.nodeId;
     const cluster = options.cluster ?? options.initial.cluster;
-    return { format: 1, node, cluster, uuid: null, bootEpoch: Math.max(1, wall_ms), boots: 1 };
+    return {
+      format: 1,
+      node,
+      cluster,
+      uuid: null,
+      bootEpoch: Math.max(1, wall_ms),
+      boots: 1,
+      founding: false,
+    };
   }
   if (options.nodeId !== undefined && options.nodeId !== before.node) {
     throw new CaxtonError(

@@ -12,6 +12,8 @@ export interface Identity {
   readonly uuid: string | null;
   readonly bootEpoch: number;
   readonly boots: number;
+  /** This node has begun its cluster, and its Raft log does not say so yet. Null of a directory older than consensus. */
+  readonly founding: boolean | null;
 }
 
 /** Throws `version_mismatch` for a layout of a newer program and `data_corrupt` for anything else. */
@@ -38,7 +40,10 @@ export function parseIdentity(text: string, file: string): Identity {
     throw damaged(file, "uuid is neither text nor null");
   if (!isCount(bootEpoch)) throw damaged(file, "bootEpoch is no whole number");
   if (!isCount(boots)) throw damaged(file, "boots is no whole number");
-  return { format, node: node as NodeId, cluster, uuid, bootEpoch, boots };
+  const { founding = null } = fields;
+  if (founding !== null && typeof founding !== "boolean")
+    throw damaged(file, "founding is neither true nor false");
+  return { format, node: node as NodeId, cluster, uuid, bootEpoch, boots, founding };
 }
 
 function isCount(value: unknown): value is number {

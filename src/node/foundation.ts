@@ -125,5 +125,5 @@ async function givenKey(
 function beginCluster({ config }: LoadedConfig, directory: DataDirectory): void {
   const { seeds, bootstrap } = config.coordination.cluster;
   if (directory.clusterUuid === null && (bootstrap || seeds.length === 0))
-    directory.adoptCluster(randomUUID());
+    directory.adoptCluster(randomUUID(), true);
 }

@@ -1,5 +1,6 @@
 /** Whether this node lives and serves, asked of its own parts. */
 import type { Health, HealthService } from "../api/services.ts";
+import type { Consensus } from "../cluster/consensus.ts";
 import type { Store } from "../store/store.ts";
 import type { Network } from "./network.ts";
 import type { Foundation } from "./foundation.ts";
@@ -15,6 +16,7 @@ export interface HealthParts {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly work: Work;
+  readonly consensus: Pick<Consensus, "status">;
   readonly restored: () => boolean;
   readonly stopping: () => boolean;
 }
@@ -33,7 +35,7 @@ export function nodeHealth(parts: HealthParts): HealthService {
     ready: async () => {
       const disk = await writable();
       const waitsFor = parts.network.waitsFor();
-      const checks: Health["checks"] = [
+      const required: Health["checks"] = [
         {
           name: "joined",
           ok: waitsFor === null,
@@ -51,7 +53,9 @@ export function nodeHealth(parts: HealthParts): HealthService {
         },
         disk,
       ];
-      return { ok: checks.every(({ ok }) => ok), checks };
+      // Told, not demanded: agents, messages and local reads go on without a quorum.
+      const checks = [...required, quorumCheck(parts.consensus)];
+      return { ok: required.every(({ ok }) => ok), checks };
     },
   };
 }
@@ -68,6 +72,13 @@ export function diskCheck(store: Pick<Store, "stats" | "putMeta">): () => Promis
       trying ??= store.putMeta(probeKey, new Uint8Array(probe_bytes)).finally(() => (trying = undefined));
       await trying;
     });
+}
+
+function quorumCheck(consensus: HealthParts["consensus"]): Health["checks"][number] {
+  const { quorum, leader, term, votersReached, voters, trouble } = consensus.status();
+  const reached = `${votersReached} of ${voters} voters in reach`;
+  const lead = leader === null ? "no leader" : `${leader} leads in term ${term}`;
+  return { name: "quorum", ok: quorum && trouble === null, detail: trouble ?? `${lead}, ${reached}` };
 }
 
 async function answers(

@@ -1,5 +1,6 @@
 /** The node's figures, for `/metrics` and `cluster performance`: read from its parts, measured by them. */
 import { latencyBounds_ms } from "../base/latency-histogram.ts";
+import type { Consensus } from "../cluster/consensus.ts";
 import type { MetricSources } from "../telemetry/metrics/sources.ts";
 import type { MeasuredPerformance } from "./cluster-service.ts";
 import type { Foundation } from "./foundation.ts";
@@ -11,12 +12,14 @@ export interface MeasuredParts {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly work: Work;
+  readonly consensus: { readonly consensus: Consensus };
 }
 
 export function metricSources(
   parts: MeasuredParts & { readonly load: LoadMonitor; readonly startedAt_ms: number },
 ): MetricSources {
   const { foundation, network, work, load, startedAt_ms } = parts;
+  const { consensus } = parts.consensus;
   const { membership, peers } = network;
   return {
     cluster: () => {
@@ -41,6 +44,17 @@ export function metricSources(
       return { ...counters, pending, remoteLatency: { bounds_ms: latencyBounds_ms, counts, sum_ms } };
     },
     store: () => foundation.store.client.stats(),
+    consensus: async () => {
+      const status = consensus.status();
+      const { role, quorum, term, commit, applied, last, voters, votersReached } = status;
+      const matches = status.members.flatMap((member) =>
+        member.role === "learner" || member.match === null ? [] : [member.match],
+      );
+      const lag_entries = matches.length === 0 ? null : last - Math.min(...matches);
+      const isLeader = role === "leader";
+      const figures = { isLeader, quorum, term, commit, applied, last, voters, votersReached, lag_entries };
+      return { ...figures, ...(await consensus.stats()) };
+    },
     system: () => ({
       cpu_percent: load.current.cpu_percent,
       memoryAvailable_bytes: load.current.memoryAvailable_bytes,
@@ -50,7 +64,10 @@ export function metricSources(
   };
 }
 
-export async function measuredPerformance({ network, work }: MeasuredParts): Promise<MeasuredPerformance> {
+export async function measuredPerformance({
+  network,
+  work,
+}: Pick<MeasuredParts, "network" | "work">): Promise<MeasuredPerformance> {
   const [threads, gossip] = await Promise.all([work.threads.stats(), network.membership.stats()]);
   const handled = threads.handled > 0;
   const { remoteLatency } = work.router;

@@ -35,8 +35,13 @@ export interface Network {
   readonly waitsFor: () => string | null;
   /** This life's death certificate for a few others; null before this node is a member, or alone. */
   readonly lastWord: () => LastWord | null;
+  /** This node's certificate as it is now, and each new one. */
+  readonly identity: () => IssuedIdentity;
+  onIdentity(handler: (identity: IssuedIdentity) => void): void;
   close(): Promise<void>;
 }
+
+type IssuedIdentity = ReturnType<Foundation["newIdentity"]>;
 
 export interface NetworkOptions {
   readonly config: Config;
@@ -78,6 +83,8 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     uuid: () => membership.uuid,
     waitsFor: () => (membership.uuid === null ? seeds.text() : null),
     lastWord: () => lastWordOf(foundation, membership),
+    identity: () => renewal.identity,
+    onIdentity: (handler) => renewal.onRenewal(handler),
     close: async () => {
       renewal.stop();
       await membership.stop();
@@ -173,16 +180,25 @@ async function startMembership(
 
 /** Gives the peer streams a new certificate of this node well before the old one ends. */
 class CertificateRenewal {
+  readonly #handlers: ((identity: IssuedIdentity) => void)[] = [];
   #timer: Timer | undefined;
-  #identity: ReturnType<Foundation["newIdentity"]>;
+  #identity: IssuedIdentity;
 
   constructor(
     private readonly options: NetworkOptions,
     private readonly peers: PeerNetwork,
-    identity: ReturnType<Foundation["newIdentity"]>,
+    identity: IssuedIdentity,
   ) {
     this.#identity = identity;
     this.#check();
+  }
+
+  get identity(): IssuedIdentity {
+    return this.#identity;
+  }
+
+  onRenewal(handler: (identity: IssuedIdentity) => void): void {
+    this.#handlers.push(handler);
   }
 
   stop(): void {
@@ -195,6 +211,7 @@ class CertificateRenewal {
     try {
       this.#identity = this.options.foundation.newIdentity();
       this.peers.setIdentity(this.#identity);
+      for (const handler of this.#handlers) handler(this.#identity);
     } catch (error) {
       this.options.failed("renew this node's certificate", reasonOf(error));
     }

@@ -24,6 +24,8 @@ import type { PlacementStrategy } from "../wire/agent-spec.ts";
 import { isLoopback } from "./advertise-address.ts";
 import { KeyExchange } from "./cluster-keys.ts";
 import { NodeCluster } from "./cluster-service.ts";
+import { startConsensus, type NodeConsensus } from "./consensus.ts";
+import { startControl, type Control } from "./control.ts";
 import { EventLog } from "./event-log.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
@@ -37,6 +39,7 @@ import { LoadMonitor } from "./load-monitor.ts";
 import { measuredPerformance, metricSources } from "./measurements.ts";
 import { MembershipEvents } from "./membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
+import { OwnTags } from "./own-tags.ts";
 import { RefusedSources } from "./refused-sources.ts";
 import { pingNode, Work } from "./work.ts";
 
@@ -109,6 +112,9 @@ interface Ground {
   readonly events: EventLog;
   readonly known: KnownPeers;
   readonly keys: ClusterKeys;
+  readonly consensus: NodeConsensus;
+  readonly control: Control;
+  readonly tags: OwnTags;
   readonly refused: RefusedSources;
   readonly hooks: NodeHooks;
   readonly startedAt_ms: number;
@@ -150,6 +156,19 @@ async function startGround(
     if (event.kind === "refused") void tellRefused({ refused, state, rotation }, event);
     else told.record(event);
   });
+  const tags = new OwnTags(network.membership, tagsOf(config));
+  const consensus = await startConsensus({
+    config,
+    foundation,
+    network,
+    events,
+    refused: (source, reason) => refused.add(source, reason),
+    tagged: (raft) => tags.set({ raft }),
+    crash: hooks.crash,
+  });
+  undo.push(() => consensus.stop());
+  const control = startControl({ consensus: consensus.consensus, network, clock: systemClock, config });
+  undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
   const known = await KnownPeers.start({
     membership,
@@ -161,6 +180,9 @@ async function startGround(
   return {
     known,
     keys: new ClusterKeys(),
+    consensus,
+    control,
+    tags,
     config,
     foundation,
     network,
@@ -214,7 +236,7 @@ async function startServing(
     failed,
   });
   undo.push(() => front.stop(0));
-  membership.setTags({ ...tagsOf(config), api: publicUrl(front) });
+  parts.tags.set({ api: publicUrl(front) });
   return { front, exchange, metrics, gossipKeys: rotation };
 }
 
@@ -241,9 +263,22 @@ class AssembledNode implements RunningNode {
   }
 
   async stop(drain_timeout_ms: number): Promise<void> {
-    const { foundation, network, known, work, events, front, load, exchange, agentPeers, metrics } =
-      this.#parts;
-    this.#parts.gossipKeys.close();
+    const {
+      foundation,
+      network,
+      consensus,
+      control,
+      known,
+      work,
+      events,
+      front,
+      load,
+      exchange,
+      agentPeers,
+      metrics,
+      gossipKeys,
+    } = this.#parts;
+    gossipKeys.close();
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     agentPeers.close();
@@ -253,6 +288,8 @@ class AssembledNode implements RunningNode {
     const end_ms = systemClock.now_ms() + drain_timeout_ms;
     const left_ms = (): number => Math.max(0, end_ms - systemClock.now_ms());
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
+    control.stop();
+    await consensus.handOver();
     await network.membership.leave(leave_ms);
     events.close();
     const lastReplies = systemClock.after(Math.min(lastReplies_ms, left_ms()), () =>
@@ -261,6 +298,7 @@ class AssembledNode implements RunningNode {
     await front.stop(left_ms());
     lastReplies.cancel();
     await work.close(left_ms());
+    await consensus.stop();
     await network.close();
     await metrics.close();
     await closeFoundation(foundation);
@@ -316,8 +354,9 @@ async function tellRefused(
 function servicesOf(
   parts: Ground & { readonly work: Work; readonly gossipKeys: GossipRotation },
 ): NodeServices {
-  const { foundation, network, work, events, refused, hooks, state } = parts;
+  const { foundation, network, control, work, events, refused, hooks, state } = parts;
   const { membership, peers } = network;
+  const { consensus } = parts.consensus;
   const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
   const balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number } = {
     strategy: "least_loaded",
@@ -332,6 +371,10 @@ function servicesOf(
     clock: systemClock,
     membership,
     peers,
+    consensus,
+    replicas: control.replicas,
+    comparer: control.comparer,
+    safeToStop: (node) => control.safeToStop(node),
     fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
     queuedWrites: async () => (await foundation.store.client.stats()).outbox,
@@ -355,12 +398,15 @@ function servicesOf(
     agents,
     messages: work.messages,
     deadLetters: work.deadLetters,
+    kv: control.kv,
+    locks: control.locks,
     events,
     security: parts.gossipKeys,
     health: nodeHealth({
       foundation,
       network,
       work,
+      consensus,
       restored: () => state.restored,
       stopping: () => state.stopping,
     }),

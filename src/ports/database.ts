@@ -47,4 +47,9 @@ export interface Databases {
   exists(path: string): boolean;
   /** Opens or creates. Throws `CaxtonError`: `data_corrupt`, `disk_full`, `storage_failed`. */
   open(path: string, options?: DatabaseOptions): Database;
+  /**
+   * What is committed at `path` as it is now, readonly, whatever is written meanwhile. It pins disk space:
+   * close it soon. The database must exist. Throws as `open`.
+   */
+  view(path: string): Database;
 }

@@ -101,13 +101,28 @@ export function nodeIdentity(
   };
 }
 
+/** An identity that was issued elsewhere in this process, by one that holds the CA's key: only PEM texts came here. */
+export function issuedIdentity(
+  issued: { readonly ca: string; readonly certificate: string; readonly key: string },
+  cluster: string,
+  clock: Clock,
+): StreamIdentity {
+  const authority = { certificate: new X509Certificate(issued.ca) };
+  return {
+    ca: issued.ca,
+    certificate: issued.certificate,
+    key: issued.key,
+    verify: (certificate) => verifyNodeCertificate(certificate, authority, cluster, clock.wall_ms()),
+  };
+}
+
 /**
  * Whether a certificate (DER) names a node of this cluster: issued by our CA, valid now, for both ends of
  * a connection, one URI that names this cluster and the node of the subject. Never throws.
  */
 export function verifyNodeCertificate(
   der: Uint8Array,
-  authority: CertificateAuthority,
+  authority: Pick<CertificateAuthority, "certificate">,
   cluster: string,
   wall_ms: number,
 ): PeerVerdict {
@@ -120,7 +135,7 @@ export function verifyNodeCertificate(
 
 function judge(
   leaf: X509Certificate,
-  authority: CertificateAuthority,
+  authority: Pick<CertificateAuthority, "certificate">,
   cluster: string,
   wall_ms: number,
 ): PeerVerdict {

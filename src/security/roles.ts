@@ -13,6 +13,10 @@ export const permissions = [
   "messages:read",
   "messages:send",
   "dead-letters:manage",
+  "kv:read",
+  "kv:write",
+  "locks:read",
+  "locks:use",
   "events:read",
   "security:manage",
   "system:read",
@@ -34,8 +38,26 @@ const reads = ["agents:logs", "messages:read"] as const satisfies readonly Permi
 /** What agents say, to each other or in their logs, is not for viewers. An operator runs what developers deploy. */
 const granted: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   admin: new Set(permissions),
-  operator: new Set([...looks, ...reads, "cluster:operate", "agents:operate", "dead-letters:manage"]),
-  developer: new Set([...looks, ...reads, "agents:deploy", "agents:operate", "messages:send"]),
+  operator: new Set([
+    ...looks,
+    ...reads,
+    "cluster:operate",
+    "agents:operate",
+    "dead-letters:manage",
+    "kv:read",
+    "locks:read",
+  ]),
+  developer: new Set([
+    ...looks,
+    ...reads,
+    "agents:deploy",
+    "agents:operate",
+    "messages:send",
+    "kv:read",
+    "kv:write",
+    "locks:read",
+    "locks:use",
+  ]),
   viewer: new Set(looks),
 };
 

@@ -3,7 +3,7 @@
  * (often changing, in updates of low priority). Both are bounded so that a packet always holds one.
  */
 import { Reader, WireError, Writer } from "./cursor.ts";
-import { readBounded } from "./gossip-values.ts";
+import { isIpAddress, readBounded } from "./gossip-values.ts";
 
 /** What a node says of itself; changes seldom. At most 512 bytes encoded. */
 export interface NodeTags {
@@ -15,7 +15,23 @@ export interface NodeTags {
   readonly maxAgents: number;
   readonly weight: number;
   readonly services: readonly string[];
+  /** Left out by a node that takes no part in consensus (yet). */
+  readonly raft?: RaftTag;
 }
+
+/** Where a node's raft thread listens, and what it may be there. */
+export interface RaftTag {
+  /** An IP address; empty: the one that it gossips from. */
+  readonly host: string;
+  readonly port: number;
+  /** Its raft identity: the boot epoch in which its log began. */
+  readonly identity: number;
+  /** What its operator lets it be at most. */
+  readonly role: RaftRole;
+}
+
+export const raftRoles = ["voter", "learner", "witness"] as const;
+export type RaftRole = (typeof raftRoles)[number];
 
 /** What a node measures of itself; may be seconds old. */
 export interface NodeLoad {
@@ -52,6 +68,8 @@ export function writeTags(writer: Writer, tags: NodeTags): void {
   for (const text of [tags.version, tags.region, tags.zone, tags.api]) writer.text(text);
   writer.varint(tags.maxAgents).f64(tags.weight).varint(tags.services.length);
   for (const service of tags.services) writer.text(service);
+  const { raft } = tags;
+  if (raft) writer.text(raft.host).u16(raft.port).u64(raft.identity).u8(raftRoles.indexOf(raft.role));
 }
 
 /** Reads tags that fill `bytes` exactly. */
@@ -66,8 +84,18 @@ export function decodeTags(bytes: Uint8Array): NodeTags {
     weight: readBounded(reader, 0, weightLimit),
     services: Array.from({ length: reader.count(servicesLimit) }, () => readTag(reader)),
   };
+  if (reader.remaining === 0) return tags;
+  const raft = readRaftTag(reader);
   reader.finish();
-  return tags;
+  return { ...tags, raft };
+}
+
+function readRaftTag(reader: Reader): RaftTag {
+  const [host, port, identity] = [readTag(reader), reader.u16(), reader.u64()];
+  const role = raftRoles[reader.u8()];
+  if (role === undefined) throw new WireError("unknown role in consensus");
+  if ((host !== "" && !isIpAddress(host)) || port === 0) throw new WireError("not an address");
+  return { host, port, identity, role };
 }
 
 /** Printable ASCII, or empty. */

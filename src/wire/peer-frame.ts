@@ -11,7 +11,7 @@ import { Reader, WireError, type Writer } from "./cursor.ts";
 import type { ProtocolRange } from "./protocol-version.ts";
 
 /** What a connection is for; the index is the byte on the wire, so the order never changes. */
-export const streamPurposes = ["gossip", "message", "bulk", "contact"] as const;
+export const streamPurposes = ["gossip", "message", "bulk", "contact", "raft", "raft_bulk"] as const;
 export type StreamPurpose = (typeof streamPurposes)[number];
 
 /** Request and response bodies, whole; on the wire they travel in chunks. */

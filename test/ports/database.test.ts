@@ -93,6 +93,22 @@ describe.each(Object.entries(subjects))("%s", (_, make) => {
     expect(database.prepare("SELECT a, b FROM t WHERE a = ?").get(4)).toEqual({ a: 4, b: 1.5 });
   });
 
+  test("a view shows what was committed when it was made, and takes no writes", () => {
+    const database = withTable();
+    const insert = database.prepare("INSERT INTO t (a, b) VALUES (?, ?)");
+    insert.run(1, "first");
+    const view = made.databases.view(made.path);
+    opened.push(view);
+    database.transaction(() => insert.run(2, "second"));
+    expect(count(view)).toBe(1);
+    expect(count(database)).toBe(2);
+    expect(codeOf(() => view.execute("DELETE FROM t"))).toBe("storage_failed");
+    view.close();
+    insert.run(3, "third");
+    expect(count(database)).toBe(3);
+    expect(codeOf(() => made.databases.view(`${made.path}.none`))).toBe("storage_failed");
+  });
+
   test("whole numbers are integers to the engine", () => {
     const database = withTable();
     expect(database.prepare("SELECT typeof(?) AS kind").get(7)).toEqual({ kind: "integer" });

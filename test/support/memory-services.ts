@@ -18,9 +18,13 @@ import type {
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../../src/base/ids.ts";
 import type { Member, MemberStatus } from "../../src/cluster/membership.ts";
+import { ControlClient } from "../../src/control/control-client.ts";
+import { KvStore } from "../../src/control/kv-store.ts";
+import { LockService } from "../../src/control/lock-service.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { type Message, encodeMessage } from "../../src/wire/message.ts";
+import { SingleNodeConsensus } from "./single-node-consensus.ts";
 
 interface HeldAgent {
   spec: AgentSpec;
@@ -41,11 +45,16 @@ export class MemoryServices implements NodeServices {
   readonly past: ClusterEvent[] = [];
   readonly left: { node: string; drain_ms: number }[] = [];
   healthy = true;
+  leader: NodeId | null = null;
+  readonly control = new SingleNodeConsensus();
   followers = 0;
   #strategy = "least_loaded";
   #wake: (() => void)[] = [];
 
   constructor(readonly clock: Clock) {
+    this.#client = new ControlClient(this.control, clock, 5_000);
+    this.kv = new KvStore(this.#client);
+    this.locks = new LockService(this.#client, clock);
     this.known.push(
       this.member("node-1", "alive"),
       this.member("node-2", "alive"),
@@ -99,7 +108,9 @@ export class MemoryServices implements NodeServices {
         nodes_active: 2,
         nodes_total: 3,
         queued_writes: 0,
-        leader: null,
+        leader: this.leader,
+        term: 3,
+        voters: [this.node],
       }),
     assignments: () =>
       [...this.held.values()].map(({ spec }) => ({
@@ -146,6 +157,47 @@ export class MemoryServices implements NodeServices {
           detail: "not asked",
         } as const,
       ]),
+    leader: () => ({
+      leader: this.leader,
+      term: 3,
+      self: this.node,
+      role: this.leader === this.node ? "leader" : "follower",
+      quorum: this.leader !== null,
+      commit: 12,
+      applied: 12,
+      members: [
+        {
+          node: this.node,
+          role: "voter",
+          priority: 1,
+          identity: 1,
+          contact: true,
+          match: 12,
+          caughtUp: true,
+          stoppable:
+            this.leader === this.node
+              ? { safe: false, why: "0 of the other 0 voters are well, 1 are needed" }
+              : null,
+        },
+      ],
+      joint: false,
+      trouble: null,
+    }),
+    transferLeadership: (to) => {
+      if (this.leader === null) throw new CaxtonError("no_quorum", "There is no leader");
+      this.leader = to ?? this.node;
+      return Promise.resolve(this.leader);
+    },
+    compareState: () =>
+      Promise.resolve({
+        index: 12,
+        nodes: [{ node: this.node, hash: this.control.state.hash.root, same: true, detail: "" }],
+        difference: null,
+      }),
+    verify: (node, deep) =>
+      Promise.resolve([
+        { node: node ?? this.node, check: deep ? "section kv" : "state hash", ok: this.healthy, detail: "" },
+      ]),
     performance: () =>
       Promise.resolve([{ metric: "Local routing P50", target_ms: 0.1, actual_ms: null, ok: null }]),
     balancing: () => ({ strategy: this.#strategy, round_robin_index: 0 }),
@@ -186,6 +238,10 @@ export class MemoryServices implements NodeServices {
     },
     logs: async (name, limit) => this.#agent(name).logs.slice(-limit),
   };
+
+  readonly #client: ControlClient;
+  readonly kv: KvStore;
+  readonly locks: LockService;
 
   readonly messages: NodeServices["messages"] = {
     send: async (request) => this.#send(request),

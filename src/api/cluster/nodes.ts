@@ -128,22 +128,11 @@ export function addNodes(api: ApiRoutes): void {
       };
     },
   );
-  addLeaderAndBalance(api, tag, viewer);
+  addBalance(api, tag);
 }
 
-function addLeaderAndBalance(api: ApiRoutes, tag: string, viewer: () => Promise<NodeViewer>): void {
+function addBalance(api: ApiRoutes, tag: string): void {
   const { cluster } = api.services;
-  api.add(
-    "get",
-    "/api/cluster/leader",
-    { tag, summary: "The current leader", answer: v.object({ leader: nodeSchema }) },
-    async () => {
-      const by = await viewer();
-      const member = cluster.members().find(({ id }) => id === by.leader);
-      if (member === undefined) throw new CaxtonError("not_found", "The cluster has no elected leader");
-      return { leader: nodeView(member, by) };
-    },
-  );
   api.add(
     "post",
     "/api/cluster/balance",

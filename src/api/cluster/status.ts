@@ -14,6 +14,8 @@ export const statusAnswer = v.object({
   nodes_total: v.number(),
   queued_writes: v.number(),
   leader: v.nullable(v.string()),
+  term: v.number(),
+  voters: v.array(v.string()),
 });
 export type StatusAnswer = v.InferOutput<typeof statusAnswer>;
 
@@ -61,7 +63,10 @@ export function addStatus(api: ApiRoutes): void {
     "get",
     "/api/v1/cluster/status",
     { tag: "cluster", summary: "Is the cluster well, and what may it do", answer: statusAnswer },
-    () => cluster.status(),
+    async () => {
+      const status = await cluster.status();
+      return { ...status, voters: [...status.voters] };
+    },
   );
   api.add(
     "get",

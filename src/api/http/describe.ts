@@ -58,11 +58,12 @@ function bodyOf(endpoint: Described): Part {
     };
   }
   if (endpoint.media === undefined) return {};
-  const binary: Part = { schema: { type: "string", contentMediaType: "application/wasm" } };
   return {
     requestBody: {
       required: true,
-      content: Object.fromEntries(endpoint.media.map((type) => [type, binary])),
+      content: Object.fromEntries(
+        endpoint.media.map((type) => [type, { schema: { type: "string", contentMediaType: type } }]),
+      ),
     },
   };
 }

@@ -18,8 +18,10 @@ export function statusLines(answer: StatusAnswer, wide: boolean): string[] {
     `Operations: ${answer.operations}`,
     `Nodes: ${answer.nodes_active}/${answer.nodes_total} active`,
     `Queued writes: ${answer.queued_writes}`,
+    `Leader: ${answer.leader ?? "none"}`,
   ];
-  if (answer.leader !== null) lines.push(`Leader: ${answer.leader}`);
+  if (answer.term > 0) lines.push(`Term: ${answer.term}`);
+  if (answer.voters.length > 0) lines.push(`Voters: ${answer.voters.join(", ")}`);
   if (wide)
     lines.push(`Cluster: ${answer.cluster} (${answer.uuid ?? "not joined yet"})`, `Seen by: ${answer.node}`);
   return lines;

@@ -38,6 +38,13 @@ export function memoryDatabases(): MemoryDatabases {
       file.execute(`PRAGMA query_only=${options.readonly === true ? 1 : 0}`);
       return new MemoryDatabase(path, file, () => failure);
     },
+    view: (path) => {
+      const file = files.get(path);
+      if (file === undefined) {
+        throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
+      }
+      return copyOf(file, path);
+    },
     failCommits: (error) => {
       failure = error;
     },
@@ -46,6 +53,24 @@ export function memoryDatabases(): MemoryDatabases {
       files.clear();
     },
   };
+}
+
+/** In memory one connection is all there is: a view is a copy, which is fine for what tests hold. */
+function copyOf(file: Database, path: string): Database {
+  const copy = connectLibsql(":memory:", path, 0);
+  const schema = file.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
+  for (const { sql } of schema) copy.execute(String(sql));
+  for (const { name } of schema.filter(({ type }) => type === "table")) {
+    for (const row of file.prepare(`SELECT * FROM ${String(name)}`).all()) {
+      const columns = Object.keys(row);
+      const marks = columns.map(() => "?").join(", ");
+      copy
+        .prepare(`INSERT INTO ${String(name)} (${columns.join(", ")}) VALUES (${marks})`)
+        .run(...Object.values(row));
+    }
+  }
+  copy.execute("PRAGMA query_only=1");
+  return copy;
 }
 
 /** A handle on a kept database; closing it closes only the handle. */

@@ -31,7 +31,7 @@ const logLimit_bytes = 64 * 1024 * 1024;
 const freeFloor_bytes = 256 * 1024;
 
 export function openDatabases(): Databases {
-  return { exists, open };
+  return { exists, open, view };
 }
 
 function exists(path: string): boolean {
@@ -67,6 +67,19 @@ function open(path: string, options: DatabaseOptions = {}): Database {
     return connection;
   } catch (thrown) {
     connection.close();
+    throw thrown;
+  }
+}
+
+/** A connection of its own, inside a read transaction that begins with the first look. */
+function view(path: string): Database {
+  const database = open(path, { readonly: true });
+  try {
+    database.execute("BEGIN");
+    database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return database;
+  } catch (thrown) {
+    database.close();
     throw thrown;
   }
 }

@@ -14,6 +14,7 @@ import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import { logger } from "../log.ts";
 import { agentTable, messageTable } from "./agent-table.ts";
 import { clusterTable, gossipTable, peersTable } from "./cluster-table.ts";
+import { consensusTable } from "./consensus-table.ts";
 import { HistogramProducer, type NamedHistogram } from "./histogram-producer.ts";
 import { HttpMetrics } from "./http-metrics.ts";
 import type { Instrument, Labelled } from "./instrument.ts";
@@ -60,6 +61,7 @@ export class Metrics {
     add("agents", agentTable, sources.agents);
     add("messages", messageTable, sources.messages);
     add("store", storeTable, sources.store);
+    add("consensus", consensusTable, sources.consensus);
     add("system", systemTable, sources.system);
     this.http = new HttpMetrics(meter);
     histograms.push(() => Promise.resolve(this.http.durations()));

@@ -14,7 +14,33 @@ export interface MetricSources {
   readonly agents?: Given<AgentFigures>;
   readonly messages?: Given<MessageFigures>;
   readonly store?: Given<StoreFigures>;
+  readonly consensus?: Given<ConsensusFigures>;
   readonly system?: Given<SystemFigures>;
+}
+
+/** From `ConsensusStatus` and `ConsensusStats` of cluster/consensus.ts. */
+export interface ConsensusFigures {
+  readonly isLeader: boolean;
+  readonly quorum: boolean;
+  readonly term: number;
+  readonly commit: number;
+  readonly applied: number;
+  readonly last: number;
+  /** Entries that the slowest voter is behind the leader; of the leader only. */
+  readonly lag_entries: number | null;
+  readonly voters: number;
+  readonly votersReached: number;
+  readonly elections: number;
+  readonly leaderChanges: number;
+  readonly proposals: number;
+  readonly proposalsFailed: number;
+  readonly reads: number;
+  readonly snapshotsSent: number;
+  readonly snapshotsReceived: number;
+  readonly refusedFrames: number;
+  readonly logBytes: number;
+  readonly persist_ms: readonly number[];
+  readonly commit_ms: readonly number[];
 }
 
 export interface ClusterFigures {

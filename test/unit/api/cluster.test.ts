@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { NodeId } from "../../../src/base/ids.ts";
 import type { Member } from "../../../src/cluster/membership.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
@@ -104,6 +105,40 @@ describe("the documented cluster shapes", () => {
       status: 404,
       code: "not_found",
       detail: "The cluster has no elected leader",
+    });
+  });
+
+  it("name the leader, and hand leadership over to this node or another", async () => {
+    const { call, services, token } = await apiWorld();
+    expect((await call("POST", "/api/cluster/leader")).status).toBe(503);
+    services.leader = "node-2" as NodeId;
+    expect(await (await call("GET", "/api/cluster/leader")).json()).toMatchObject({
+      leader: { id: "node-2", role: "leader" },
+    });
+    expect(await (await call("GET", "/api/v1/cluster/leader")).json()).toMatchObject({
+      leader: "node-2",
+      term: 3,
+      role: "follower",
+      quorum: true,
+      members: [{ node: "node-1", role: "voter", contact: true }],
+    });
+    expect(await (await call("POST", "/api/cluster/leader")).json()).toEqual({ leader: "node-1" });
+    const there = await call("POST", "/api/v1/cluster/leader", { json: { to: "node-2" } });
+    expect(await there.json()).toEqual({ leader: "node-2" });
+    const authorization = `Bearer ${await token("developer")}`;
+    expect((await call("POST", "/api/cluster/leader", { headers: { authorization } })).status).toBe(403);
+  });
+
+  it("compare and verify the replicas of the control state", async () => {
+    const { call } = await apiWorld();
+    expect(await (await call("GET", "/api/v1/cluster/compare-state")).json()).toMatchObject({
+      index: 12,
+      nodes: [{ node: "node-1", same: true }],
+      difference: null,
+    });
+    expect(await (await call("GET", "/api/v1/cluster/verify?deep=true&node=node-2")).json()).toEqual({
+      ok: true,
+      checks: [{ node: "node-2", check: "section kv", ok: true, detail: "" }],
     });
   });
 

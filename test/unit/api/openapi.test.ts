@@ -30,7 +30,8 @@ describe("the OpenAPI document", () => {
     const listed = Object.entries(paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{([a-z]+)\}/g, ":$1")}`),
     );
-    expect(listed.toSorted()).toEqual(listedRoutes.toSorted());
+    // A path that may have slashes says so in the router's way, which the document has no word for.
+    expect(listed.toSorted()).toEqual(listedRoutes.map((route) => route.replace("{.+}", "")).toSorted());
     expect(paths["/livez"]?.["get"]?.security).toEqual([]);
     expect(paths["/api/v1/agents"]?.["get"]?.security).toEqual([{ bearer: [] }]);
     expect(paths["/api/v1/agents/{name}"]?.["get"]?.parameters).toMatchObject([

@@ -30,6 +30,43 @@ function cells(stdout: string): string[][] {
 }
 
 describe("cluster", () => {
+  test("leader shows who leads and who votes, and hands leadership over", async () => {
+    const none = await world.caxton("cluster", "leader");
+    expect(none.exit).toBe(7);
+    expect(none.stderr).toContain("The cluster has no leader (term 3, 1 of 1 voters in reach)");
+    expect(await world.caxton("cluster", "leader", "--transfer-to", "node-2")).toMatchObject({ exit: 7 });
+    world.services.leader = world.services.node;
+    expect((await world.caxton("cluster", "leader")).stdout.split("\n")).toEqual([
+      "Leader: node-1",
+      "Term: 3",
+      "Quorum: yes (1 of 1 voters in reach)",
+      "Log: committed 12, applied here 12",
+      "Voters: node-1",
+      "",
+    ]);
+    expect((await world.caxton("cluster", "leader", "-o", "wide")).stdout).toContain(
+      "Must not be stopped now: node-1 (0 of the other 0 voters are well, 1 are needed)",
+    );
+    expect((await world.caxton("cluster", "leader", "--transfer-to", "node-2")).stdout).toBe(
+      "Leader: node-2\n",
+    );
+    expect((await world.caxton("cluster", "leader", "--transfer-to", "no node")).exit).toBe(2);
+  });
+
+  test("compare-state shows each replica's hash, and verify every check, with an exit code to match", async () => {
+    const compared = await world.caxton("cluster", "compare-state");
+    expect(compared.exit).toBe(0);
+    expect(cells(compared.stdout)[1]?.[0]).toBe("node-1");
+    expect(compared.stdout).toContain("1 of 1 replicas compared at index 12, no difference");
+    const verified = await world.caxton("cluster", "verify", "--deep", "--node", "node-2");
+    expect(cells(verified.stdout)).toEqual([
+      ["NODE-ID", "CHECK", "RESULT", "DETAIL"],
+      ["node-2", "section kv", "ok"],
+    ]);
+    world.services.healthy = false;
+    expect((await world.caxton("cluster", "verify")).exit).toBe(1);
+  });
+
   test("members shows when each was last seen while one is not alive", async () => {
     const { stdout } = await world.caxton("cluster", "members");
     expect(cells(stdout)).toEqual([
@@ -74,7 +111,7 @@ describe("cluster", () => {
   test("status has the documents' lines", async () => {
     const { stdout, exit } = await world.caxton("cluster", "status");
     expect([stdout, exit]).toEqual([
-      "Status: HEALTHY (majority partition)\nOperations: READ-WRITE\nNodes: 2/3 active\nQueued writes: 0\n",
+      "Status: HEALTHY (majority partition)\nOperations: READ-WRITE\nNodes: 2/3 active\nQueued writes: 0\nLeader: none\nTerm: 3\nVoters: node-1\n",
       0,
     ]);
   });

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LogTail } from "../../../src/cli/agent/logs.ts";
 import { statusText } from "../../../src/cli/cluster/performance.ts";
+import { summaryOf } from "../../../src/cli/cluster/compare-state.ts";
 import { statusLines } from "../../../src/cli/cluster/status.ts";
 import { agoText, latencyText } from "../../../src/cli/figures.ts";
 import { eventLine } from "../../../src/cli/follow-events.ts";
@@ -67,20 +68,36 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     uuid: "u",
     node: "node-3",
     status: "DEGRADED (minority partition)",
-    operations: "READ-ONLY",
+    operations: "READ-ONLY" as const,
     nodes_active: 1,
     nodes_total: 3,
     queued_writes: 42,
     leader: "node-1",
-  } as const;
+    term: 7,
+    voters: ["node-1", "node-2", "node-3"],
+  };
   expect(statusLines(answer, false)).toEqual([
     "Status: DEGRADED (minority partition)",
     "Operations: READ-ONLY",
     "Nodes: 1/3 active",
     "Queued writes: 42",
     "Leader: node-1",
+    "Term: 7",
+    "Voters: node-1, node-2, node-3",
   ]);
+  expect(statusLines({ ...answer, leader: null, term: 0, voters: [] }, false).at(-1)).toBe("Leader: none");
   expect(statusLines(answer, true).slice(-2)).toEqual(["Cluster: c (u)", "Seen by: node-3"]);
+});
+
+test("a difference of replicas is named by its place", () => {
+  const nodes = [{ node: "n", hash: "h", same: false, detail: "" }];
+  const difference = { node: "node-2", section: "kv", key: "a/b", detail: "only node-1 has it" };
+  expect(summaryOf({ index: 9, nodes, difference })).toBe(
+    'First difference at index 9: node-2, kv, key "a/b": only node-1 has it',
+  );
+  expect(summaryOf({ index: 9, nodes, difference: { ...difference, section: "log", key: null } })).toBe(
+    "First difference at index 9: node-2, log: only node-1 has it",
+  );
 });
 
 describe("a followed log", () => {

@@ -94,10 +94,10 @@ describe("config", () => {
     expect((await caxton("config", "init", file)).exit).toBe(0);
     expect((await caxton("config", "init", file)).exit).toBe(6);
     expect((await caxton("config", "validate", "--config", file)).stdout).toBe(`OK: ${file}\n`);
-    writeFileSync(file, "security: {cluster: {key: hidden}}\nraft: {voters: 3}\n");
+    writeFileSync(file, "security: {cluster: {key: hidden}}\naudit: {retention: 1h}\n");
     const valid = await caxton("config", "validate", "--config", file);
     expect(valid.stderr).toBe(
-      `warning: ${file}:2:16: raft.voters is accepted but has no effect in this version\n`,
+      `warning: ${file}:2:20: audit.retention is accepted but has no effect in this version\n`,
     );
     const shown = await caxton("config", "show", "--config", file);
     expect(shown.stdout).toContain("********");

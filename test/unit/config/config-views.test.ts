@@ -50,7 +50,7 @@ describe("the effective table", () => {
       value: "5s",
       source: "default",
     });
-    expect(row("raft.voters")).toBe(undefined);
+    expect(row("audit.retention")).toBe(undefined);
   });
 });
 

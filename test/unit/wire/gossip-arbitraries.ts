@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { AgentName, ModuleHash, NodeId } from "../../../src/base/ids.ts";
 import { agentStatuses } from "../../../src/wire/agent-spec.ts";
 import type { DirectoryChange } from "../../../src/wire/gossip-directory.ts";
+import { raftRoles } from "../../../src/wire/gossip-tags.ts";
 import { type GossipRecord, memberStatuses } from "../../../src/wire/gossip-records.ts";
 
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
@@ -18,15 +19,25 @@ export const address = fc.record({
 });
 export const incarnation = fc.record({ boot: u48, counter: u32 });
 const tag = fc.stringMatching(/^[ -~]{0,40}$/);
-export const tags = fc.record({
-  version: tag,
-  region: tag,
-  zone: tag,
-  api: tag,
-  maxAgents: u32,
-  weight: fc.double({ min: 0, max: 1e6, noNaN: true }),
-  services: fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { maxLength: 8 }),
+const raft = fc.record({
+  host: fc.oneof(fc.constant(""), fc.ipV4(), fc.ipV6()),
+  port: fc.integer({ min: 1, max: 65_535 }),
+  identity: u48,
+  role: fc.constantFrom(...raftRoles),
 });
+export const tags = fc.record(
+  {
+    version: tag,
+    region: tag,
+    zone: tag,
+    api: tag,
+    maxAgents: u32,
+    weight: fc.double({ min: 0, max: 1e6, noNaN: true }),
+    services: fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { maxLength: 8 }),
+    raft,
+  },
+  { requiredKeys: ["version", "region", "zone", "api", "maxAgents", "weight", "services"] },
+);
 const load = fc.record({
   agents: u32,
   cpu_percent: percent,

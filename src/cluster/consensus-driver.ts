@@ -1,0 +1,455 @@
+/**
+ * Joins the Raft core with its log, the replicated state machine, the other nodes and the clock. Driven by what
+ * completes: a frame, a timer, a request in; effects out. It has no rule of its own but the order of work:
+ * all that came in one turn of the loop is one step and one transaction, and what may leave before that
+ * transaction leaves before it. The simulator runs it as it is.
+ */
+import { unreachable } from "../base/assert.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { ReplicatedState } from "../control/replicated-state.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import { everyone, identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
+import type { RaftEffect, RaftInput } from "../raft/effects.ts";
+import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
+import type { RaftMessage } from "../raft/messages.ts";
+import type { RaftLimits } from "../raft/options.ts";
+import { Raft } from "../raft/raft.ts";
+import type { RaftStatus } from "../raft/status.ts";
+import type { RaftTiming } from "../raft/timing.ts";
+import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
+import { WireError } from "../wire/cursor.ts";
+import { isGreeting } from "../wire/raft-greeting.ts";
+import type { ConsensusStats } from "./consensus.ts";
+import { Commands } from "./consensus-commands.ts";
+import { Greetings } from "./consensus-greetings.ts";
+import { Operations } from "./consensus-operations.ts";
+import { Proposals } from "./consensus-proposals.ts";
+import { Reads } from "./consensus-reads.ts";
+import type { ConsensusAnswer, ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
+import { Reporter } from "./consensus-reporter.ts";
+import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
+import { ConsensusState } from "./consensus-state.ts";
+import type { ConsensusTransport } from "./consensus-transport.ts";
+
+/** Durations kept for the statistics. */
+const timesLimit = 512;
+
+export interface ConsensusDriverOptions {
+  readonly log: RaftLog;
+  /** Null: a witness, which keeps no state. */
+  readonly state: ReplicatedState | null;
+  readonly clock: Clock;
+  /** Runs the callback in a later turn of the loop, after what was written to sockets has left. */
+  readonly soon: (callback: () => void) => void;
+  readonly transport: ConsensusTransport;
+  readonly report: (report: ConsensusReport) => void;
+  readonly timing: RaftTiming;
+  readonly limits: RaftLimits;
+  /** Entries applied between two times that the state machine is made durable, and the log compacted. */
+  readonly snapshotEvery_entries: number;
+  readonly seed: number;
+}
+
+export class ConsensusDriver {
+  readonly #raft: Raft;
+  readonly #state: ConsensusState;
+  readonly #greetings: Greetings;
+  readonly #proposals: Proposals;
+  readonly #reads: Reads;
+  readonly #snapshots: Snapshots;
+  readonly #operations: Operations;
+  readonly #commands: Commands;
+  readonly #reporter: Reporter;
+  #inputs: RaftInput[] = [];
+  /** What waits for its transaction. */
+  #held: RaftEffect[] | null = null;
+  #scheduled = false;
+  #timer: Timer | undefined;
+  #timerDue_ms = Infinity;
+  #hasLeader = false;
+  #closed = false;
+  /** The log could not be written. */
+  #failed = false;
+  #refusedFrames = 0;
+  readonly #persist_ms: number[] = [];
+
+  constructor(private readonly options: ConsensusDriverOptions) {
+    const { log, state, clock, timing, limits, seed } = options;
+    this.#raft = new Raft(
+      {
+        self: log.boots.self,
+        witness: state === null,
+        timing,
+        hints: true,
+        leaseReads: false,
+        clockDrift: 0.01,
+        limits,
+        seed,
+      },
+      log.stored(state === null ? log.base.index : state.applied.index),
+      log,
+      clock.now_ms(),
+    );
+    const input = (value: RaftInput): void => this.#input(value);
+    const answer = (value: ConsensusAnswer): void => options.report({ kind: "answer", answer: value });
+    // A core that has stopped answers at once that it has.
+    const hasLeader = (): boolean => this.#hasLeader || this.#failed;
+    this.#greetings = new Greetings({
+      boots: log.boots,
+      send: (node, bytes) => options.transport.send(node, "raft", bytes),
+      greeted: () => this.#keepLinks(),
+      outdated: (by, seenBoot) => {
+        const detail = `Node ${by} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${log.boots.previous}`;
+        options.report({ kind: "outdated", detail });
+      },
+    });
+    this.#state = new ConsensusState({
+      state,
+      clock,
+      settleEvery_entries: options.snapshotEvery_entries,
+      input,
+      applied: (position, outcome) => this.#proposals.applied(position, outcome),
+      trouble: (detail) => {
+        // What ended it for good stays.
+        if (!this.#failed) this.#reporter.trouble(detail);
+      },
+    });
+    this.#proposals = new Proposals({
+      clock,
+      hasLeader,
+      answer,
+      give: (id, data) => {
+        this.#commands.add({ kind: "propose", id, data });
+        this.#wake();
+      },
+    });
+    this.#reads = new Reads({
+      clock,
+      hasLeader,
+      answer,
+      ask: (id) => input({ kind: "read", id }),
+      query: (query) => this.#state.query(query),
+    });
+    this.#snapshots = new Snapshots({
+      log,
+      state,
+      input,
+      installed: (index) => {
+        this.#proposals.skipped(index);
+        this.#state.replaced();
+      },
+    });
+    this.#operations = new Operations({ clock, input, answer });
+    this.#commands = new Commands({
+      clock,
+      state: this.#state,
+      reject: (id, code, detail) => this.#proposals.reject(id, code, detail),
+      send: (to, message) => this.#send(to, message),
+    });
+    this.#reporter = new Reporter({
+      self: log.boots.self,
+      clock,
+      transport: options.transport,
+      raft: () => this.#now(),
+      report: options.report,
+    });
+    this.#input({ kind: "tick" });
+    this.#refreshStatus();
+    this.#reporter.start();
+  }
+
+  #now(): RaftStatus {
+    return this.#raft.status(this.options.clock.now_ms());
+  }
+
+  /** A frame from an authenticated node. Malformed ones change nothing and are counted. */
+  receive(from: NodeId, bytes: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      if (isGreeting(bytes)) this.#guarded(() => this.#greetings.receive(from, bytes));
+      else this.#message(from, bytes);
+    } catch (thrown) {
+      if (!(thrown instanceof WireError)) throw thrown;
+      this.#refusedFrames++;
+    }
+  }
+
+  /** The link that this node sends on. */
+  linkUp(node: NodeId): void {
+    if (this.#closed) return;
+    this.#greetings.greet(node);
+    this.#reporter.tell();
+  }
+
+  linkDown(): void {
+    if (!this.#closed) this.#reporter.tell();
+  }
+
+  /** A sign that this boot of a node is gone. */
+  hint(node: NodeId, boot: number | null): void {
+    for (const { id } of everyone(this.#now().configuration)) {
+      if (nodeOf(id) === node && this.#greetings.isCurrent(id, boot)) this.#input({ kind: "hint", peer: id });
+    }
+  }
+
+  roundTrip(roundTrip_ms: number): void {
+    this.#input({ kind: "round-trip", roundTrip_ms });
+  }
+
+  ask(request: ConsensusRequest): void {
+    const { request: number } = request;
+    if (this.#closed) {
+      this.#answer({ kind: "failed", request: number, code: "unavailable", detail: "Consensus is stopping" });
+      return;
+    }
+    switch (request.kind) {
+      case "propose":
+        return this.#propose(request);
+      case "read":
+        if (request.consistency === "local") this.#reads.local(number, request.query);
+        else this.#reads.add(number, request.query, request.timeout_ms);
+        return;
+      case "transfer":
+      case "membership":
+        return this.#operations.start(request, this.#now());
+      case "check":
+        return this.#check(number);
+      case "compact":
+        return this.#compact(number);
+      case "stats":
+        return this.#answer({ kind: "stats", request: number, stats: this.#stats() });
+      default:
+        return unreachable(request);
+    }
+  }
+
+  /** Ends at once; the log stays open, for its opener to close. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#reporter.close();
+    this.#proposals.close("this node is stopping");
+    this.#reads.close("This node is stopping");
+    this.#operations.close();
+    this.#snapshots.close();
+    this.#state.close();
+  }
+
+  #message(from: NodeId, bytes: Uint8Array): void {
+    const { from: identity, to, message } = decodeRaftMessage(bytes);
+    const sender = raftIdOf(from, identity);
+    if (to !== identityOf(this.options.log.boots.self) || !this.#greetings.has(sender)) {
+      this.#refusedFrames++;
+      return;
+    }
+    if (message.kind === "forward") {
+      this.#commands.add({ kind: "forward", from: sender, message });
+      this.#wake();
+    } else this.#input({ kind: "message", from: sender, message });
+  }
+
+  #input(input: RaftInput): void {
+    this.#inputs.push(input);
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#scheduled || this.#held !== null || this.#closed) return;
+    this.#scheduled = true;
+    this.options.soon(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    if (this.#held === null) this.#step();
+    else this.#finish(this.#held);
+  }
+
+  #step(): void {
+    const now_ms = this.options.clock.now_ms();
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    const effects = [...this.#raft.stepAll(inputs, now_ms)];
+    if (this.#commands.waiting > 0)
+      effects.push(...this.#raft.stepAll(this.#commands.take(this.#now()), now_ms));
+    this.#arm();
+    if (!effects.some(({ kind }) => kind === "persist")) {
+      for (const effect of effects) this.#perform(effect);
+      if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
+      return;
+    }
+    const held: RaftEffect[] = [];
+    for (const effect of effects) {
+      if (effect.kind === "send" && effect.after === 0) this.#perform(effect);
+      else held.push(effect);
+    }
+    this.#held = held;
+    // What was sent just now leaves at the end of this turn; the transaction blocks the next.
+    this.#scheduled = true;
+    this.options.soon(() => this.#turn());
+  }
+
+  #finish(held: readonly RaftEffect[]): void {
+    this.#held = null;
+    const persists = held.filter((effect): effect is PersistEffect => effect.kind === "persist");
+    const start_ms = this.options.clock.now_ms();
+    this.#guarded(() => this.options.log.persist(persists));
+    // Nothing that was held may happen then, and nothing more is written: what the disk has is not known.
+    if (this.#failed) return;
+    keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
+    for (const effect of held) this.#perform(effect);
+    this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
+    this.#step();
+  }
+
+  #perform(effect: RaftEffect): void {
+    if (isSnapshotEffect(effect)) {
+      this.#guarded(() => this.#snapshots.perform(effect));
+      return;
+    }
+    switch (effect.kind) {
+      case "send":
+        return this.#send(effect.to, effect.message);
+      case "persist":
+        return;
+      case "apply":
+        return this.#state.apply(effect.entries);
+      case "compact":
+        this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
+        return this.#tidy();
+      case "proposal":
+        return this.#proposals.result(effect.id, effect.result);
+      case "read":
+        return this.#reads.result(effect.id, effect.result);
+      case "membership":
+        return this.#operations.membershipEnded(effect.id, effect.result);
+      case "transfer":
+        return this.#operations.transferEnded(effect.id, effect.result);
+      case "status":
+        return this.#refreshStatus();
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #send(to: RaftId, message: RaftMessage): void {
+    const { transport, log } = this.options;
+    const bytes = encodeRaftMessage({ from: identityOf(log.boots.self), to: identityOf(to), message });
+    transport.send(nodeOf(to), message.kind === "snapshot" ? "raft_bulk" : "raft", bytes);
+  }
+
+  #tidy(): void {
+    this.options.soon(() => {
+      if (!this.#closed && this.#guarded(() => this.options.log.tidy()) === true) this.#tidy();
+    });
+  }
+
+  /** Whatever writes to the log beside the turn's own transaction: a failure ends this participant alike. */
+  #guarded<T>(work: () => T): T | undefined {
+    if (this.#failed) return undefined;
+    try {
+      return work();
+    } catch (thrown) {
+      if (thrown instanceof WireError) throw thrown;
+      this.#storageFailed(thrown);
+      return undefined;
+    }
+  }
+
+  #storageFailed(thrown: unknown): void {
+    this.#failed = true;
+    this.#reporter.trouble(`its log cannot be written: ${reasonOf(thrown)}`);
+    this.#input({ kind: "storage-failed", reason: reasonOf(thrown) });
+  }
+
+  #propose({ request, command, timeout_ms }: Extract<ConsensusRequest, { kind: "propose" }>): void {
+    try {
+      // Only a look: who leads stamps it. What no node would take is refused here, with the reason.
+      this.#state.stamp(command, { elapsed_ms: 0, wall_ms: 0 });
+    } catch (thrown) {
+      if (this.#state.machine !== null) {
+        this.#answer({ kind: "failed", request, code: codeOf(thrown), detail: reasonOf(thrown) });
+        return;
+      }
+    }
+    this.#proposals.add(request, command, timeout_ms);
+  }
+
+  #check(request: number): void {
+    const { machine } = this.#state;
+    if (machine === null) {
+      const detail = "A witness keeps no state to compare";
+      this.#answer({ kind: "failed", request, code: "unavailable", detail });
+      return;
+    }
+    const node = nodeOf(this.options.log.boots.self);
+    this.#answer({ kind: "checked", request, check: { node, state: machine.hash, halted: machine.halted } });
+  }
+
+  #compact(request: number): void {
+    this.#state.settle();
+    this.#input({ kind: "compact" });
+    this.options.soon(() => {
+      this.options.soon(() => this.#answer({ kind: "compacted", request, index: this.#now().base }));
+    });
+  }
+
+  #stats(): ConsensusStats {
+    return {
+      ...this.#reporter.counts,
+      proposals: this.#proposals.proposed,
+      proposalsFailed: this.#proposals.failed,
+      reads: this.#reads.answered,
+      snapshotsSent: this.#snapshots.sent,
+      snapshotsReceived: this.#snapshots.received,
+      refusedFrames: this.#refusedFrames,
+      logBytes: this.options.log.size_bytes,
+      persist_ms: [...this.#persist_ms],
+      commit_ms: [...this.#proposals.latencies_ms],
+    };
+  }
+
+  /** Role, term, leader or members changed. */
+  #refreshStatus(): void {
+    this.#hasLeader = this.#now().leader !== null;
+    this.#keepLinks();
+    this.#proposals.retry();
+    this.#reads.retry();
+    this.#reporter.tell();
+  }
+
+  #keepLinks(): void {
+    const self = nodeOf(this.options.log.boots.self);
+    const members = everyone(this.#now().configuration).map(({ id }) => nodeOf(id));
+    const nodes = new Set([...members, ...this.#greetings.nodes]);
+    nodes.delete(self);
+    this.options.transport.keep([...nodes]);
+  }
+
+  #arm(): void {
+    const due_ms = this.#raft.wake;
+    if (due_ms >= this.#timerDue_ms) return;
+    this.#timer?.cancel();
+    this.#timerDue_ms = due_ms;
+    this.#timer = this.options.clock.after(Math.max(0, due_ms - this.options.clock.now_ms()), () => {
+      this.#timerDue_ms = Infinity;
+      this.#input({ kind: "tick" });
+    });
+  }
+
+  #answer(answer: ConsensusAnswer): void {
+    this.options.report({ kind: "answer", answer });
+  }
+}
+
+function keep(times: number[], time_ms: number): void {
+  times.push(time_ms);
+  if (times.length > timesLimit) times.shift();
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof CaxtonError ? thrown.code : "internal";
+}

@@ -1,0 +1,81 @@
+/**
+ * Who has greeted, with which log and in which boot. Only then are its messages heard: an old copy of a disk must
+ * not vote with those who know better. Where two that never met since are all there is, nobody knows better:
+ * that is the limit of the rule, and why a backup is restored into an empty cluster only.
+ */
+import type { NodeId } from "../base/ids.ts";
+import { identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
+import type { RaftBoots } from "../store/raft-boots.ts";
+import { decodeGreeting, encodeGreeting } from "../wire/raft-greeting.ts";
+
+/** Above any number of members. */
+const greetedLimit = 4_096;
+
+export interface GreetingsOptions {
+  readonly boots: RaftBoots;
+  readonly send: (node: NodeId, bytes: Uint8Array) => void;
+  /** Somebody greeted, perhaps for the first time. */
+  readonly greeted: () => void;
+  /** This node's own log is an old copy, as `by` says who heard of a later boot. */
+  readonly outdated: (by: NodeId, seenBoot: number) => void;
+}
+
+export class Greetings {
+  /** The participants that have greeted, and the boot that they did it in. */
+  readonly #greeted = new Map<RaftId, number>();
+
+  constructor(private readonly options: GreetingsOptions) {}
+
+  /** To be said first on each link. */
+  greet(node: NodeId): void {
+    const { boots, send } = this.options;
+    const { boot, previous, self } = boots;
+    send(
+      node,
+      encodeGreeting({ kind: "greeting", identity: identityOf(self), boot, previousBoot: previous }),
+    );
+  }
+
+  /** Nodes that want answers, members or not: a fresh learner knows of no members. */
+  get nodes(): readonly NodeId[] {
+    return [...this.#greeted.keys()].map((id) => nodeOf(id));
+  }
+
+  has(participant: RaftId): boolean {
+    return this.#greeted.has(participant);
+  }
+
+  /** Whether a hint about this boot of a node is about the life that was last heard of. Null: nobody knows. */
+  isCurrent(participant: RaftId, boot: number | null): boolean {
+    const known = this.#greeted.get(participant);
+    return boot === null || known === undefined || boot >= known;
+  }
+
+  /** Throws `WireError`. */
+  receive(from: NodeId, bytes: Uint8Array): void {
+    const { boots, send, outdated, greeted } = this.options;
+    const said = decodeGreeting(bytes);
+    if (said.kind === "outdated") {
+      const own = said.identity === identityOf(boots.self);
+      if (own && said.seenBoot > boots.previous && said.seenBoot < boots.boot) outdated(from, said.seenBoot);
+      return;
+    }
+    const participant = raftIdOf(from, said.identity);
+    const seen = boots.seen(participant);
+    if (said.boot < seen) return;
+    if (said.previousBoot < seen && seen < said.boot) {
+      this.#greeted.delete(participant);
+      send(from, encodeGreeting({ kind: "outdated", identity: said.identity, seenBoot: seen }));
+      return;
+    }
+    boots.see(participant, said.boot);
+    // One log a node: its earlier one is gone.
+    for (const id of this.#greeted.keys()) if (nodeOf(id) === from) this.#greeted.delete(id);
+    this.#greeted.set(participant, said.boot);
+    for (const oldest of this.#greeted.keys()) {
+      if (this.#greeted.size <= greetedLimit) break;
+      this.#greeted.delete(oldest);
+    }
+    greeted();
+  }
+}

@@ -1,0 +1,75 @@
+/** Tells main of this participant: what changed at once, indices a little later. Keeps the counts of its elections. */
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { RaftId } from "../raft/configuration.ts";
+import type { RaftStatus } from "../raft/status.ts";
+import type { ConsensusStatus } from "./consensus.ts";
+import type { ConsensusReport } from "./consensus-requests.ts";
+import { gistOf, statusOf } from "./consensus-status.ts";
+import type { ConsensusTransport } from "./consensus-transport.ts";
+
+/** Indices are told this often while they move. */
+const every_ms = 50;
+
+export interface ReporterOptions {
+  readonly self: RaftId;
+  readonly clock: Clock;
+  readonly transport: ConsensusTransport;
+  readonly raft: () => RaftStatus;
+  readonly report: (report: ConsensusReport) => void;
+}
+
+export class Reporter {
+  readonly counts = { elections: 0, leaderChanges: 0 };
+  #trouble: string | null = null;
+  #gist = "";
+  #indices = "";
+  #timer: Timer | undefined;
+  #role = "follower";
+  #leader: RaftId | null = null;
+
+  constructor(private readonly options: ReporterOptions) {}
+
+  start(): void {
+    this.#timer = this.options.clock.after(every_ms, () => {
+      this.start();
+      this.#tell(false);
+    });
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  /** Null: it is over. */
+  trouble(detail: string | null): void {
+    this.#trouble = detail;
+    this.tell();
+  }
+
+  tell(): void {
+    this.#tell(true);
+  }
+
+  #tell(always: boolean): void {
+    const { self, transport, raft, report } = this.options;
+    const now = raft();
+    this.#count(now);
+    const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble);
+    const [gist, indices] = [gistOf(status), indicesOf(status)];
+    if (!always && gist === this.#gist && indices === this.#indices) return;
+    this.#gist = gist;
+    this.#indices = indices;
+    report({ kind: "status", status });
+  }
+
+  #count({ role, leader }: RaftStatus): void {
+    if (role !== this.#role && role === "candidate") this.counts.elections++;
+    if (leader !== null && leader !== this.#leader) this.counts.leaderChanges++;
+    this.#role = role;
+    if (leader !== null) this.#leader = leader;
+  }
+}
+
+function indicesOf({ commit, applied, last, compacted, members }: ConsensusStatus): string {
+  return `${commit} ${applied} ${last} ${compacted} ${members.map(({ match }) => match).join(" ")}`;
+}

@@ -1,0 +1,36 @@
+/** What is asked of the consensus driver and what it answers and tells: plain data, for a thread's channel and the simulator. */
+import type { NodeId } from "../base/ids.ts";
+import type { ConsensusStats, ConsensusStatus, Consistency, MemberChange, StateCheck } from "./consensus.ts";
+
+/** Each has a number that its asker never uses twice; every one is answered, at its time-out at the latest. */
+export type ConsensusRequest = { readonly request: number; readonly timeout_ms: number } & (
+  | { readonly kind: "propose"; readonly command: Uint8Array }
+  | { readonly kind: "read"; readonly query: Uint8Array; readonly consistency: Consistency }
+  | { readonly kind: "transfer"; readonly to: NodeId | null }
+  | { readonly kind: "membership"; readonly changes: readonly MemberChange[] }
+  | { readonly kind: "check" }
+  | { readonly kind: "compact" }
+  | { readonly kind: "stats" }
+);
+
+export type ConsensusAnswer = { readonly request: number } & (
+  | {
+      readonly kind: "committed";
+      readonly index: number;
+      readonly term: number;
+      readonly outcome: Uint8Array;
+    }
+  | { readonly kind: "read"; readonly bytes: Uint8Array; readonly appliedIndex: number }
+  | { readonly kind: "transferred"; readonly to: NodeId }
+  | { readonly kind: "changed"; readonly index: number }
+  | { readonly kind: "checked"; readonly check: StateCheck }
+  | { readonly kind: "compacted"; readonly index: number }
+  | { readonly kind: "stats"; readonly stats: ConsensusStats }
+  | { readonly kind: "failed"; readonly code: string; readonly detail: string }
+);
+
+export type ConsensusReport =
+  | { readonly kind: "answer"; readonly answer: ConsensusAnswer }
+  | { readonly kind: "status"; readonly status: ConsensusStatus }
+  /** A voter has heard of a later boot of this log than its own disk has: the disk is an old copy. */
+  | { readonly kind: "outdated"; readonly detail: string };

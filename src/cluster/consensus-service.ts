@@ -1,0 +1,195 @@
+/** The consensus driver behind a channel: what runs in the raft thread, apart from how the thread is made. */
+import { unreachable } from "../base/assert.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Databases } from "../ports/database.ts";
+import type { Address } from "../ports/datagrams.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { StreamIdentity, Streams } from "../ports/streams.ts";
+import { identityOf } from "../raft/configuration.ts";
+import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./consensus-data.ts";
+import { ConsensusDriver } from "./consensus-driver.ts";
+import type { ConsensusReport } from "./consensus-requests.ts";
+import { ConsensusStreams } from "./consensus-streams.ts";
+import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
+
+/** The longest wait before a lost connection is dialled again: an election must not wait for it. */
+const redial_ms = 1_000;
+
+export interface ConsensusServiceOptions {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly databases: Databases;
+  readonly streams: Streams;
+  readonly soon: (callback: () => void) => void;
+  readonly streamIdentity: (certificate: RaftCertificate, cluster: string) => StreamIdentity;
+  readonly setAside: (path: string) => void;
+  readonly post: (message: FromRaft) => void;
+  readonly ended: () => void;
+}
+
+interface Open {
+  readonly options: OpenConsensus;
+  readonly streams: ConsensusStreams;
+  readonly local: Address;
+  data: ConsensusData;
+  driver: ConsensusDriver;
+}
+
+export class ConsensusService {
+  #open: Open | null = null;
+  readonly #addresses = new Map<NodeId, Address>();
+  #ended = false;
+
+  constructor(private readonly options: ConsensusServiceOptions) {}
+
+  receive(message: ToRaft): void {
+    const open = this.#open;
+    switch (message.kind) {
+      case "open":
+        void this.#begin(message.open).catch((error: unknown) => this.#unopened(error));
+        return;
+      case "address":
+        this.#setAddress(message.node, message.address);
+        return;
+      case "identity":
+        open?.streams.setIdentity(this.options.streamIdentity(message.identity, open.options.cluster));
+        return;
+      case "hint":
+        open?.driver.hint(message.node, message.boot);
+        return;
+      case "round-trip":
+        open?.driver.roundTrip(message.roundTrip_ms);
+        return;
+      case "ask":
+        if (open) open.driver.ask(message.request);
+        else this.#notOpen(message.request.request);
+        return;
+      case "found":
+        if (open) this.#again(open, "", { ...open.options, found: true });
+        return;
+      case "stop":
+        this.end();
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const open = this.#open;
+    this.#open = null;
+    open?.driver.close();
+    void (open?.streams.close() ?? Promise.resolve()).finally(() => {
+      open?.data.close();
+      this.options.post({ kind: "stopped" });
+      this.options.ended();
+    });
+  }
+
+  async #begin(options: OpenConsensus): Promise<void> {
+    const { clock, entropy, streams, streamIdentity } = this.options;
+    const data = openConsensusData(this.#dataOptions(options));
+    const network = new ConsensusStreams(
+      {
+        node: options.self,
+        bootEpoch: options.boot,
+        local: options.bind,
+        identity: streamIdentity(options.identity, options.cluster),
+        streams,
+        clock,
+        entropy,
+        timings: { connect_ms: options.connect_ms, keepAlive_ms: options.keepAlive_ms, redial_ms },
+        refused: (source, reason) => this.options.post({ kind: "refused", source, reason }),
+      },
+      {
+        frame: (from, bytes) => this.#open?.driver.receive(from, bytes),
+        up: (node) => this.#open?.driver.linkUp(node),
+        down: () => this.#open?.driver.linkDown(),
+        gone: (node, boot) => this.#open?.driver.hint(node, boot),
+      },
+    );
+    let local: Address;
+    try {
+      local = await network.listen();
+    } catch (error) {
+      data.close();
+      throw error;
+    }
+    for (const [node, address] of this.#addresses) network.setAddress(node, address);
+    this.#opened({ options, streams: network, local, data, driver: this.#drive(options, data, network) });
+  }
+
+  #drive(options: OpenConsensus, data: ConsensusData, transport: ConsensusStreams): ConsensusDriver {
+    const { clock, soon } = this.options;
+    return new ConsensusDriver({
+      log: data.log,
+      state: data.state,
+      clock,
+      soon,
+      transport,
+      report: (report) => this.#report(report),
+      timing: options.timing,
+      limits: options.limits,
+      snapshotEvery_entries: options.snapshotEvery_entries,
+      seed: options.seed,
+    });
+  }
+
+  #opened(open: Open): void {
+    this.#open = open;
+    if (this.#ended) return;
+    const identity = identityOf(open.data.log.boots.self);
+    this.options.post({ kind: "opened", local: open.local, identity, rebuilt: open.data.rebuilt });
+  }
+
+  #report(report: ConsensusReport): void {
+    if (report.kind === "outdated") {
+      // Not in the middle of the driver's own step.
+      this.options.soon(() => this.#open && this.#again(this.#open, report.detail, this.#open.options));
+    } else this.options.post(report);
+  }
+
+  /** A new driver on the same streams: on new files when there is a reason, on the same ones otherwise. */
+  #again(open: Open, reason: string, options: OpenConsensus): void {
+    try {
+      open.driver.close();
+      open.data.close();
+      const at = this.#dataOptions(options);
+      const data = reason === "" ? openConsensusData(at) : rebuildConsensusData(at, reason);
+      this.#opened({ ...open, options, data, driver: this.#drive(options, data, open.streams) });
+      for (const node of this.#addresses.keys()) if (open.streams.isUp(node)) this.#open?.driver.linkUp(node);
+    } catch (error) {
+      this.#unopened(error);
+    }
+  }
+
+  #dataOptions(options: OpenConsensus): Parameters<typeof openConsensusData>[0] {
+    const { databases, setAside } = this.options;
+    const { self: node, boot, logPath, statePath, witness, found } = options;
+    return { databases, node, boot, logPath, statePath, witness, found, setAside };
+  }
+
+  #setAddress(node: NodeId, address: Address | null): void {
+    if (address === null) this.#addresses.delete(node);
+    else this.#addresses.set(node, address);
+    this.#open?.streams.setAddress(node, address ?? undefined);
+  }
+
+  #notOpen(request: number): void {
+    const detail = "Consensus has not begun on this node yet";
+    this.options.post({
+      kind: "answer",
+      answer: { kind: "failed", request, code: "unavailable", detail },
+    });
+  }
+
+  #unopened(error: unknown): void {
+    const code = error instanceof CaxtonError ? error.code : "internal";
+    this.options.post({ kind: "unopened", code, detail: reasonOf(error) });
+    this.end();
+  }
+}

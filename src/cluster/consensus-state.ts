@@ -1,0 +1,125 @@
+/**
+ * The replicated state machine as the driver uses it: applies what is committed, makes it durable now and then so that
+ * the log may be compacted, tries again when its disk was full, and stops for good where it meets what it does not know.
+ */
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type {
+  CommittedEntry,
+  LeaderStamp,
+  LogPosition,
+  ReplicatedState,
+} from "../control/replicated-state.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { RaftInput } from "../raft/effects.ts";
+import type { Entry } from "../raft/entry.ts";
+
+const retry_ms = 1_000;
+
+export interface ConsensusStateOptions {
+  /** Null of a witness: whatever is committed counts as applied. */
+  readonly state: ReplicatedState | null;
+  readonly clock: Clock;
+  readonly settleEvery_entries: number;
+  readonly input: (input: RaftInput) => void;
+  readonly applied: (position: LogPosition, outcome: Uint8Array) => void;
+  /** Null: it is over. */
+  readonly trouble: (detail: string | null) => void;
+}
+
+export class ConsensusState {
+  #pending: readonly CommittedEntry[] = [];
+  #retry: Timer | undefined;
+  #settled: number;
+
+  constructor(private readonly options: ConsensusStateOptions) {
+    this.#settled = options.state?.settled ?? 0;
+    if (options.state !== null) options.input({ kind: "settled", index: this.#settled });
+  }
+
+  get machine(): ReplicatedState | null {
+    return this.options.state;
+  }
+
+  apply(entries: readonly Entry[]): void {
+    const committed = entries.map(({ index, term, kind, data }): CommittedEntry => {
+      if (kind === "stripped") throw new CaxtonError("internal", `Entry ${index} came without its data`);
+      return { index, term, kind, data };
+    });
+    this.#apply(committed);
+  }
+
+  /** Throws what the state machine refuses the command with. */
+  stamp(command: Uint8Array, stamp: LeaderStamp): Uint8Array {
+    return this.#machine().stamp(command, stamp);
+  }
+
+  query(query: Uint8Array): { readonly bytes: Uint8Array; readonly appliedIndex: number } {
+    const machine = this.#machine();
+    return { bytes: machine.query(query), appliedIndex: machine.applied.index };
+  }
+
+  settle(): void {
+    const { state, input } = this.options;
+    if (state === null) return;
+    try {
+      this.#settled = state.settle();
+      input({ kind: "settled", index: this.#settled });
+    } catch (thrown) {
+      this.options.trouble(`cannot make its state durable: ${reasonOf(thrown)}`);
+    }
+  }
+
+  /** A snapshot has taken its place. */
+  replaced(): void {
+    this.#pending = [];
+    this.#retry?.cancel();
+    this.#settled = this.options.state?.settled ?? 0;
+  }
+
+  close(): void {
+    this.#retry?.cancel();
+  }
+
+  #machine(): ReplicatedState {
+    const { state } = this.options;
+    if (state === null)
+      throw new CaxtonError("unavailable", "This node is a witness: it keeps no state. Ask another node");
+    return state;
+  }
+
+  #apply(entries: readonly CommittedEntry[]): void {
+    const { state, input, clock, trouble } = this.options;
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    if (state === null) {
+      input({ kind: "applied", index: last.index });
+      return;
+    }
+    let outcomes: readonly Uint8Array[];
+    try {
+      outcomes = state.apply(entries);
+    } catch (thrown) {
+      this.#pending = entries;
+      trouble(`cannot apply entry ${entries[0]?.index ?? 0}: ${reasonOf(thrown)}`);
+      this.#retry = clock.after(retry_ms, () => this.#again());
+      return;
+    }
+    for (const [i, outcome] of outcomes.entries()) {
+      const { index, term } = entries[i] as CommittedEntry;
+      this.options.applied({ index, term }, outcome);
+    }
+    if (state.halted !== null) {
+      trouble(`stopped applying at entry ${state.halted.index}: ${state.halted.reason}`);
+      return;
+    }
+    input({ kind: "applied", index: last.index });
+    if (last.index - this.#settled >= this.options.settleEvery_entries) this.settle();
+  }
+
+  #again(): void {
+    const entries = this.#pending;
+    this.#pending = [];
+    this.options.trouble(null);
+    this.#apply(entries);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * One table of the control state, with its count, bytes and hash kept as it changes. Every write of a
+ * feature goes through here, so that no change can be missing in the hash.
+ *
+ * The hash of a table is the exclusive or of its rows' hashes (SHA-256, 128 bits of it): it does not depend on
+ * the order or the history of the changes, and can be computed anew from what lies on the disk.
+ */
+import { hash } from "node:crypto";
+import { assert } from "../base/assert.ts";
+import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
+import { Writer } from "../wire/cursor.ts";
+
+export type ColumnType = "integer" | "text" | "bytes";
+
+export interface ColumnDefinition {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** Left out where only the other columns are looked at. */
+  readonly large?: true;
+}
+
+export interface SectionDefinition {
+  /** The table's name. */
+  readonly name: string;
+  /** The migration that makes it: a released one never changes, a new section gets the next number. */
+  readonly since: number;
+  readonly key: ColumnDefinition;
+  readonly columns: readonly ColumnDefinition[];
+  /** Columns with an index, for expiry. */
+  readonly indexed?: readonly string[];
+}
+
+/** What replaces a row; the section looks at it only for its bookkeeping. */
+export interface RowMark {
+  readonly digest: Uint8Array;
+  readonly size: number;
+}
+
+export const digest_bytes = 16;
+const sqlTypes = { integer: "INTEGER", text: "TEXT", bytes: "BLOB" } as const;
+
+export function columnsOf(definition: SectionDefinition): readonly ColumnDefinition[] {
+  return [definition.key, ...definition.columns];
+}
+
+/** The table as `name`, which is the section's own unless a snapshot is being received. */
+export function createTable(definition: SectionDefinition, name = definition.name): string {
+  const columns = columnsOf(definition).map(
+    ({ name: column, type }) => `${column} ${sqlTypes[type]} NOT NULL`,
+  );
+  columns.push("size INTEGER NOT NULL", "digest BLOB NOT NULL", `PRIMARY KEY (${definition.key.name})`);
+  return `CREATE TABLE ${name} (${columns.join(", ")}) STRICT, WITHOUT ROWID;`;
+}
+
+export function createIndexes({ name, indexed = [] }: SectionDefinition): string {
+  return indexed.map((column) => `CREATE INDEX ${name}_by_${column} ON ${name} (${column});`).join("\n");
+}
+
+export class Section {
+  readonly definition: SectionDefinition;
+  readonly #database: Database;
+  readonly #table: string;
+  readonly #columns: readonly ColumnDefinition[];
+  readonly #names: string;
+  readonly #digest = new Uint8Array(digest_bytes);
+  readonly #encoder = new Writer(1_024);
+  readonly #get: Statement;
+  readonly #peek: Statement;
+  readonly #put: Statement;
+  readonly #delete: Statement;
+  rows = 0;
+  bytes = 0;
+  /** Changed since `changed` was last set to false by whoever saves the totals. */
+  changed = false;
+
+  constructor(database: Database, definition: SectionDefinition, table = definition.name) {
+    this.definition = definition;
+    this.#database = database;
+    this.#table = table;
+    this.#columns = columnsOf(definition);
+    this.#names = this.#columns.map(({ name }) => name).join(", ");
+    const small = this.#columns.filter(({ large }) => large !== true).map(({ name }) => name);
+    const key = definition.key.name;
+    this.#get = database.prepare(`SELECT ${this.#names}, size, digest FROM ${table} WHERE ${key} = ?`);
+    this.#peek = database.prepare(`SELECT ${small.join(", ")}, size, digest FROM ${table} WHERE ${key} = ?`);
+    const marks = "?, ".repeat(this.#columns.length + 1);
+    this.#put = database.prepare(
+      `INSERT OR REPLACE INTO ${table} (${this.#names}, size, digest) VALUES (${marks}?)`,
+    );
+    this.#delete = database.prepare(`DELETE FROM ${table} WHERE ${key} = ?`);
+  }
+
+  /** Totals as they were saved. */
+  restore(totals: { readonly rows: number; readonly bytes: number; readonly digest: Uint8Array }): void {
+    assert(totals.digest.length === digest_bytes, "a section's digest has 16 bytes");
+    this.rows = totals.rows;
+    this.bytes = totals.bytes;
+    this.#digest.set(totals.digest);
+    this.changed = false;
+  }
+
+  /** A copy. */
+  get digest(): Uint8Array {
+    return this.#digest.slice();
+  }
+
+  get(key: SqlValue): (SqlRow & RowMark) | undefined {
+    return this.#get.get(key) as (SqlRow & RowMark) | undefined;
+  }
+
+  /** Without large columns. */
+  peek(key: SqlValue): (SqlRow & RowMark) | undefined {
+    return this.#peek.get(key) as (SqlRow & RowMark) | undefined;
+  }
+
+  /** `before` is what `get` or `peek` gave for the key; `values` all columns in order, the key first. */
+  put(before: RowMark | undefined, values: readonly SqlValue[]): void {
+    const encoded = this.encode(values);
+    const digest = digestOf(encoded);
+    this.#put.run(...values, encoded.length, digest);
+    if (before !== undefined) this.#count(before, -1);
+    this.#count({ digest, size: encoded.length }, 1);
+  }
+
+  delete(before: RowMark, key: SqlValue): void {
+    const { changes } = this.#delete.run(key);
+    assert(changes === 1, `a row that was there is deleted from ${this.#table}`);
+    this.#count(before, -1);
+  }
+
+  /** Rows in order after a key (null: from the first), all columns unless `small`. */
+  walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
+    const columns = small
+      ? this.#columns.filter(({ large }) => large !== true).map(({ name }) => name)
+      : this.#columns.map(({ name }) => name);
+    const key = this.definition.key.name;
+    const select = `SELECT ${columns.join(", ")}, size, digest FROM ${this.#table}`;
+    const rows =
+      after === null
+        ? this.#database.prepare(`${select} ORDER BY ${key} LIMIT ?`).all(limit)
+        : this.#database.prepare(`${select} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`).all(after, limit);
+    return rows as readonly SqlRow[] as readonly (SqlRow & RowMark)[];
+  }
+
+  /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */
+  upTo(column: string, limit_value: number, limit: number): readonly SqlValue[] {
+    const key = this.definition.key.name;
+    return this.#database
+      .prepare(`SELECT ${key} FROM ${this.#table} WHERE ${column} <= ? ORDER BY ${column}, ${key} LIMIT ?`)
+      .all(limit_value, limit)
+      .map((row) => row[key] as SqlValue);
+  }
+
+  /** The canonical bytes of a row, in a buffer that the next call reuses. Throws for a value of another type. */
+  encode(values: readonly SqlValue[]): Uint8Array {
+    assert(values.length === this.#columns.length, `${this.#columns.length} columns in ${this.#table}`);
+    const writer = this.#encoder;
+    writer.reset();
+    for (let i = 0; i < values.length; i++) {
+      const column = this.#columns[i] as ColumnDefinition;
+      const value = values[i];
+      if (column.type === "integer" && typeof value === "number") writer.u64(value);
+      else if (column.type === "text" && typeof value === "string") writer.text(value);
+      else if (column.type === "bytes" && value instanceof Uint8Array) writer.blob(value);
+      else throw new TypeError(`${this.#table}.${column.name} takes ${column.type}`);
+    }
+    return writer.view();
+  }
+
+  #count(row: RowMark, sign: 1 | -1): void {
+    this.rows += sign;
+    this.bytes += sign * row.size;
+    xorInto(this.#digest, row.digest);
+    this.changed = true;
+  }
+}
+
+export function digestOf(bytes: Uint8Array): Uint8Array {
+  return hash("sha256", bytes, "buffer").subarray(0, digest_bytes);
+}
+
+export function xorInto(target: Uint8Array, digest: Uint8Array): void {
+  for (let i = 0; i < digest_bytes; i++) target[i] = (target[i] as number) ^ (digest[i] as number);
+}

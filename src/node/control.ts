@@ -1,0 +1,51 @@
+/** What a node does with consensus: the client of the control state, what users see of it, and the autopilot. */
+import type { NodeId } from "../base/ids.ts";
+import { AutopilotDriver } from "../cluster/autopilot-driver.ts";
+import type { Consensus } from "../cluster/consensus.ts";
+import type { Membership } from "../cluster/membership.ts";
+import type { Peers } from "../cluster/peers.ts";
+import { ReplicaQueries } from "../cluster/replica-queries.ts";
+import { StateComparer } from "../cluster/state-comparison.ts";
+import type { Config } from "../config/keys.ts";
+import { ControlClient } from "../control/control-client.ts";
+import { KvStore } from "../control/kv-store.ts";
+import { LockService } from "../control/lock-service.ts";
+import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
+import type { Clock } from "../ports/clock.ts";
+
+/** How long a request waits for a leader, and tries again when one was lost. */
+const command_ms = 10_000;
+
+export interface ControlParts {
+  readonly consensus: Consensus;
+  readonly network: { readonly peers: Peers; readonly membership: Membership };
+  readonly clock: Clock;
+  readonly config: Config;
+}
+
+export interface Control {
+  readonly kv: KvStore;
+  readonly locks: LockService;
+  readonly replicas: ReplicaQueries;
+  readonly comparer: StateComparer;
+  /** May the node be taken down now? Null on any other node than the leader. */
+  safeToStop(node: NodeId): StopAnswer | null;
+  /** Before consensus ends. */
+  stop(): void;
+}
+
+export function startControl({ consensus, network, clock, config }: ControlParts): Control {
+  const { peers, membership } = network;
+  const client = new ControlClient(consensus, clock, command_ms);
+  const replicas = new ReplicaQueries(consensus, peers);
+  const voters_max = config.raft.voters;
+  const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });
+  return {
+    kv: new KvStore(client),
+    locks: new LockService(client, clock),
+    replicas,
+    comparer: new StateComparer(client, replicas, clock),
+    safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
+    stop: () => autopilot.stop(),
+  };
+}

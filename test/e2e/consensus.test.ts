@@ -1,0 +1,119 @@
+/**
+ * Three real nodes whose leader is killed, stopped and cut off while clients write: what they were told must be one
+ * history. `CAXTON_TEST_ROUNDS` asks for more rounds than CI's few.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+  assertLinearizable,
+  HistoryClients,
+  leaderOf,
+  leaderView,
+  startVoters,
+  untilVoters,
+} from "../support/consensus-nodes.ts";
+import { eventually, TestNodeProcess } from "../support/node-process.ts";
+
+const rounds = Number(process.env["CAXTON_TEST_ROUNDS"] ?? 3);
+const longTest_ms = 60_000 + rounds * 40_000;
+const keys = ["a", "b", "c"];
+
+let nodes: TestNodeProcess[] = [];
+let clients = new HistoryClients();
+
+beforeAll(async () => {
+  nodes = await startVoters(3);
+}, 90_000);
+
+afterAll(async () => {
+  for (const node of nodes) await node.dispose();
+}, 30_000);
+
+afterEach(async () => {
+  await clients.end();
+  clients = new HistoryClients();
+});
+
+function startClients(names: readonly string[]): void {
+  for (const node of nodes) {
+    const tokenFile = `${node.dataDir}/admin.token`;
+    clients.start(
+      { id: node.id, api: node.api, tokenFile },
+      2,
+      names.map((name) => `${name}`),
+    );
+  }
+}
+
+async function sameState(): Promise<void> {
+  await eventually("all replicas are equal", async () => {
+    const { code } = await (nodes[0] as TestNodeProcess).cli("cluster", "compare-state");
+    return code === 0 ? true : undefined;
+  });
+}
+
+describe("a history of clients while", () => {
+  test(
+    "the leader is killed again and again",
+    async () => {
+      startClients(keys.map((key) => `kill-${key}`));
+      await clients.more(100);
+      for (let round = 0; round < rounds; round++) {
+        const leader = await leaderOf(nodes);
+        if (round % 2 === 0) {
+          // The whole machine, as far as the others can tell.
+          await leader.kill();
+          await clients.more(60);
+          await leader.start();
+        } else {
+          for (const pid of leader.childPids()) process.kill(pid, "SIGKILL");
+          await clients.more(60);
+          await leader.ready();
+        }
+        await untilVoters(nodes, 3);
+      }
+      await clients.more(30);
+      assertLinearizable(await clients.end());
+      await sameState();
+    },
+    longTest_ms,
+  );
+
+  test(
+    "the leader's process is stopped, and wakes up as one who thinks that it leads",
+    async () => {
+      startClients(keys.map((key) => `stop-${key}`));
+      await clients.more(60);
+      for (let round = 0; round < rounds; round++) {
+        const leader = await leaderOf(nodes);
+        const [pid] = leader.childPids() as [number];
+        const others = nodes.filter((node) => node !== leader);
+        process.kill(pid, "SIGSTOP");
+        try {
+          await eventually("another leads", async () => {
+            const view = await leaderView(others[0] as TestNodeProcess);
+            return view?.quorum === true && view.leader !== leader.id ? true : undefined;
+          });
+          await clients.more(40);
+        } finally {
+          process.kill(pid, "SIGCONT");
+        }
+        await untilVoters(nodes, 3);
+      }
+      await clients.more(30);
+      assertLinearizable(await clients.end());
+      await sameState();
+    },
+    longTest_ms,
+  );
+
+  test("the leader leaves in order: the others go on with no time-out", async () => {
+    const leader = await leaderOf(nodes);
+    const others = nodes.filter((node) => node !== leader);
+    const before = (await leaderView(others[0] as TestNodeProcess))?.term ?? 0;
+    expect(await leader.stop()).toBe(0);
+    const after = await leaderOf(others);
+    expect((await leaderView(after))?.term).toBe(before + 1);
+    await leader.start();
+    await untilVoters(nodes, 3);
+  }, 60_000);
+});

@@ -1,0 +1,164 @@
+/** Real nodes that agree: started, waited for, asked who leads, with clients that write down a history to be checked. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { checkHistory, type HistoryEntry } from "../../src/simulation/linearizability.ts";
+import { eventually, TestNodeProcess } from "./node-process.ts";
+
+const clientScript = fileURLToPath(new URL("./kv-history-client.ts", import.meta.url));
+
+export interface LeaderView {
+  readonly leader: string | null;
+  readonly term: number;
+  readonly quorum: boolean;
+  readonly applied: number;
+  readonly members: readonly { readonly node: string; readonly role: string }[];
+}
+
+export async function leaderView(node: TestNodeProcess): Promise<LeaderView | undefined> {
+  const answer = await node.fetch("/api/v1/cluster/leader", { signal: AbortSignal.timeout(2_000) });
+  return answer.ok ? ((await answer.json()) as LeaderView) : undefined;
+}
+
+/** Starts them and waits until all vote. */
+export async function startVoters(count: number, flags: readonly string[] = []): Promise<TestNodeProcess[]> {
+  const nodes: TestNodeProcess[] = [];
+  for (let i = 1; i <= count; i++)
+    nodes.push(await TestNodeProcess.start({ id: `node-${i}`, join: nodes.slice(0, 1), flags }));
+  await untilVoters(nodes, count);
+  return nodes;
+}
+
+/** Every node knows a leader with a quorum, and so many voters. */
+export async function untilVoters(nodes: readonly TestNodeProcess[], count: number): Promise<void> {
+  for (const node of nodes) {
+    await eventually(`${node.id} sees ${count} voters`, async () => {
+      const view = await leaderView(node);
+      const voters = view?.members.filter(({ role }) => role !== "learner").length;
+      return view?.quorum === true && voters === count ? true : undefined;
+    });
+  }
+}
+
+/** The leader as a majority of those who answer name it. */
+export async function leaderOf(nodes: readonly TestNodeProcess[]): Promise<TestNodeProcess> {
+  return await eventually("a leader", async () => {
+    const views = await Promise.all(nodes.map((node) => leaderView(node).catch(() => undefined)));
+    const newest = views
+      .filter((view): view is LeaderView => view?.quorum === true)
+      .toSorted((a, b) => b.term - a.term)[0];
+    return nodes.find(({ id }) => id === newest?.leader);
+  });
+}
+
+/** History clients in processes of their own; `command` may put one on another machine. */
+export class HistoryClients {
+  readonly #children: ChildProcess[] = [];
+  readonly #history: HistoryEntry[] = [];
+
+  start(
+    node: { readonly id: string; readonly api: string; readonly tokenFile: string },
+    clients: number,
+    keys: readonly string[],
+    command: (args: readonly string[]) => readonly string[] = (args) => args,
+  ): void {
+    const [program, ...args] = command([
+      process.execPath,
+      clientScript,
+      node.api,
+      node.tokenFile,
+      node.id,
+      String(clients),
+      keys.join(","),
+    ]);
+    const child = spawn(program ?? "", args, { stdio: ["ignore", "pipe", "inherit"] });
+    let rest = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const entry = JSON.parse(line) as HistoryEntry & { readonly returned: number | null };
+        this.#history.push({ ...entry, returned: entry.returned ?? Number.POSITIVE_INFINITY });
+      }
+    });
+    this.#children.push(child);
+  }
+
+  get count(): number {
+    return this.#history.filter(({ returned }) => returned !== Number.POSITIVE_INFINITY).length;
+  }
+
+  /** So many more operations are answered: the cluster serves. */
+  async more(operations: number): Promise<void> {
+    const target = this.count + operations;
+    await eventually(`${operations} more operations answered`, () =>
+      this.count >= target ? true : undefined,
+    );
+  }
+
+  /** Ends them. What a client was in the middle of may have been done: it counts as never answered. */
+  async end(): Promise<readonly HistoryEntry[]> {
+    for (const child of this.#children.splice(0)) {
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      child.kill("SIGKILL");
+      await ended;
+    }
+    return this.#history;
+  }
+}
+
+/**
+ * Throws when the history could not have happened one operation at a time. Clients were killed in the middle of
+ * what they did: values that were read and that no line tells of count as writes that were never answered.
+ */
+export function assertLinearizable(history: readonly HistoryEntry[]): void {
+  const verdict = checkHistory(pruned([...history, ...untold(history)]));
+  if (verdict.kind !== "linearizable") throw new Error(`The history is ${JSON.stringify(verdict)}`);
+}
+
+/**
+ * Without the writes that were never answered and whose value nobody met: each doubles the search, and they can always
+ * be thought of as coming last. Only a swap that failed could have met one unseen, so such swaps say nothing then.
+ */
+function pruned(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const met = new Set<string>();
+  for (const { key, operation, output } of history) {
+    if (operation.kind === "read") met.add(`${key} ${output}`);
+    if (operation.kind === "swap" && output === 1) met.add(`${key} ${operation.expected}`);
+  }
+  const since = new Map<string, number>();
+  const kept = history.filter(({ key, operation, called, returned }) => {
+    if (operation.kind === "read" || returned !== Number.POSITIVE_INFINITY) return true;
+    if (met.has(`${key} ${operation.value}`)) return true;
+    since.set(key, Math.min(called, since.get(key) ?? Number.POSITIVE_INFINITY));
+    return false;
+  });
+  return kept.filter(
+    ({ key, operation, returned, output }) =>
+      operation.kind !== "swap" || output !== 0 || returned < (since.get(key) ?? Number.POSITIVE_INFINITY),
+  );
+}
+
+function untold(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const written = new Set<string>();
+  const first = new Map<string, HistoryEntry>();
+  for (const entry of history)
+    if (entry.operation.kind !== "read") written.add(`${entry.key} ${entry.operation.value}`);
+  for (const entry of history) {
+    const { key, operation, output } = entry;
+    const seen = operation.kind === "read" ? output : operation.kind === "swap" ? operation.expected : null;
+    if (seen === null || seen === 0 || written.has(`${key} ${seen}`)) continue;
+    const known = first.get(`${key} ${seen}`);
+    if (known === undefined || entry.called < known.called) first.set(`${key} ${seen}`, entry);
+  }
+  return [...first.values()].map(({ key, operation, output }) => ({
+    client: "killed",
+    key,
+    operation: {
+      kind: "write",
+      value: (operation.kind === "swap" ? operation.expected : output) ?? 0,
+    },
+    called: 0,
+    returned: Number.POSITIVE_INFINITY,
+    output: null,
+  }));
+}

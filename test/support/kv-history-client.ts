@@ -1,0 +1,118 @@
+/**
+ * Clients of the key-value API in a process of their own, on a node's machine: each writes, swaps and reads at random,
+ * and every operation is printed as one line with its call and return on the machine's monotonic clock, which all
+ * processes share. An answer that says that nothing was done is left out; one that never came stays open.
+ */
+import { dlopen, FFIType, ptr } from "bun:ffi";
+import { readFileSync } from "node:fs";
+import { Prng } from "../../src/base/prng.ts";
+import type { HistoryEntry, RegisterOperation } from "../../src/simulation/linearizability.ts";
+
+const [api, tokenFile, name, countText, keysText] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const keys = keysText.split(",");
+const patience_ms = 3_000;
+/** Before a node that is not there is asked again. */
+const restart_ms = 200;
+/** Values are unique over all processes and tests of a cluster: the client's name is in them. */
+const valuesPerClient = 1_000_000;
+
+interface Answer {
+  readonly status: number;
+  readonly code: string;
+  readonly value: number;
+  readonly version: string;
+}
+
+/** CLOCK_MONOTONIC itself: the runtime's own clocks count from the start of each process. */
+const libc = dlopen("libc.so.6", {
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+});
+const timespec = new BigInt64Array(2);
+const clockMonotonic = 1;
+
+function now_us(): number {
+  libc.symbols.clock_gettime(clockMonotonic, ptr(timespec));
+  return Number((timespec[0] ?? 0n) * 1_000_000n) + Number(timespec[1] ?? 0n) / 1_000;
+}
+
+async function call(method: string, key: string, body?: number, ifMatch?: string): Promise<Answer> {
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${readFileSync(tokenFile, "utf8").trim()}`,
+    "content-type": "text/plain",
+    ...(ifMatch === undefined ? {} : { "if-match": ifMatch }),
+  };
+  const answer = await fetch(`${api}/api/v1/kv/${key}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: String(body) }),
+    // A kept connection that closes would have the request sent again behind our back.
+    keepalive: false,
+    signal: AbortSignal.timeout(patience_ms),
+  });
+  const text = await answer.text();
+  const version = answer.headers.get("etag") ?? "";
+  if (method === "GET" && answer.ok) return { status: answer.status, code: "", value: Number(text), version };
+  const code = answer.ok ? "" : String((JSON.parse(text) as { readonly code?: unknown }).code);
+  return { status: answer.status, code, value: 0, version };
+}
+
+/** Codes under which certainly nothing was done. */
+const undone = new Set(["no_quorum", "unavailable", "too_many_requests", "unauthenticated", "queue_full"]);
+
+async function operate(client: string, prng: Prng, value: number): Promise<void> {
+  const key = prng.pick(keys) ?? "a";
+  const kind = prng.pick(["write", "read", "swap"] as const) ?? "read";
+  let operation: RegisterOperation = kind === "write" ? { kind, value } : { kind: "read" };
+  let ifMatch: string | undefined;
+  if (kind === "swap") {
+    // The version is that of one value, which nothing else ever writes.
+    const before = await call("GET", key).catch(() => undefined);
+    if (before?.status !== 200) return;
+    operation = { kind, expected: before.value, value };
+    ifMatch = before.version;
+  }
+  const called = now_us();
+  let returned = Number.POSITIVE_INFINITY;
+  let output: number | null = null;
+  try {
+    const answer = await call(
+      kind === "read" ? "GET" : "PUT",
+      key,
+      kind === "read" ? undefined : value,
+      ifMatch,
+    );
+    returned = now_us();
+    if (kind === "read" && answer.status === 404) output = 0;
+    else if (kind === "read" && answer.status === 200) output = answer.value;
+    else if (kind === "swap" && answer.status < 300) output = 1;
+    else if (kind === "swap" && answer.status === 412) output = 0;
+    else if (answer.status >= 300) {
+      if (kind === "read" || undone.has(answer.code)) return;
+      returned = Number.POSITIVE_INFINITY;
+    }
+  } catch (thrown) {
+    const refused = thrown instanceof Error && "code" in thrown && thrown.code === "ConnectionRefused";
+    if (refused) await new Promise((resolve) => setTimeout(resolve, restart_ms));
+    if (kind === "read" || refused) return;
+  }
+  const entry: HistoryEntry = { client, key, operation, called, returned, output };
+  console.log(JSON.stringify({ ...entry, returned: Number.isFinite(returned) ? returned : null }));
+}
+
+async function run(index: number): Promise<never> {
+  const seed = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), index) >>> 0;
+  const prng = new Prng(seed);
+  for (let n = 1; ; n++) {
+    const value = (seed % 8_000) * valuesPerClient + index * 100_000 + n;
+    await operate(`${name}-${index}`, prng, value);
+    await new Promise((resolve) => setTimeout(resolve, prng.below(20)));
+  }
+}
+
+await Promise.all(Array.from({ length: Number(countText) }, (_, index) => run(index)));

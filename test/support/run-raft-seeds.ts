@@ -1,0 +1,18 @@
+/** Plays seeds of random Raft worlds with the sources of another tree, until one breaks an invariant: prints it as JSON. */
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+type World = typeof import("../../src/simulation/raft-world.ts");
+type Scenarios = typeof import("../../src/simulation/raft-scenario.ts");
+
+const [tree = ".", from = "1", count = "1"] = process.argv.slice(2);
+const moduleAt = (file: string): string => pathToFileURL(join(tree, "src", "simulation", file)).href;
+const { runRaft } = (await import(moduleAt("raft-world.ts"))) as World;
+const { raftScenarioOf } = (await import(moduleAt("raft-scenario.ts"))) as Scenarios;
+
+let found: { readonly seed: number; readonly checker: string; readonly what: string } | null = null;
+for (let seed = Number(from); seed < Number(from) + Number(count) && found === null; seed++) {
+  const { violation } = runRaft(raftScenarioOf(seed));
+  if (violation !== null) found = { seed, checker: violation.checker, what: violation.what };
+}
+console.log(JSON.stringify(found));

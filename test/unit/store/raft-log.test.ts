@@ -1,0 +1,312 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { CaxtonError } from "../../../src/base/errors.ts";
+import { parseNodeId } from "../../../src/base/ids.ts";
+import { Prng } from "../../../src/base/prng.ts";
+import { memoryDatabases } from "../../../src/platform/memory/database.ts";
+import { openDatabases } from "../../../src/platform/node/database.ts";
+import type { Databases } from "../../../src/ports/database.ts";
+import { raftIdOf } from "../../../src/raft/configuration.ts";
+import type { Entry } from "../../../src/raft/entry.ts";
+import { openRaftLog, type RaftLog } from "../../../src/store/raft-log.ts";
+import {
+  configurationOfOne,
+  type LogPicture,
+  pictureOf,
+  raftLogOwner,
+  raftLogStep,
+} from "../../support/raft-log-steps.ts";
+import { ScriptProcesses } from "../../support/script-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until } from "../../support/until.ts";
+
+interface Subject {
+  readonly databases: Databases;
+  readonly path: string;
+  readonly remove: () => void;
+}
+
+const subjects: Record<string, () => Subject> = {
+  "on files": () => {
+    const directory = temporaryDirectory("raft-log");
+    return { databases: openDatabases(), path: join(directory.path, "raft.db"), remove: directory.remove };
+  },
+  "in memory": () => {
+    const databases = memoryDatabases();
+    return { databases, path: "raft.db", remove: () => databases.dispose() };
+  },
+};
+
+function entry(index: number, term: number, bytes = 10): Entry {
+  return { index, term, kind: "command", data: new Uint8Array(bytes).fill(index % 256) };
+}
+
+function append(log: RaftLog, ...entries: Entry[]): void {
+  const term = Math.max(log.hardState.term, ...entries.map((each) => each.term));
+  const hardState = { term, vote: null, commit: 0 };
+  log.persist([{ hardState, reset: null, truncateFrom: null, entries }]);
+}
+
+function codeOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (thrown) {
+    if (thrown instanceof CaxtonError) return `${thrown.code}: ${thrown.message}`;
+    throw thrown;
+  }
+  return "nothing thrown";
+}
+
+describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
+  let made: Subject | undefined;
+  let open: RaftLog[] = [];
+
+  function reopen(boot = 1): RaftLog {
+    for (const log of open) log.close();
+    made ??= make();
+    const log = openRaftLog(made.databases, made.path, raftLogOwner(boot));
+    open = [log];
+    return log;
+  }
+
+  afterEach(() => {
+    for (const log of open) log.close();
+    open = [];
+    made?.remove();
+    made = undefined;
+  });
+
+  test("is empty at first, and begins with the founding records", () => {
+    const log = reopen(7);
+    expect(log.isEmpty).toBe(true);
+    expect(log.boots.self).toBe("node-1#7");
+    expect(log.stored(0)).toEqual({
+      hardState: { term: 0, vote: null, commit: 0 },
+      base: { index: 0, term: 0 },
+      last: { index: 0, term: 0 },
+      configurations: [],
+      applied: 0,
+    });
+  });
+
+  test("keeps any history over closing, whatever was cut off or compacted", () => {
+    fc.assert(
+      fc.property(fc.nat(1_000), fc.integer({ min: 1, max: 60 }), (seed, steps) => {
+        made = make();
+        let log = reopen();
+        const model = new Map<number, readonly unknown[]>();
+        for (let step = 0; step < steps; step++) {
+          raftLogStep(log, seed, step);
+          for (const row of pictureOf(log).entries) model.set(row[0], row);
+        }
+        const before = pictureOf(log);
+        log = reopen(2);
+        expect(pictureOf(log)).toEqual(before);
+        expect(log.stored(log.base.index).configurations.length).toBe(
+          before.entries.filter(([, , kind]) => kind === "configuration").length + (before.base > 0 ? 1 : 0),
+        );
+        for (const [index, term] of before.entries) expect(log.term(index)).toBe(term);
+        log.close();
+        made.remove();
+        made = undefined;
+        open = [];
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test("gives entries within a bound of bytes, one at least", () => {
+    const log = reopen();
+    append(log, entry(1, 1, 500), entry(2, 1, 500), entry(3, 1, 500));
+    expect(log.entries(1, 3, 1).map(({ index }) => index)).toEqual([1]);
+    expect(log.entries(1, 3, 1_100).map(({ index }) => index)).toEqual([1, 2]);
+    expect(log.entries(2, 3, 1e6).map(({ index }) => index)).toEqual([2, 3]);
+    expect(codeOf(() => log.term(4))).toContain("data_corrupt");
+  });
+
+  test("a reset puts an empty log at its base", () => {
+    const log = reopen();
+    append(log, entry(1, 1), entry(2, 1));
+    const base = { index: 50, term: 4 };
+    const configuration = configurationOfOne(3);
+    log.persist([
+      {
+        hardState: { term: 5, vote: null, commit: 50 },
+        reset: { base, configuration },
+        truncateFrom: null,
+        entries: [entry(51, 5)],
+      },
+    ]);
+    const again = reopen(2);
+    expect(again.base).toEqual(base);
+    expect(again.last).toEqual({ index: 51, term: 5 });
+    expect(again.term(50)).toBe(4);
+    expect(again.stored(50).configurations).toEqual([{ index: 50, configuration }]);
+  });
+
+  test("an install that was begun is known until it is ended or given up", () => {
+    let log = reopen();
+    append(log, entry(1, 1), entry(2, 1));
+    const mark = { index: 9, term: 1, configuration: configurationOfOne(1) };
+    log.beginInstall(mark);
+    log = reopen(2);
+    expect(log.installing).toEqual(mark);
+    expect(log.last.index).toBe(2);
+    log.endInstall(null);
+    expect(log.installing).toBe(null);
+    log.beginInstall(mark);
+    log.endInstall(mark);
+    log = reopen(3);
+    expect(log.installing).toBe(null);
+    expect([log.base.index, log.last.index, log.hardState.commit]).toEqual([9, 9, 9]);
+  });
+
+  test("knows in which boot it was last opened, and the highest boot heard of others", () => {
+    let log = reopen(10);
+    expect([log.boots.self, log.boots.previous]).toEqual(["node-1#10", 0]);
+    const other = raftIdOf(parseNodeId("node-2"), 4);
+    log.boots.see(other, 30);
+    log.boots.see(other, 20);
+    log = reopen(11);
+    expect([log.boots.self, log.boots.previous, log.boots.boot]).toEqual(["node-1#10", 10, 11]);
+    expect(log.boots.seen(other)).toBe(30);
+    log = reopen(11);
+    expect(log.boots.previous).toBe(11);
+  });
+
+  test("of another node it is refused", () => {
+    const log = reopen();
+    log.close();
+    open = [];
+    const stranger = { node: parseNodeId("node-9"), boot: 2 };
+    expect(codeOf(() => openRaftLog(made?.databases as Databases, made?.path ?? "", stranger))).toMatch(
+      /^conflict: Raft log .* belongs to node "node-1", not to "node-9"/,
+    );
+  });
+
+  describe("damage is found, at the next open at the latest", () => {
+    test.each([
+      ["a flipped bit of data", "UPDATE raft_log SET data = x'ff' WHERE position = 5", "checksum of entry 5"],
+      ["another term", "UPDATE raft_log SET term = 2 WHERE position = 5", "checksum of entry 5"],
+      ["another kind", "UPDATE raft_log SET kind = 2 WHERE position = 5", "checksum of entry 5"],
+      ["swapped entries", "UPDATE raft_log SET position = -position WHERE position IN (5)", "missing"],
+      ["a hole", "DELETE FROM raft_log WHERE position = 5", "missing"],
+      ["a lost tail", "DELETE FROM raft_log WHERE position > 8", "missing"],
+      ["a tail too long", "UPDATE raft_log SET position = 11 WHERE position = 10", "missing"],
+      ["another vote", "UPDATE raft_state SET vote = 'node-2#1'", "checksum of its hard state"],
+      ["a lower term", "UPDATE raft_state SET term = 1", "checksum of its hard state"],
+      ["a lost hard state", "DELETE FROM raft_state", "beyond its end"],
+      ["another base", "UPDATE raft_base SET term = 9", "checksum of its base"],
+      ["a lost base", "DELETE FROM raft_base", "missing"],
+    ])("%s", (_name, sql, found) => {
+      const log = reopen();
+      append(log, ...Array.from({ length: 10 }, (_v, i) => entry(i + 1, 1)));
+      log.persist([
+        { hardState: { term: 3, vote: null, commit: 9 }, reset: null, truncateFrom: null, entries: [] },
+      ]);
+      log.compact({ index: 2, term: 1 }, configurationOfOne(1));
+      while (log.tidy());
+      log.database.execute(sql);
+      if (found.includes("entry 5")) expect(codeOf(() => log.entries(3, 8, 1e6))).toContain(found);
+      expect(codeOf(() => reopen(2))).toContain(found);
+      open = [];
+    });
+  });
+});
+
+test("a failed commit changes nothing, in memory neither", () => {
+  const databases = memoryDatabases();
+  const log = openRaftLog(databases, "raft.db", raftLogOwner(1));
+  append(log, entry(1, 1), entry(2, 1), entry(3, 2));
+  const before = pictureOf(log);
+  databases.failCommits(new CaxtonError("storage_failed", "no"));
+  const records = {
+    hardState: { term: 9, vote: null, commit: 1 },
+    reset: null,
+    truncateFrom: 2,
+    entries: [entry(2, 9)],
+  };
+  expect(codeOf(() => log.persist([records]))).toBe("storage_failed: no");
+  databases.failCommits(undefined);
+  expect(pictureOf(log)).toEqual(before);
+  log.persist([records]);
+  expect(log.last).toEqual({ index: 2, term: 9 });
+  databases.dispose();
+});
+
+describe("on real files", () => {
+  const processes = new ScriptProcesses();
+  let directory = temporaryDirectory("raft-log");
+
+  afterEach(async () => {
+    await processes.end();
+    directory.remove();
+    directory = temporaryDirectory("raft-log");
+  });
+
+  /** What the log is after so many steps, made anew. */
+  function pictureAfter(seed: number, steps: number): LogPicture {
+    const databases = memoryDatabases();
+    const log = openRaftLog(databases, "raft.db", raftLogOwner(1));
+    for (let step = 0; step < steps; step++) raftLogStep(log, seed, step);
+    const picture = pictureOf(log);
+    databases.dispose();
+    return picture;
+  }
+
+  test("after kill -9 everything that was told durable is there, and nothing half written", async () => {
+    const path = join(directory.path, "raft.db");
+    const prng = new Prng(3);
+    for (let round = 1; round <= 4; round++) {
+      const writer = processes.start("./raft-log-writer.ts", [path, "5", String(round)]);
+      const wanted = prng.between(5, 150);
+      await until(() => writer.lines().length > wanted);
+      writer.child.kill("SIGKILL");
+      expect(await writer.ended).toMatchObject({ signal: "SIGKILL" });
+      const durable = Math.max(...writer.lines().map((line) => Number(line.split(" ")[1])));
+      const log = openRaftLog(openDatabases(), path, raftLogOwner(round * 1_000));
+      const steps = log.hardState.term;
+      expect(steps).toBeGreaterThanOrEqual(durable);
+      // A compaction is relaxed: the base may be an earlier one, what follows it is the same.
+      const found = pictureOf(log);
+      const expected = pictureAfter(5, steps);
+      const from = Math.max(found.base, expected.base);
+      const after = ({ entries }: LogPicture): unknown => entries.filter(([index]) => index > from);
+      expect(after(found)).toEqual(after(expected));
+      log.close();
+    }
+  });
+
+  test("any damage of the file is found, or there is none in what is read", () => {
+    const path = join(directory.path, "raft.db");
+    const log = openRaftLog(openDatabases(), path, raftLogOwner(1));
+    for (let step = 0; step < 60; step++) raftLogStep(log, 9, step);
+    const sound = pictureOf(log);
+    log.close();
+    const bytes = readFileSync(path);
+    const prng = new Prng(8);
+    let found = 0;
+    for (let round = 0; round < 40; round++) {
+      const target = join(directory.path, `copy-${round}.db`);
+      const damaged = Uint8Array.from(bytes);
+      if (round % 4 === 0) writeFileSync(target, damaged.subarray(0, prng.below(statSync(path).size)));
+      else {
+        const at = prng.below(damaged.length);
+        damaged[at] = (damaged[at] ?? 0) ^ (1 << prng.below(8));
+        writeFileSync(target, damaged);
+      }
+      try {
+        const copy = openRaftLog(openDatabases(), target, raftLogOwner(2));
+        // Cut to nothing it is a new log, which has no promise to break.
+        if (!copy.isEmpty) expect(pictureOf(copy)).toEqual(sound);
+        copy.close();
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(CaxtonError);
+        found++;
+      }
+    }
+    expect(found).toBeGreaterThan(10);
+  });
+});
