@@ -10,6 +10,7 @@ interface Flags {
 
 export const leader = command<Flags>({
   brief: "Show the leader, or hand leadership over",
+  examples: ["caxton cluster leader", "caxton cluster leader --transfer-to node-2"],
   parameters: {
     flags: {
       transferTo: {

@@ -9,6 +9,7 @@ interface Flags {
 
 export const verify = command<Flags>({
   brief: "Check what the nodes hold",
+  examples: ["caxton cluster verify", "caxton cluster verify --deep --node node-2"],
   parameters: {
     flags: {
       deep: { kind: "boolean", default: false, withNegated: false, brief: "Read every row" },

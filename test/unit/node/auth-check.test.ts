@@ -8,6 +8,7 @@ import {
   type AuthFingerprints,
   compareFingerprints,
 } from "../../../src/node/fingerprints.ts";
+import { encodeUtf8 } from "../../../src/wire/cursor.ts";
 import { encodeHello, type Hello } from "../../../src/wire/gossip-hello.ts";
 import { encodeRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
 import { protocolRange } from "../../../src/wire/protocol-version.ts";
