@@ -228,6 +228,8 @@ export interface DeadLetterService {
 export interface ClusterEvent {
   /** Rises by one on this node; `Last-Event-ID`. */
   readonly id: number;
+  /** Another node's own event, asked of it; its id is the place in this node's. */
+  readonly node?: string;
   readonly type: string;
   readonly level: "info" | "warn";
   readonly at_ms: number;
@@ -239,4 +241,6 @@ export interface ClusterEvent {
 export interface EventService {
   /** Recent events after `id` (bounded ring), then live ones until `signal` aborts. A slow reader is ended, never buffered without bound. */
   follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent>;
+  /** And from now on what only other nodes know: dead letters, traps. Who cannot be asked is an event, too. */
+  followAll(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent>;
 }

@@ -22,6 +22,7 @@ import { Metrics } from "../telemetry/metrics/metrics.ts";
 import type { PlacementStrategy } from "../wire/agent-spec.ts";
 import { isLoopback } from "./advertise-address.ts";
 import { KeyExchange } from "./cluster-keys.ts";
+import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { EventLog } from "./event-log.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
@@ -306,7 +307,7 @@ function servicesOf(parts: Ground & { readonly work: Work }): NodeServices {
     agents,
     messages: work.messages,
     deadLetters: work.deadLetters,
-    events,
+    events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     health: nodeHealth({
       foundation,
       network,

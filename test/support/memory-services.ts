@@ -226,6 +226,7 @@ export class MemoryServices implements NodeServices {
 
   readonly events: NodeServices["events"] = {
     follow: (after, signal) => this.#follow(after, signal),
+    followAll: (after, signal) => this.#follow(after, signal),
   };
 
   readonly health: NodeServices["health"] = {
