@@ -22,7 +22,7 @@ export interface NodeServices {
 }
 
 export interface HealthService {
-  /** Live: the process's own threads answer. Ready: joined, store open, agents restored. */
+  /** Live: the process's own threads answer. Ready: joined, agents restored, not leaving, the disk takes writes. */
   live(): Promise<Health>;
   ready(): Promise<Health>;
 }
