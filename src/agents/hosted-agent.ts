@@ -47,6 +47,7 @@ export class HostedAgent implements AgentFace {
   scheduled = false;
   deficit = 0;
   era = 0;
+  weight: number;
   readonly name: AgentName;
   readonly durable: boolean;
   readonly inbox: Inbox<Mail>;
@@ -79,15 +80,12 @@ export class HostedAgent implements AgentFace {
   ) {
     this.#world = world;
     this.name = spec.name;
+    this.weight = priorities[spec.priority];
     this.durable = spec.durability !== "volatile";
     this.inbox = new Inbox({ messages: spec.limits.inbox_messages, bytes: spec.limits.inbox_bytes });
     this.recent = new RecentIds(this.durable ? recentDurable : recentVolatile);
     const { state, timers } = this;
     this.calls = new AgentCalls(world, this.name, { state, timers, guard: this.#guard });
-  }
-
-  get weight(): number {
-    return priorities[this.spec.priority];
   }
 
   get runnable(): boolean {
@@ -178,6 +176,7 @@ export class HostedAgent implements AgentFace {
     const began_ms = this.#world.clock.now_ms();
     const { handler, effects } = this.#instantiate(spec, saved);
     this.spec = spec;
+    this.weight = priorities[spec.priority];
     this.#handler = handler;
     this.inbox.setLimits({ messages: spec.limits.inbox_messages, bytes: spec.limits.inbox_bytes });
     this.revive();

@@ -31,7 +31,7 @@ export interface NodeServices {
 }
 
 export interface HealthService {
-  /** Live: the process's own threads answer. Ready: joined, store open, agents restored. */
+  /** Live: the process's own threads answer. Ready: joined, agents restored, not leaving, the disk takes writes. */
   live(): Promise<Health>;
   ready(): Promise<Health>;
 }
@@ -278,6 +278,8 @@ export interface DeadLetterService {
 export interface ClusterEvent {
   /** Rises by one on this node; `Last-Event-ID`. */
   readonly id: number;
+  /** Another node's own event, asked of it; its id is the place in this node's. */
+  readonly node?: string;
   readonly type: string;
   readonly level: "info" | "warn";
   readonly at_ms: number;
@@ -289,4 +291,6 @@ export interface ClusterEvent {
 export interface EventService {
   /** Recent events after `id` (bounded ring), then live ones until `signal` aborts. A slow reader is ended, never buffered without bound. */
   follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent>;
+  /** And from now on what only other nodes know: dead letters, traps. Who cannot be asked is an event, too. */
+  followAll(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent>;
 }

@@ -1,4 +1,5 @@
 /** The client of the node that a command talks to. */
+import { resolve } from "node:path";
 import { CaxtonError } from "../base/errors.ts";
 import { createClient } from "../client/client.ts";
 import type { Client } from "../client/client.ts";
@@ -13,7 +14,7 @@ export function connect(
   if (token === null) {
     throw new CaxtonError(
       "unauthenticated",
-      `No token for ${api}: there is no admin.token of a local node in ${dataDir}; ` +
+      `No token for ${api}: there is no admin.token of a local node in ${resolve(dataDir)}; ` +
         "start one (caxton server start), or give its --data-dir, or a --token",
     );
   }

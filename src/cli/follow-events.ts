@@ -11,11 +11,17 @@ export async function followEvents(call: Call, types: readonly string[]): Promis
     for await (const event of client.events.follow({
       signal,
       broken,
+      cluster: true,
       ...(types.length === 0 ? {} : { types }),
     })) {
-      call.output.line(call.output.format === "json" ? JSON.stringify(event) : eventLine(event));
+      call.output.line(call.output.format === "json" ? JSON.stringify(event) : eventLine(withNode(event)));
     }
   });
+}
+
+/** Of its own node's doing, which one it is: that is not in the text. */
+function withNode(event: EventAnswer): Pick<EventAnswer, "level" | "text"> {
+  return event.type.startsWith("message.") ? { ...event, text: `${event.text} (at ${event.node})` } : event;
 }
 
 /** `[INFO] Node node-2 detected as failed`; with the time in `at` only in JSON, as the documents print it. */

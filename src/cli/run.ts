@@ -3,6 +3,7 @@ import { proposeCompletions, run } from "@stricli/core";
 import { loadApplication } from "./application.ts";
 import type { CliContext } from "./command.ts";
 import { failureText, usageExit } from "./failure.ts";
+import { globalFlagsLast } from "./leading-flags.ts";
 
 const failedExit = 1;
 const exit_max = 7;
@@ -15,14 +16,11 @@ export async function runCaxton(
   { stdout, stderr, env }: Streams,
   fetch?: CliContext["fetch"],
 ): Promise<number> {
+  const words = commandLine(inputs);
   const process: Streams & { exitCode?: number | string | null } = { stdout, stderr, env };
   const context: CliContext = { process, outcome: { exit: 0 }, ...(fetch === undefined ? {} : { fetch }) };
   try {
-    await run(
-      await loadApplication(inputs[0]),
-      commandLine(inputs),
-      context as CliContext & { process: typeof process },
-    );
+    await run(await loadApplication(words[0]), words, context as CliContext & { process: typeof process });
   } catch (error) {
     stderr.write(`${failureText(error)}\n`);
     return failedExit;
@@ -37,7 +35,7 @@ export async function runCaxton(
 function commandLine(inputs: readonly string[]): readonly string[] {
   if (inputs.length === 0) return ["--help"];
   const [first, ...rest] = inputs;
-  return first === "--version" || first === "-V" ? ["version", ...rest] : inputs;
+  return first === "--version" || first === "-V" ? ["version", ...rest] : globalFlagsLast(inputs);
 }
 
 /** Words that may come next, a line each with a tab and what it is. The last input is the word begun, perhaps empty. */

@@ -13,6 +13,8 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
   /** Globs: `member.*`, `agent.trap`. All types unless given. */
   readonly types?: readonly string[];
+  /** Also what only other nodes know (dead letters, traps), from now on. */
+  readonly cluster?: boolean;
   /** The last id seen before. Only new events unless given. */
   readonly after?: number;
   /** Told when the connection broke and is tried again. */
@@ -38,7 +40,7 @@ export class EventsClient {
       const once = new AbortController();
       const both = AbortSignal.any([signal, once.signal]);
       try {
-        const body = await this.#connect(options.types, after, both, () => once.abort());
+        const body = await this.#connect(options, after, both, () => once.abort());
         connected = true;
         for await (const event of readEvents(body, both, () => once.abort())) {
           wait_ms = backoff_ms.first;
@@ -62,14 +64,17 @@ export class EventsClient {
   }
 
   async #connect(
-    types: FollowOptions["types"],
+    { types, cluster }: FollowOptions,
     after: number | undefined,
     signal: AbortSignal,
     abandon: () => void,
   ): Promise<ReadableStream<Uint8Array>> {
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (after !== undefined) headers["last-event-id"] = String(after);
-    const query = { types: types === undefined || types.length === 0 ? undefined : types.join(",") };
+    const query = {
+      types: types === undefined || types.length === 0 ? undefined : types.join(","),
+      scope: cluster === true ? "cluster" : undefined,
+    };
     const timer = setTimeout(abandon, this.#transport.requestTimeout_ms);
     try {
       const response = await this.#transport.open(

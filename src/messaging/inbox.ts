@@ -42,14 +42,20 @@ function laneOfPriority(priority: number): number {
 export class Inbox<M extends Mail> {
   readonly #lanes: (RingQueue<M> | undefined)[] = [undefined, undefined, undefined, undefined];
   readonly #credit: number[] = [...laneWeights];
+  /** Mail that waits alone, as most does, is in no lane: so it costs an idle agent no look at its lanes. */
+  #alone: M | undefined;
   /** Lane and count of each waiting stream; kept only from when two lanes are in use until all are empty. */
   #streams: Map<string, { lane: number; count: number }> | undefined;
   #length = 0;
   #bytes = 0;
   #reserved = 0;
   #reserved_bytes = 0;
+  #limit_messages = 0;
+  #limit_bytes = 0;
 
-  constructor(private limits: InboxLimits) {}
+  constructor(limits: InboxLimits) {
+    this.setLimits(limits);
+  }
 
   get length(): number {
     return this.#length;
@@ -61,13 +67,14 @@ export class Inbox<M extends Mail> {
 
   /** A smaller limit drops nothing: it refuses new mail until there is room. */
   setLimits(limits: InboxLimits): void {
-    this.limits = limits;
+    this.#limit_messages = limits.messages;
+    this.#limit_bytes = limits.bytes;
   }
 
   hasRoom(size: number): boolean {
     return (
-      this.#length + this.#reserved < this.limits.messages &&
-      this.#bytes + this.#reserved_bytes + size <= this.limits.bytes
+      this.#length + this.#reserved < this.#limit_messages &&
+      this.#bytes + this.#reserved_bytes + size <= this.#limit_bytes
     );
   }
 
@@ -94,21 +101,41 @@ export class Inbox<M extends Mail> {
 
   /** Takes the message whatever the limits: it was accepted before (recovered, or its place was reserved). */
   push(mail: M): void {
+    this.#bytes += mail.bytes.length;
+    if (this.#length++ === 0) {
+      this.#alone = mail;
+      return;
+    }
+    if (this.#alone !== undefined) {
+      this.#enqueue(this.#alone, 0);
+      this.#alone = undefined;
+    }
+    this.#enqueue(mail, this.#length - 1);
+  }
+
+  /** `waiting`: how many are in lanes. */
+  #enqueue(mail: M, waiting: number): void {
     let lane = laneOfPriority(mail.bytes[2] as number);
-    if (this.#streams !== undefined || this.#othersWait(lane)) lane = this.#join(mail, lane);
+    if (this.#streams !== undefined || waiting > (this.#lanes[lane]?.length ?? 0)) {
+      lane = this.#join(mail, lane);
+    }
     let queue = this.#lanes[lane];
     if (queue === undefined) {
       queue = new RingQueue();
       this.#lanes[lane] = queue;
     }
     queue.push(mail);
-    this.#length++;
-    this.#bytes += mail.bytes.length;
   }
 
   /** The next message to handle, or undefined. */
   shift(): M | undefined {
     if (this.#length === 0) return undefined;
+    const alone = this.#alone;
+    if (alone !== undefined) {
+      this.#alone = undefined;
+      this.#left(alone);
+      return alone;
+    }
     // One lane alone, the usual case, shares with nobody.
     const normal = this.#lanes[normalLane];
     if (normal !== undefined && normal.length === this.#length) {
@@ -147,10 +174,6 @@ export class Inbox<M extends Mail> {
     const key = streamKey(mail.bytes);
     const stream = this.#streams.get(key);
     if (stream !== undefined && --stream.count === 0) this.#streams.delete(key);
-  }
-
-  #othersWait(lane: number): boolean {
-    return this.#length > (this.#lanes[lane]?.length ?? 0);
   }
 
   #join(mail: M, lane: number): number {

@@ -2,7 +2,7 @@
  * What happened on and around this node, as one numbered stream: the last events in a ring, and
  * live followers. A follower that cannot keep up is ended, and resumes by the last id it saw.
  */
-import type { ClusterEvent, EventService } from "../api/services.ts";
+import type { ClusterEvent } from "../api/services.ts";
 import type { Clock } from "../ports/clock.ts";
 
 const keptEvents = 10_000;
@@ -15,7 +15,7 @@ interface Follower {
   ended: boolean;
 }
 
-export class EventLog implements EventService {
+export class EventLog {
   readonly #clock: Clock;
   readonly #events: ClusterEvent[] = [];
   readonly #followers = new Set<Follower>();
@@ -41,6 +41,16 @@ export class EventLog implements EventService {
       else follower.queue.push(event);
       follower.wake();
     }
+  }
+
+  /** The id of the last event so far. */
+  get last(): number {
+    return this.#nextId - 1;
+  }
+
+  /** Kept events with an id above `after`, the oldest first, at most `limit`. */
+  since(after: number, limit: number): readonly ClusterEvent[] {
+    return this.#events.filter(({ id }) => id > after).slice(0, limit);
   }
 
   /** Kept events with an id above `after` (none when null), then live ones. */

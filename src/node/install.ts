@@ -11,6 +11,7 @@ import { join } from "node:path";
 /** A lock older than this was left by an install that was killed. */
 const abandonedLock_ms = 5 * 60_000;
 const waitForOther_ms = 250;
+const outputLimit_bytes = 16 * 1024 * 1024;
 
 export type InstallOutcome = "current" | "installed" | "failed";
 
@@ -54,13 +55,16 @@ function takeLock(lock: string): void {
   }
 }
 
-/** Everything to stderr: stdout belongs to the command that runs next. */
+/** To stderr, because stdout belongs to the command that runs next; what the installer says only when it failed. */
 function bunInstall(root: string): boolean {
   console.error("Installing dependencies (once; again when bun.lock changes) …");
-  const { status } = spawnSync(process.execPath, ["install", "--frozen-lockfile"], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["install", "--frozen-lockfile"], {
     cwd: root,
-    stdio: ["ignore", 2, 2],
+    stdio: ["ignore", "pipe", "pipe"],
+    encoding: "utf8",
+    maxBuffer: outputLimit_bytes,
   });
+  if (status !== 0) console.error(`${stdout}${stderr}`);
   return status === 0;
 }
 

@@ -23,6 +23,7 @@ import { Metrics } from "../telemetry/metrics/metrics.ts";
 import type { PlacementStrategy } from "../wire/agent-spec.ts";
 import { isLoopback } from "./advertise-address.ts";
 import { KeyExchange } from "./cluster-keys.ts";
+import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { startConsensus, type NodeConsensus } from "./consensus.ts";
 import { startControl, type Control } from "./control.ts";
@@ -400,7 +401,7 @@ function servicesOf(
     deadLetters: work.deadLetters,
     kv: control.kv,
     locks: control.locks,
-    events,
+    events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
     health: nodeHealth({
       foundation,

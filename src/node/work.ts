@@ -58,6 +58,8 @@ export class Work {
   readonly deadLetters: NodeDeadLetters;
   readonly #options: WorkOptions;
   readonly #preparer = createPreparer();
+  /** By thread: why its commits fail at present. */
+  readonly #refusals = new Map<number, string>();
   #threads: AgentThreads | undefined;
 
   /** Resolves when the agent threads run; the agents themselves come with `restore`. */
@@ -173,7 +175,7 @@ export class Work {
   }
 
   #threadOptions(): AgentThreadsOptions {
-    const { config, foundation, events } = this.#options;
+    const { config, foundation } = this.#options;
     return {
       node: foundation.self,
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
@@ -188,13 +190,7 @@ export class Work {
         this.router.submit(message, { durable: inOutbox, retry_ms, deadLetter: true, done });
       },
       event: (event) => this.agents.threadEvent(event),
-      storage: (thread, reason) => {
-        const text = reason === null ? "takes commits again" : `refuses commits: ${reason}`;
-        const data = { thread, reason };
-        if (reason === null) logger("store").info(`The store ${text}`);
-        else logger("store").warn(`The store ${text}`);
-        events.record(reason === null ? "info" : "warn", "store.commits", `The store ${text}`, data);
-      },
+      storage: (thread, reason) => this.#storage(thread, reason),
       lost: (thread, names, reason) => this.#threadLost(thread, names, reason),
     };
   }
@@ -208,6 +204,19 @@ export class Work {
     const options = { durable: false, retry_ms: volatileRetry_ms, deadLetter: false, done: () => {} };
     // Not within what ended the message: that is not finished yet.
     queueMicrotask(() => this.router.submit(encodeMessage(notice), options));
+  }
+
+  /** A thread tells at each failed commit; people are told when something has changed. */
+  #storage(thread: number, reason: string | null): void {
+    if ((this.#refusals.get(thread) ?? null) === reason) return;
+    if (reason === null) this.#refusals.delete(thread);
+    else this.#refusals.set(thread, reason);
+    const text = reason === null ? "The store takes commits again" : `The store refuses commits: ${reason}`;
+    const log = logger("store");
+    if (reason === null) log.info(text);
+    else log.warn(text);
+    const level = reason === null ? "info" : "warn";
+    this.#options.events.record(level, "store.commits", text, { thread, reason });
   }
 
   #threadLost(thread: number, names: readonly AgentName[], reason: string): void {

@@ -89,6 +89,7 @@ type MessageField = (typeof messageFields)[number];
 const priorityNames = new Map<number, Priority>(
   (Object.keys(priorities) as Priority[]).map((name) => [priorities[name], name]),
 );
+const dash = 0x2d;
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Throws `WireError` for a field that is too long or not printable ASCII: a caller's own bug or a hostile guest. */
@@ -248,10 +249,15 @@ function ascii(bytes: Uint8Array, start: number, end: number): string {
 export function writeUuid(bytes: Uint8Array, at: number, uuid: string): void {
   let digit = 0;
   for (let i = 0; i < 16; i++) {
-    while (uuid.charCodeAt(digit) === 45) digit++;
-    bytes[at + i] = Number.parseInt(uuid.slice(digit, digit + 2), 16);
+    if (uuid.charCodeAt(digit) === dash) digit++;
+    bytes[at + i] = (nibble(uuid.charCodeAt(digit)) << 4) | nibble(uuid.charCodeAt(digit + 1));
     digit += 2;
   }
+}
+
+/** The value of a hexadecimal digit: letters are 9 above their low bits. */
+function nibble(code: number): number {
+  return (code & 15) + (code > 0x40 ? 9 : 0);
 }
 
 /** The canonical text of 16 bytes. */

@@ -282,6 +282,7 @@ export class MemoryServices implements NodeServices {
 
   readonly events: NodeServices["events"] = {
     follow: (after, signal) => this.#follow(after, signal),
+    followAll: (after, signal) => this.#follow(after, signal),
   };
 
   /** Rotations of the gossip key until now. */

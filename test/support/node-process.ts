@@ -4,10 +4,10 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reasonOf } from "../../src/base/errors.ts";
+import { freePort } from "./free-port.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const cliPath = join(root, "src/cli/main.ts");
@@ -18,18 +18,6 @@ export interface CommandResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-/** A port that was free a moment ago, for TCP and very likely for UDP. */
-export async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** Polls until `probe` gives something other than undefined; throws with `what` and the last error after the deadline. */

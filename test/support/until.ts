@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 const poll_ms = 5;
-const limit_ms = 10_000;
+/** Below the deadline of a test, so that the failure names the condition. */
+const limit_ms = 20_000;
 
 export async function until(condition: () => boolean): Promise<void> {
   for (let waited_ms = 0; waited_ms < limit_ms; waited_ms += poll_ms) {

@@ -16,6 +16,8 @@ const lifetime_ms_max = 2 ** 31 - 1;
 
 export const eventSchema = v.object({
   id: v.number(),
+  /** Whose own event it is; with `scope=cluster` also other nodes'. */
+  node: v.string(),
   type: v.string(),
   level: v.picklist(["info", "warn"]),
   at: timeSchema,
@@ -26,6 +28,8 @@ export type EventAnswer = v.InferOutput<typeof eventSchema>;
 
 const eventsQuery = v.strictObject({
   types: v.optional(v.pipe(v.string(), v.maxLength(1_024, "longer than 1024 characters"))),
+  /** `cluster`: also what only other nodes know, dead letters and traps, from now on. */
+  scope: v.optional(v.picklist(["node", "cluster"], "not node or cluster"), "node"),
   /** As the header Last-Event-ID, which wins. */
   after: v.optional(countField(0, Number.MAX_SAFE_INTEGER)),
 });
@@ -60,7 +64,11 @@ export function addEvents(api: ApiRoutes): void {
       open += 1;
       const expires_ms = (c.var.request.principal?.expires_s ?? 0) * 1_000 - api.clock.wall_ms();
       const body = eventStream({
-        source: (signal) => filtered(events.follow(after, signal), wanted),
+        source: (signal) => {
+          const all = query.scope === "cluster";
+          const source = all ? events.followAll(after, signal) : events.follow(after, signal);
+          return filtered(source, wanted, api.services.node);
+        },
         clock: api.clock,
         heartbeat_ms,
         lifetime_ms: Math.min(Math.max(0, expires_ms), lifetime_ms_max),
@@ -73,14 +81,19 @@ export function addEvents(api: ApiRoutes): void {
   );
 }
 
+const missingType = "events.missing";
+
 async function* filtered(
   source: AsyncIterable<ClusterEvent>,
   wanted: (type: string) => boolean,
+  self: string,
 ): AsyncIterable<ServerEvent> {
-  for await (const { id, type, level, at_ms, text, data } of source) {
-    if (!wanted(type)) continue;
+  for await (const { id, node = self, type, level, at_ms, text, data } of source) {
+    // Who cannot be asked is part of every answer.
+    if (!wanted(type) && type !== missingType) continue;
     const event: EventAnswer = {
       id,
+      node,
       type,
       level,
       at: new Date(at_ms).toISOString(),

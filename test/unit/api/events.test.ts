@@ -37,7 +37,7 @@ describe("the event stream", () => {
     services.emit("member.failed", "Node node-2 detected as failed");
     const text = await events.until("detected as failed");
     expect(text).toContain(
-      'id: 2\nevent: member.failed\ndata: {"id":2,"type":"member.failed","level":"info"',
+      'id: 2\nevent: member.failed\ndata: {"id":2,"node":"node-1","type":"member.failed","level":"info"',
     );
     expect(text).not.toContain("before");
     await events.cancel();

@@ -4,9 +4,9 @@ import { resolveHost, spawnGossipWorker } from "../../../src/cluster/gossip-spaw
 import { GossipThread } from "../../../src/cluster/gossip-thread.ts";
 import type { MembershipEvent } from "../../../src/cluster/membership.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
-import { openDatagrams } from "../../../src/platform/node/datagrams.ts";
 import type { Address } from "../../../src/ports/datagrams.ts";
 import { ContactNetwork } from "../../support/contact-peers.ts";
+import { freePort } from "../../support/free-port.ts";
 import { until } from "../../support/until.ts";
 
 const uuid = "0192f0c0-0000-7000-8000-0000000000aa";
@@ -27,17 +27,6 @@ interface Started {
   readonly local: Address;
   readonly events: MembershipEvent[];
   readonly kept: string[];
-}
-
-/** A UDP port that is free now. */
-async function freePort(): Promise<number> {
-  const socket = await openDatagrams().bind(
-    { host: "127.0.0.1", port: 0 },
-    { packet: () => undefined, refused: () => undefined },
-  );
-  const { port } = socket.local;
-  await socket.close();
-  return port;
 }
 
 async function start(
@@ -138,6 +127,8 @@ describe("the gossip thread over real UDP", () => {
     const fresh = new Uint8Array(32).fill(4);
     for (const keys of [[key, fresh], [fresh, key], [fresh]]) {
       for (const node of [a, b]) node.thread.setGossipKeys(keys);
+      // An answer of each thread says that it has the keys.
+      await Promise.all([a, b].map((node) => node.thread.stats()));
       expect(await a.thread.ping(b.thread.self, 2_000)).toBeGreaterThan(0);
     }
     expect(a.thread.gossipKeys).toEqual([fresh]);

@@ -1,0 +1,150 @@
+/**
+ * Events of the whole cluster for who follows them at one node. What the cluster does each node sees by
+ * itself; what only its own node knows (dead letters, traps) is asked of the others, once a second, for
+ * as long as somebody follows. A node that cannot be reached is told once, and asked again.
+ */
+import * as v from "valibot";
+import { jsonBody, parseBody } from "../agents/agent-requests.ts";
+import type { ClusterEvent, EventService } from "../api/services.ts";
+import { reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import type { Membership } from "../cluster/membership.ts";
+import type { Peers } from "../cluster/peers.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { EventLog } from "./event-log.ts";
+
+const method = "events.since";
+const askEvery_ms = 1_000;
+const request_ms = 3_000;
+/** Of one node at a time; what is beyond comes with the next question. */
+const eventsAtOnce = 200;
+/** Waiting for one follower; beyond it the follower is ended, and resumes. */
+const waitingLimit = 2_000;
+
+const sinceRequest = v.strictObject({ after: v.nullable(v.pipe(v.number(), v.safeInteger())) });
+const eventSchema = v.strictObject({
+  id: v.number(),
+  type: v.pipe(v.string(), v.maxLength(64)),
+  level: v.picklist(["info", "warn"]),
+  at_ms: v.number(),
+  text: v.pipe(v.string(), v.maxLength(4_096)),
+  data: v.record(v.string(), v.unknown()),
+});
+const sinceAnswer = v.strictObject({
+  last: v.number(),
+  events: v.pipe(v.array(eventSchema), v.maxLength(eventsAtOnce)),
+});
+
+export interface ClusterEventsOptions {
+  readonly log: EventLog;
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly clock: Clock;
+}
+
+export class ClusterEvents implements EventService {
+  readonly #options: ClusterEventsOptions;
+
+  /** Answers the others from now on. */
+  constructor(options: ClusterEventsOptions) {
+    this.#options = options;
+    const { log, peers } = options;
+    peers.handle(method, (body) => {
+      const { after } = parseBody(sinceRequest, body);
+      const fresh = after === null ? [] : log.since(after, eventsAtOnce);
+      const last = after === null ? log.last : (fresh.at(-1)?.id ?? Math.max(after, 0));
+      return Promise.resolve(jsonBody({ last, events: fresh.filter(({ type }) => isOfItsNode(type)) }));
+    });
+  }
+
+  follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {
+    return this.#options.log.follow(after, signal);
+  }
+
+  /** This node's as `follow` gives them, and among them the others' own from now on, each with its node. */
+  async *followAll(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {
+    const { log, clock } = this.#options;
+    const ended = new AbortController();
+    const both = AbortSignal.any([signal, ended.signal]);
+    const waiting: ClusterEvent[] = [];
+    let wake = (): void => undefined;
+    const push = (one: ClusterEvent): void => {
+      if (waiting.length >= waitingLimit) ended.abort();
+      else waiting.push(one);
+      wake();
+    };
+    const stop = (): void => wake();
+    both.addEventListener("abort", stop, { once: true });
+    const local = (async () => {
+      for await (const one of log.follow(after, both)) push(one);
+      ended.abort();
+    })();
+    const asked = new Asked(this.#options, push);
+    let timer: Timer | undefined;
+    const ask = (): void => {
+      asked.again();
+      timer = clock.after(askEvery_ms, ask);
+    };
+    ask();
+    try {
+      while (!both.aborted) {
+        const next = waiting.shift();
+        if (next !== undefined) yield next;
+        else await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      timer?.cancel();
+      ended.abort();
+      both.removeEventListener("abort", stop);
+      await local;
+    }
+  }
+}
+
+/** Where one follower is in the others' events. */
+class Asked {
+  readonly #after = new Map<NodeId, number>();
+  readonly #underWay = new Set<NodeId>();
+  readonly #silent = new Set<NodeId>();
+
+  constructor(
+    readonly options: ClusterEventsOptions,
+    readonly push: (event: ClusterEvent) => void,
+  ) {}
+
+  again(): void {
+    const { membership } = this.options;
+    for (const { id, status } of membership.members())
+      if (id !== membership.self && status === "alive" && !this.#underWay.has(id)) void this.#ask(id);
+  }
+
+  async #ask(node: NodeId): Promise<void> {
+    const { peers, log, clock } = this.options;
+    this.#underWay.add(node);
+    try {
+      const body = jsonBody({ after: this.#after.get(node) ?? null });
+      const answer = parseBody(
+        sinceAnswer,
+        await peers.request(node, method, body, { timeout_ms: request_ms }),
+      );
+      this.#after.set(node, answer.last);
+      this.#silent.delete(node);
+      // The stream's place is this node's: the others' events come under the id of its last one.
+      for (const one of answer.events) this.push({ ...one, id: log.last, node });
+    } catch (error) {
+      if (this.#silent.has(node)) return;
+      this.#silent.add(node);
+      const text = `The events of ${node} cannot be followed: ${reasonOf(error)}`;
+      const data = { node, reason: reasonOf(error) };
+      const at_ms = clock.wall_ms();
+      this.push({ id: log.last, type: "events.missing", level: "warn", at_ms, text, data });
+    } finally {
+      this.#underWay.delete(node);
+    }
+  }
+}
+
+/** Others do not see these by themselves. */
+function isOfItsNode(type: string): boolean {
+  return type.startsWith("message.") || type === "agent.trap";
+}

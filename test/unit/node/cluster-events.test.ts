@@ -1,0 +1,75 @@
+/** Two nodes' events, followed at one of them. */
+import { expect, test } from "vitest";
+import type { ClusterEvent } from "../../../src/api/services.ts";
+import type { NodeId } from "../../../src/base/ids.ts";
+import { ClusterEvents } from "../../../src/node/cluster-events.ts";
+import { EventLog } from "../../../src/node/event-log.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { MembershipTable } from "../../support/membership-table.ts";
+import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
+
+const [one, two] = ["node-1", "node-2"] as [NodeId, NodeId];
+
+function world() {
+  const clock = new VirtualClock();
+  const network = new MemoryPeersNetwork(clock);
+  const membership = new MembershipTable(one, [two]);
+  const [here, there] = [new EventLog(clock, 1), new EventLog(clock, 1_000)];
+  const events = new ClusterEvents({ log: here, membership, peers: network.join(one), clock });
+  void new ClusterEvents({
+    log: there,
+    membership: new MembershipTable(two),
+    peers: network.join(two),
+    clock,
+  });
+  const abort = new AbortController();
+  const seen: ClusterEvent[] = [];
+  const over = (async () => {
+    for await (const event of events.followAll(null, abort.signal)) seen.push(event);
+  })();
+  /** Lets time pass until so many events were seen. */
+  const until = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < 1_000 && seen.length < count; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (turn % 10 === 9) clock.advance(1_000);
+    }
+    expect(seen.length).toBe(count);
+  };
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return { clock, network, here, there, seen, until, settled, abort, over };
+}
+
+test("what only another node knows is seen here, with its node; what every node sees is not seen twice", async () => {
+  const { here, there, seen, until, settled, abort, over } = world();
+  await settled();
+  there.record("info", "member.joined", "Node node-3 joined");
+  there.record("warn", "message.dead_letter", "there");
+  here.record("info", "member.joined", "Node node-3 joined");
+  await until(2);
+  expect(seen.map(({ node, type, id }) => [node, type, id])).toEqual([
+    [undefined, "member.joined", 1],
+    [two, "message.dead_letter", 1],
+  ]);
+  there.record("warn", "agent.trap", "again");
+  await until(3);
+  abort.abort();
+  await over;
+});
+
+test("a node that cannot be asked is told once, and followed again from where it was", async () => {
+  const { network, there, seen, until, settled, clock, abort, over } = world();
+  await settled();
+  network.cut(one, two);
+  there.record("warn", "message.dead_letter", "meanwhile");
+  await until(1);
+  clock.advance(5_000);
+  await settled();
+  expect(seen.map(({ type, text }) => [type, text])).toEqual([
+    ["events.missing", 'The events of node-2 cannot be followed: Cannot reach node "node-2"'],
+  ]);
+  network.heal(one, two);
+  await until(2);
+  expect(seen[1]).toMatchObject({ node: two, text: "meanwhile" });
+  abort.abort();
+  await over;
+});
