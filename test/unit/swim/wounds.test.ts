@@ -31,7 +31,7 @@ describe("wounds of others", () => {
   test("a name is held after its address changed (memberlist 157)", () => {
     const bench = new SwimBench();
     bench.fail("c", at(5, 3));
-    bench.hear("c", { ...aliveRecord("c", at(6, 0)), address: addressOf("elsewhere") } as GossipRecord);
+    bench.hear("c", { ...aliveRecord("c", at(6, 0)), address: addressOf("elsewhere") });
     expect(bench.swim.member(id("c"))).toMatchObject({ status: "alive", address: addressOf("elsewhere") });
   });
 
@@ -89,7 +89,7 @@ describe("wounds of others", () => {
     for (let life = 2; life < 20; life++) {
       for (const name of names) {
         const record = { ...aliveRecord(name, at(life, 0)), address: addressOf(`${name} ${life}`) };
-        bench.hear(name, record as GossipRecord);
+        bench.hear(name, record);
       }
     }
     expect([...bench.swim.members]).toHaveLength(names.length + 3);
