@@ -31,7 +31,8 @@ describe("wounds of others", () => {
   test("a name is held after its address changed (memberlist 157)", () => {
     const bench = new SwimBench();
     bench.fail("c", at(5, 3));
-    bench.hear("c", { ...aliveRecord("c", at(6, 0)), address: addressOf("elsewhere") });
+    const moved = { ...aliveRecord("c", at(6, 0)), address: addressOf("elsewhere") };
+    bench.hear("c", moved);
     expect(bench.swim.member(id("c"))).toMatchObject({ status: "alive", address: addressOf("elsewhere") });
   });
 
