@@ -5,8 +5,8 @@
  */
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Directory } from "../ownership/directory.ts";
-import type { AgentClaim, DirectoryHead } from "../wire/gossip-directory.ts";
-import { type DirectoryRecord, encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
+import type { AgentClaim, DirectoryHead, DirectoryRecord } from "../wire/gossip-directory.ts";
+import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { Convergence } from "./convergence.ts";
 import type { RecentSamples } from "./gossip-statistics.ts";
 

@@ -12,8 +12,8 @@ import type { SwimMember } from "../swim/members.ts";
 import { Swim } from "../swim/swim.ts";
 import { type TimingOverrides, type TimingProfile, timingOf } from "../swim/timing.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
-import { type GossipRecord, isDirectoryRecord, joinRecords } from "../wire/gossip-records.ts";
-import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
+import { type GossipRecord, isDirectoryRecord, isTagsRecord, joinRecords } from "../wire/gossip-records.ts";
+import { briefTags, type NodeLoad, type NodeTags } from "../wire/gossip-tags.ts";
 import type { Certifier } from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { GossipJoining } from "./gossip-joining.ts";
@@ -21,10 +21,12 @@ import { DirectorySync, headsReserve_bytes } from "./gossip-directory-sync.ts";
 import { GossipPackets, type OpenedPacket, payloadLimit_bytes } from "./gossip-packets.ts";
 import { GossipReader } from "./gossip-reader.ts";
 import type { ContactOutcome, GossipReport, GossipStreams } from "./gossip-reports.ts";
-import { GossipStatistics, OncePerMinute } from "./gossip-statistics.ts";
+import { GossipRefusals } from "./gossip-refusals.ts";
+import { GossipStatistics } from "./gossip-statistics.ts";
+import { type TagsSync, tagsSyncOf } from "./gossip-tags-sync.ts";
 import { GossipHousekeeping } from "./gossip-housekeeping.ts";
 import { Heartbeat } from "./gossip-heartbeat.ts";
-import { bootCeiling, MemberViews } from "./gossip-views.ts";
+import { aliveOthers, bootCeiling, memberAt, MemberViews } from "./gossip-views.ts";
 import type { GossipStats, Member } from "./membership.ts";
 
 export interface GossipDriverOptions {
@@ -53,13 +55,6 @@ export interface GossipDriverOptions {
 /** Last-seen times and the automatic profile are looked at this often. */
 const second_ms = 1_000;
 
-/** What packets that were dropped for this reason say of their sender's configuration. */
-const strangersPackets: Readonly<Record<string, string>> = {
-  unknown_key: "its gossip packets are sealed with another cluster key",
-  bad_seal: "its gossip packets are of another cluster's name or UUID, or damaged",
-  version: "its gossip protocol has another version",
-};
-
 export class GossipDriver {
   readonly #options: GossipDriverOptions;
   readonly #swim: Swim;
@@ -67,7 +62,8 @@ export class GossipDriver {
   readonly #sync: DirectorySync;
   readonly #statistics = new GossipStatistics();
   readonly #reader = new GossipReader(this.#statistics);
-  readonly #refusals = new OncePerMinute();
+  readonly #refusals: GossipRefusals;
+  readonly #tags: TagsSync;
   readonly #heartbeat: Heartbeat;
   readonly #packets: GossipPackets;
   readonly #views: MemberViews;
@@ -84,7 +80,17 @@ export class GossipDriver {
     const now = clock.now_ms();
     const timing = timingOf(options.profile, options.timing);
     const reserved_bytes = headsReserve_bytes(self);
-    const core = { self, boot, address, tags, timing, seed, plain, payloadLimit_bytes, reserved_bytes };
+    const core = {
+      self,
+      boot,
+      address,
+      tags: briefTags(tags),
+      timing,
+      seed,
+      plain,
+      payloadLimit_bytes,
+      reserved_bytes,
+    };
     this.#swim = new Swim(core, now);
     this.#swim.setBootCeiling(bootCeiling(clock));
     this.#secondAt = now + second_ms;
@@ -94,7 +100,7 @@ export class GossipDriver {
         boot,
         directory: this.#directory,
         bootOf: (node) => this.#swim.member(node)?.incarnation.boot,
-        aliveOthers: () => this.#aliveOthers(),
+        aliveOthers: () => aliveOthers(this.#swim, self),
         send: (to, records) => streams.send(to, joinRecords(records)),
         spread: (key, bytes) => this.#step({ kind: "rumor", key, priority: "directory", bytes }),
         refuse: (reason) => this.#statistics.dropped(reason),
@@ -102,23 +108,30 @@ export class GossipDriver {
       },
       now,
     );
+    this.#refusals = new GossipRefusals(options.report, () => this.#now());
+    this.#tags = tagsSyncOf(options, this.#swim, {
+      spread: (key, bytes) => this.#step({ kind: "rumor", key, priority: "load", bytes }),
+      refuse: (reason) => this.#statistics.dropped(reason),
+      changed: (member) => this.#updated(member),
+    });
     this.#joining = this.#makeJoining();
     this.#heartbeat = new Heartbeat(
       clock,
       () => this.#tick(),
       () => this.#step({ kind: "lag" }),
     );
-    this.#views = new MemberViews(self, clock);
+    this.#views = new MemberViews(self, clock, this.#tags);
     this.#housekeeping = new GossipHousekeeping(options, this.#swim, this.#statistics, this.#views);
     this.#packets = new GossipPackets(self, this.#statistics, {
       listening: () => !this.#closed && !this.#muted(),
       opened: (packet) => this.#packet(packet),
-      dropped: (from, reason) => this.#reportDropped(from, reason),
+      dropped: (from, reason) => this.#refusals.dropped(from, reason),
       refused: (address) => this.#hintAt(address),
       certified: (certificate) => {
         if (this.#reader.isSigned(certificate)) this.#step({ kind: "certificate", certificate });
       },
     });
+    this.#tags.announce(tags);
   }
 
   /** Binds the socket, and enters the cluster when its UUID is known. Throws as `Datagrams.bind` does. */
@@ -173,7 +186,7 @@ export class GossipDriver {
   }
 
   setTags(tags: NodeTags): void {
-    this.#step({ kind: "tags", tags });
+    this.#step({ kind: "tags", tags: this.#tags.announce(tags) });
   }
 
   setLoad(load: NodeLoad): void {
@@ -234,12 +247,12 @@ export class GossipDriver {
       boot,
       admission: () => ({ self, address, cluster, bootCeiling: bootCeiling(clock), member }),
       introduction: () => this.#swim.ownRecord(),
-      tables: () => [...this.#swim.table(), ...this.#sync.allHeads()],
+      tables: () => [...this.#swim.table(), ...this.#sync.allHeads(), ...this.#tags.digests()],
       hear: (from, records) => this.#hearFrame(from, records),
       contacted: (contact, by) => this.#step({ kind: "contacted", contact, by }),
       adopted: (known) => report({ kind: "adopted", uuid: known }),
       enter: (known) => this.#enter(known),
-      refused: (source, reason) => this.#refused(source, reason),
+      refused: (source, reason) => this.#refusals.refused(source, reason),
     });
   }
 
@@ -253,19 +266,27 @@ export class GossipDriver {
     const records = this.#reader.read(payload);
     if (!records) return;
     this.#step({ kind: "packet", from, boot, address, records });
-    this.#hearDirectory(from, records);
+    this.#hearDirectory(from, records, false);
   }
 
   #hearFrame(from: NodeId, records: readonly GossipRecord[]): void {
     this.#step({ kind: "frame", from, records });
-    this.#hearDirectory(from, records);
+    this.#hearDirectory(from, records, true);
   }
 
-  #hearDirectory(from: NodeId, records: readonly GossipRecord[]): void {
+  #hearDirectory(from: NodeId, records: readonly GossipRecord[], byStream: boolean): void {
     const now = this.#now();
-    for (const record of records) if (isDirectoryRecord(record)) this.#sync.hear(from, record, now);
+    for (const record of records) {
+      if (isDirectoryRecord(record)) this.#sync.hear(from, record, now);
+      else if (isTagsRecord(record)) this.#tags.hear(from, record, now, byStream);
+    }
     this.#reportDirectory();
     this.#arm();
+  }
+
+  #updated(member: SwimMember): void {
+    const reason = "said something new of itself";
+    this.#options.report({ kind: "member", event: "updated", member: this.#views.of(member), reason });
   }
 
   #tick(): void {
@@ -273,6 +294,7 @@ export class GossipDriver {
     const now = this.#now();
     this.#step({ kind: "tick" });
     this.#sync.run(now);
+    this.#tags.run(now);
     this.#reportDirectory();
     if (this.#secondAt <= now) {
       this.#secondAt = now + second_ms;
@@ -281,12 +303,9 @@ export class GossipDriver {
     this.#arm();
   }
 
-  #hintAt({ host, port }: Address): void {
-    for (const member of this.#swim.members) {
-      if (member.address.port !== port || member.address.host !== host) continue;
-      this.hint(member.id, member.incarnation.boot);
-      return;
-    }
+  #hintAt(address: Address): void {
+    const member = memberAt(this.#swim, address);
+    if (member) this.hint(member.id, member.incarnation.boot);
   }
 
   #step(input: SwimInput): void {
@@ -308,7 +327,8 @@ export class GossipDriver {
         streams.send(effect.node, joinRecords(effect.records));
         return;
       case "exchange":
-        for (const heads of this.#sync.allHeads()) streams.send(effect.node, joinRecords(heads));
+        for (const heads of [...this.#sync.allHeads(), ...this.#tags.digests()])
+          streams.send(effect.node, joinRecords(heads));
         return;
       case "contact":
         streams.contact(effect.contact, effect.address, this.#joining.hello(), effect.timeout_ms);
@@ -327,6 +347,7 @@ export class GossipDriver {
       case "forgotten":
         this.#directory.forget(effect.member.id);
         this.#sync.forget(effect.member.id);
+        this.#tags.forget(effect.member.id);
         report({ kind: "forgotten", member: this.#views.of(effect.member), reason: effect.reason });
         this.#reportDirectory();
         return;
@@ -340,7 +361,7 @@ export class GossipDriver {
         report({ kind: "pinged", ping: effect.ping, roundTrip_ms: effect.roundTrip_ms });
         return;
       case "conflict":
-        this.#conflict(effect.node, effect.source, effect.reason);
+        this.#refusals.conflict(effect.node, effect.source, effect.reason);
         return;
       case "left-told":
         report({ kind: "left-told" });
@@ -355,30 +376,9 @@ export class GossipDriver {
     if (difference) this.#options.report({ kind: "directory", difference });
   }
 
-  /** Only what hints at a wrong configuration; replays and damage are counted alone. */
-  #reportDropped(address: Address, reason: string): void {
-    const text = strangersPackets[reason];
-    if (text !== undefined) this.#refused(address.host, text);
-  }
-
-  #refused(source: string, reason: string): void {
-    if (this.#refusals.allows(source, this.#now())) this.#options.report({ kind: "refused", source, reason });
-  }
-
-  #conflict(node: NodeId, source: NodeId, reason: string): void {
-    if (this.#refusals.allows(`conflict ${node}`, this.#now()))
-      this.#options.report({ kind: "conflict", node, source, reason });
-  }
-
   #muted(): boolean {
-    if (!this.#heartbeat.missing) return false;
-    this.#statistics.dropped("wedged");
-    return true;
-  }
-
-  *#aliveOthers(): Iterable<NodeId> {
-    for (const { id, status } of this.#swim.members)
-      if (status === "alive" && id !== this.#options.self) yield id;
+    if (this.#heartbeat.missing) this.#statistics.dropped("wedged");
+    return this.#heartbeat.missing;
   }
 
   #now(): number {
@@ -388,7 +388,7 @@ export class GossipDriver {
   /** One timer, moved only when something is due before it. */
   #arm(): void {
     if (this.#closed) return;
-    const due = Math.min(this.#swim.wake, this.#sync.due(), this.#secondAt);
+    const due = Math.min(this.#swim.wake, this.#sync.due(), this.#tags.due(), this.#secondAt);
     if (this.#timer && this.#timerAt <= due) return;
     this.#timer?.cancel();
     this.#timerAt = due;

@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { Thread } from "../ports/threads.ts";
 import { acceptedKeysLimit, key_bytes } from "../security/keyring.ts";
-import { encodeTags } from "../wire/gossip-tags.ts";
+import { checkTags } from "../wire/gossip-tags.ts";
 import { isIpAddress } from "../wire/gossip-values.ts";
 import { Distances } from "./distances.ts";
 import { beat_ms } from "./gossip-heartbeat.ts";
@@ -67,7 +67,7 @@ export class GossipThread implements Membership {
 
   /** Starts the thread; resolves when its socket is bound. Throws `port_in_use` or `invalid_argument`. */
   static async start(options: GossipThreadOptions): Promise<GossipThread> {
-    checkTags(options.identity.tags);
+    refuseBadTags(options.identity.tags);
     const thread = options.spawn();
     const opened = Promise.withResolvers<void>();
     const membership = new GossipThread(options, thread, opened);
@@ -123,9 +123,9 @@ export class GossipThread implements Membership {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Throws `invalid_argument` for tags that do not fit 512 bytes. */
+  /** Throws `invalid_argument` for tags that do not fit 16 KiB. */
   setTags(tags: NodeTags): void {
-    checkTags(tags);
+    refuseBadTags(tags);
     this.#tables.setTags(this.self, tags);
     this.thread.post({ kind: "tags", tags });
   }
@@ -382,9 +382,9 @@ function threadIsLate(): CaxtonError {
   return new CaxtonError("timeout", `The gossip thread did not answer within ${answerTimeout_ms} ms`);
 }
 
-function checkTags(tags: NodeTags): void {
+function refuseBadTags(tags: NodeTags): void {
   try {
-    encodeTags(tags);
+    checkTags(tags);
   } catch (error) {
     throw new CaxtonError("invalid_argument", `The node's tags cannot be spread: ${reasonOf(error)}`, {
       cause: error,

@@ -28,7 +28,7 @@ const node = {
   zone: key(name(), "default", "The availability zone within the region."),
   role: key(oneOf(["voter", "learner", "witness"]), "voter", "The most that this node is in consensus."),
   max_agents: key(integer(0, 1_000_000), 100, "The most agents that placement puts here."),
-  services: key(list(name(), 32), [], "Names that placement can ask for."),
+  services: key(list(name(), 1_024), [], "Names that placement can ask for."),
   priority: inertKey(integer(0, 1_000), "Preference among nodes otherwise alike."),
   weight: key(integer(0, 1_000), 100, "The share that the weighted strategy gives this node."),
   data_dir: key(text(), "./data", "Where this node keeps everything; one node only."),

@@ -17,6 +17,7 @@ import {
   isNewerRing,
   keyIdText,
   parseGossipRing,
+  ringId,
 } from "../security/gossip-keys.ts";
 import { acceptedKeysLimit, key_bytes } from "../security/keyring.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
@@ -122,9 +123,11 @@ export class GossipRotation implements SecurityService {
     });
     const accepted = "the old key still seals everywhere";
     await this.#spread(step(1, [...before, fresh]), accepted);
+    this.#mustHave(fresh);
     const seals = "the new key seals, and the old one is still accepted";
     await this.#spread(step(2, [fresh, ...before]), seals);
     await new Promise<void>((resolve) => void clock.after(settle_ms, resolve));
+    this.#mustHave(fresh);
     const told = await this.#spread(step(3, [fresh]), seals);
     const nodes = this.#options.membership
       .members()
@@ -136,9 +139,18 @@ export class GossipRotation implements SecurityService {
     return { key: keyIdText(fresh), previous: keyIdText(before[0] ?? fresh), nodes };
   }
 
+  /** Another rotation's ring may have come at any moment. */
+  #mustHave(key: Uint8Array): void {
+    const { keys, self } = this.#options;
+    if (!keys.agreed.some((one) => Buffer.compare(one, key) === 0)) throw overtaken(self);
+  }
+
   /** Gives the ring to this node and all live ones. Throws with `state`, what holds now, when a live one did not take it. */
   async #spread(ring: GossipRing, state: string): Promise<ReadonlySet<NodeId>> {
-    if (!(await this.#take(ring))) throw overtaken(this.#options.self);
+    const { keys, self } = this.#options;
+    // Another rotation's step since the last one of this: what it spread is not accepted everywhere.
+    const isNext = keys.ring.generation === ring.generation - 1;
+    if (!isNext || !(await this.#take(ring))) throw overtaken(self);
     const told = new Set<NodeId>();
     const waiting = this.#live().map(({ id }) => id);
     const worker = async (): Promise<void> => {
@@ -154,7 +166,7 @@ export class GossipRotation implements SecurityService {
     for (let retried = false; ; retried = true) {
       try {
         const theirs = await this.#give(id, ring);
-        if (theirs.generation > ring.generation) throw overtaken(id);
+        if (!isSameRing(theirs, ring)) throw overtaken(id);
         return true;
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "conflict") throw error;
@@ -259,6 +271,10 @@ export class GossipRotation implements SecurityService {
     if (now_ms - keys.ring.since_ms < every_ms || this.#live().some(({ id }) => id < self)) return;
     this.rotateGossipKey().catch((error: unknown) => failed("rotate the gossip key", reasonOf(error)));
   }
+}
+
+function isSameRing(a: GossipRing, b: GossipRing): boolean {
+  return a.generation === b.generation && ringId(a) === ringId(b);
 }
 
 function readRing(bytes: Uint8Array): GossipRing {

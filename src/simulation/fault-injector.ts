@@ -65,23 +65,12 @@ export class FaultInjector {
         this.#remove(fault.nodes, fault.by);
         return;
       case "pause":
-        truth.disturb(this.#set(fault.nodes));
-        truth.mute(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes)) node.host.pause();
-        return;
       case "stall":
-        truth.disturb(this.#set(fault.nodes));
-        truth.mute(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes)) node.host.stall();
-        return;
       case "slow":
-        truth.disturb(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes)) node.host.setCost(fault.cost_ms);
-        return;
       case "wedge":
+      case "disk":
         truth.disturb(this.#set(fault.nodes));
-        truth.mute(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes)) node.wedged = true;
+        for (const node of this.#nodes(fault.nodes)) this.#hurt(node, fault);
         return;
       case "cut":
         links.cut(this.#set(fault.nodes), this.#peers(fault), fault.oneWay === true);
@@ -93,11 +82,6 @@ export class FaultInjector {
         return;
       case "clock":
         for (const node of this.#nodes(fault.nodes)) node.host.setClock(fault.skew_ms ?? 0, fault.drift ?? 1);
-        return;
-      case "disk":
-        truth.disturb(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes))
-          node.disk.set(fault.errors === true ? "errors" : "hangs");
         return;
       case "flap":
         for (const node of this.#nodes(fault.nodes)) if (node.life !== undefined) this.#endStreams(node);
@@ -119,6 +103,31 @@ export class FaultInjector {
         return;
       default:
         unreachable(fault);
+    }
+  }
+
+  /** What goes wrong inside of one machine. */
+  #hurt(
+    node: SimulatedNode,
+    fault: Extract<Fault, { kind: "pause" | "stall" | "slow" | "wedge" | "disk" }>,
+  ): void {
+    const { truth } = this.world;
+    if (fault.kind !== "slow" && fault.kind !== "disk") truth.mute([node.index]);
+    switch (fault.kind) {
+      case "pause":
+        node.host.pause();
+        return;
+      case "stall":
+        node.host.stall();
+        return;
+      case "slow":
+        node.host.setCost(fault.cost_ms);
+        return;
+      case "wedge":
+        node.wedged = true;
+        return;
+      case "disk":
+        node.disk.set(fault.errors === true ? "errors" : "hangs");
     }
   }
 

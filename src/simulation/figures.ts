@@ -31,6 +31,8 @@ export interface RunFigures {
   readonly convergences: readonly ConvergenceFigure[];
   /** Members that ran and were declared failed by somebody, counted by pairs. */
   readonly falseFailures: number;
+  /** Those of them that no fault excuses. */
+  readonly falseFailuresOfWell: number;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -42,6 +44,7 @@ export class Figures implements Observer {
   #last = { after: "the start", at_ms: 0 };
   #converging: Mutable<ConvergenceFigure> | null = null;
   #falseFailures = 0;
+  #ofWell = 0;
   #node_ms = 0;
   #looked_ms = 0;
 
@@ -69,12 +72,13 @@ export class Figures implements Observer {
     this.#disturbed(`${fault.kind} ${"nodes" in fault ? fault.nodes : ""} ${phase}`);
   }
 
-  reported(_observer: number, report: GossipReport): void {
+  reported(observer: number, report: GossipReport): void {
     if (report.kind !== "member") return;
     const subject = nodeIndex(report.member.id);
     const figure = this.#open.get(subject);
     const now = this.world.now();
-    if (report.event === "failed" && this.world.truth.present[subject] === 1) this.#falseFailures++;
+    if (report.event === "failed" && this.world.truth.present[subject] === 1)
+      this.#countFalse(observer, subject);
     if (figure) {
       const after_ms = now - figure.crashed_ms;
       if (report.event === "suspect") figure.firstSuspected_ms ??= after_ms;
@@ -107,7 +111,15 @@ export class Figures implements Observer {
       detections: this.#detections,
       convergences: this.#convergences,
       falseFailures: this.#falseFailures,
+      falseFailuresOfWell: this.#ofWell,
     };
+  }
+
+  #countFalse(observer: number, subject: number): void {
+    const { truth, bounds } = this.world;
+    this.#falseFailures++;
+    if (truth.wellFor(subject, bounds.refutation_ms) && truth.wellFor(observer, bounds.grace_ms))
+      this.#ofWell++;
   }
 
   #disturbed(after: string): void {

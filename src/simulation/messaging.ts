@@ -175,16 +175,16 @@ export class SimulatedMessaging {
   }
 
   /** Its agents are durable: taken when it is on the disk, and once. */
-  #deliver(message: Uint8Array, done: (outcome: Outcome) => void): void {
+  #deliver(message: Uint8Array, settle: (outcome: Outcome) => void): void {
     const { disk, told } = this.world;
     const agent = receiverOf(message) as AgentName;
     if (!this.world.hosts(agent)) {
-      done("unknown_agent");
+      settle("unknown_agent");
       return;
     }
     const id = messageIdOf(message);
     if (disk.taken.has(id)) {
-      done("accepted");
+      settle("accepted");
       return;
     }
     const record: JournalRecord = { kind: "accepted", agent, message };
@@ -197,10 +197,10 @@ export class SimulatedMessaging {
       });
     this.#taking.set(id, taking);
     taking.then(
-      () => done("accepted"),
+      () => settle("accepted"),
       () => {
         this.#taking.delete(id);
-        done("storage_failed");
+        settle("storage_failed");
       },
     );
   }

@@ -26,19 +26,29 @@ const words: Readonly<Record<Gathered, string>> = {
   forgotten: "forgotten",
 };
 
-interface Bucket {
+/** Who, and in whose eyes. */
+interface Part {
   readonly subjects: Set<number>;
   readonly observers: Set<number>;
 }
 
+/** Of one kind, by the region of who it is about. */
+type Bucket = Map<number, Part>;
+
 const linesLimit = 20_000;
 const namedNodes = 4;
+const namedRegions = 2;
+/** Told each second at first after something was done, and then so often. */
+const closely_ms = 3_000;
+const later_ms = 5_000;
 
 export class Story implements Observer {
   readonly #lines: StoryLine[] = [];
   readonly #buckets = new Map<Gathered, Bucket>();
   readonly #processes = new Map<Happening, number[]>();
   #agreed = false;
+  #done_ms = 0;
+  #told_ms = 0;
 
   constructor(private readonly world: World) {}
 
@@ -48,12 +58,14 @@ export class Story implements Observer {
 
   faulted(fault: Fault, phase: "begins" | "ends"): void {
     this.#flush();
+    this.#done_ms = this.world.now();
     const text = faultText(fault, (set) => this.#setText(set), phase);
     if (text !== null) this.#say(text);
   }
 
   happened(node: number, what: Happening): void {
     if (what === "removed") return;
+    this.#done_ms = this.world.now();
     const nodes = this.#processes.get(what);
     if (nodes) nodes.push(node);
     else this.#processes.set(what, [node]);
@@ -64,14 +76,19 @@ export class Story implements Observer {
     const kind = report.kind === "forgotten" ? "forgotten" : report.event;
     const subject = nodeIndex(report.member.id);
     if (kind === "updated" || subject === observer) return;
-    let bucket = this.#buckets.get(kind);
-    if (!bucket) this.#buckets.set(kind, (bucket = { subjects: new Set(), observers: new Set() }));
-    bucket.subjects.add(subject);
-    bucket.observers.add(observer);
+    const bucket: Bucket = this.#buckets.get(kind) ?? new Map();
+    this.#buckets.set(kind, bucket);
+    const region = this.world.links.region(subject);
+    const part = bucket.get(region) ?? { subjects: new Set(), observers: new Set() };
+    bucket.set(region, part);
+    part.subjects.add(subject);
+    part.observers.add(observer);
   }
 
   second(): void {
-    this.#flush();
+    const now = this.world.now();
+    if (now - this.#done_ms <= closely_ms || now - this.#told_ms >= later_ms) this.#flush();
+    else this.#tellAgreement();
   }
 
   ended(): void {
@@ -80,6 +97,7 @@ export class Story implements Observer {
   }
 
   #flush(): void {
+    this.#told_ms = this.world.now();
     for (const [what, nodes] of this.#processes) {
       if (what === "joined" || what === "leaving") continue;
       const verb = { started: "start", crashed: "crash", left: "have left and end", removed: "" }[what];
@@ -89,8 +107,8 @@ export class Story implements Observer {
     for (const kind of gathered) {
       const bucket = this.#buckets.get(kind);
       if (!bucket) continue;
-      const [subjects, observers] = [[...bucket.subjects], [...bucket.observers]];
-      this.#say(`${this.#names(subjects)} ${words[kind]} ${at(observers)}`);
+      for (const { subjects, observers } of this.#told(bucket))
+        this.#say(`${this.#names([...subjects])} ${words[kind]} at ${this.#observers([...observers])}`);
     }
     this.#buckets.clear();
     this.#tellAgreement();
@@ -101,6 +119,7 @@ export class Story implements Observer {
     const agreed = views.wrong === 0;
     if (agreed === this.#agreed) return;
     this.#agreed = agreed;
+    if (this.#buckets.size > 0) this.#flush();
     const there = truth.present.reduce((sum, one) => sum + one, 0);
     if (!agreed || there < 2) return;
     const when_ms = agreement.membersSince_ms ?? this.world.now();
@@ -114,17 +133,11 @@ export class Story implements Observer {
     const { links, geography } = this.world;
     const size = this.world.nodes.length;
     if (sorted.length === size && size > namedNodes) return `all ${size} nodes`;
-    const regions = new Set(sorted.map((node) => links.region(node)));
-    const [region] = regions;
-    if (
-      regions.size === 1 &&
-      region !== undefined &&
-      geography.names.length > 1 &&
-      sorted.length > namedNodes
-    ) {
-      const whole = this.world.nodes.filter(({ index }) => links.region(index) === region).length;
-      const name = geography.names[region] ?? "";
-      return whole === sorted.length ? `all ${whole} nodes of ${name}` : `${sorted.length} nodes of ${name}`;
+    const regions = this.#regionsOf(sorted);
+    if (geography.names.length > 1 && regions.size < geography.names.length && sorted.length > namedNodes) {
+      const there = this.world.nodes.filter(({ index }) => regions.has(links.region(index))).length;
+      const count = there === sorted.length ? `all ${there}` : `${sorted.length}`;
+      return `${count} nodes of ${this.#places(regions)}`;
     }
     const text = formatNodeSet(sorted);
     if (text.split(",").length <= namedNodes) return text;
@@ -132,6 +145,41 @@ export class Story implements Observer {
       .slice(0, namedNodes - 1)
       .map(nodeName)
       .join(", ")}, …)`;
+  }
+
+  /** Side by side, so that a cut reads as one: regions that the same regions look at are one part. */
+  #told(bucket: Bucket): Part[] {
+    const parts = [...bucket.values()];
+    const all = new Set(parts.flatMap(({ subjects }) => [...subjects]));
+    if (all.size <= namedNodes || all.size === this.world.nodes.length) return [merged(parts)];
+    const sides = new Map<string, Part[]>();
+    for (const part of parts) {
+      const side = [...this.#regionsOf([...part.observers])].sort().join(" ");
+      sides.set(side, [...(sides.get(side) ?? []), part]);
+    }
+    return sides.size > 2 ? [merged(parts)] : [...sides.values()].map(merged);
+  }
+
+  #regionsOf(nodes: readonly number[]): Set<number> {
+    return new Set(nodes.map((node) => this.world.links.region(node)));
+  }
+
+  /** One by name, many by their number and regions. */
+  #observers(observers: readonly number[]): string {
+    const [first] = observers;
+    if (observers.length === 1 && first !== undefined) return nodeName(first);
+    const regions = this.#regionsOf(observers);
+    const { length } = this.world.geography.names;
+    const everywhere = length === 1 || regions.size === length;
+    return everywhere ? `${observers.length} nodes` : `${observers.length} nodes of ${this.#places(regions)}`;
+  }
+
+  #places(regions: ReadonlySet<number>): string {
+    if (regions.size > namedRegions) return `${regions.size} regions`;
+    const names = [...regions]
+      .sort((a, b) => a - b)
+      .map((region) => this.world.geography.names[region] ?? "");
+    return names.join(" and ");
   }
 
   #setText(set: string): string {
@@ -143,8 +191,11 @@ export class Story implements Observer {
   }
 }
 
-function at(observers: readonly number[]): string {
-  return observers.length === 1 ? `at ${nodeName(observers[0] as number)}` : `at ${observers.length} nodes`;
+function merged(parts: readonly Part[]): Part {
+  return {
+    subjects: new Set(parts.flatMap(({ subjects }) => [...subjects])),
+    observers: new Set(parts.flatMap(({ observers }) => [...observers])),
+  };
 }
 
 function singular(verb: string): string {

@@ -28,7 +28,8 @@ export function summaryLines(result: RunResult): string[] {
       `${figures.packetsPerNodeSecond.toFixed(1)} packets, ${Math.round(figures.bytesPerNodeSecond)} bytes`,
     ...detectionLines(result),
     ...convergenceLines(result),
-    `false fails  ${figures.falseFailures} (running members declared failed, counted by observer)`,
+    `false fails  ${figures.falseFailuresOfWell} of members that were well and connected; ` +
+      `${figures.falseFailures - figures.falseFailuresOfWell} of cut-off, still or slow ones (each observer counts)`,
   ];
   for (const { name, rule, checked, violations } of invariants) {
     const verdict = violations > 0 ? "BROKEN " : checked > 0 ? "held   " : "unseen ";

@@ -6,8 +6,7 @@
 import type { NodeId } from "../base/ids.ts";
 import type { Incarnation } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember } from "./members.ts";
-import { sendPacket } from "./packets.ts";
-import { recordOf, type SwimState } from "./state.ts";
+import type { SwimState } from "./state.ts";
 import { applyFailed, applySuspect, type Verdict } from "./updates.ts";
 
 /** For the word to reach the accused and the refutation to come back, in probe periods. */
@@ -24,10 +23,8 @@ export function hearFailed(
   const isEarly = member && isPresent(member) && refutableUntil(state, member) > state.now;
   if (!isEarly || node === state.self || state.plain) return applyFailed(state, node, incarnation, accuser);
   const verdict = applySuspect(state, node, incarnation, accuser, `${accuser} says that it failed`);
-  const { suspicion } = member;
-  if (!suspicion?.hasHeard(accuser)) return verdict;
-  if (suspicion.shorten(refutableUntil(state, member)))
-    sendPacket(state, node, member.address, [recordOf(state, member)]);
+  // Shortly before its end a suspicion is told its subject: so now.
+  if (member.suspicion?.hasHeard(accuser) === true) member.suspicion.shorten(refutableUntil(state, member));
   return verdict;
 }
 

@@ -1,12 +1,14 @@
 /** Turns suspicion into failure when its time is over, and forgets those gone for long. */
-import { isPresent } from "./members.ts";
-import type { SwimState } from "./state.ts";
-import { gossip } from "./packets.ts";
+import { isPresent, type SwimMember } from "./members.ts";
+import { recordOf, type SwimState } from "./state.ts";
+import { gossip, sendPacket } from "./packets.ts";
 import { suspicionBounds } from "./suspicion.ts";
 import { applyFailed } from "./updates.ts";
 
 /** The tables are swept this often. */
 const sweep_ms = 1_000;
+/** Before a suspicion ends, in probe periods: two round trips at least. */
+const lastCallPeriods = 2;
 
 export class Failing {
   #sweepAt = 0;
@@ -16,8 +18,11 @@ export class Failing {
   due(): number {
     const times = this.#times();
     let due = this.#sweepAt;
-    for (const { suspicion } of this.state.members.suspects())
-      due = Math.min(due, suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity);
+    for (const { suspicion } of this.state.members.suspects()) {
+      if (!suspicion) continue;
+      const deadline = suspicion.deadline(times.least_ms, times.most_ms, times.expected);
+      due = Math.min(due, suspicion.lastCalled ? deadline : deadline - this.#lastCall_ms);
+    }
     return due;
   }
 
@@ -36,11 +41,28 @@ export class Failing {
     let found = false;
     for (const member of [...state.members.suspects()]) {
       const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
+      this.#lastCall(member, deadline);
       if (deadline > state.now) continue;
       applyFailed(state, member.id, member.incarnation, state.self);
       found = true;
     }
     if (found) gossip(state);
+  }
+
+  /**
+   * Its subject hears of it once more in time to answer: the news of a suspicion goes round but once, and may
+   * have done so behind a cut.
+   */
+  #lastCall({ id, address, suspicion }: SwimMember, deadline: number): void {
+    const { state } = this;
+    if (!suspicion || suspicion.lastCalled || deadline - this.#lastCall_ms > state.now) return;
+    suspicion.lastCalled = true;
+    const member = state.members.get(id);
+    if (member && !state.plain) sendPacket(state, id, address, [recordOf(state, member)]);
+  }
+
+  get #lastCall_ms(): number {
+    return lastCallPeriods * this.state.timing.probe_ms;
   }
 
   /** This node was asleep for `lag_ms`: the accused had no chance to be heard meanwhile. */

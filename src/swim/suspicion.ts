@@ -37,6 +37,8 @@ export class Suspicion {
   readonly #accusers = new Set<NodeId>();
   /** Set while this node has a sign that the process is gone, and hears nothing of it. */
   #shortDeadline = Infinity;
+  /** Its subject was told once more, shortly before the end. */
+  lastCalled = false;
 
   constructor(
     /** When it began, moved forward by the time that this node itself was asleep. */
@@ -72,11 +74,8 @@ export class Suspicion {
     return Math.min(deadline, this.#shortDeadline);
   }
 
-  /** False when it is over by then anyway, or was shortened as much before. */
-  shorten(deadline: number): boolean {
-    if (deadline >= this.#shortDeadline) return false;
-    this.#shortDeadline = deadline;
-    return true;
+  shorten(deadline: number): void {
+    this.#shortDeadline = Math.min(this.#shortDeadline, deadline);
   }
 
   /** Something was heard after all: the ordinary time again. */

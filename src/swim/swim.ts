@@ -191,6 +191,8 @@ export class Swim {
       state.phase = "leaving";
       state.members.setStatus(state.me, "left", state.now);
       this.#raise();
+      // Nothing else any more: in a large cluster the goodbye would wait behind news that others pass on, too.
+      state.rumors.clear();
       spreadMember(state, state.me);
     }
     if (state.phase === "outside" || state.aliveOthers().length === 0) {

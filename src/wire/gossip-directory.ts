@@ -7,6 +7,18 @@ import { type AgentStatus, agentStatuses } from "./agent-spec.ts";
 import { type Reader, WireError, type Writer } from "./cursor.ts";
 import { readBoot, readNodeId } from "./gossip-values.ts";
 
+export type DirectoryRecord =
+  /** How far the list of `owner` goes, as the sender of the packet knows it. */
+  | { readonly kind: "head"; readonly owner: NodeId; readonly head: DirectoryHead }
+  | {
+      readonly kind: "change";
+      readonly owner: NodeId;
+      readonly boot: number;
+      readonly change: DirectoryChange;
+    }
+  | { readonly kind: "pull"; readonly owner: NodeId; readonly boot: number; readonly since: number }
+  | { readonly kind: "chunk"; readonly chunk: DirectoryChunk };
+
 /** What an owner says of one of its agents. */
 export interface AgentClaim {
   readonly epoch: number;
@@ -46,7 +58,7 @@ export const sequenceLimit = 2 ** 48;
 export const chunkChanges = 500;
 const changeLeast_bytes = 4;
 
-export function writeHead(writer: Writer, head: DirectoryHead): void {
+function writeHead(writer: Writer, head: DirectoryHead): void {
   writer.u64(head.boot).u64(head.complete).u32(head.hash);
 }
 
@@ -60,7 +72,7 @@ export function readSequence(reader: Reader): number {
   return sequence;
 }
 
-export function writeChange(writer: Writer, change: DirectoryChange): void {
+function writeChange(writer: Writer, change: DirectoryChange): void {
   writer
     .text(change.agent)
     .u64(change.sequence)
@@ -77,7 +89,7 @@ export function readChange(reader: Reader): DirectoryChange {
   return { agent, sequence, claim: readClaim(reader, () => readModule(reader)) };
 }
 
-export function writeChunk(writer: Writer, chunk: DirectoryChunk): void {
+function writeChunk(writer: Writer, chunk: DirectoryChunk): void {
   writer.text(chunk.owner).u64(chunk.boot).u64(chunk.from).u64(chunk.to).bool(chunk.full);
   const modules = new Map<ModuleHash, number>();
   for (const { claim } of chunk.changes) {
@@ -143,4 +155,22 @@ function readModule(reader: Reader): ModuleHash {
   let text = "";
   for (let i = 0; i < 32; i++) text += hexBytes[reader.u8()] ?? "";
   return text as ModuleHash;
+}
+
+export function writeDirectoryBody(writer: Writer, record: DirectoryRecord): void {
+  switch (record.kind) {
+    case "head":
+      writer.text(record.owner);
+      writeHead(writer, record.head);
+      return;
+    case "change":
+      writer.text(record.owner).u64(record.boot);
+      writeChange(writer, record.change);
+      return;
+    case "pull":
+      writer.text(record.owner).u64(record.boot).u64(record.since);
+      return;
+    case "chunk":
+      writeChunk(writer, record.chunk);
+  }
 }

@@ -8,16 +8,12 @@ import { Reader, WireError, Writer } from "./cursor.ts";
 import { type Coordinate, readCoordinate, writeCoordinate } from "./gossip-coordinate.ts";
 import { type DeathCertificate, readCertificate, writeCertificate } from "./death-certificate.ts";
 import {
-  type DirectoryChange,
-  type DirectoryChunk,
-  type DirectoryHead,
+  type DirectoryRecord,
   readChange,
   readChunk,
   readHead,
   readSequence,
-  writeChange,
-  writeChunk,
-  writeHead,
+  writeDirectoryBody,
 } from "./gossip-directory.ts";
 import { readTagsRecord, type TagsRecord, writeTagsRecord } from "./gossip-tags-sync.ts";
 import {
@@ -113,18 +109,6 @@ export type NewsRecord =
     }
   /** A launcher's word; the driver drops those that are not signed right. */
   | ({ readonly kind: "certificate" } & DeathCertificate);
-
-export type DirectoryRecord =
-  /** How far the list of `owner` goes, as the sender of the packet knows it. */
-  | { readonly kind: "head"; readonly owner: NodeId; readonly head: DirectoryHead }
-  | {
-      readonly kind: "change";
-      readonly owner: NodeId;
-      readonly boot: number;
-      readonly change: DirectoryChange;
-    }
-  | { readonly kind: "pull"; readonly owner: NodeId; readonly boot: number; readonly since: number }
-  | { readonly kind: "chunk"; readonly chunk: DirectoryChunk };
 
 export type GossipRecord = ProbeRecord | NewsRecord | DirectoryRecord | TagsRecord;
 
@@ -301,24 +285,6 @@ function writeBody(writer: Writer, record: GossipRecord): void {
     case "pull":
     case "chunk":
       writeDirectoryBody(writer, record);
-  }
-}
-
-function writeDirectoryBody(writer: Writer, record: DirectoryRecord): void {
-  switch (record.kind) {
-    case "head":
-      writer.text(record.owner);
-      writeHead(writer, record.head);
-      return;
-    case "change":
-      writer.text(record.owner).u64(record.boot);
-      writeChange(writer, record.change);
-      return;
-    case "pull":
-      writer.text(record.owner).u64(record.boot).u64(record.since);
-      return;
-    case "chunk":
-      writeChunk(writer, record.chunk);
   }
 }
 

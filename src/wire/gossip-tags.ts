@@ -5,7 +5,7 @@
 import { Reader, WireError, Writer } from "./cursor.ts";
 import { isIpAddress, readBounded } from "./gossip-values.ts";
 
-/** What a node says of itself; changes seldom. At most 512 bytes encoded. */
+/** What a node says of itself; changes seldom. At most 16 KiB encoded; above 512 bytes its services go apart. */
 export interface NodeTags {
   readonly version: string;
   readonly region: string;
@@ -44,23 +44,60 @@ export interface NodeLoad {
   readonly memory_percent: number;
 }
 
+/** Of the tags in an alive update. */
 export const tagsLimit_bytes = 512;
+/** Of all tags of a node. */
+export const wholeTagsLimit_bytes = 16 * 1024;
 const tagText_bytes = 255;
-const servicesLimit = 16;
+/** Of the services in an alive update, and of all. */
+const briefServicesLimit = 16;
+export const servicesLimit = 1_024;
+export const serviceText_bytes = 255;
 const weightLimit = 1e6;
 
 export const idleLoad: NodeLoad = { agents: 0, cpu_percent: 0, memory_bytes: 0, memory_percent: 0 };
 
-/** Encoded tags. Throws `WireError` with the reason when a node's own tags break a bound. */
+/** Encoded tags of an alive update. Throws `WireError` with the reason when a node's own tags break a bound. */
 export function encodeTags(tags: NodeTags): Uint8Array<ArrayBuffer> {
+  const bytes = encoded(tags);
+  if (bytes.length > tagsLimit_bytes) throw tooLong(bytes.length, tagsLimit_bytes);
+  // What the peers would refuse is refused here, at its source.
+  decodeTags(bytes);
+  return bytes;
+}
+
+/** Whether all of them fit an alive update. */
+export function fitAlive(tags: NodeTags): boolean {
+  return tags.services.length <= briefServicesLimit && encoded(tags).length <= tagsLimit_bytes;
+}
+
+/** What an alive update says of tags that do not fit one. */
+export function briefTags(tags: NodeTags): NodeTags {
+  return fitAlive(tags) ? tags : { ...tags, services: [] };
+}
+
+/** Throws `WireError` with the reason when a node's own tags break a bound. */
+export function checkTags(tags: NodeTags): void {
+  const { services } = tags;
+  if (services.length > servicesLimit)
+    throw new WireError(`${services.length} services, at most ${servicesLimit}`);
+  const { length } = encoded(tags);
+  if (length > wholeTagsLimit_bytes) throw tooLong(length, wholeTagsLimit_bytes);
+  for (const service of services) {
+    const text = new Writer(serviceText_bytes + 2).text(service).finish();
+    if (readTag(new Reader(text), serviceText_bytes) === "") throw new WireError("a service has no name");
+  }
+  encodeTags(briefTags(tags));
+}
+
+function encoded(tags: NodeTags): Uint8Array<ArrayBuffer> {
   const bytes = new Writer(128);
   writeTags(bytes, tags);
-  if (bytes.length > tagsLimit_bytes) {
-    throw new WireError(`tags of ${bytes.length} bytes, at most ${tagsLimit_bytes}`);
-  }
-  // What the peers would refuse is refused here, at its source.
-  decodeTags(bytes.view());
   return bytes.finish();
+}
+
+function tooLong(length: number, limit: number): WireError {
+  return new WireError(`tags of ${length} bytes, at most ${limit}`);
 }
 
 /** For tags that were checked: a node's own by `encodeTags`, another's when they were read. */
@@ -82,7 +119,7 @@ export function decodeTags(bytes: Uint8Array): NodeTags {
     api: readTag(reader),
     maxAgents: reader.varint(),
     weight: readBounded(reader, 0, weightLimit),
-    services: Array.from({ length: reader.count(servicesLimit) }, () => readTag(reader)),
+    services: Array.from({ length: reader.count(briefServicesLimit) }, () => readTag(reader)),
   };
   if (reader.remaining === 0) return tags;
   const raft = readRaftTag(reader);
@@ -99,8 +136,8 @@ function readRaftTag(reader: Reader): RaftTag {
 }
 
 /** Printable ASCII, or empty. */
-function readTag(reader: Reader): string {
-  const text = reader.text(tagText_bytes);
+export function readTag(reader: Reader, limit_bytes = tagText_bytes): string {
+  const text = reader.text(limit_bytes);
   if (!/^[ -~]*$/.test(text)) throw new WireError("tag is not printable ASCII");
   return text;
 }

@@ -115,6 +115,19 @@ describe("three nodes on one machine", () => {
     expect(table).not.toContain("mismatch");
   });
 
+  test("ping shows what the coordinates tell beside what is measured", async () => {
+    await eventually("there is an estimate", async () => {
+      const answer = (await one.json("cluster", "ping", "node-2")) as Record<string, number | null>;
+      const { udp_ms, estimate_ms, stream_ms, message_ms } = answer;
+      return [udp_ms, estimate_ms, stream_ms, message_ms].every((ms) => typeof ms === "number" && ms > 0)
+        ? true
+        : undefined;
+    });
+    expect(await ok(one.cli("cluster", "ping", "node-2"))).toMatch(
+      /^NODE-ID\s+UDP\s+ESTIMATE\s+STREAM\s+MESSAGE/,
+    );
+  });
+
   test("a killed node process is restarted by its launcher, with its agents", async () => {
     const before = three.childPids();
     expect(before.length).toBe(1);

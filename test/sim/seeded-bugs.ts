@@ -191,7 +191,7 @@ export const seededBugs: readonly SeededBug[] = [
     text: 'if (state.phase === "leaving") return "ignored";',
     patched: 'if (state.phase === "leaving" || what === "failed" || what === "suspect") return "ignored";',
     scenario: "hidden-seeds",
-    checker: "false-suspicion",
+    checker: "false-failure",
   },
   {
     name: "the directory is starved: packets have no room for its news and heads",

@@ -239,6 +239,9 @@ function describe(record: GossipRecord): string {
     case "chunk":
     case "coordinate":
     case "certificate":
+    case "tags-digest":
+    case "tags-pull":
+    case "tags-delta":
       return record.kind;
   }
 }

@@ -218,11 +218,23 @@ describe("rotating the gossip key", () => {
   });
 
   test("two at once: one goes through, the other is refused, and all agree", async () => {
+    for (let round = 0; round < 5; round++) {
+      const cluster = await three();
+      const both = await Promise.allSettled(
+        (["a", "b"] as NodeId[]).map((name) => cluster.node(name).rotation.rotateGossipKey()),
+      );
+      const refused = both.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+      expect(refused.length).toBe(1);
+      expect(refused[0]).toContain("overtook this one");
+      await cluster.agreed();
+      expect(cluster.node("c" as NodeId).table.gossipKeys.length).toBe(1);
+      cluster.close();
+      directory.remove();
+    }
+  });
+
+  test("one at a time at one node", async () => {
     const cluster = await three();
-    const both = await Promise.allSettled(
-      (["a", "b"] as NodeId[]).map((name) => cluster.node(name).rotation.rotateGossipKey()),
-    );
-    expect(both.some(({ status }) => status === "fulfilled")).toBe(true);
     const again = cluster.node("a" as NodeId).rotation;
     const [one, two] = [again.rotateGossipKey(), again.rotateGossipKey()];
     await expect(two).rejects.toThrow("under way");
@@ -254,7 +266,7 @@ describe("rotating the gossip key", () => {
     }
     await cluster.node("a" as NodeId).rotation.rotateGossipKey();
     for (const name of ["a", "b"] as NodeId[]) cluster.network.heal(name, late.name);
-    late.table.refuse("127.0.0.1", "its gossip packets are sealed with another cluster key, name or UUID");
+    late.table.refuse("127.0.0.1", "its gossip packets are sealed with another cluster key");
     await cluster.agreed();
   });
 

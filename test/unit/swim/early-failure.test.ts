@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { accusation, aliveRecord, at, SwimBench } from "../../support/swim-bench.ts";
+import { accusation, aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
 
 /** Two probe periods: in them a refutation comes. */
 const refutable_ms = 600;
@@ -45,5 +45,20 @@ describe("another's word that a member failed", () => {
     const names = bench.fill(50);
     bench.hear("b", ...names.map((name) => accusation("failed", name, at(1, 0))));
     expect([...bench.swim.members].filter(({ status }) => status === "suspect")).toHaveLength(8);
+  });
+});
+
+describe("a suspicion that nobody spoke of for long", () => {
+  test("is told its subject once more before it ends, in time to answer", () => {
+    const bench = new SwimBench();
+    bench.hear("b", accusation("suspect", "c", at(5, 3)));
+    let told_ms = 0;
+    bench.run(10_000, (effect) => {
+      const calls = effect.kind === "send" && effect.node === "c" && effect.records.length > 0;
+      if (calls && bench.state("c").startsWith("suspect")) told_ms = bench.now;
+    });
+    const failed = bench.swim.member(id("c"));
+    expect(failed?.status).toBe("failed");
+    expect((failed?.since ?? 0) - told_ms).toBeLessThanOrEqual(refutable_ms);
   });
 });

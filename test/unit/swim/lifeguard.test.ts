@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Awareness } from "../../../src/swim/awareness.ts";
+import { stormCaution } from "../../../src/swim/join-storm.ts";
 import type { SwimEffect } from "../../../src/swim/effects.ts";
 import { timingOf } from "../../../src/swim/timing.ts";
 import { decodeRecords, joinRecords } from "../../../src/wire/gossip-records.ts";
@@ -79,7 +80,7 @@ describe("join storms", () => {
     bench.fill(5);
     expect(bench.swim.localHealth).toBe(0);
     const names = bench.fill(30);
-    expect(bench.swim.localHealth).toBe(2);
+    expect(bench.swim.localHealth).toBe(stormCaution);
     bench.run(10_000, answering(bench, [...names, "b", "c"]));
     expect(bench.swim.localHealth).toBe(0);
   });

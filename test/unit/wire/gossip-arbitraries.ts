@@ -78,6 +78,19 @@ const chunk = fc
     return { ...rest, from, to: sequence + 1, changes: numbered };
   });
 const kind = <K extends string>(value: K): fc.Arbitrary<K> => fc.constant(value);
+const digest = fc.record({ sequence: fc.integer({ min: 2_000, max: 2 ** 48 }), hash: u32 });
+const tagsDelta = fc
+  .record({
+    boot: u48,
+    since: fc.integer({ min: 0, max: 1_000 }),
+    digest,
+    names: fc.array(fc.tuple(fc.stringMatching(/^[ -~]{1,40}$/), fc.boolean()), { maxLength: 30 }),
+  })
+  .map(({ names, ...rest }) => ({
+    kind: "tags-delta" as const,
+    ...rest,
+    changes: names.map(([name, present], i) => ({ name, present, sequence: rest.since + 1 + i })),
+  }));
 const alive = { node: nodeId, incarnation, address, tags };
 
 export const gossipRecord: fc.Arbitrary<GossipRecord> = fc.oneof(
@@ -130,4 +143,7 @@ export const gossipRecord: fc.Arbitrary<GossipRecord> = fc.oneof(
   fc.record({ kind: kind("change"), owner: nodeId, boot: u48, change }),
   fc.record({ kind: kind("pull"), owner: nodeId, boot: u48, since: u48 }),
   fc.record({ kind: kind("chunk"), chunk }),
+  fc.record({ kind: kind("tags-digest"), node: nodeId, boot: u48, digest }),
+  fc.record({ kind: kind("tags-pull"), boot: u48, since: u48 }),
+  tagsDelta,
 );
