@@ -7,7 +7,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import { Applying } from "./applying.ts";
 import { advanceCommit, isReady } from "./commit.ts";
 import type { RaftId } from "./configuration.ts";
-import type { RaftEffect, RaftInput } from "./effects.ts";
+import type { RaftEffect, RaftInput, RaftRole } from "./effects.ts";
 import { Election } from "./election.ts";
 import type { HardState, LogView, RaftStored } from "./entry.ts";
 import { Following } from "./following.ts";
@@ -80,6 +80,10 @@ export class Raft {
   /** When the next tick is due; infinite for one that only listens. */
   get wake(): number {
     return this.#wake;
+  }
+
+  get role(): RaftRole {
+    return this.#state.role;
   }
 
   /** To look at: checkers and tools compare it with what the disk holds. */

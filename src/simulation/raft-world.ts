@@ -84,7 +84,7 @@ class RaftWorld implements RaftNodeWorld {
     }
     this.checkers = new RaftCheckers(this.nodes);
     for (const node of this.nodes.values()) node.start();
-    this.#clients = new RaftClients(this.#clientsView(), generatorOf(seed, "clients"), scenario.clients);
+    this.#clients = new RaftClients(this.#clientsView(), generatorOf(seed, "clients"), scenario);
     this.#troubles = new RaftTroubles(this, scenario, generatorOf(seed, "troubles"));
   }
 
@@ -245,10 +245,12 @@ class RaftWorld implements RaftNodeWorld {
     }
   }
 
-  #someNode(): RaftNode | undefined {
-    return this.#prng.pick(
-      [...this.nodes.values()].filter(({ raft, nature }) => raft !== null && !nature.options.witness),
+  #someNode(leading: boolean): RaftNode | undefined {
+    const running = [...this.nodes.values()].filter(
+      ({ raft, nature }) => raft !== null && !nature.options.witness,
     );
+    const leaders = leading ? running.filter(({ raft }) => raft?.role === "leader") : [];
+    return this.#prng.pick(leaders.length > 0 ? leaders : running);
   }
 
   #clientsView(): RaftClientsWorld {
@@ -259,7 +261,7 @@ class RaftWorld implements RaftNodeWorld {
       },
       at: (time_ms, work) => this.at(time_ms, work),
       moment: () => ++this.#moments,
-      someNode: () => this.#someNode(),
+      someNode: (leading) => this.#someNode(leading),
     };
   }
 

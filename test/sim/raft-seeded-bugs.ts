@@ -55,8 +55,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     file: "raft/commit.ts",
     text: "agreed > log.commit && log.term(agreed) === state.term",
     patched: "agreed > log.commit",
-    checkers: ["commit-rule", "leader-completeness", "committed-stays", "no-throw"],
-    seeds: 3_000,
+    checkers: ["commit-rule"],
   },
   {
     name: "the leader counts itself before its own disk has the entry",
@@ -91,8 +90,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     file: "raft/membership-rules.ts",
     text: "return { members, outgoing: same ? null : current.members };",
     patched: "return { members, outgoing: same ? null : null };",
-    checkers: ["leader-completeness", "one-leader", "committed-stays", "durable-quorum"],
-    seeds: 3_000,
+    checkers: ["overlap"],
   },
   {
     name: "a change of members over one that is not committed",
@@ -209,14 +207,19 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     name: "a snapshot replaces a newer log",
     file: "raft/snapshot-receiving.ts",
     text: "if (position.index <= log.commit) return true;",
-    patched: "",
+    patched: "if (position.index > 0) return false;",
     checkers: ["snapshot-order", "no-throw"],
   },
   {
-    name: "a lost chunk of a snapshot is never sent again",
+    name: "a lost chunk of a snapshot is never sent again, and the transfer has no end",
     file: "raft/snapshot-sending.ts",
     text: "sending.next = from;",
     patched: "",
+    also: {
+      file: "raft/snapshot-sending.ts",
+      text: "if (peer === undefined || now >= sending.deadline || (silent && !sending.installed)) {",
+      patched: "if (peer === undefined || (silent && sending.deadline < 0)) {",
+    },
     checkers: ["convergence"],
     seeds: 2_000,
   },
@@ -236,7 +239,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       "      const end = entries.at(-1)?.index ?? Infinity;\n" +
       "      if (end >= log.commit) state.truncate(end + 1);\n" +
       "      return true;\n    }",
-    checkers: ["durable-quorum", "leader-completeness", "committed-stays", "no-throw"],
+    checkers: ["convergence", "durable-quorum", "leader-completeness", "committed-stays", "no-throw"],
   },
   {
     name: "a heartbeat tells a follower of a commit that its log may not agree with",
