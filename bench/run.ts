@@ -19,6 +19,7 @@ const names = [
   "idle",
   "durable",
   "failure-detection",
+  "consensus",
 ] as const;
 type Name = (typeof names)[number];
 
@@ -30,6 +31,7 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   idle: () => import("./idle.ts"),
   durable: () => import("./durable.ts"),
   "failure-detection": () => import("./failure-detection.ts"),
+  consensus: () => import("./consensus.ts"),
 };
 
 /** The longest of them takes a few minutes; beyond this it hangs. */
