@@ -2,6 +2,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { AutopilotDriver } from "../cluster/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus.ts";
+import { ControlRelay } from "../cluster/control-relay.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import { ReplicaQueries } from "../cluster/replica-queries.ts";
@@ -36,7 +37,7 @@ export interface Control {
 
 export function startControl({ consensus, network, clock, config }: ControlParts): Control {
   const { peers, membership } = network;
-  const client = new ControlClient(consensus, clock, command_ms);
+  const client = new ControlClient(new ControlRelay({ consensus, peers, membership }), clock, command_ms);
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
   const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });
