@@ -161,8 +161,15 @@ export class RaftTroubles {
     const hinted = this.#leader();
     if (hinted === undefined) return;
     this.world.say(() => `a false hint about ${hinted.id}`);
-    for (const node of this.#running())
-      if (this.prng.chance(0.6)) node.input({ kind: "hint", peer: hinted.id });
+    // Some of them are a cut that breaks the streams: a hint that is not so false, about one that lives.
+    const isCut = this.prng.chance(0.4);
+    for (const node of this.#running()) {
+      if (this.prng.chance(isCut ? 0.9 : 0.6)) node.input({ kind: "hint", peer: hinted.id });
+      if (!isCut || node === hinted) continue;
+      this.world.network.cut(hinted.id, node.id);
+      this.world.network.cut(node.id, hinted.id);
+    }
+    if (isCut) this.world.at(this.world.now + this.prng.float() * 600, () => this.world.network.heal());
   }
 
   #transfer(): void {
