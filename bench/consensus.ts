@@ -223,7 +223,7 @@ async function transferFigure(nodes: readonly TestNodeProcess[], times: number):
   for (let run = 0; run < times; run++) {
     const leader = await leaderOf(nodes);
     const began_ms = performance.now();
-    const answer = await leader.fetch("/api/v1/cluster/leader/transfer", {
+    const answer = await leader.fetch("/api/v1/cluster/leader", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: "{}",

@@ -161,3 +161,31 @@ describe("a history of clients while", () => {
     await untilVoters(nodes, 3);
   }, 60_000);
 });
+
+describe("nodes that are to wait for each other", () => {
+  test("begin one cluster when all are there, and not before", async () => {
+    const first = await TestNodeProcess.prepare({ id: "node-b", flags: ["--bootstrap-expect", "3"] });
+    first.launch();
+    const started = [first];
+    try {
+      await eventually("it says that it waits", () =>
+        /Waits for 3 nodes before the cluster begins: 1 are here/.test(first.output) ? true : undefined,
+      );
+      for (const id of ["node-c", "node-a"]) {
+        const node = await TestNodeProcess.prepare({
+          id,
+          join: [first],
+          flags: ["--bootstrap-expect", "3"],
+        });
+        node.launch();
+        started.push(node);
+      }
+      for (const node of started) await node.ready();
+      await untilVoters(started, 3);
+      const said = started.filter(({ output }) => output.includes("this one begins the cluster"));
+      expect(said.map(({ id }) => id)).toEqual(["node-a"]);
+    } finally {
+      for (const node of started) await node.dispose();
+    }
+  }, 120_000);
+});
