@@ -16,6 +16,8 @@ import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
 const command_ms = 10_000;
+/** The same while no quorum is known: time for an election, and no more. */
+const commandWithoutQuorum_ms = 3_000;
 
 export interface ControlParts {
   readonly consensus: Consensus;
@@ -37,7 +39,10 @@ export interface Control {
 
 export function startControl({ consensus, network, clock, config }: ControlParts): Control {
   const { peers, membership } = network;
-  const client = new ControlClient(new ControlRelay({ consensus, peers, membership }), clock, command_ms);
+  const relay = new ControlRelay({ consensus, peers, membership });
+  const client = new ControlClient(relay, clock, () =>
+    consensus.status().quorum ? command_ms : commandWithoutQuorum_ms,
+  );
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
   const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });

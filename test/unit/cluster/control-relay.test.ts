@@ -46,7 +46,7 @@ function world(standing: ConsensusStatus["standing"]) {
   };
   const own = { self: "w" as NodeId, status: status(standing, "w"), propose: refuse, read: refuse };
   const relay = new ControlRelay({ consensus: own, peers, membership });
-  const kv = new KvStore(new ControlClient(relay, new VirtualClock(), 5_000));
+  const kv = new KvStore(new ControlClient(relay, new VirtualClock(), () => 5_000));
   const put = (key: string) =>
     kv.put(
       { key, value: encodeUtf8("x"), mediaType: "text/plain", condition: "absent", fence: null },
