@@ -109,7 +109,7 @@ export class ConsensusWorldNode {
 
   ask(request: Distributed<ConsensusRequest>): number {
     const number = ++this.#last;
-    this.driver?.ask({ ...request, request: number } as ConsensusRequest);
+    this.driver?.ask({ ...request, request: number });
     return number;
   }
 
