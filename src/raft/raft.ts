@@ -116,7 +116,7 @@ export class Raft {
     this.#tellStatus();
     const write = state.stopped === null ? this.#write() : null;
     this.#wake = state.stopped === null ? this.#due() : Infinity;
-    return state.out.take(write);
+    return state.out.take(write, state.now);
   }
 
   status(now: number): RaftStatus {
@@ -160,7 +160,7 @@ export class Raft {
         this.#hear(input.from, input.message);
         return;
       case "persisted":
-        state.out.confirm(input.id);
+        state.out.confirm(input.id, state.now);
         state.log.persisted(input.id);
         return;
       case "storage-failed":
@@ -308,7 +308,8 @@ export class Raft {
       const removed = this.#membership.run();
       this.#membership.syncPeers();
       this.#heartbeats.run();
-      if (removed) {
+      // One whose disk hangs must not hold the others back by its heartbeats.
+      if (removed || state.out.stalled_ms(state.now) > state.timing.election_ms) {
         this.#replication.flush();
         this.#roles.resign();
         this.#election.wait();

@@ -176,6 +176,14 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     seeds: 2_000,
   },
   {
+    name: "the only voter that is left campaigns while its leader's lease still counts",
+    file: "raft/election.ts",
+    text: "return state.leader === null && !this.#isLoyal();",
+    patched: "return true;",
+    checkers: ["linearizability"],
+    seeds: 2_000,
+  },
+  {
     name: "a proposal tried again has its effect twice",
     file: "simulation/raft-machine.ts",
     text: "known.sequence >= sequence",
@@ -208,7 +216,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     file: "raft/snapshot-receiving.ts",
     text: "if (position.index <= log.commit) return true;",
     patched: "if (position.index > 0) return false;",
-    checkers: ["snapshot-order", "no-throw"],
+    checkers: ["monotone", "snapshot-order", "no-throw"],
   },
   {
     name: "a lost chunk of a snapshot is never sent again, and the transfer has no end",

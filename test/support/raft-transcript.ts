@@ -7,6 +7,7 @@
  *   small                   before the start: one entry a message, a log that is compacted at once, tiny snapshots
  *   run 500                 lets 500 ms pass
  *   messages all|votes|off  also shows messages (votes: those of elections only)
+ *   hang a · unhang a       its disk answers no more
  *   crash a · restart a     cut a b · cut a → b · heal     hint b a   (b has a sign that a is gone)
  *   propose a x · read a · transfer a b · members a a b d/learner
  *   log a · status          what it holds, who leads
@@ -62,6 +63,8 @@ class Play {
   readonly #cores = new Map<string, Core>();
   #waiting: { readonly at: number; readonly to: string; readonly input: RaftInput }[] = [];
   readonly #cuts = new Set<string>();
+  readonly #hung = new Set<string>();
+  readonly #owed: RaftInput[] = [];
   #lines: string[] = [];
   #messages = "off";
   #small = false;
@@ -110,6 +113,13 @@ class Play {
         core.raft = null;
         return;
       }
+      case "hang":
+        this.#hung.add(first);
+        return;
+      case "unhang":
+        this.#hung.delete(first);
+        for (const input of this.#owed.splice(0)) this.#soon(first, input);
+        return;
       case "restart":
         this.#start(this.#core(first));
         return;
@@ -249,7 +259,8 @@ class Play {
         return;
       case "persist":
         core.disk.persist(effect);
-        this.#soon(name, { kind: "persisted", id: effect.id });
+        if (this.#hung.has(name)) this.#owed.push({ kind: "persisted", id: effect.id });
+        else this.#soon(name, { kind: "persisted", id: effect.id });
         return;
       case "compact":
         core.disk.compact(effect.base, effect.configuration);
