@@ -14,7 +14,7 @@ export const sessionSection: SectionDefinition = {
   columns: [
     { name: "used_ms", type: "integer" },
     { name: "floor", type: "integer" },
-    { name: "outcomes", type: "bytes" },
+    { name: "outcomes", type: "bytes", large: true },
   ],
 };
 
