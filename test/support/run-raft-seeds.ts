@@ -4,9 +4,16 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { raftScenarioOf as raftScenarioHere } from "../../src/simulation/raft-scenario.ts";
+import type { runRaft as runRaftHere } from "../../src/simulation/raft-world.ts";
 
-type World = typeof import("../../src/simulation/raft-world.ts");
-type Scenarios = typeof import("../../src/simulation/raft-scenario.ts");
+interface World {
+  readonly runRaft: typeof runRaftHere;
+}
+
+interface Scenarios {
+  readonly raftScenarioOf: typeof raftScenarioHere;
+}
 
 const [tree = ".", from = "1", count = "1", telling] = process.argv.slice(2);
 const moduleAt = (file: string): string => pathToFileURL(join(tree, "src", "simulation", file)).href;

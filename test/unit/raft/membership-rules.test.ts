@@ -35,7 +35,7 @@ describe("changes of members", () => {
     ["a witness that shall hold data", ["a", "b", "w/witness"], ["a", "b", "w"], "role-change"],
     ["a voter that shall be a witness", ["a", "b", "c"], ["a", "b", "c/witness"], "role-change"],
     ["one twice", ["a", "b"], ["a", "b", "b/learner"], "invalid"],
-    ["too many voters", ["a"], [..."abcdefghij"], "too-many"],
+    ["too many voters", ["a"], ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"], "too-many"],
   ] as const)("%s", (_name, before, after, refusal) => {
     expect(refusalOf(alone(...before), list(...after), all)).toBe(refusal);
   });

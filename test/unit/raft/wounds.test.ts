@@ -54,7 +54,7 @@ describe("reads", () => {
 
 describe("changes of members", () => {
   const learner = { kind: "change-membership", id: 1, members: [] as never[] } as const;
-  const withLearner = [..."abc"].map((name) => defaultMember(idOf(name), "voter"));
+  const withLearner = ["a", "b", "c"].map((name) => defaultMember(idOf(name), "voter"));
   const members = [...withLearner, defaultMember(idOf("d"), "learner")];
 
   test("none before the first entry of the leader's own term is committed", () => {
