@@ -37,10 +37,10 @@ export function expectedClusterUuid(clusterKey: Uint8Array, cluster: string): st
 export interface BootstrapOptions {
   /** N; null of a node that never waits: it promises nothing and begins nothing. */
   readonly expect: number | null;
-  readonly membership: Membership;
-  readonly peers: Peers;
+  readonly membership: Pick<Membership, "self" | "members">;
+  readonly peers: Pick<Peers, "handle" | "request">;
   readonly clock: Clock;
-  readonly status: () => ConsensusStatus;
+  readonly status: () => Pick<ConsensusStatus, "members" | "last">;
   /** Writes the first configuration. */
   readonly found: () => void;
   /** Where the promise is kept. */
