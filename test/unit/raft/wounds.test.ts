@@ -122,6 +122,15 @@ describe("leaders that are no more", () => {
     expect(leader.wait(5_000).sent).toHaveLength(1);
   });
 
+  test("a leader that sleeps again and again, and hears nobody, does not think for ever that it leads", () => {
+    const leader = new RaftCore("a", ["a", "b", "c"]).elect("b").followed("b");
+    for (let i = 0; i < 5; i++) {
+      leader.now += 180;
+      leader.give({ kind: "tick" });
+    }
+    expect(leader.raft.role).not.toBe("leader");
+  });
+
   test("a partial cut disturbs nobody: who hears its leader elects no other", () => {
     const story = playRaftTranscript("nodes a:2 b c\nrun 400\ncut a b\nrun 3000\nstatus");
     expect(story).toContain("a leader term 2");
