@@ -20,6 +20,7 @@ const names = [
   "durable",
   "failure-detection",
   "consensus",
+  "control-apply",
 ] as const;
 type Name = (typeof names)[number];
 
@@ -32,6 +33,7 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   durable: () => import("./durable.ts"),
   "failure-detection": () => import("./failure-detection.ts"),
   consensus: () => import("./consensus.ts"),
+  "control-apply": () => import("./control-apply.ts"),
 };
 
 /** The longest of them takes a few minutes; beyond this it hangs. */
