@@ -5,7 +5,7 @@
  * transaction leaves before it. The simulator runs it as it is.
  */
 import { unreachable } from "../base/assert.ts";
-import { reasonOf } from "../base/errors.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { ReplicatedState } from "../control/replicated-state.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
@@ -328,6 +328,8 @@ export class ConsensusDriver {
     this.#failed = true;
     this.#reporter.trouble(`its log cannot be written: ${reasonOf(thrown)}`);
     this.#input({ kind: "storage-failed", reason: reasonOf(thrown) });
+    const code = thrown instanceof CaxtonError ? thrown.code : "internal";
+    this.options.report({ kind: "failed", code, detail: reasonOf(thrown) });
   }
 
   /** Role, term, leader or members changed. */
