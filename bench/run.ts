@@ -21,6 +21,8 @@ const names = [
   "failure-detection",
   "membership",
   "lifeguard",
+  "consensus",
+  "control-apply",
 ] as const;
 type Name = (typeof names)[number];
 
@@ -34,6 +36,8 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   "failure-detection": () => import("./failure-detection.ts"),
   membership: () => import("./membership.ts"),
   lifeguard: () => import("./lifeguard.ts"),
+  consensus: () => import("./consensus.ts"),
+  "control-apply": () => import("./control-apply.ts"),
 };
 
 /** The longest of them takes a few minutes; beyond this it hangs. */

@@ -31,10 +31,12 @@ interface Flags {
   readonly agents?: number;
   readonly save?: string;
   readonly shrink: boolean;
+  readonly raft?: number;
 }
 
 const seedLimit = 2 ** 32 - 1;
 const agentsLimit = 10_000;
+const raftSeedsLimit = 1_000_000;
 const defaults = { nodes: 30, agents: 3, seed: 1 } as const;
 /** Until the cluster has formed and random faults have had their time; then it is left alone to recover. */
 const faultsUntil_ms = 75_000;
@@ -121,9 +123,20 @@ export const simulate = command<Flags>({
         brief: "Where a failing scenario goes",
       },
       shrink: { kind: "boolean", default: true, brief: "Look for a smaller failing scenario" },
+      raft: {
+        kind: "parsed",
+        parse: wholeNumber(1, raftSeedsLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "Instead: N random worlds of Raft alone, from the seed on",
+      },
     },
   },
   run: async (call, flags) => {
+    if (flags.raft !== undefined) {
+      const { simulateRaft } = await import("./simulate-raft.ts");
+      return simulateRaft(call, flags.seed ?? defaults.seed, flags.raft);
+    }
     const { runScenario } = await import("../simulation/run.ts");
     const { headline, summaryLines, timelineLines } = await import("../simulation/summary.ts");
     const scenario = await scenarioOf(flags);

@@ -20,13 +20,10 @@ import type { RaftTiming } from "../raft/timing.ts";
 import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
-import type { ConsensusStats } from "./consensus.ts";
 import { Commands } from "./consensus-commands.ts";
+import { Desk } from "./consensus-desk.ts";
 import { Greetings } from "./consensus-greetings.ts";
-import { Operations } from "./consensus-operations.ts";
-import { Proposals } from "./consensus-proposals.ts";
-import { Reads } from "./consensus-reads.ts";
-import type { ConsensusAnswer, ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
+import type { ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
 import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
@@ -55,10 +52,8 @@ export class ConsensusDriver {
   readonly #raft: Raft;
   readonly #state: ConsensusState;
   readonly #greetings: Greetings;
-  readonly #proposals: Proposals;
-  readonly #reads: Reads;
   readonly #snapshots: Snapshots;
-  readonly #operations: Operations;
+  readonly #desk: Desk;
   readonly #commands: Commands;
   readonly #reporter: Reporter;
   #inputs: RaftInput[] = [];
@@ -75,76 +70,32 @@ export class ConsensusDriver {
   readonly #persist_ms: number[] = [];
 
   constructor(private readonly options: ConsensusDriverOptions) {
-    const { log, state, clock, timing, limits, seed } = options;
-    this.#raft = new Raft(
-      {
-        self: log.boots.self,
-        witness: state === null,
-        timing,
-        hints: true,
-        leaseReads: false,
-        clockDrift: 0.01,
-        limits,
-        seed,
-      },
-      log.stored(state === null ? log.base.index : state.applied.index),
-      log,
-      clock.now_ms(),
-    );
+    const { log, state, clock } = options;
+    this.#raft = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
-    const answer = (value: ConsensusAnswer): void => options.report({ kind: "answer", answer: value });
-    // A core that has stopped answers at once that it has.
-    const hasLeader = (): boolean => this.#hasLeader || this.#failed;
-    this.#greetings = new Greetings({
-      boots: log.boots,
-      send: (node, bytes) => options.transport.send(node, "raft", bytes),
-      greeted: () => this.#keepLinks(),
-      outdated: (by, seenBoot) => {
-        const detail = `Node ${by} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${log.boots.previous}`;
-        options.report({ kind: "outdated", detail });
-      },
-    });
+    this.#greetings = this.#makeGreetings();
     this.#state = new ConsensusState({
       state,
       clock,
       settleEvery_entries: options.snapshotEvery_entries,
       input,
-      applied: (position, outcome) => this.#proposals.applied(position, outcome),
-      trouble: (detail) => {
-        // What ended it for good stays.
-        if (!this.#failed) this.#reporter.trouble(detail);
-      },
-    });
-    this.#proposals = new Proposals({
-      clock,
-      hasLeader,
-      answer,
-      give: (id, data) => {
-        this.#commands.add({ kind: "propose", id, data });
-        this.#wake();
-      },
-    });
-    this.#reads = new Reads({
-      clock,
-      hasLeader,
-      answer,
-      ask: (id) => input({ kind: "read", id }),
-      query: (query) => this.#state.query(query),
+      applied: (position, outcome) => this.#desk.applied(position, outcome),
+      // What ended it for good stays.
+      trouble: (detail) => void (this.#failed || this.#reporter.trouble(detail)),
     });
     this.#snapshots = new Snapshots({
       log,
       state,
       input,
       installed: (index) => {
-        this.#proposals.skipped(index);
+        this.#desk.skipped(index);
         this.#state.replaced();
       },
     });
-    this.#operations = new Operations({ clock, input, answer });
     this.#commands = new Commands({
       clock,
       state: this.#state,
-      reject: (id, code, detail) => this.#proposals.reject(id, code, detail),
+      reject: (id, code, detail) => this.#desk.reject(id, code, detail),
       send: (to, message) => this.#send(to, message),
     });
     this.#reporter = new Reporter({
@@ -154,9 +105,51 @@ export class ConsensusDriver {
       raft: () => this.#now(),
       report: options.report,
     });
+    this.#desk = this.#makeDesk(input);
     this.#input({ kind: "tick" });
     this.#refreshStatus();
     this.#reporter.start();
+  }
+
+  #makeGreetings(): Greetings {
+    const { log, transport, report } = this.options;
+    return new Greetings({
+      boots: log.boots,
+      send: (node, bytes) => transport.send(node, "raft", bytes),
+      greeted: () => this.#keepLinks(),
+      outdated: (by, seenBoot) => {
+        const { previous } = log.boots;
+        const detail = `Node ${by} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${previous}`;
+        report({ kind: "outdated", detail });
+      },
+    });
+  }
+
+  #makeDesk(input: (input: RaftInput) => void): Desk {
+    const { log, clock, soon, report } = this.options;
+    return new Desk({
+      self: log.boots.self,
+      clock,
+      soon,
+      state: this.#state,
+      raft: () => this.#now(),
+      // A core that has stopped answers at once that it has.
+      hasLeader: () => this.#hasLeader || this.#failed,
+      give: (id, data) => {
+        this.#commands.add({ kind: "propose", id, data });
+        this.#wake();
+      },
+      input,
+      answer: (answer) => report({ kind: "answer", answer }),
+      counted: () => ({
+        ...this.#reporter.counts,
+        snapshotsSent: this.#snapshots.sent,
+        snapshotsReceived: this.#snapshots.received,
+        refusedFrames: this.#refusedFrames,
+        logBytes: log.size_bytes,
+        persist_ms: [...this.#persist_ms],
+      }),
+    });
   }
 
   #now(): RaftStatus {
@@ -198,30 +191,7 @@ export class ConsensusDriver {
   }
 
   ask(request: ConsensusRequest): void {
-    const { request: number } = request;
-    if (this.#closed) {
-      this.#answer({ kind: "failed", request: number, code: "unavailable", detail: "Consensus is stopping" });
-      return;
-    }
-    switch (request.kind) {
-      case "propose":
-        return this.#propose(request);
-      case "read":
-        if (request.consistency === "local") this.#reads.local(number, request.query);
-        else this.#reads.add(number, request.query, request.timeout_ms);
-        return;
-      case "transfer":
-      case "membership":
-        return this.#operations.start(request, this.#now());
-      case "check":
-        return this.#check(number);
-      case "compact":
-        return this.#compact(number);
-      case "stats":
-        return this.#answer({ kind: "stats", request: number, stats: this.#stats() });
-      default:
-        return unreachable(request);
-    }
+    this.#desk.ask(request);
   }
 
   /** Ends at once; the log stays open, for its opener to close. */
@@ -230,9 +200,7 @@ export class ConsensusDriver {
     this.#closed = true;
     this.#timer?.cancel();
     this.#reporter.close();
-    this.#proposals.close("this node is stopping");
-    this.#reads.close("This node is stopping");
-    this.#operations.close();
+    this.#desk.close();
     this.#snapshots.close();
     this.#state.close();
   }
@@ -321,13 +289,10 @@ export class ConsensusDriver {
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
         return this.#tidy();
       case "proposal":
-        return this.#proposals.result(effect.id, effect.result);
       case "read":
-        return this.#reads.result(effect.id, effect.result);
       case "membership":
-        return this.#operations.membershipEnded(effect.id, effect.result);
       case "transfer":
-        return this.#operations.transferEnded(effect.id, effect.result);
+        return this.#desk.take(effect);
       case "status":
         return this.#refreshStatus();
       default:
@@ -363,61 +328,15 @@ export class ConsensusDriver {
     this.#failed = true;
     this.#reporter.trouble(`its log cannot be written: ${reasonOf(thrown)}`);
     this.#input({ kind: "storage-failed", reason: reasonOf(thrown) });
-  }
-
-  #propose({ request, command, timeout_ms }: Extract<ConsensusRequest, { kind: "propose" }>): void {
-    try {
-      // Only a look: who leads stamps it. What no node would take is refused here, with the reason.
-      this.#state.stamp(command, { elapsed_ms: 0, wall_ms: 0 });
-    } catch (thrown) {
-      if (this.#state.machine !== null) {
-        this.#answer({ kind: "failed", request, code: codeOf(thrown), detail: reasonOf(thrown) });
-        return;
-      }
-    }
-    this.#proposals.add(request, command, timeout_ms);
-  }
-
-  #check(request: number): void {
-    const { machine } = this.#state;
-    if (machine === null) {
-      const detail = "A witness keeps no state to compare";
-      this.#answer({ kind: "failed", request, code: "unavailable", detail });
-      return;
-    }
-    const node = nodeOf(this.options.log.boots.self);
-    this.#answer({ kind: "checked", request, check: { node, state: machine.hash, halted: machine.halted } });
-  }
-
-  #compact(request: number): void {
-    this.#state.settle();
-    this.#input({ kind: "compact" });
-    this.options.soon(() => {
-      this.options.soon(() => this.#answer({ kind: "compacted", request, index: this.#now().base }));
-    });
-  }
-
-  #stats(): ConsensusStats {
-    return {
-      ...this.#reporter.counts,
-      proposals: this.#proposals.proposed,
-      proposalsFailed: this.#proposals.failed,
-      reads: this.#reads.answered,
-      snapshotsSent: this.#snapshots.sent,
-      snapshotsReceived: this.#snapshots.received,
-      refusedFrames: this.#refusedFrames,
-      logBytes: this.options.log.size_bytes,
-      persist_ms: [...this.#persist_ms],
-      commit_ms: [...this.#proposals.latencies_ms],
-    };
+    const code = thrown instanceof CaxtonError ? thrown.code : "internal";
+    this.options.report({ kind: "failed", code, detail: reasonOf(thrown) });
   }
 
   /** Role, term, leader or members changed. */
   #refreshStatus(): void {
     this.#hasLeader = this.#now().leader !== null;
     this.#keepLinks();
-    this.#proposals.retry();
-    this.#reads.retry();
+    this.#desk.retry();
     this.#reporter.tell();
   }
 
@@ -439,10 +358,6 @@ export class ConsensusDriver {
       this.#input({ kind: "tick" });
     });
   }
-
-  #answer(answer: ConsensusAnswer): void {
-    this.options.report({ kind: "answer", answer });
-  }
 }
 
 function keep(times: number[], time_ms: number): void {
@@ -450,6 +365,20 @@ function keep(times: number[], time_ms: number): void {
   if (times.length > timesLimit) times.shift();
 }
 
-function codeOf(thrown: unknown): string {
-  return thrown instanceof CaxtonError ? thrown.code : "internal";
+function coreOf({ log, state, clock, timing, limits, seed }: ConsensusDriverOptions): Raft {
+  return new Raft(
+    {
+      self: log.boots.self,
+      witness: state === null,
+      timing,
+      hints: true,
+      leaseReads: false,
+      clockDrift: 0.01,
+      limits,
+      seed,
+    },
+    log.stored(state === null ? log.base.index : state.applied.index),
+    log,
+    clock.now_ms(),
+  );
 }

@@ -17,6 +17,9 @@ import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consens
 /** The longest wait before a lost connection is dialled again: an election must not wait for it. */
 const redial_ms = 1_000;
 
+/** After so long a log whose disk was full is opened again. */
+const diskFull_ms = 5_000;
+
 export interface ConsensusServiceOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -147,10 +150,25 @@ export class ConsensusService {
   }
 
   #report(report: ConsensusReport): void {
-    if (report.kind === "outdated") {
-      // Not in the middle of the driver's own step.
-      this.options.soon(() => this.#open && this.#again(this.#open, report.detail, this.#open.options));
-    } else this.options.post(report);
+    const again = (reason: string) => (): void => {
+      if (this.#open) this.#again(this.#open, reason, this.#open.options);
+    };
+    switch (report.kind) {
+      case "outdated":
+        // Not in the middle of the driver's own step.
+        this.options.soon(again(report.detail));
+        return;
+      case "failed":
+        // A full disk is no broken one: nothing of the transaction is left, and the log is looked through again.
+        if (report.code === "disk_full") this.options.clock.after(diskFull_ms, again(""));
+        return;
+      case "answer":
+      case "status":
+        this.options.post(report);
+        return;
+      default:
+        unreachable(report);
+    }
   }
 
   /** A new driver on the same streams: on new files when there is a reason, on the same ones otherwise. */

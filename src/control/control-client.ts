@@ -52,15 +52,16 @@ const tryTime_ms_min = 20;
 export class ControlClient {
   readonly #log: ControlLog;
   readonly #clock: Clock;
-  readonly #timeout_ms: number;
+  readonly #patience_ms: () => number;
   readonly #outstanding = new Set<number>();
   #session: Promise<number> | null = null;
   #sequence = 0;
 
-  constructor(log: ControlLog, clock: Clock, timeout_ms: number) {
+  /** `patience_ms` is asked at each request: how long it waits for a leader and tries again. */
+  constructor(log: ControlLog, clock: Clock, patience_ms: () => number) {
     this.#log = log;
     this.#clock = clock;
-    this.#timeout_ms = timeout_ms;
+    this.#patience_ms = patience_ms;
   }
 
   /**
@@ -74,7 +75,7 @@ export class ControlClient {
         `This node has ${outstanding_max} commands under way to the leader`,
       );
     }
-    const end_ms = this.#clock.now_ms() + this.#timeout_ms;
+    const end_ms = this.#clock.now_ms() + this.#patience_ms();
     const sequence = ++this.#sequence;
     this.#outstanding.add(sequence);
     try {
@@ -91,7 +92,7 @@ export class ControlClient {
   ): Promise<{ readonly bytes: Uint8Array; readonly appliedIndex: number }> {
     return await this.#log.read(encodeControlQuery(kind, body), {
       consistency,
-      timeout_ms: this.#timeout_ms,
+      timeout_ms: this.#patience_ms(),
     });
   }
 

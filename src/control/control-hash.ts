@@ -69,7 +69,8 @@ export function walkSection(section: Section, { after, limit }: SectionWalk): re
 /** A slice is given up beyond this many bytes of rows: it runs between heartbeats. */
 const checkSlice_bytes = 4 * 1024 * 1024;
 const damaged_max = 10;
-const rowsAtOnce = 16;
+const rowsAtOnce = 256;
+const rowsAtOnce_bytes = 1024 * 1024;
 
 /** Hashes rows anew from what lies in the table. */
 export function checkSection(section: Section, { after, limit }: SectionWalk): SectionCheck {
@@ -79,7 +80,7 @@ export function checkSection(section: Section, { after, limit }: SectionWalk): S
   let next: Uint8Array | null = null;
   let checked = 0;
   for (let bytes = 0; ;) {
-    const rows = section.walk(at, Math.min(rowsAtOnce, limit - checked));
+    const rows = section.walkWithin(at, Math.min(rowsAtOnce, limit - checked), rowsAtOnce_bytes);
     for (const row of rows) {
       const digest = digestOf(section.encode(valuesOf(section.definition, row)));
       xorInto(hash, digest);
@@ -91,8 +92,7 @@ export function checkSection(section: Section, { after, limit }: SectionWalk): S
       next = keyBytes(section.definition, row);
       at = row[section.definition.key.name] as SqlValue;
     }
-    if (rows.length === 0 || (rows.length < rowsAtOnce && checked < limit))
-      return { checked, hash: hex(hash), damaged, next: null };
+    if (rows.length === 0) return { checked, hash: hex(hash), damaged, next: null };
     if (checked >= limit || bytes >= checkSlice_bytes) return { checked, hash: hex(hash), damaged, next };
   }
 }

@@ -89,7 +89,7 @@ export interface Feature {
   readonly sections: readonly SectionDefinition[];
   readonly commands: readonly Command[];
   readonly queries: readonly Query[];
-  /** Removes what has expired, a bounded number, at the leaders' time; every ten seconds of it. */
+  /** Removes what has expired, a bounded number, at the leaders' time; every second of it. */
   readonly sweep?: (view: ControlView) => void;
 }
 

@@ -21,8 +21,8 @@ export const idempotencyKept_ms = 24 * 3_600_000;
 export const idempotencyKeptUnderPressure_ms = 600_000;
 
 /** Expired things are looked for this often in the leaders' time, so many at once. */
-export const sweepInterval_ms = 10_000;
-export const sweep_max = 10_000;
+export const sweepInterval_ms = 1_000;
+export const sweep_max = 1_000;
 
 /** Hashes that are kept for comparison, newest first. */
 export const marks_max = 64;

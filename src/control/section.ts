@@ -142,6 +142,19 @@ export class Section {
     return rows as readonly SqlRow[] as readonly (SqlRow & RowMark)[];
   }
 
+  /** As `walk`, whole rows, while together they stay within `limit_bytes`; at least one. */
+  walkWithin(after: SqlValue, limit: number, limit_bytes: number): readonly (SqlRow & RowMark)[] {
+    if (!this.#columns.some(({ large }) => large === true)) return this.walk(after, limit);
+    let count = 0;
+    let bytes = 0;
+    for (const { size } of this.walk(after, limit, true)) {
+      bytes += size;
+      if (count > 0 && bytes > limit_bytes) break;
+      count++;
+    }
+    return count === 0 ? [] : this.walk(after, count);
+  }
+
   /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */
   upTo(column: string, limit_value: number, limit: number): readonly SqlValue[] {
     const key = this.definition.key.name;

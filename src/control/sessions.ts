@@ -14,7 +14,7 @@ export const sessionSection: SectionDefinition = {
   columns: [
     { name: "used_ms", type: "integer" },
     { name: "floor", type: "integer" },
-    { name: "outcomes", type: "bytes" },
+    { name: "outcomes", type: "bytes", large: true },
   ],
 };
 
@@ -113,10 +113,10 @@ export class Sessions {
   }
 }
 
-/** In order of their sequences, so that equal windows are equal bytes. */
+/** In the order in which they were executed, which is the same on all replicas. */
 function writeOutcomes(outcomes: ReadonlyMap<number, Uint8Array>): Uint8Array {
   const writer = new Writer(16 + outcomes.size * 32).varint(outcomes.size);
-  for (const [sequence, outcome] of [...outcomes].toSorted(([a], [b]) => a - b)) {
+  for (const [sequence, outcome] of outcomes) {
     writer.u64(sequence).blob(outcome);
   }
   return writer.finish();

@@ -20,8 +20,8 @@ interface Start {
   readonly after: SqlValue;
 }
 
-/** Rows read at once; large ones are cut off by the chunk's size. */
-const rowsAtOnce = 32;
+/** Rows read at once; fewer where they are large. */
+const rowsAtOnce = 256;
 
 export function openSnapshotExport(databases: Databases, path: string): SnapshotExport {
   const database = databases.view(path);
@@ -92,7 +92,7 @@ class StateExport implements SnapshotExport {
     const header = writer.length;
     while (number < this.#sections.length) {
       const section = this.#sections[number] as Section;
-      const rows = section.walk(after, rowsAtOnce);
+      const rows = section.walkWithin(after, rowsAtOnce, snapshotChunk_bytes);
       for (const row of rows) {
         const encoded = section.encode(valuesOf(section.definition, row));
         const full = writer.length + encoded.length > snapshotChunk_bytes;
@@ -100,7 +100,7 @@ class StateExport implements SnapshotExport {
         writer.varint(number).blob(encoded);
         after = row[section.definition.key.name] as SqlValue;
       }
-      if (rows.length < rowsAtOnce) {
+      if (rows.length === 0) {
         number++;
         after = null;
       }

@@ -18,6 +18,7 @@ import { defaultLimits } from "../raft/options.ts";
 import { type RaftTiming, raftTimingOf } from "../raft/timing.ts";
 import { logger } from "../telemetry/log.ts";
 import type { RaftTag } from "../wire/gossip-tags.ts";
+import { Bootstrap } from "./bootstrap.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Network } from "./network.ts";
@@ -55,6 +56,17 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
   const parts = new Parts(options);
   const consensus = await startThread(options, parts, found);
   if (found) foundation.directory.settleFounding();
+  const { membership, peers } = network;
+  const bootstrap = new Bootstrap({
+    expect: config.coordination.cluster.bootstrap_expect,
+    membership,
+    peers,
+    clock: systemClock,
+    status: () => consensus.status(),
+    found: () => consensus.found(),
+    file: foundation.directory.file("bootstrap.promise"),
+    note: (text) => logger("raft").info(text),
+  });
   const stopWatching = watchOthers(consensus, network);
   parts.watch(consensus);
   network.onIdentity((identity) => consensus.setIdentity(identity));
@@ -69,6 +81,7 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
       });
     },
     stop: async () => {
+      bootstrap.stop();
       stopWatching();
       parts.close();
       await consensus.stop(0);

@@ -2,6 +2,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { AutopilotDriver } from "../cluster/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus.ts";
+import { ControlRelay } from "../cluster/control-relay.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import { ReplicaQueries } from "../cluster/replica-queries.ts";
@@ -15,6 +16,8 @@ import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
 const command_ms = 10_000;
+/** The same while no quorum is known: time for an election, and no more. */
+const commandWithoutQuorum_ms = 3_000;
 
 export interface ControlParts {
   readonly consensus: Consensus;
@@ -36,7 +39,10 @@ export interface Control {
 
 export function startControl({ consensus, network, clock, config }: ControlParts): Control {
   const { peers, membership } = network;
-  const client = new ControlClient(consensus, clock, command_ms);
+  const relay = new ControlRelay({ consensus, peers, membership });
+  const client = new ControlClient(relay, clock, () =>
+    consensus.status().quorum ? command_ms : commandWithoutQuorum_ms,
+  );
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
   const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });

@@ -18,6 +18,7 @@ import { GossipKeys } from "../security/gossip-keys.ts";
 import { gossipKeyOf } from "../security/keyring.ts";
 import type { StreamIdentity } from "../ports/streams.ts";
 import { startStoreThread, type StoreThread } from "../store/store-thread.ts";
+import { expectedClusterUuid } from "./bootstrap.ts";
 import { openDataDirectory, type DataDirectory } from "./data-directory.ts";
 import { defaultNodeId } from "./node-id.ts";
 
@@ -45,7 +46,7 @@ export async function openFoundation(loaded: LoadedConfig): Promise<Foundation> 
   });
   try {
     const clusterKey = await clusterKeyOf(loaded, directory);
-    beginCluster(loaded, directory);
+    beginCluster(loaded, directory, clusterKey);
     const authority = certificateAuthority(clusterKey);
     const further = config.security.cluster.gossip.keys.map((text, i) =>
       gossipKeyOf(parseClusterKey(text, `security.cluster.gossip.keys[${i}]`)),
@@ -121,9 +122,20 @@ async function givenKey(
   return key;
 }
 
-/** A node with nothing to join, or told to bootstrap, begins the cluster that its directory is then of. */
-function beginCluster({ config }: LoadedConfig, directory: DataDirectory): void {
-  const { seeds, bootstrap } = config.coordination.cluster;
-  if (directory.clusterUuid === null && (bootstrap || seeds.length === 0))
-    directory.adoptCluster(randomUUID(), true);
+/**
+ * A node with nothing to join, or told to bootstrap, begins the cluster that its directory is then of. One that is to
+ * wait for others takes the UUID that all of them take; who of them begins is decided when they are there.
+ */
+function beginCluster({ config }: LoadedConfig, directory: DataDirectory, clusterKey: Uint8Array): void {
+  const { seeds, bootstrap, bootstrap_expect } = config.coordination.cluster;
+  if (directory.clusterUuid !== null) return;
+  if (bootstrap && bootstrap_expect !== null) {
+    throw new CaxtonError(
+      "invalid_config",
+      "--bootstrap begins a cluster at once and --bootstrap-expect waits for others: give one of them",
+    );
+  }
+  if (bootstrap_expect !== null)
+    directory.adoptCluster(expectedClusterUuid(clusterKey, directory.cluster), false);
+  else if (bootstrap || seeds.length === 0) directory.adoptCluster(randomUUID(), true);
 }

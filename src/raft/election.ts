@@ -73,9 +73,7 @@ export class Election {
       return;
     }
     if (this.#deadline === Infinity) this.wait();
-    const { voters } = state.configurations.quorum;
-    const alone = state.role === "follower" && voters.length === 1 && voters[0] === state.self;
-    if (alone || state.now >= this.#deadline) this.#askAround(false);
+    if (this.#isAlone() || state.now >= this.#deadline) this.#askAround(false);
     else if (state.now >= this.#hintAt) this.#followHint();
   }
 
@@ -163,6 +161,14 @@ export class Election {
   #followHint(): void {
     this.#hintAt = Infinity;
     if (this.state.leaderDoubted && this.state.role === "follower") this.#askAround(true);
+  }
+
+  /** The only voter need not wait, once it is not led by one that is on its way out. */
+  #isAlone(): boolean {
+    const { state } = this;
+    const { voters } = state.configurations.quorum;
+    if (state.role !== "follower" || voters.length !== 1 || voters[0] !== state.self) return false;
+    return state.leader === null && !this.#isLoyal();
   }
 
   #isLoyal(): boolean {

@@ -45,13 +45,9 @@ export class Heartbeats {
 
   /** Whether a quorum answered within an election time-out. */
   get hasQuorum(): boolean {
-    const { leadership, configurations, now, timing } = this.state;
+    const { leadership, now, timing } = this.state;
     if (leadership === null) return false;
-    if (now - leadership.quorumFrom <= timing.election_ms) return true;
-    return configurations.quorum.satisfied((id) => {
-      if (id === this.state.self) return true;
-      return now - (leadership.peers.get(id)?.heard ?? -Infinity) <= timing.election_ms;
-    });
+    return now - leadership.quorumFrom <= timing.election_ms || this.#isAnswered(leadership);
   }
 
   due(): number {
@@ -69,9 +65,24 @@ export class Heartbeats {
     this.reads.roundBegins(round);
   }
 
-  /** A heartbeat far too late means that this process was asleep: the others' silence meanwhile proves nothing. */
+  #isAnswered(leadership: Leadership): boolean {
+    const { configurations, now, self, timing } = this.state;
+    return configurations.quorum.satisfied((id) => {
+      if (id === self) return true;
+      return now - (leadership.peers.get(id)?.heard ?? -Infinity) <= timing.election_ms;
+    });
+  }
+
+  /**
+   * A heartbeat far too late means that this process was asleep: the others' silence meanwhile proves nothing. Only
+   * once until a quorum answers again: one that is always late is no leader.
+   */
   #forgivePause(leadership: Leadership): void {
     const { now, timing } = this.state;
-    if (now - leadership.heartbeatAt > timing.election_ms / 2) leadership.quorumFrom = now;
+    const late = now - leadership.heartbeatAt > timing.election_ms / 2;
+    if (late && !leadership.forgiven) {
+      leadership.quorumFrom = now;
+      leadership.forgiven = true;
+    } else if (this.#isAnswered(leadership)) leadership.forgiven = false;
   }
 }

@@ -30,6 +30,8 @@ export class Leadership {
   readonly began: number;
   /** A quorum is asked for from here on: the beginning, or when a pause ended. */
   quorumFrom: number;
+  /** A pause was forgiven, and no quorum has answered since. */
+  forgiven = false;
   /** Bytes of own commands that are not applied yet, and the index where own commands begin. */
   pending_bytes = 0;
   change: PendingChange | null = null;

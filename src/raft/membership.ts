@@ -70,8 +70,13 @@ export class Membership {
       else if (id !== state.self) leading.peers.set(id, new Progress(id, role, log.last.index + 1, now));
     }
     if (this.#isPending()) return;
-    for (const id of leading.peers.keys())
-      if (!members.some((member) => member.id === id)) leading.peers.delete(id);
+    for (const { id, match } of leading.peers.values()) {
+      if (members.some((member) => member.id === id)) continue;
+      leading.peers.delete(id);
+      // The last word: so that it knows, if it has that far, that it is let go.
+      const commit = Math.min(match, log.commit);
+      state.out.sendEarly(id, { kind: "heartbeat", term: state.term, round: 0, commit });
+    }
   }
 
   /** The newest configuration is not committed, or joint. */

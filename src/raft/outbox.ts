@@ -17,6 +17,8 @@ export class Outbox {
   #rest: RaftEffect[] = [];
   #lastPersist = 0;
   #persisted = 0;
+  /** When the disk last made progress, or was given something to do. */
+  #since = Infinity;
 
   /** The id that the next persist will have. */
   get nextPersist(): number {
@@ -27,8 +29,14 @@ export class Outbox {
     return this.#persisted;
   }
 
-  confirm(persist: number): void {
+  confirm(persist: number, now: number): void {
     this.#persisted = Math.max(this.#persisted, persist);
+    this.#since = this.#persisted < this.#lastPersist ? now : Infinity;
+  }
+
+  /** For how long the disk has owed an answer; 0 when it owes none. */
+  stalled_ms(now: number): number {
+    return Math.max(now - this.#since, 0);
   }
 
   /** A promise: leaves only after everything that was written up to the end of this step. */
@@ -50,10 +58,13 @@ export class Outbox {
     this.#sends = [];
   }
 
-  take(write: Write | null): readonly RaftEffect[] {
+  take(write: Write | null, now: number): readonly RaftEffect[] {
     const effects = this.#early;
     this.#early = [];
-    if (write !== null) effects.push({ kind: "persist", id: ++this.#lastPersist, ...write });
+    if (write !== null) {
+      effects.push({ kind: "persist", id: ++this.#lastPersist, ...write });
+      this.#since = Math.min(this.#since, now);
+    }
     const after = this.#lastPersist > this.#persisted ? this.#lastPersist : 0;
     for (const { to, message } of this.#sends) effects.push({ kind: "send", to, message, after });
     this.#sends = [];

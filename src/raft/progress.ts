@@ -25,8 +25,10 @@ export class Progress {
   /** Up to here its log is the leader's, on its disk. */
   match = 0;
   state: "probe" | "replicate" | "snapshot" = "probe";
-  /** A probe is under way: nothing more until it is answered, or a heartbeat is. */
+  /** A probe is under way: nothing more until it is answered, or a heartbeat that was sent later is. */
   paused = false;
+  /** The leader's heartbeat round when the probe was sent. */
+  #pausedIn = 0;
   /** When it last answered in this term; -Infinity never. */
   heard: number;
   /** A sign says that it is gone, and nothing was heard since. */
@@ -72,16 +74,23 @@ export class Progress {
     this.#inflight_bytes += bytes;
   }
 
-  /** Returns true when it was news. */
-  acknowledged(match: number): boolean {
-    const news = match > this.match;
+  pause(round: number): void {
+    this.paused = true;
+    this.#pausedIn = round;
+  }
+
+  /** An answer to `round`: a probe sent before it is taken for lost. */
+  answered(round: number): void {
+    if (round > this.#pausedIn) this.paused = false;
+  }
+
+  acknowledged(match: number): void {
     this.match = Math.max(this.match, match);
     this.next = Math.max(this.next, match + 1);
     for (let head = this.#inflight.peek(); head && head.last <= match; head = this.#inflight.peek()) {
       this.#inflight_bytes -= head.bytes;
       this.#inflight.shift();
     }
-    return news;
   }
 
   /** An answer to `round` came while an older append has none. */

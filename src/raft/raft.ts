@@ -7,7 +7,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import { Applying } from "./applying.ts";
 import { advanceCommit, isReady } from "./commit.ts";
 import type { RaftId } from "./configuration.ts";
-import type { RaftEffect, RaftInput } from "./effects.ts";
+import type { RaftEffect, RaftInput, RaftRole } from "./effects.ts";
 import { Election } from "./election.ts";
 import type { HardState, LogView, RaftStored } from "./entry.ts";
 import { Following } from "./following.ts";
@@ -82,6 +82,10 @@ export class Raft {
     return this.#wake;
   }
 
+  get role(): RaftRole {
+    return this.#state.role;
+  }
+
   /** To look at: checkers and tools compare it with what the disk holds. */
   get log(): Pick<RaftLog, "base" | "last" | "stable" | "commit" | "term"> {
     return this.#state.log;
@@ -112,7 +116,7 @@ export class Raft {
     this.#tellStatus();
     const write = state.stopped === null ? this.#write() : null;
     this.#wake = state.stopped === null ? this.#due() : Infinity;
-    return state.out.take(write);
+    return state.out.take(write, state.now);
   }
 
   status(now: number): RaftStatus {
@@ -156,7 +160,7 @@ export class Raft {
         this.#hear(input.from, input.message);
         return;
       case "persisted":
-        state.out.confirm(input.id);
+        state.out.confirm(input.id, state.now);
         state.log.persisted(input.id);
         return;
       case "storage-failed":
@@ -304,7 +308,8 @@ export class Raft {
       const removed = this.#membership.run();
       this.#membership.syncPeers();
       this.#heartbeats.run();
-      if (removed) {
+      // One whose disk hangs must not hold the others back by its heartbeats.
+      if (removed || state.out.stalled_ms(state.now) > state.timing.election_ms) {
         this.#replication.flush();
         this.#roles.resign();
         this.#election.wait();

@@ -108,6 +108,12 @@ export class Reads {
     this.#askedCount = 0;
   }
 
+  /** Nothing is applied any more. */
+  stop(): void {
+    for (const { id } of this.#applying) this.#answer(id, { kind: "refused", reason: "stopped" });
+    this.#applying = [];
+  }
+
   run(): void {
     const { state } = this;
     if (state.leadership !== null) this.#confirm();

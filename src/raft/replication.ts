@@ -44,8 +44,8 @@ export class Replication {
   /** An answer to a heartbeat: whoever is stuck is tried again. */
   heartbeatAnswered(peer: Progress, round: number): void {
     peer.hear(this.state.now);
-    if (peer.state !== "replicate") peer.paused = false;
-    else if (peer.lostSomething(round)) peer.probeFrom(peer.match + 1);
+    peer.answered(round);
+    if (peer.state === "replicate" && peer.lostSomething(round)) peer.probeFrom(peer.match + 1);
   }
 
   /** A stream to it ended: what was under way is lost. */
@@ -84,7 +84,7 @@ export class Replication {
       peer.next > end ? [] : log.entries(peer.next, end, limits.appendEntries, limits.append_bytes);
     this.#send(peer, entries);
     if (probing) {
-      peer.paused = true;
+      peer.pause(leading.round);
       return false;
     }
     let bytes = 0;

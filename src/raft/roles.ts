@@ -80,6 +80,7 @@ export class Roles {
   stop(reason: string): void {
     const { state } = this;
     this.resign();
+    this.parts.reads.stop();
     state.out.withdrawSends();
     state.stopped = reason;
   }

@@ -186,7 +186,7 @@ export class SnapshotSending {
     if (peer.paused) return;
     const position = { index: log.commit, term: log.term(log.commit) };
     const mark = { transfer: state.nextToken(), position, configuration: configurations.at(position.index) };
-    peer.paused = true;
+    peer.pause(state.leading.round);
     state.out.sendEarly(peer.id, { kind: "snapshot", term, mark, chunk: 0, bytes: nothing, final: true });
   }
 

@@ -17,7 +17,8 @@ export type KeyLabel =
   | "certificate authority identity"
   | "token signing"
   | "gossip packet subkey"
-  | "death certificate";
+  | "death certificate"
+  | "cluster uuid";
 
 /** `length` bytes for one purpose; `context` tells apart the keys of that purpose. */
 export function deriveKey(

@@ -2,7 +2,8 @@
  * The invariants of Raft, looked at after every turn and at every effect. They know the truth (all disks, all that was
  * ever committed) and none of the core's rules. Each is named; a broken one ends the run.
  */
-import { type Configuration, everyone, type Member, type RaftId } from "../raft/configuration.ts";
+import { type Configuration, everyone, type Member, type RaftId, votersOf } from "../raft/configuration.ts";
+import { decodeConfiguration } from "../raft/configuration-codec.ts";
 import type { RaftEffect } from "../raft/effects.ts";
 import type { Entry, LogPosition } from "../raft/entry.ts";
 import type { RaftMessage } from "../raft/messages.ts";
@@ -44,6 +45,8 @@ export class RaftCheckers {
   readonly #seen = new Map<RaftId, Seen>();
   /** The highest term that each disk has promised, over restarts. */
   readonly #promised = new Map<RaftId, number>();
+  /** The last one that was applied anywhere. */
+  #configuration: Configuration | null = null;
   elections = 0;
   snapshots = 0;
 
@@ -110,7 +113,10 @@ export class RaftCheckers {
       "state-machine-safety",
       `${id} applies another entry ${index} (term ${term}) than was applied before (term ${known?.term})`,
     );
-    if (known === undefined) this.#applied.set(index, { term, data: words });
+    if (known === undefined) {
+      this.#applied.set(index, { term, data: words });
+      if (kind === "configuration") this.#follows(index, decodeConfiguration(data));
+    }
     const hash = this.#hashes.get(index) ?? machine.hash;
     check(hash === machine.hash, "state-hash", `the state of ${id} at ${index} differs from another's`);
     this.#hashes.set(index, hash);
@@ -134,6 +140,7 @@ export class RaftCheckers {
     seen.applied = applied;
     this.#promised.set(id, Math.max(this.#promised.get(id) ?? 0, node.disk.hardState.term));
     const leads = role === "leader";
+    const ledBefore = seen.leader;
     if (leads) {
       const { witness } = node.nature.options;
       check(!witness, "witness-leads", `the witness ${id} leads`);
@@ -142,6 +149,12 @@ export class RaftCheckers {
     }
     seen.leader = leads;
     if (commit > seen.commit) {
+      if (leads && ledBefore)
+        check(
+          raft.log.term(commit) === term,
+          "commit-rule",
+          `${id} commits by counting what is not of its term`,
+        );
       for (let index = Math.max(seen.commit, base) + 1; index <= commit; index++)
         this.#commits(node, raft, { index, term: raft.log.term(index) }, leads, configuration);
       seen.commit = commit;
@@ -190,6 +203,18 @@ export class RaftCheckers {
     const { members, outgoing } = configuration;
     const onDisk = isMajority(members, has) && (outgoing === null || isMajority(outgoing, has));
     check(onDisk, "durable-quorum", `${id} commits ${index}, which no majority has on disk`);
+  }
+
+  /** Any majority before meets any majority after: nothing can be decided twice. */
+  #follows(index: number, next: Configuration): void {
+    const { members, outgoing } = this.#configuration ?? next;
+    this.#configuration = next;
+    if (outgoing !== null || next.outgoing !== null) return;
+    const before = new Set(votersOf(members));
+    const after = votersOf(next.members);
+    const common = after.filter((id) => before.has(id)).length;
+    const exchanged = before.size + after.length - 2 * common;
+    check(exchanged <= 1, "overlap", `entry ${index} exchanges ${exchanged} voters in one step`);
   }
 
   /** A log never has two configurations that are not committed. */

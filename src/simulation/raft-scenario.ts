@@ -1,9 +1,8 @@
 /** What a simulated Raft world is, drawn from a seed: its members, their natures, and how rough it gets. */
-import { defaultMember, type Member, type MemberRole, type RaftId } from "../raft/configuration.ts";
+import { defaultMember, type Member, type MemberRole, type RaftId, raftIdOf } from "../raft/configuration.ts";
 import type { RaftLimits } from "../raft/options.ts";
 import { raftTimingOf } from "../raft/timing.ts";
 import type { NodeId } from "../base/ids.ts";
-import { raftIdOf } from "../raft/configuration.ts";
 import { generatorOf } from "./generator.ts";
 import type { RaftNetworkNature } from "./raft-network.ts";
 import type { RaftNodeNature } from "./raft-node.ts";

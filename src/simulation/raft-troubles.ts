@@ -77,18 +77,33 @@ export class RaftTroubles {
   }
 
   #leader(): RaftNode | undefined {
-    return this.prng.pick(this.#running().filter((node) => node.raft?.status(node.local).role === "leader"));
+    return this.prng.pick(this.#running().filter(({ raft }) => raft?.role === "leader"));
   }
 
   #crash(): void {
     const { prng, world } = this;
     const node = this.#some();
     if (node === undefined) return;
+    if (this.scenario.witness && prng.chance(0.5)) {
+      this.#oneAfterTheOther(node);
+      return;
+    }
     const back_ms = prng.chance(0.5) ? prng.float() * 60 : prng.float() * 1_200;
     if (prng.chance(0.3)) {
       for (const each of this.#running()) world.crash(each, prng.float() * 300);
     } else if (prng.chance(0.7)) world.crashWithin(node, 1 + prng.below(12), back_ms);
     else world.crash(node, back_ms);
+  }
+
+  /** The others go on without it; then one of them goes, and it comes back with what it has. */
+  #oneAfterTheOther(node: RaftNode): void {
+    const { prng, world } = this;
+    const away_ms = 250 + prng.float() * 300;
+    world.crash(node, away_ms);
+    world.at(world.now + away_ms - 10, () => {
+      const other = this.#leader();
+      if (other !== undefined && !this.#over) world.crash(other, 200 + prng.float() * 600);
+    });
   }
 
   #cut(): void {
@@ -146,8 +161,15 @@ export class RaftTroubles {
     const hinted = this.#leader();
     if (hinted === undefined) return;
     this.world.say(() => `a false hint about ${hinted.id}`);
-    for (const node of this.#running())
-      if (this.prng.chance(0.6)) node.input({ kind: "hint", peer: hinted.id });
+    // Some of them are a cut that breaks the streams: a hint that is not so false, about one that lives.
+    const isCut = this.prng.chance(0.4);
+    for (const node of this.#running()) {
+      if (this.prng.chance(isCut ? 0.9 : 0.6)) node.input({ kind: "hint", peer: hinted.id });
+      if (!isCut || node === hinted) continue;
+      this.world.network.cut(hinted.id, node.id);
+      this.world.network.cut(node.id, hinted.id);
+    }
+    if (isCut) this.world.at(this.world.now + this.prng.float() * 600, () => this.world.network.heal());
   }
 
   #transfer(): void {

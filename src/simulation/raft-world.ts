@@ -16,7 +16,7 @@ import { RaftClients, type RaftClientsWorld } from "./raft-clients.ts";
 import { RaftNetwork } from "./raft-network.ts";
 import { RaftNode, type RaftNodeWorld } from "./raft-node.ts";
 import { foundersOf, memberIds, natureOf, type RaftScenario } from "./raft-scenario.ts";
-import { RaftTroubles } from "./raft-troubles.ts";
+import { RaftTroubles, type RaftTroublesWorld } from "./raft-troubles.ts";
 import { toTicks_ms } from "./ticks.ts";
 import { Trace } from "./trace.ts";
 
@@ -49,7 +49,7 @@ const eventsLimit = 200_000;
 const hintDelay_ms = 2;
 const storyLimit = 400;
 
-class RaftWorld implements RaftNodeWorld {
+class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
   now = 0;
   readonly nodes = new Map<RaftId, RaftNode>();
   readonly network: RaftNetwork;
@@ -84,7 +84,7 @@ class RaftWorld implements RaftNodeWorld {
     }
     this.checkers = new RaftCheckers(this.nodes);
     for (const node of this.nodes.values()) node.start();
-    this.#clients = new RaftClients(this.#clientsView(), generatorOf(seed, "clients"), scenario.clients);
+    this.#clients = new RaftClients(this, generatorOf(seed, "clients"), scenario);
     this.#troubles = new RaftTroubles(this, scenario, generatorOf(seed, "troubles"));
   }
 
@@ -170,6 +170,8 @@ class RaftWorld implements RaftNodeWorld {
     this.#clients.stop();
     this.#serve();
     const verdict = checkHistory(this.#clients.history);
+    if (verdict.kind === "undecided")
+      throw new RaftViolation("undecided", `the history of key ${verdict.key} is too tangled to judge`);
     if (verdict.kind === "violation")
       throw new RaftViolation("linearizability", `key ${verdict.key}: ${JSON.stringify(verdict.around)}`);
   }
@@ -245,22 +247,17 @@ class RaftWorld implements RaftNodeWorld {
     }
   }
 
-  #someNode(): RaftNode | undefined {
-    return this.#prng.pick(
-      [...this.nodes.values()].filter(({ raft, nature }) => raft !== null && !nature.options.witness),
-    );
+  /** Counts up: the order of the clients' calls and returns. */
+  moment(): number {
+    return ++this.#moments;
   }
 
-  #clientsView(): RaftClientsWorld {
-    const world = this;
-    return {
-      get now() {
-        return world.now;
-      },
-      at: (time_ms, work) => this.at(time_ms, work),
-      moment: () => ++this.#moments,
-      someNode: () => this.#someNode(),
-    };
+  someNode(leading: boolean): RaftNode | undefined {
+    const running = [...this.nodes.values()].filter(
+      ({ raft, nature }) => raft !== null && !nature.options.witness,
+    );
+    const leaders = leading ? running.filter(({ raft }) => raft?.role === "leader") : [];
+    return this.#prng.pick(leaders.length > 0 ? leaders : running);
   }
 
   #indexOf(id: RaftId): number {

@@ -4,10 +4,15 @@
  * its disk was taken back to an earlier day, and it may not vote with it.
  */
 import { CaxtonError } from "../base/errors.ts";
-import { quote } from "../base/ids.ts";
+import { type NodeId, quote } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
 import { type RaftId, raftIdOf } from "../raft/configuration.ts";
-import type { RaftLogOwner } from "./raft-log.ts";
+
+export interface RaftLogOwner {
+  readonly node: NodeId;
+  /** The boot epoch of this process. */
+  readonly boot: number;
+}
 
 export class RaftBoots {
   readonly self: RaftId;

@@ -4,7 +4,6 @@
  * raft thread. What to do about damage is its opener's decision (cluster/raft-data.ts).
  */
 import { assert } from "../base/assert.ts";
-import type { NodeId } from "../base/ids.ts";
 import type { Database, Databases } from "../ports/database.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { RaftEffect } from "../raft/effects.ts";
@@ -18,7 +17,7 @@ import {
 } from "../raft/entry.ts";
 import { quickCheckLimit_bytes } from "./limits.ts";
 import { checkIntegrity, checkSchema, migrate } from "./migrator.ts";
-import { RaftBoots } from "./raft-boots.ts";
+import { RaftBoots, type RaftLogOwner } from "./raft-boots.ts";
 import {
   baseRow,
   configurationOf,
@@ -38,12 +37,6 @@ const slice_rows = 1_024;
 
 export type PersistEffect = Extract<RaftEffect, { kind: "persist" }>;
 export type LogRecords = Omit<PersistEffect, "kind" | "id">;
-
-export interface RaftLogOwner {
-  readonly node: NodeId;
-  /** The boot epoch of this process. */
-  readonly boot: number;
-}
 
 const emptyState: HardState = { term: 0, vote: null, commit: 0 };
 

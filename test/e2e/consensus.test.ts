@@ -2,6 +2,10 @@
  * Three real nodes whose leader is killed, stopped and cut off while clients write: what they were told must be one
  * history. `CAXTON_TEST_ROUNDS` asks for more rounds than CI's few.
  */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   assertLinearizable,
@@ -17,15 +21,28 @@ const rounds = Number(process.env["CAXTON_TEST_ROUNDS"] ?? 3);
 const longTest_ms = 60_000 + rounds * 40_000;
 const keys = ["a", "b", "c"];
 
+/** Preloaded, it lets a test hang the disk of one node's Raft log. */
+const shim = join(mkdtempSync(join(tmpdir(), "caxton-shim-")), "hang-sync.so");
+const source = new URL("./fixtures/hang-sync.c", import.meta.url).pathname;
+const canHang = spawnSync("cc", ["-shared", "-fPIC", "-o", shim, source, "-ldl"]).status === 0;
+if (!canHang) console.warn("The test of a disk that hangs is not run: it needs a C compiler (cc)");
+
 let nodes: TestNodeProcess[] = [];
 let clients = new HistoryClients();
 
+function hangFlag(id: string): string {
+  return `${shim}.${id}`;
+}
+
 beforeAll(async () => {
-  nodes = await startVoters(3);
+  nodes = await startVoters(3, {
+    env: (id): Record<string, string> => (canHang ? { LD_PRELOAD: shim, HANG_SYNC: hangFlag(id) } : {}),
+  });
 }, 90_000);
 
 afterAll(async () => {
   for (const node of nodes) await node.dispose();
+  rmSync(dirname(shim), { recursive: true, force: true });
 }, 30_000);
 
 afterEach(async () => {
@@ -106,6 +123,33 @@ describe("a history of clients while", () => {
     longTest_ms,
   );
 
+  test.skipIf(!canHang)(
+    "the leader's disk hangs: its heartbeats stop by themselves, and leadership moves",
+    async () => {
+      startClients(keys.map((key) => `hang-${key}`));
+      await clients.more(60);
+      const leader = await leaderOf(nodes);
+      const others = nodes.filter((node) => node !== leader);
+      writeFileSync(hangFlag(leader.id), "");
+      try {
+        await eventually("another leads", async () => {
+          const view = await leaderView(others[0] as TestNodeProcess);
+          return view?.quorum === true && view.leader !== leader.id ? true : undefined;
+        });
+        await clients.more(60);
+        // The process itself is well all the while: only what needs the disk is not.
+        expect((await leader.fetch("/healthz")).status).toBe(200);
+      } finally {
+        rmSync(hangFlag(leader.id), { force: true });
+      }
+      await untilVoters(nodes, 3);
+      await clients.more(30);
+      assertLinearizable(await clients.end());
+      await sameState();
+    },
+    longTest_ms,
+  );
+
   test("the leader leaves in order: the others go on with no time-out", async () => {
     const leader = await leaderOf(nodes);
     const others = nodes.filter((node) => node !== leader);
@@ -116,4 +160,32 @@ describe("a history of clients while", () => {
     await leader.start();
     await untilVoters(nodes, 3);
   }, 60_000);
+});
+
+describe("nodes that are to wait for each other", () => {
+  test("begin one cluster when all are there, and not before", async () => {
+    const first = await TestNodeProcess.prepare({ id: "node-b", flags: ["--bootstrap-expect", "3"] });
+    first.launch();
+    const started = [first];
+    try {
+      await eventually("it says that it waits", () =>
+        /Waits for 3 nodes before the cluster begins: 1 are here/.test(first.output) ? true : undefined,
+      );
+      for (const id of ["node-c", "node-a"]) {
+        const node = await TestNodeProcess.prepare({
+          id,
+          join: [first],
+          flags: ["--bootstrap-expect", "3"],
+        });
+        node.launch();
+        started.push(node);
+      }
+      for (const node of started) await node.ready();
+      await untilVoters(started, 3);
+      const said = started.filter(({ output }) => output.includes("this one begins the cluster"));
+      expect(said.map(({ id }) => id)).toEqual(["node-a"]);
+    } finally {
+      for (const node of started) await node.dispose();
+    }
+  }, 120_000);
 });

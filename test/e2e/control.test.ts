@@ -206,3 +206,48 @@ describe("the control state of real nodes", () => {
     ]);
   }, 60_000);
 });
+
+describe("two nodes and a witness", () => {
+  const three: TestNodeProcess[] = [];
+
+  afterAll(async () => {
+    await Promise.all(three.map((node) => node.dispose()));
+  }, 60_000);
+
+  test("go on when either data node dies, and the witness answers like any other", async () => {
+    const one = await TestNodeProcess.start({ id: "node-1" });
+    three.push(one);
+    const two = await TestNodeProcess.start({ id: "node-2", join: [one] });
+    three.push(two);
+    const witness = await TestNodeProcess.start({ id: "node-w", join: [one], flags: ["--role", "witness"] });
+    three.push(witness);
+    const paired = async (seenBy: TestNodeProcess): Promise<void> => {
+      const { members } = await untilVoters(seenBy, ["node-1", "node-2"]);
+      expect(members.find(({ role }) => role === "witness")?.node).toBe("node-w");
+    };
+    await eventually("the witness votes", async () => {
+      const { members } = await leaderSeenBy(one);
+      return members.some(({ role }) => role === "witness") ? true : undefined;
+    });
+    await paired(one);
+    expect((await put(witness, "a", "1")).status).toBe(201);
+    expect(await read(witness, "a")).toBe("1");
+    for (const [dies, lives] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      await dies.kill();
+      await eventually(`a write at ${lives.id}`, async () =>
+        (await put(lives, `without-${dies.id}`, "1")).ok ? true : undefined,
+      );
+      expect(await read(lives, "a")).toBe("1");
+      await dies.start();
+      // Caught up again, before the other one goes.
+      await eventually(`${dies.id} has what it missed`, async () => {
+        const answer = await dies.fetch(`/api/v1/kv/without-${dies.id}?consistency=local`);
+        return answer.status === 200 ? true : undefined;
+      });
+      await paired(lives);
+    }
+  }, 120_000);
+});

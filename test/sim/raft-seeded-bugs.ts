@@ -9,8 +9,10 @@ export interface RaftSeededBug extends Patch {
   readonly name: string;
   /** Those that may find it first; the usual one first. */
   readonly checkers: readonly string[];
-  /** Rarer than the others: found in so many seeds, tried only with `CAXTON_SIM_BUGS=all`. */
-  readonly seeds?: number;
+  /** The seed that found it when it was tried last: where to begin. */
+  readonly from?: number;
+  /** Also tried in every run of the tests, being quick. */
+  readonly always?: true;
 }
 
 export const raftSeededBugs: readonly RaftSeededBug[] = [
@@ -20,13 +22,15 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "state.setPromise(term, from);",
     patched: "state.vote = from;",
     checkers: ["durable-promise"],
+    always: true,
   },
   {
     name: "a second vote is given in a term",
     file: "raft/election.ts",
     text: "(state.vote === from || (state.vote === null && state.leader === null && !loyal));",
     patched: "state.leader === null && !loyal;",
-    checkers: ["one-vote", "one-leader"],
+    checkers: ["one-leader", "one-vote"],
+    always: true,
   },
   {
     name: "a candidate asks for votes before its term is on disk",
@@ -41,6 +45,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const granted = free && state.log.isUpToDate(message.last);",
     patched: "const granted = free;",
     checkers: ["leader-completeness", "committed-stays"],
+    from: 2,
+    always: true,
   },
   {
     name: "a witness elects a stale leader",
@@ -48,15 +54,17 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const granted = free && state.log.isUpToDate(message.last);",
     patched: "const granted = free && (state.options.witness || state.log.isUpToDate(message.last));",
     checkers: ["leader-completeness"],
-    seeds: 1_000,
+    from: 28,
+    always: true,
   },
   {
     name: "an entry of an older term is committed by counting",
     file: "raft/commit.ts",
     text: "agreed > log.commit && log.term(agreed) === state.term",
     patched: "agreed > log.commit",
-    checkers: ["commit-rule", "leader-completeness", "committed-stays", "no-throw"],
-    seeds: 3_000,
+    checkers: ["commit-rule"],
+    from: 2,
+    always: true,
   },
   {
     name: "the leader counts itself before its own disk has the entry",
@@ -64,6 +72,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "if (id === state.self) return state.log.stable;",
     patched: "if (id === state.self) return state.log.last.index;",
     checkers: ["durable-quorum"],
+    from: 6,
+    always: true,
   },
   {
     name: "two leaders after a disk hangs: answers leave before they are on disk",
@@ -71,6 +81,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const after = this.#lastPersist > this.#persisted ? this.#lastPersist : 0;",
     patched: "const after = 0;",
     checkers: ["durable-promise", "durable-ack"],
+    always: true,
   },
   {
     name: "only the new members decide while the configuration is joint",
@@ -78,6 +89,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "return this.#outgoing === null ? agreed : Math.min(agreed, agreedOf(this.#outgoing, valueOf));",
     patched: "return agreed;",
     checkers: ["durable-quorum"],
+    from: 36,
+    always: true,
   },
   {
     name: "learners count in a majority",
@@ -85,14 +98,15 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: 'return members.filter(({ role }) => role !== "learner").map(({ id }) => id);',
     patched: "return members.map(({ id }) => id);",
     checkers: ["durable-quorum", "service"],
+    from: 14,
   },
   {
     name: "voters change without a joint configuration",
     file: "raft/membership-rules.ts",
     text: "return { members, outgoing: same ? null : current.members };",
     patched: "return { members, outgoing: same ? null : null };",
-    checkers: ["leader-completeness", "one-leader", "committed-stays", "durable-quorum"],
-    seeds: 3_000,
+    checkers: ["overlap"],
+    from: 13,
   },
   {
     name: "a change of members over one that is not committed",
@@ -100,6 +114,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: 'if (this.#isPending()) return refuse("pending");',
     patched: "",
     checkers: ["one-change"],
+    from: 13,
+    always: true,
   },
   {
     name: "a change of members before the first entry of the term is committed",
@@ -112,6 +128,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: 'if (configurations.current.outgoing !== null) return refuse("pending");',
     },
     checkers: ["one-change"],
+    from: 31,
   },
   {
     name: "the joint configuration is never left",
@@ -119,6 +136,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "configurations.current.outgoing !== null && log.commit >= configurations.index",
     patched: "configurations.current.outgoing !== null && log.commit < 0",
     checkers: ["service"],
+    from: 13,
+    always: true,
   },
   {
     name: "whoever has its own removal in its log never campaigns",
@@ -126,7 +145,6 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: '(configurations.roleOf(self) === "voter" || roleIn(configurations.at(log.commit), self) === "voter") &&',
     patched: 'configurations.roleOf(self) === "voter" &&',
     checkers: ["service"],
-    seeds: 2_000,
   },
   {
     name: "a read before the first entry of the term is committed",
@@ -139,7 +157,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "if (this.#waiting.length === 0) return;",
     },
     checkers: ["linearizability"],
-    seeds: 2_000,
+    from: 86,
+    always: true,
   },
   {
     name: "a read without asking whether this is still the leader",
@@ -147,7 +166,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "if (!options.leaseReads || leading.transfer !== null) return false;",
     patched: "if (leading.firstIndex >= 0) return true;",
     checkers: ["linearizability"],
-    seeds: 2_000,
+    from: 28,
+    always: true,
   },
   {
     name: "an old answer counts for a new read",
@@ -155,7 +175,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "peer.round = round;",
     patched: "peer.round = round + 1_000;",
     checkers: ["linearizability"],
-    seeds: 2_000,
+    from: 28,
+    always: true,
   },
   {
     name: "a read is answered before its index is applied",
@@ -175,7 +196,16 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "if (state.leaderDoubted) return;",
     },
     checkers: ["linearizability"],
-    seeds: 2_000,
+    from: 137,
+    always: true,
+  },
+  {
+    name: "the only voter that is left campaigns while its leader's lease still counts",
+    file: "raft/election.ts",
+    text: "return state.leader === null && !this.#isLoyal();",
+    patched: "return true;",
+    checkers: ["linearizability"],
+    from: 1074,
   },
   {
     name: "a proposal tried again has its effect twice",
@@ -183,6 +213,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "known.sequence >= sequence",
     patched: "known.sequence > sequence",
     checkers: ["linearizability"],
+    from: 16,
+    always: true,
   },
   {
     name: "the applied index is not in the transaction of what it counts",
@@ -190,6 +222,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "    this.#restore(this.#settled);\n",
     patched: "    this.#restore({ ...this.#settled, position: this.#position });\n",
     checkers: ["state-hash", "linearizability", "no-throw"],
+    from: 4,
+    always: true,
   },
   {
     name: "entries are applied that the own disk does not have",
@@ -197,6 +231,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const end = Math.min(log.commit, log.stable);",
     patched: "const end = log.commit;",
     checkers: ["no-throw"],
+    from: 30,
   },
   {
     name: "the log is compacted past what is durably applied",
@@ -204,21 +239,23 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const index = Math.min(state.settled - leave, this.sending.pinned);",
     patched: "const index = Math.min(state.applied - leave, this.sending.pinned);",
     checkers: ["compaction"],
+    always: true,
   },
   {
     name: "a snapshot replaces a newer log",
     file: "raft/snapshot-receiving.ts",
     text: "if (position.index <= log.commit) return true;",
-    patched: "",
-    checkers: ["snapshot-order", "no-throw"],
+    patched: "if (position.index > 0) return false;",
+    checkers: ["snapshot-order", "monotone"],
+    from: 412,
+    always: true,
   },
   {
-    name: "a lost chunk of a snapshot is never sent again",
+    name: "what a follower has installed is not believed",
     file: "raft/snapshot-sending.ts",
-    text: "sending.next = from;",
-    patched: "",
+    text: 'if (reply.state === "installed" && reply.position.index <= state.log.last.index) {',
+    patched: 'if (reply.state === "installed" && reply.position.index < 0) {',
     checkers: ["convergence"],
-    seeds: 2_000,
   },
   {
     name: "an append is taken without looking at what comes before it",
@@ -226,6 +263,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "if (!log.matches(previous)) return",
     patched: "if (previous.index > log.last.index) return",
     checkers: ["state-machine-safety", "committed-stays", "leader-completeness", "no-throw"],
+    from: 2,
+    always: true,
   },
   {
     name: "an old append takes back what came after it",
@@ -236,7 +275,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       "      const end = entries.at(-1)?.index ?? Infinity;\n" +
       "      if (end >= log.commit) state.truncate(end + 1);\n" +
       "      return true;\n    }",
-    checkers: ["durable-quorum", "leader-completeness", "committed-stays", "no-throw"],
+    checkers: ["durable-ack", "convergence", "durable-quorum", "leader-completeness", "committed-stays"],
+    from: 3,
   },
   {
     name: "a heartbeat tells a follower of a commit that its log may not agree with",
@@ -244,6 +284,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const commit = Math.min(peer.match, state.log.commit);",
     patched: "const { commit } = state.log;",
     checkers: ["committed-stays", "state-machine-safety", "stopped", "no-throw"],
+    from: 2,
   },
   {
     name: "a lost append is never sent again",
@@ -251,6 +292,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "return oldest !== undefined && round >= oldest.round + roundsUntilLost;",
     patched: "return oldest !== undefined && round < 0;",
     checkers: ["convergence", "service"],
+    from: 62,
   },
   {
     name: "a witness is sent commands, and keeps them",
@@ -263,6 +305,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "return state.term >= entry.term - entry.term;",
     },
     checkers: ["witness-data"],
+    from: 11,
   },
   {
     name: "a witness campaigns",
@@ -275,5 +318,6 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "configurations.roleOf(self) !== null ||",
     },
     checkers: ["witness-leads"],
+    from: 28,
   },
 ];

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { checkHistory, type HistoryEntry } from "../../src/simulation/linearizability.ts";
-import { eventually, TestNodeProcess } from "./node-process.ts";
+import { eventually, type NodeOptions, TestNodeProcess } from "./node-process.ts";
 
 const clientScript = fileURLToPath(new URL("./kv-history-client.ts", import.meta.url));
 
@@ -20,10 +20,16 @@ export async function leaderView(node: TestNodeProcess): Promise<LeaderView | un
 }
 
 /** Starts them and waits until all vote. */
-export async function startVoters(count: number, flags: readonly string[] = []): Promise<TestNodeProcess[]> {
+export async function startVoters(
+  count: number,
+  options: Pick<NodeOptions, "flags"> & { readonly env?: (id: string) => Record<string, string> } = {},
+): Promise<TestNodeProcess[]> {
+  const { flags = [], env } = options;
   const nodes: TestNodeProcess[] = [];
-  for (let i = 1; i <= count; i++)
-    nodes.push(await TestNodeProcess.start({ id: `node-${i}`, join: nodes.slice(0, 1), flags }));
+  for (let i = 1; i <= count; i++) {
+    const id = `node-${i}`;
+    nodes.push(await TestNodeProcess.start({ id, join: nodes.slice(0, 1), flags, env: env?.(id) ?? {} }));
+  }
   await untilVoters(nodes, count);
   return nodes;
 }

@@ -73,7 +73,7 @@ export class ConsensusWorldNode {
       report: (report) => {
         if (report.kind === "answer") this.answers.set(report.answer.request, report.answer);
         else if (report.kind === "status") this.status = report.status;
-        else this.outdated.push(report.detail);
+        else if (report.kind === "outdated") this.outdated.push(report.detail);
       },
       timing: { heartbeat_ms: 50, election_ms: 150 },
       limits: { ...defaultLimits, ...this.world.limits },
@@ -109,7 +109,7 @@ export class ConsensusWorldNode {
 
   ask(request: Distributed<ConsensusRequest>): number {
     const number = ++this.#last;
-    this.driver?.ask({ ...request, request: number } as ConsensusRequest);
+    this.driver?.ask({ ...request, request: number });
     return number;
   }
 

@@ -106,7 +106,7 @@ async function operate(client: string, prng: Prng, value: number): Promise<void>
 }
 
 async function run(index: number): Promise<never> {
-  const seed = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), index) >>> 0;
+  const seed = Number.parseInt(Buffer.from(name).toString("hex").slice(-8), 16) + index;
   const prng = new Prng(seed);
   for (let n = 1; ; n++) {
     const value = (seed % 8_000) * valuesPerClient + index * 100_000 + n;

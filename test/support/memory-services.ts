@@ -52,7 +52,7 @@ export class MemoryServices implements NodeServices {
   #wake: (() => void)[] = [];
 
   constructor(readonly clock: Clock) {
-    this.#client = new ControlClient(this.control, clock, 5_000);
+    this.#client = new ControlClient(this.control, clock, () => 5_000);
     this.kv = new KvStore(this.#client);
     this.locks = new LockService(this.#client, clock);
     this.known.push(

@@ -74,6 +74,8 @@ export interface NodeOptions {
   /** Free ones unless given. */
   readonly apiPort?: number;
   readonly flags?: readonly string[];
+  /** Added to the node's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class TestNodeProcess {
@@ -142,7 +144,7 @@ export class TestNodeProcess {
     args.push(...flags);
     const launcher = spawn(process.execPath, [cliPath, ...args], {
       cwd: root,
-      env: cleanEnvironment(),
+      env: { ...cleanEnvironment(), ...this.#options.env },
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });

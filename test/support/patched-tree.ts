@@ -27,11 +27,19 @@ export class PatchedTree {
 
   /** Runs `caxton` with the patch applied, then takes it back. Throws when a text is not there exactly once. */
   run(patch: Patch, args: readonly string[]): { readonly exit: number | null; readonly stdout: string } {
+    return this.play(patch, join(this.folder, "src", "cli", "main.ts"), args);
+  }
+
+  /** The same with any program, which finds the patched sources in `folder`. */
+  play(
+    patch: Patch,
+    program: string,
+    args: readonly string[],
+  ): { readonly exit: number | null; readonly stdout: string } {
     const restore = this.#apply(patch);
     const restoreAlso = patch.also && this.#apply(patch.also);
     try {
-      const main = join(this.folder, "src", "cli", "main.ts");
-      const { status, stdout } = spawnSync(process.execPath, [main, ...args], {
+      const { status, stdout } = spawnSync(process.execPath, [program, ...args], {
         cwd: this.folder,
         encoding: "utf8",
         timeout: limit_ms,

@@ -14,6 +14,8 @@ export class PilotWorld {
   readonly nodes = new Map<string, PilotNode>();
   readonly members = new Map<string, PilotMember>();
   readonly taken: PilotStep[] = [];
+  /** Members that do not get near the end of the log. */
+  readonly lagging = new Set<string>();
   self: NodeId;
   voters_max: number | null = null;
   now_ms = 0;
@@ -74,7 +76,7 @@ export class PilotWorld {
     for (const [name, member] of this.members) {
       const node = this.nodes.get(name);
       const well = node?.presence === "alive" && node.identity === member.identity;
-      this.members.set(name, { ...member, caughtUp: well, contact: well });
+      this.members.set(name, { ...member, caughtUp: well && !this.lagging.has(name), contact: well });
     }
     return step;
   }

@@ -4,7 +4,8 @@ import { Prng } from "../../src/base/prng.ts";
 import { type Configuration, defaultMember, raftIdOf } from "../../src/raft/configuration.ts";
 import { encodeConfiguration } from "../../src/raft/configuration-codec.ts";
 import type { Entry } from "../../src/raft/entry.ts";
-import type { RaftLog, RaftLogOwner } from "../../src/store/raft-log.ts";
+import type { RaftLogOwner } from "../../src/store/raft-boots.ts";
+import type { RaftLog } from "../../src/store/raft-log.ts";
 
 const node = parseNodeId("node-1");
 

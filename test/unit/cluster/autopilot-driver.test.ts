@@ -28,7 +28,7 @@ class World {
 
   constructor() {
     this.seen("n1");
-    const client = new ControlClient(this.log, this.clock, 5_000);
+    const client = new ControlClient(this.log, this.clock, () => 5_000);
     const consensus: Partial<AutopilotDriverOptions["consensus"]> = {
       self,
       status: () => this.#status(),

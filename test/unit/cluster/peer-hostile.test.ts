@@ -142,6 +142,20 @@ test("whoever is refused is told why before the connection closes", async () => 
   expect(victim.refused[0]).toContain("protocol versions 9 to 9");
 });
 
+test("connections for consensus are not taken on this port: its own thread listens for them", async () => {
+  const { attack } = await world();
+  for (const purpose of ["raft", "raft_bulk"] as const) {
+    const mischief = await (await attack()).send(hello(purpose));
+    expect(mischief.frames).toEqual([
+      {
+        kind: "goodbye",
+        code: "invalid_argument",
+        detail: `connections for ${purpose} are not taken here`,
+      },
+    ]);
+  }
+});
+
 test("a connection that never greets is closed in time", async () => {
   const { world: simulated, victim, attack } = await world();
   const mischief = await attack();

@@ -49,7 +49,7 @@ class Replicas {
       (name) => new ReplicaQueries(this.#consensusOf(name), this.#peersOf(name)),
     );
     this.queries = queries[0] as ReplicaQueries;
-    this.client = new ControlClient(this.leader, this.clock, 5_000);
+    this.client = new ControlClient(this.leader, this.clock, () => 5_000);
     this.kv = new KvStore(this.client);
   }
 

@@ -11,7 +11,7 @@ import { SingleNodeConsensus } from "../../support/single-node-consensus.ts";
 function world() {
   const log = new SingleNodeConsensus();
   const clock = new VirtualClock();
-  const client = new ControlClient(log, clock, 5_000);
+  const client = new ControlClient(log, clock, () => 5_000);
   const kv = new KvStore(client);
   const locks = new LockService(client, clock);
   const asker = { principal: "alice", idempotencyKey: null };

@@ -85,8 +85,11 @@ describe.each([
       expect(source.chunk(number).bytes).toEqual(bytes);
       target.add(bytes);
       const value = new Uint8Array(10);
-      const put = { key: `key-${number}`, value, mediaType: "", condition: "any", fence: null } as const;
-      leader.run({ kind: controlCommands.kvPut, body: encodeKvPut(put) });
+      // What was sent already, and what is still to come: the last key of all, and a new one behind it.
+      for (const key of ["key-0", "key-9", `zzz-${number}`]) {
+        const put = { key, value, mediaType: "", condition: "any", fence: null } as const;
+        leader.run({ kind: controlCommands.kvPut, body: encodeKvPut(put) });
+      }
       if (last) break;
     }
     expect(target.finish()).toEqual({ index: before.index, term: 1 });

@@ -55,6 +55,37 @@ describe("the number of voters", () => {
     ]);
   });
 
+  it("stays odd while a node is not there or too far behind to vote", () => {
+    const world = new PilotWorld();
+    world.join("n2");
+    world.join("n3");
+    world.lagging.add("n3");
+    world.settle();
+    expect([world.is("voter"), world.is("learner")]).toEqual([["n1"], ["n2", "n3"]]);
+    world.lagging.clear();
+    world.settle();
+    expect(world.is("voter")).toHaveLength(3);
+    world.join("n4");
+    world.join("n5");
+    world.set("n5", "failed");
+    world.settle();
+    expect(world.is("voter")).toHaveLength(3);
+  });
+
+  it("does not shrink where that would leave a majority of the dead", () => {
+    const world = cluster(5);
+    for (const name of ["n2", "n3", "n4"]) world.set(name, "failed");
+    world.nodes.delete("n5");
+    const step = world.tick();
+    expect(step.kind).toBe("nothing");
+    expect(step.why).toContain("but only 1 of 3 voters would be well");
+    expect(world.is("voter")).toHaveLength(5);
+    world.set("n4", "alive");
+    world.settle();
+    expect(world.is("voter")).toEqual(expect.arrayContaining(["n1", "n4"]));
+    expect(world.is("voter")).toHaveLength(3);
+  });
+
   it("shrinks when nodes leave, and not before they had time to come back", () => {
     const world = cluster(5);
     world.set("n2", "gone");
@@ -106,6 +137,14 @@ describe("a dead voter", () => {
     five.set("n3", "failed");
     five.settle();
     expect(five.is("voter")).toHaveLength(5);
+  });
+
+  it("whose log is gone can never vote again, and is not waited for", () => {
+    const world = cluster(3);
+    world.join("n3", { identity: 9 });
+    world.set("n3", "failed");
+    world.tick();
+    expect([world.is("voter"), world.is("learner")]).toEqual([["n1", "n2"], ["n3"]]);
   });
 
   it("that came back without its log learns first", () => {

@@ -49,6 +49,14 @@ describe("caxton simulate", () => {
     expect(larger.hash).not.toBe(one.hash);
   });
 
+  test("plays Raft alone over many seeds, and says what it has seen", async () => {
+    const { exit, stdout, stderr } = await caxton("--raft", "5", "--seed", "3");
+    expect(exit).toBe(0);
+    expect(stderr.split("\n")[0]).toBe("seed 3");
+    expect(stdout).toMatch(/^5 worlds: \d+ entries committed/);
+    expect(stdout).toContain("every invariant held");
+  });
+
   test("exits 1 when an invariant broke, and leaves a smaller scenario that breaks it again", async () => {
     // Nodes that lose half of everything are beyond what the protocol promises: some invariant breaks.
     const file = join(folder, "scenario.json");

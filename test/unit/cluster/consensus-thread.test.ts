@@ -1,0 +1,180 @@
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { CaxtonError } from "../../../src/base/errors.ts";
+import { parseNodeId } from "../../../src/base/ids.ts";
+import { spawnRaftWorker } from "../../../src/cluster/consensus-spawn.ts";
+import { ConsensusThread } from "../../../src/cluster/consensus-thread.ts";
+import type { FromRaft, ToRaft } from "../../../src/cluster/consensus-thread-protocol.ts";
+import { systemClock } from "../../../src/platform/node/clock.ts";
+import { systemEntropy } from "../../../src/platform/node/entropy.ts";
+import type { Address } from "../../../src/ports/datagrams.ts";
+import type { Thread } from "../../../src/ports/threads.ts";
+import { defaultLimits } from "../../../src/raft/options.ts";
+import { certificateAuthority, nodeIdentity } from "../../../src/security/certificates.ts";
+import { getQuery, putCommand, statusOfOutcome, valueOf } from "../../support/kv-commands.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until } from "../../support/until.ts";
+
+const directory = temporaryDirectory("consensus-thread");
+const running: ConsensusThread[] = [];
+let files = 0;
+
+afterEach(async () => {
+  for (const thread of running.splice(0)) await thread.stop(0);
+});
+
+interface Started {
+  readonly thread: ConsensusThread;
+  local: Address;
+  identity: number;
+  readonly refused: string[];
+}
+
+async function start(
+  name: string,
+  choices: { found?: boolean; key?: number; spawn?: () => Thread<FromRaft, ToRaft>; port?: number } = {},
+): Promise<Started> {
+  const self = parseNodeId(name);
+  const authority = certificateAuthority(new Uint8Array(32).fill(choices.key ?? 1));
+  const { ca, certificate, key } = nodeIdentity(authority, self, "test", {
+    clock: systemClock,
+    entropy: systemEntropy,
+  });
+  const file = join(directory.path, `${name}-${files++}`);
+  const started = { local: { host: "", port: 0 }, identity: 0, refused: [] as string[] };
+  const thread = await ConsensusThread.start({
+    open: {
+      self,
+      boot: 10,
+      cluster: "test",
+      logPath: `${file}-raft.db`,
+      statePath: `${file}-control.db`,
+      bind: { host: "127.0.0.1", port: choices.port ?? 0 },
+      identity: { ca, certificate, key },
+      witness: false,
+      found: choices.found ?? false,
+      timing: { heartbeat_ms: 50, election_ms: 500 },
+      limits: defaultLimits,
+      snapshotEvery_entries: 1_000,
+      connect_ms: 5_000,
+      keepAlive_ms: 1_000,
+      seed: name.length,
+    },
+    clock: systemClock,
+    spawn: choices.spawn ?? spawnRaftWorker,
+    opened: (local, identity) => Object.assign(started, { local, identity }),
+    refused: (source, reason) => started.refused.push(`${source}: ${reason}`),
+    failed: () => undefined,
+  });
+  running.push(thread);
+  return Object.assign(started, { thread });
+}
+
+function introduce(...all: readonly Started[]): void {
+  for (const a of all) for (const b of all) if (a !== b) a.thread.setAddress(b.thread.self, b.local);
+}
+
+async function add(leader: Started, node: Started): Promise<void> {
+  const { self } = node.thread;
+  const member = () => leader.thread.status().members.find((each) => each.node === self);
+  await leader.thread.changeMembership([{ node: self, role: "learner", identity: node.identity }], {
+    timeout_ms: 10_000,
+  });
+  await until(() => member()?.caughtUp === true);
+  await leader.thread.changeMembership([{ node: self, role: "voter" }], { timeout_ms: 10_000 });
+}
+
+async function read(node: Started, key: string): Promise<string | undefined> {
+  const options = { consistency: "linearizable", timeout_ms: 10_000 } as const;
+  return valueOf((await node.thread.read(getQuery(key), options)).bytes);
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "done";
+  } catch (error) {
+    return error instanceof CaxtonError ? error.code : String(error);
+  }
+}
+
+describe("raft threads", () => {
+  test("of three nodes agree over TLS; leadership is given away when one stops", async () => {
+    const one = await start("one", { found: true });
+    const [two, three] = [await start("two"), await start("three")];
+    introduce(one, two, three);
+    await until(() => one.thread.status().ready);
+    await add(one, two);
+    await add(one, three);
+    const { outcome } = await two.thread.propose(putCommand("a", "1"), { timeout_ms: 10_000 });
+    expect(statusOfOutcome(outcome)).toBe("done");
+    for (const node of [one, two, three]) expect(await read(node, "a")).toBe("1");
+    expect(one.thread.status()).toMatchObject({ leader: "one", voters: 3, votersReached: 3, quorum: true });
+    const heard: (string | null)[] = [];
+    two.thread.onStatus(({ leader }) => heard.push(leader));
+    await one.thread.stop(5_000);
+    await until(() => heard.some((leader) => leader === "two" || leader === "three"));
+    expect(await read(three, "a")).toBe("1");
+    const [hash, other] = await Promise.all(
+      [two, three].map(({ thread }) => thread.check({ timeout_ms: 2_000 })),
+    );
+    expect(hash?.state.index === other?.state.index ? hash?.state.root === other?.state.root : true).toBe(
+      true,
+    );
+  });
+
+  test("a stranger with another cluster key is refused by both sides, with the reason", async () => {
+    const one = await start("one", { found: true });
+    const stranger = await start("stranger", { key: 2 });
+    introduce(one, stranger);
+    await until(() => one.thread.status().ready);
+    await one.thread.changeMembership([{ node: stranger.thread.self, role: "learner", identity: 10 }], {
+      timeout_ms: 10_000,
+    });
+    await until(() => one.refused.length > 0);
+    expect(one.refused[0]).toMatch(/certificate/);
+    expect(stranger.thread.status().members).toEqual([]);
+  });
+
+  test("a thread that hangs is told from one that refuses: what became of the command is not known", async () => {
+    const posted: ToRaft[] = [];
+    let tell: ((message: FromRaft) => void) | undefined;
+    const hung = await start("hung", {
+      spawn: () => ({
+        post: (message) => {
+          posted.push(message);
+          const local = { host: "127.0.0.1", port: 1 };
+          if (message.kind === "open") tell?.({ kind: "opened", local, identity: 1, rebuilt: null });
+          if (message.kind === "stop") tell?.({ kind: "stopped" });
+        },
+        receive: (handler) => {
+          tell = handler;
+        },
+        ended: () => undefined,
+        terminate: () => Promise.resolve(),
+        close: () => undefined,
+      }),
+    });
+    const [command, query] = [putCommand("a", "1"), getQuery("a")];
+    expect(await codeOf(hung.thread.propose(command, { timeout_ms: 20 }))).toBe("outcome_unknown");
+    const options = { consistency: "linearizable", timeout_ms: 20 } as const;
+    expect(await codeOf(hung.thread.read(query, options))).toBe("no_quorum");
+    expect(posted.map(({ kind }) => kind)).toEqual(["open", "ask", "ask"]);
+  });
+
+  test("a command that is none, or too large, is refused before anything is proposed", async () => {
+    const one = await start("one", { found: true });
+    await until(() => one.thread.status().ready);
+    const { last } = one.thread.status();
+    expect(await codeOf(one.thread.propose(new Uint8Array(9), { timeout_ms: 500 }))).toBe("invalid_argument");
+    expect(await codeOf(one.thread.propose(new Uint8Array(3_000_000), { timeout_ms: 500 }))).toBe(
+      "payload_too_large",
+    );
+    expect(one.thread.status().last).toBe(last);
+  });
+
+  test("a port in use ends the start with the reason", async () => {
+    const one = await start("one", { found: true });
+    expect(await codeOf(start("two", { port: one.local.port }))).toBe("port_in_use");
+  });
+});
