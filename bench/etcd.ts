@@ -6,7 +6,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually, freePort } from "../test/support/node-process.ts";
+import { freePort } from "../test/support/free-port.ts";
+import { eventually } from "../test/support/node-process.ts";
 
 export function hasEtcd(): boolean {
   return spawnSync("etcd", ["--version"]).status === 0;
