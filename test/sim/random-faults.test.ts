@@ -12,6 +12,11 @@ const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
 const long = seeds > 0 || nodes > 0;
 const limit_ms = long ? 3_600_000 : 60_000;
 
+/** Smaller clusters also send messages. */
+const withMessages = 10;
+/** Then the last of them was tried for as long as any is. */
+const messagesEnd_ms = 58_000;
+
 interface Plan {
   readonly nodes: number;
   readonly seeds: number;
@@ -36,10 +41,12 @@ function scenarioOf(plan: Plan, seed: number): Scenario {
     profile: "lan",
     duration_ms: 0,
     agents: 2,
+    ...(plan.nodes < withMessages && { messages: 2 }),
     network: noise,
     faults: [],
   };
-  const quiet_ms = boundsOf(base, geographyOf(base.regions)).convergence_ms + 3_000;
+  const settled_ms = boundsOf(base, geographyOf(base.regions)).convergence_ms + 3_000;
+  const quiet_ms = Math.max(settled_ms, base.messages === undefined ? 0 : messagesEnd_ms);
   const scenario = { ...base, duration_ms: Math.ceil(10_000 + plan.faults_ms + quiet_ms) };
   return { ...scenario, faults: randomFaults(scenario, faultNames, quiet_ms) };
 }
