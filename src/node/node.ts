@@ -1,64 +1,34 @@
 /**
- * Puts a node together and takes it apart again, in phases: foundation (data, keys, store), network
- * (streams, membership), work (agents, messages), front (API, metrics). Each phase is undone when a
- * later one cannot start.
+ * Puts a node together and takes it apart again, in phases: the ground (foundation, network, consensus), work
+ * (agents, messages), front (API, metrics). Each phase is undone when a later one cannot start.
  */
 import { AgentPeers } from "../agents/agent-peers.ts";
-import { ClusterAgents } from "../agents/cluster-agents.ts";
-import { DirectoryOwnership } from "../agents/ownership.ts";
-import type { NodeServices } from "../api/services.ts";
 import type { NodeId } from "../base/ids.ts";
-import { Prng } from "../base/prng.ts";
-import { caxtonVersion } from "../base/version.ts";
-import type { NodeTags } from "../cluster/membership.ts";
 import type { Config } from "../config/keys.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { formatAddress } from "../ports/datagrams.ts";
-import { ClusterKeys } from "../security/jwks.ts";
 import { logger } from "../telemetry/log.ts";
 import { createMetricsApp } from "../telemetry/metrics/metrics-app.ts";
 import { Metrics } from "../telemetry/metrics/metrics.ts";
-import type { PlacementStrategy } from "../wire/agent-spec.ts";
 import { isLoopback } from "./advertise-address.ts";
 import { KeyExchange } from "./cluster-keys.ts";
-import { ClusterEvents } from "./cluster-events.ts";
-import { NodeCluster } from "./cluster-service.ts";
-import { startConsensus, type NodeConsensus } from "./consensus.ts";
-import { startControl, type Control } from "./control.ts";
-import { EventLog } from "./event-log.ts";
-import { fingerprintsOf } from "./fingerprints.ts";
-import { openFoundation, type Foundation } from "./foundation.ts";
+import type { Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
-import { nodeHealth } from "./health.ts";
 import { GossipRotation } from "./gossip-rotation.ts";
-import { refuseWritesOutside } from "./join-guard.ts";
+import { closeFoundation, startGround, type Ground, type NodeHooks } from "./ground.ts";
 import type { LastWord } from "./last-word.ts";
-import { KnownPeers } from "./known-peers.ts";
 import { LoadMonitor } from "./load-monitor.ts";
-import { measuredPerformance, metricSources } from "./measurements.ts";
-import { MembershipEvents } from "./membership-events.ts";
-import { startNetwork, type Network } from "./network.ts";
-import { OwnTags } from "./own-tags.ts";
-import { RefusedSources } from "./refused-sources.ts";
-import { pingNode, Work } from "./work.ts";
+import { metricSources } from "./measurements.ts";
+import type { Network } from "./network.ts";
+import { servicesOf } from "./services.ts";
+import { Work } from "./work.ts";
 
-/** Event ids of one boot stay below the next one's first. */
-const eventsPerBoot = 1_000_000_000;
 /** For telling the others that this node leaves. */
 const leave_ms = 3_000;
 /** Clients that wait for an agent's reply while this node stops are answered after this. */
 const lastReplies_ms = 1_000;
-
-export interface NodeHooks {
-  /** The node's id is known now: the log may carry it. */
-  readonly named: (node: string) => Promise<void>;
-  /** Asked to leave and exit, by an operator at this node or another. */
-  readonly stop: (drain_timeout_ms: number) => void;
-  /** Something that the node cannot run without has failed. */
-  readonly crash: (error: Error) => void;
-}
 
 export interface RunningNode {
   readonly id: NodeId;
@@ -103,98 +73,6 @@ async function start(
   ground.state.restored = true;
   announce(foundation, network, serving.front);
   return new AssembledNode({ ...ground, ...serving, work, load, agentPeers });
-}
-
-/** What everything else of a node is started on. */
-interface Ground {
-  readonly config: Config;
-  readonly foundation: Foundation;
-  readonly network: Network;
-  readonly events: EventLog;
-  readonly known: KnownPeers;
-  readonly keys: ClusterKeys;
-  readonly consensus: NodeConsensus;
-  readonly control: Control;
-  readonly tags: OwnTags;
-  readonly refused: RefusedSources;
-  readonly hooks: NodeHooks;
-  readonly startedAt_ms: number;
-  readonly state: { restored: boolean; stopping: boolean };
-  /** Resolved when it can be asked. */
-  readonly rotation: PromiseWithResolvers<GossipRotation>;
-  readonly failed: (what: string, reason: string) => void;
-}
-
-async function startGround(
-  loaded: LoadedConfig,
-  hooks: NodeHooks,
-  undo: (() => Promise<void>)[],
-): Promise<Ground> {
-  const { config } = loaded;
-  const startedAt_ms = systemClock.wall_ms();
-  const foundation = await openFoundation(loaded);
-  undo.push(() => closeFoundation(foundation));
-  await hooks.named(foundation.self);
-  void foundation.store.ended.then((error) => error && hooks.crash(error));
-  const log = logger("node");
-  const failed = (what: string, reason: string): void => log.warn(`Could not ${what}: ${reason}`);
-  const events = new EventLog(systemClock, foundation.directory.boots * eventsPerBoot);
-  const refused = new RefusedSources(events);
-  const state = { restored: false, stopping: false };
-  const rotation = Promise.withResolvers<GossipRotation>();
-  const network = await startNetwork({
-    config,
-    foundation,
-    tags: tagsOf(config),
-    refused: (source, reason) => refused.add(source, reason),
-    failed,
-    crash: hooks.crash,
-  });
-  undo.push(() => network.close());
-  const told = new MembershipEvents(events, systemClock);
-  undo.push(() => Promise.resolve(told.close()));
-  network.membership.subscribe((event) => {
-    if (event.kind === "refused") void tellRefused({ refused, state, rotation }, event);
-    else told.record(event);
-  });
-  const tags = new OwnTags(network.membership, tagsOf(config));
-  const consensus = await startConsensus({
-    config,
-    foundation,
-    network,
-    events,
-    refused: (source, reason) => refused.add(source, reason),
-    tagged: (raft) => tags.set({ raft }),
-    crash: hooks.crash,
-  });
-  undo.push(() => consensus.stop());
-  const control = startControl({ consensus: consensus.consensus, network, clock: systemClock, config });
-  undo.push(() => Promise.resolve(control.stop()));
-  const { membership } = network;
-  const known = await KnownPeers.start({
-    membership,
-    store: foundation.store.client,
-    clock: systemClock,
-    failed,
-  });
-  undo.push(() => known.close());
-  return {
-    known,
-    keys: new ClusterKeys(),
-    consensus,
-    control,
-    tags,
-    config,
-    foundation,
-    network,
-    events,
-    refused,
-    hooks,
-    startedAt_ms,
-    state,
-    rotation,
-    failed,
-  };
 }
 
 interface Serving {
@@ -314,16 +192,6 @@ class AssembledNode implements RunningNode {
   }
 }
 
-async function closeFoundation(foundation: Foundation): Promise<void> {
-  await foundation.store.client.close();
-  foundation.directory.close();
-}
-
-function tagsOf(config: Config): NodeTags {
-  const { region, zone, max_agents, weight, services } = config.node;
-  return { version: caxtonVersion, region, zone, api: "", maxAgents: max_agents, weight, services };
-}
-
 /** What other machines may call: nothing, when the API listens on loopback only. */
 function publicUrl({ api }: Front): string {
   return isLoopback(api.local.host) ? "" : api.url;
@@ -340,79 +208,6 @@ function startRotation({ config, foundation, network, events, failed }: Ground):
     changed: (text, key) => events.record("info", "security.gossip_key", text, { key }),
     failed,
   });
-}
-
-/** A member that missed a rotation is no stranger: it is given the key instead of being shown as refused. */
-async function tellRefused(
-  { refused, state, rotation }: Pick<Ground, "refused" | "state" | "rotation">,
-  { source, reason }: { readonly source: string; readonly reason: string },
-): Promise<void> {
-  const byKey = reason.includes("sealed with another");
-  if (byKey && (await (await rotation.promise).explains(source))) return;
-  if (!state.stopping) refused.add(source, reason);
-}
-
-function servicesOf(
-  parts: Ground & { readonly work: Work; readonly gossipKeys: GossipRotation },
-): NodeServices {
-  const { foundation, network, control, work, events, refused, hooks, state } = parts;
-  const { membership, peers } = network;
-  const { consensus } = parts.consensus;
-  const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
-  const balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number } = {
-    strategy: "least_loaded",
-    roundRobinIndex: () => ownership.roundRobinIndex,
-  };
-  const cluster = new NodeCluster({
-    self: foundation.self,
-    cluster: foundation.cluster,
-    uuid: network.uuid,
-    waitsFor: network.waitsFor,
-    startedAt_ms: parts.startedAt_ms,
-    clock: systemClock,
-    membership,
-    peers,
-    consensus,
-    replicas: control.replicas,
-    comparer: control.comparer,
-    safeToStop: (node) => control.safeToStop(node),
-    fingerprints: () => fingerprintsOf(foundation),
-    refused: () => refused.recent(),
-    queuedWrites: async () => (await foundation.store.client.stats()).outbox,
-    measured: () => measuredPerformance(parts),
-    messagePing: (node, timeout_ms) => pingNode(work.router, foundation.self, node, timeout_ms),
-    balancing,
-    shutdown: (drain_timeout_ms) => hooks.stop(drain_timeout_ms),
-  });
-  const agents = new ClusterAgents({
-    membership,
-    peers,
-    clock: systemClock,
-    local: work.agents,
-    modules: work.modules,
-    ownership,
-  });
-  const services: NodeServices = {
-    node: foundation.self,
-    version: caxtonVersion,
-    cluster,
-    agents,
-    messages: work.messages,
-    deadLetters: work.deadLetters,
-    kv: control.kv,
-    locks: control.locks,
-    events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
-    security: parts.gossipKeys,
-    health: nodeHealth({
-      foundation,
-      network,
-      work,
-      consensus,
-      restored: () => state.restored,
-      stopping: () => state.stopping,
-    }),
-  };
-  return refuseWritesOutside(services, network.waitsFor);
 }
 
 function announce(foundation: Foundation, network: Network, front: Front): void {
