@@ -1,7 +1,7 @@
 /**
  * Events of the whole cluster for who follows them at one node. What the cluster does each node sees by
  * itself; what only its own node knows (dead letters, traps) is asked of the others, once a second, for
- * as long as somebody follows. A node that cannot be reached is told once, and asked again.
+ * as long as somebody follows. A member that is alive and does not answer for long is told once, and asked again.
  */
 import * as v from "valibot";
 import { jsonBody, parseBody } from "../agents/agent-requests.ts";
@@ -16,6 +16,8 @@ import type { EventLog } from "./event-log.ts";
 const method = "events.since";
 const askEvery_ms = 1_000;
 const request_ms = 3_000;
+/** A node that restarts or goes is told of as such; only one that is alive for so long without an answer is odd. */
+const patience_ms = 10_000;
 /** Of one node at a time; what is beyond comes with the next question. */
 const eventsAtOnce = 200;
 /** Waiting for one follower; beyond it the follower is ended, and resumes. */
@@ -105,7 +107,8 @@ export class ClusterEvents implements EventService {
 class Asked {
   readonly #after = new Map<NodeId, number>();
   readonly #underWay = new Set<NodeId>();
-  readonly #silent = new Set<NodeId>();
+  /** Since when a member that is alive does not answer; null once it was told. */
+  readonly #silent = new Map<NodeId, number | null>();
 
   constructor(
     readonly options: ClusterEventsOptions,
@@ -114,12 +117,14 @@ class Asked {
 
   again(): void {
     const { membership } = this.options;
-    for (const { id, status } of membership.members())
-      if (id !== membership.self && status === "alive" && !this.#underWay.has(id)) void this.#ask(id);
+    for (const { id, status } of membership.members()) {
+      if (status !== "alive") this.#silent.delete(id);
+      else if (id !== membership.self && !this.#underWay.has(id)) void this.#ask(id);
+    }
   }
 
   async #ask(node: NodeId): Promise<void> {
-    const { peers, log, clock } = this.options;
+    const { peers, log } = this.options;
     this.#underWay.add(node);
     try {
       const body = jsonBody({ after: this.#after.get(node) ?? null });
@@ -132,15 +137,22 @@ class Asked {
       // The stream's place is this node's: the others' events come under the id of its last one.
       for (const one of answer.events) this.push({ ...one, id: log.last, node });
     } catch (error) {
-      if (this.#silent.has(node)) return;
-      this.#silent.add(node);
-      const text = `The events of ${node} cannot be followed: ${reasonOf(error)}`;
-      const data = { node, reason: reasonOf(error) };
-      const at_ms = clock.wall_ms();
-      this.push({ id: log.last, type: "events.missing", level: "warn", at_ms, text, data });
+      this.#unanswered(node, reasonOf(error));
     } finally {
       this.#underWay.delete(node);
     }
+  }
+
+  #unanswered(node: NodeId, reason: string): void {
+    const { membership, log, clock } = this.options;
+    if (membership.member(node)?.status !== "alive") return;
+    const since = this.#silent.get(node);
+    if (since === undefined) this.#silent.set(node, clock.now_ms());
+    if (since === undefined || since === null || clock.now_ms() - since < patience_ms) return;
+    this.#silent.set(node, null);
+    const text = `The events of ${node} cannot be followed: ${reason}`;
+    const at_ms = clock.wall_ms();
+    this.push({ id: log.last, type: "events.missing", level: "warn", at_ms, text, data: { node, reason } });
   }
 }
 

@@ -11,7 +11,7 @@ import { runInProcess } from "../../support/cli-world.ts";
 /** Command lines, the last word being the one begun, and what may stand in its place. */
 const lines: readonly (readonly [string, readonly string[]])[] = [
   ["caxton clu", ["cluster"]],
-  ["caxton cluster ver", ["verify-auth"]],
+  ["caxton cluster verify-", ["verify-auth"]],
   ["caxton agents l", ["list", "logs"]],
   ["caxton message dead-letters ", ["list", "replay", "purge"]],
   ["caxton message dead-letters list --nod", ["--node"]],
@@ -87,7 +87,7 @@ _caxton; printf '%s\\n' "\${COMPREPLY[@]}"`,
   };
 
   test.each([
-    ["caxton cluster ver", ["verify-auth"]],
+    ["caxton cluster verify-", ["verify-auth"]],
     ["caxton message dead-letters ", ["list", "replay", "purge"]],
     ["caxton deploy a.wasm --placement-strategy least-l", ["least-loaded"]],
     ["caxton cluster members --format=j", ["json"]],
@@ -100,7 +100,7 @@ _caxton; printf '%s\\n' "\${COMPREPLY[@]}"`,
 
 describe.skipIf(!has("fish"))("fish", () => {
   test.each([
-    ["caxton cluster ver", ["verify-auth"]],
+    ["caxton cluster verify-", ["verify-auth"]],
     ["caxton message dead-letters ", ["list", "purge", "replay"]],
     ["caxton cluster members --format=j", ["--format=json"]],
   ])("%j", (line, expected) => {

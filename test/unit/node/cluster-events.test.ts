@@ -36,7 +36,7 @@ function world() {
     expect(seen.length).toBe(count);
   };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  return { clock, network, here, there, seen, until, settled, abort, over };
+  return { clock, network, membership, here, there, seen, until, settled, abort, over };
 }
 
 test("what only another node knows is seen here, with its node; what every node sees is not seen twice", async () => {
@@ -56,7 +56,31 @@ test("what only another node knows is seen here, with its node; what every node 
   await over;
 });
 
-test("a node that cannot be asked is told once, and followed again from where it was", async () => {
+test("a node that goes or restarts is no matter of its events", async () => {
+  const { network, membership, there, seen, until, settled, clock, abort, over } = world();
+  const pass = async (seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second++) {
+      clock.advance(1_000);
+      await settled();
+    }
+  };
+  await settled();
+  network.cut(one, two);
+  await pass(8);
+  membership.setStatus(two, "failed");
+  await pass(30);
+  membership.setStatus(two, "alive");
+  await pass(8);
+  expect(seen).toEqual([]);
+  network.heal(one, two);
+  there.record("warn", "message.dead_letter", "after all");
+  await until(1);
+  expect(seen[0]).toMatchObject({ node: two, text: "after all" });
+  abort.abort();
+  await over;
+});
+
+test("a node that cannot be asked for long is told once, and followed again from where it was", async () => {
   const { network, there, seen, until, settled, clock, abort, over } = world();
   await settled();
   network.cut(one, two);
