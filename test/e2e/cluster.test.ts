@@ -267,7 +267,9 @@ describe("strangers and mistakes", () => {
     });
     expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
     // Meanwhile it says what it waits for, and takes no work.
-    const ready = await fetch(`${stranger.api}/readyz`);
+    const ready = await eventually("the stranger's API serves", () =>
+      fetch(`${stranger.api}/readyz`).catch(() => undefined),
+    );
     expect(ready.status).toBe(503);
     expect(await ready.text()).toContain(`waits for a seed to let it in (${one.gossipAddress}: `);
     expect(await ok(stranger.cli("cluster", "status"))).toMatch(/^Status: WAITING .*seed[^]*READ-ONLY/);

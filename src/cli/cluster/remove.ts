@@ -9,15 +9,15 @@ interface Flags {
 
 export const remove = command<Flags>({
   brief: "Forget a member that is gone",
-  examples: ["caxton cluster remove --node node-3", "caxton cluster remove --node node-3 --force --yes"],
+  examples: ["caxton cluster remove --node node-3", "caxton cluster remove --node node-3 --force"],
   parameters: {
     flags: {
       node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },
-      force: { kind: "boolean", default: false, withNegated: false, brief: "Even one that is alive" },
+      force: { kind: "boolean", default: false, withNegated: false, brief: "Even one that is alive, without asking" },
     },
   },
   run: async (call, { node, force }) => {
-    await call.confirm(`Forget ${node} everywhere?`);
+    if (!force) await call.confirm(`Forget ${node} everywhere?`);
     const done = await (await call.client()).cluster.remove(node, force);
     call.output.lines([`Removed ${node}`], done);
   },
