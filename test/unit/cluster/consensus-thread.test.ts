@@ -61,6 +61,7 @@ async function start(
       seed: name.length,
     },
     clock: systemClock,
+    soon: (callback) => void setImmediate(callback),
     spawn: choices.spawn ?? spawnRaftWorker,
     opened: (local, identity) => Object.assign(started, { local, identity }),
     refused: (source, reason) => started.refused.push(`${source}: ${reason}`),
