@@ -234,6 +234,27 @@ describe("bounds", () => {
     ).toHaveLength(4);
   });
 
+  test("what is read from the disk for one far behind goes in small pieces, few at a time", () => {
+    const limits = { cacheEntries: 4, trailingEntries: 100_000 };
+    const leader = new RaftCore("a", ["a", "b", "c"], { limits }).elect("b").followed("b");
+    for (let turn = 0; turn < 40; turn++) {
+      const inputs = Array.from(
+        { length: 100 },
+        (_, id) => ({ kind: "propose", id, data: command }) as const,
+      );
+      leader.give(...inputs).followed("b");
+    }
+    leader.sent.length = 0;
+    leader.hear("c", { kind: "refused", term: 2, previous: 1, hint: { index: 0, term: 0 }, last: 0 });
+    leader.hear("c", { kind: "appended", term: 2, match: 1 });
+    for (let turn = 0; turn < 20; turn++) leader.give({ kind: "tick" });
+    const appends = leader.sent.flatMap(({ to, message }) =>
+      to === idOf("c") && message.kind === "append" ? [message.entries.length] : [],
+    );
+    expect(Math.max(...appends)).toBe(256);
+    expect(appends.length).toBeLessThanOrEqual(5);
+  });
+
   test("a time-out is never below ten round trips", () => {
     const follower = new RaftCore("b", ["a", "b", "c"]).give({ kind: "round-trip", roundTrip_ms: 90 });
     follower.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 }).wait(899);
