@@ -131,6 +131,16 @@ describe("leaders that are no more", () => {
     expect(leader.raft.role).not.toBe("leader");
   });
 
+  test("a follower that was asleep reads its mail before it asks for an election", () => {
+    const follower = new RaftCore("b", ["a", "b", "c"]);
+    follower.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    follower.now += 3_000;
+    follower.give({ kind: "tick" });
+    expect(follower.raft.role).toBe("follower");
+    follower.wait(60);
+    expect(follower.raft.role).toBe("pre-candidate");
+  });
+
   test("a partial cut disturbs nobody: who hears its leader elects no other", () => {
     const story = playRaftTranscript("nodes a:2 b c\nrun 400\ncut a b\nrun 3000\nstatus");
     expect(story).toContain("a leader term 2");
