@@ -409,11 +409,11 @@ describe("bounds", () => {
     const made = world();
     made.put("there", "1");
     made.acquire("there");
-    made.databases
-      .open("control.db")
-      .execute(`UPDATE totals SET ${column} = ${count} WHERE name = '${section}'`);
-    const state = made.reopen();
-    return { ...made, state, ...shorthands(new TestLeader(state)) };
+    made.databases.open("control.db").execute(`
+      INSERT OR IGNORE INTO totals (name, rows, bytes, digest) VALUES ('${section}', 0, 0, zeroblob(16));
+      UPDATE totals SET ${column} = ${count} WHERE name = '${section}'`);
+    const leader = new TestLeader(made.reopen());
+    return { leader, ...shorthands(leader) };
   }
 
   it("refuse another key, and take a new value of one that is there", () => {
@@ -438,9 +438,7 @@ describe("bounds", () => {
   });
 
   it("refuse another Idempotency-Key rather than forget one that is young", () => {
-    const made = full("idempotency", "rows", 199_999);
-    const leader = new TestLeader(made.state);
-    const { put } = shorthands(leader);
+    const { put, leader } = full("idempotency", "rows", 199_999);
     expect(put("a", "1", "any", { idempotencyKey: "k-1" }).status).toBe("done");
     expect(put("a", "2", "any", { idempotencyKey: "k-2" }).status).toBe("limit");
     expect(put("a", "1", "any", { idempotencyKey: "k-1" }).status).toBe("done");
