@@ -201,14 +201,6 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     always: true,
   },
   {
-    name: "the only voter that is left campaigns while its leader's lease still counts",
-    file: "raft/election.ts",
-    text: "return state.leader === null && !this.#isLoyal();",
-    patched: "return true;",
-    checkers: ["linearizability"],
-    from: 1074,
-  },
-  {
     name: "a proposal tried again has its effect twice",
     file: "simulation/raft-machine.ts",
     text: "known.sequence >= sequence",

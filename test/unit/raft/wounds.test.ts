@@ -1,6 +1,7 @@
 /** What hurt others in their Raft: each once, by name. Those that take a whole world are in `test/sim` and `test/scenario`. */
 import { describe, expect, test } from "vitest";
 import { defaultMember } from "../../../src/raft/configuration.ts";
+import { encodeConfiguration } from "../../../src/raft/configuration-codec.ts";
 import { idOf, RaftCore } from "../../support/raft-core.ts";
 import { playRaftTranscript } from "../../support/raft-transcript.ts";
 
@@ -131,6 +132,16 @@ describe("leaders that are no more", () => {
     expect(leader.raft.role).not.toBe("leader");
   });
 
+  test("the only voter that is left does not campaign while its leader's lease may count", () => {
+    const options = { leaseReads: true, hints: false };
+    const follower = new RaftCore("b", ["a", "b"], { options }).wait(1_000);
+    const data = encodeConfiguration({ members: [defaultMember(idOf("b"), "voter")], outgoing: null });
+    const entries = [{ index: 2, term: 5, kind: "configuration", data }] as const;
+    follower.hear("a", { kind: "append", term: 5, previous: { index: 1, term: 1 }, entries, commit: 2 });
+    expect(follower.wait(199).raft.role).toBe("follower");
+    expect(follower.wait(400).raft.role).toBe("leader");
+  });
+
   test("a follower that was asleep reads its mail before it asks for an election", () => {
     const follower = new RaftCore("b", ["a", "b", "c"]);
     follower.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
@@ -150,7 +161,7 @@ describe("leaders that are no more", () => {
 
 describe("snapshots", () => {
   test("a follower that takes no chunk loses its turn, and the log is compacted behind it", () => {
-    const limits = { trailingEntries: 2, snapshot_ms: 1_000, cacheEntries: 4 };
+    const limits = { trailingEntries: 2, snapshot_ms: 600_000, cacheEntries: 4 };
     const leader = new RaftCore("a", ["a", "b", "c"], { limits }).elect("b").followed("b");
     const write = (count: number): void => {
       for (let id = 0; id < count; id++) leader.give({ kind: "propose", id, data: command }).followed("b");
