@@ -35,6 +35,8 @@ export interface AutopilotDriverOptions {
   /** The most voters; null: by the number of nodes. */
   readonly voters_max: number | null;
   readonly timing?: AutopilotTiming;
+  /** A change of members came about, in words for people. */
+  readonly changed?: (text: string) => void;
 }
 
 export class AutopilotDriver {
@@ -117,6 +119,7 @@ export class AutopilotDriver {
     logger("raft").info(`Members: ${step.why}`);
     if (step.kind === "transfer") await consensus.transferLeadership(step.to, { timeout_ms: step_ms });
     else await consensus.changeMembership(step.changes, { timeout_ms: step_ms });
+    this.#options.changed?.(step.why);
   }
 
   /** Brings the records of nodes in line with what gossip knows, a few at a time. */

@@ -232,11 +232,12 @@ export class ConsensusDriver {
   #turn(): void {
     this.#scheduled = false;
     if (this.#closed) return;
-    if (this.#held === null) this.#step();
+    if (this.#held === null) this.#step(false);
     else this.#finish(this.#held);
   }
 
-  #step(): void {
+  /** `sent`: something was given to the links in this turn already, and has to leave before anything blocks. */
+  #step(sent: boolean): void {
     const now_ms = this.options.clock.now_ms();
     const inputs = this.#inputs;
     this.#inputs = [];
@@ -254,6 +255,10 @@ export class ConsensusDriver {
       if (effect.kind === "send" && effect.after === 0) this.#perform(effect);
       else held.push(effect);
     }
+    if (!sent && held.length === effects.length) {
+      this.#finish(held);
+      return;
+    }
     this.#held = held;
     // What was sent just now leaves at the end of this turn; the transaction blocks the next.
     this.#scheduled = true;
@@ -270,7 +275,7 @@ export class ConsensusDriver {
     keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
     for (const effect of held) this.#perform(effect);
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
-    this.#step();
+    this.#step(true);
   }
 
   #perform(effect: RaftEffect): void {

@@ -10,7 +10,7 @@ import type { StreamIdentity, Streams } from "../ports/streams.ts";
 import { identityOf } from "../raft/configuration.ts";
 import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./consensus-data.ts";
 import { ConsensusDriver } from "./consensus-driver.ts";
-import type { ConsensusReport } from "./consensus-requests.ts";
+import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
 import { ConsensusStreams } from "./consensus-streams.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
@@ -43,6 +43,7 @@ interface Open {
 export class ConsensusService {
   #open: Open | null = null;
   readonly #addresses = new Map<NodeId, Address>();
+  #answers: ConsensusAnswer[] = [];
   #ended = false;
 
   constructor(private readonly options: ConsensusServiceOptions) {}
@@ -66,8 +67,10 @@ export class ConsensusService {
         open?.driver.roundTrip(message.roundTrip_ms);
         return;
       case "ask":
-        if (open) open.driver.ask(message.request);
-        else this.#notOpen(message.request.request);
+        for (const request of message.requests) {
+          if (open) open.driver.ask(request);
+          else this.#notOpen(request.request);
+        }
         return;
       case "found":
         if (open) this.#again(open, "", { ...open.options, found: true });
@@ -163,6 +166,8 @@ export class ConsensusService {
         if (report.code === "disk_full") this.options.clock.after(diskFull_ms, again(""));
         return;
       case "answer":
+        this.#answer(report.answer);
+        return;
       case "status":
         this.options.post(report);
         return;
@@ -199,9 +204,17 @@ export class ConsensusService {
 
   #notOpen(request: number): void {
     const detail = "Consensus has not begun on this node yet";
-    this.options.post({
-      kind: "answer",
-      answer: { kind: "failed", request, code: "unavailable", detail },
+    this.#answer({ kind: "failed", request, code: "unavailable", detail });
+  }
+
+  /** Those of one turn go together. */
+  #answer(answer: ConsensusAnswer): void {
+    this.#answers.push(answer);
+    if (this.#answers.length > 1) return;
+    queueMicrotask(() => {
+      const answers = this.#answers;
+      this.#answers = [];
+      this.options.post({ kind: "answers", answers });
     });
   }
 

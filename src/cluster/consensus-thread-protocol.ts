@@ -38,7 +38,8 @@ export type ToRaft =
   | { readonly kind: "address"; readonly node: NodeId; readonly address: Address | null }
   | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
   | { readonly kind: "round-trip"; readonly roundTrip_ms: number }
-  | { readonly kind: "ask"; readonly request: ConsensusRequest }
+  /** What was asked in one turn of main's loop, so that a thread is woken once. */
+  | { readonly kind: "ask"; readonly requests: readonly ConsensusRequest[] }
   /** Writes the first configuration now: this node was chosen to begin the cluster. */
   | { readonly kind: "found" }
   | { readonly kind: "stop" };
@@ -54,7 +55,7 @@ export type FromRaft =
   /** `open` failed; the thread ends. */
   | { readonly kind: "unopened"; readonly code: string; readonly detail: string }
   | { readonly kind: "status"; readonly status: ConsensusStatus }
-  | { readonly kind: "answer"; readonly answer: ConsensusAnswer }
+  | { readonly kind: "answers"; readonly answers: readonly ConsensusAnswer[] }
   /** A peer was turned away, or turned this node away. */
   | { readonly kind: "refused"; readonly source: string; readonly reason: string }
   | { readonly kind: "stopped" };

@@ -32,6 +32,8 @@ const questionsLimit = 32_768;
 export interface ConsensusThreadOptions {
   readonly open: OpenConsensus;
   readonly clock: Clock;
+  /** Runs the callback at the end of the loop's turn: what is asked until then goes to the thread together. */
+  readonly soon: (callback: () => void) => void;
   readonly spawn: () => Thread<FromRaft, ToRaft>;
   /** The thread has (another) identity: to be told in the gossip tags. */
   readonly opened: (local: Address, identity: number, rebuilt: string | null) => void;
@@ -56,6 +58,7 @@ export class ConsensusThread implements Consensus {
   readonly #questions = new Map<number, Question>();
   readonly #handlers = new Set<(status: ConsensusStatus) => void>();
   readonly #stopped = Promise.withResolvers<void>();
+  #asked: ConsensusRequest[] = [];
   #last = 0;
   #status: ConsensusStatus;
   #stopping = false;
@@ -204,8 +207,15 @@ export class ConsensusThread implements Consensus {
         reject(new CaxtonError(late, detail));
       });
       this.#questions.set(request, { resolve, reject, deadline });
-      this.thread.post({ kind: "ask", request: { ...asked, request } });
+      this.#asked.push({ ...asked, request });
+      if (this.#asked.length === 1) this.options.soon(() => this.#post());
     });
+  }
+
+  #post(): void {
+    const requests = this.#asked;
+    this.#asked = [];
+    this.thread.post({ kind: "ask", requests });
   }
 
   #receive(message: FromRaft): void {
@@ -222,8 +232,8 @@ export class ConsensusThread implements Consensus {
       case "status":
         this.#tell(message.status);
         return;
-      case "answer":
-        this.#answered(message.answer);
+      case "answers":
+        for (const answer of message.answers) this.#answered(answer);
         return;
       case "refused":
         this.options.refused(message.source, message.reason);

@@ -40,7 +40,7 @@ export interface StateDifference {
 /** How long a replica that is behind is waited for. */
 const catchUp_ms = 5_000;
 const askAgain_ms = 100;
-const rowsAtOnce = 2_000;
+const rowsAtOnce = 1_000;
 /** A difference of rows counts when it is seen so often: the replicas go on while they are walked. */
 const sightings = 3;
 

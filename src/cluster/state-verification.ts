@@ -12,7 +12,7 @@ export interface VerifyRow {
   readonly detail: string;
 }
 
-const rowsAtOnce = 5_000;
+const rowsAtOnce = 1_000;
 /** A table that changes while it is summed is summed again so often. */
 const sums_max = 3;
 

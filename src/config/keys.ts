@@ -67,7 +67,7 @@ const raft = {
   heartbeat_interval: optionalKey(duration("1ms", "1m"), "Between a leader's heartbeats; by profile."),
   election_timeout: optionalKey(duration("10ms", "10m"), "Silence before an election; by profile."),
   max_append_entries: key(integer(1, 4_096), 64, "The most entries of one append."),
-  snapshot_threshold: key(integer(1, 1e9), 8_192, "Entries after which the log is compacted."),
+  snapshot_threshold: key(integer(1, 1e9), 10_000, "Entries after which the log is compacted."),
   trailing_logs: key(integer(0, 1e9), 10_240, "Entries kept for followers that are behind."),
   voters: optionalKey(integer(1, 7), "The most voters; by the number of nodes when unset."),
 };

@@ -67,7 +67,7 @@ export function walkSection(section: Section, { after, limit }: SectionWalk): re
 }
 
 /** A slice is given up beyond this many bytes of rows: it runs between heartbeats. */
-const checkSlice_bytes = 4 * 1024 * 1024;
+const checkSlice_bytes = 2 * 1024 * 1024;
 const damaged_max = 10;
 const rowsAtOnce = 256;
 const rowsAtOnce_bytes = 1024 * 1024;

@@ -168,6 +168,7 @@ async function startThread(
     ConsensusThread.start({
       open: openingOf(options, address, found),
       clock: systemClock,
+      soon: (callback) => void setImmediate(callback),
       spawn: spawnRaftWorker,
       opened: (local, identity, rebuilt) => parts.opened(local, identity, rebuilt),
       refused,

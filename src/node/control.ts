@@ -12,6 +12,7 @@ import { ControlClient } from "../control/control-client.ts";
 import { KvStore } from "../control/kv-store.ts";
 import { LockService } from "../control/lock-service.ts";
 import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
+import type { EventLog } from "./event-log.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
@@ -24,6 +25,7 @@ export interface ControlParts {
   readonly network: { readonly peers: Peers; readonly membership: Membership };
   readonly clock: Clock;
   readonly config: Config;
+  readonly events: EventLog;
 }
 
 export interface Control {
@@ -37,7 +39,7 @@ export interface Control {
   stop(): void;
 }
 
-export function startControl({ consensus, network, clock, config }: ControlParts): Control {
+export function startControl({ consensus, network, clock, config, events }: ControlParts): Control {
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
   const client = new ControlClient(relay, clock, () =>
@@ -45,7 +47,14 @@ export function startControl({ consensus, network, clock, config }: ControlParts
   );
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
-  const autopilot = new AutopilotDriver({ consensus, membership, client, clock, voters_max });
+  const autopilot = new AutopilotDriver({
+    consensus,
+    membership,
+    client,
+    clock,
+    voters_max,
+    changed: (text) => events.record("info", "raft.members", `Members of consensus: ${text}`, {}),
+  });
   return {
     kv: new KvStore(client),
     locks: new LockService(client, clock),

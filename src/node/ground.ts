@@ -92,7 +92,7 @@ export async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => consensus.stop());
-  const control = startControl({ consensus: consensus.consensus, network, clock: systemClock, config });
+  const control = startControl({ ...consensus, network, clock: systemClock, config, events });
   undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
   const known = await KnownPeers.start({

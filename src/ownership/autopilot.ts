@@ -49,6 +49,8 @@ interface Standing extends PilotNode {
 export class Autopilot {
   readonly #timing: AutopilotTiming;
   readonly #seen = new Map<NodeId, Seen>();
+  /** Members of which gossip says nothing, since when. */
+  readonly #unheard = new Map<NodeId, number>();
 
   constructor(timing: AutopilotTiming = autopilotTiming) {
     this.#timing = timing;
@@ -56,7 +58,7 @@ export class Autopilot {
 
   /** To be asked at every change and now and then; `now_ms` is the leader's monotonic clock. */
   step(view: PilotView, now_ms: number): PilotStep {
-    this.#observe(view.nodes, now_ms);
+    this.#observe(view, now_ms);
     if (view.changing) return nothing("a change of members is under way");
     if (!view.members.some(({ node }) => node === view.self)) return nothing("the leader is on its way out");
     const standings = this.#standings(view, now_ms);
@@ -70,8 +72,16 @@ export class Autopilot {
     );
   }
 
-  #observe(nodes: readonly PilotNode[], now_ms: number): void {
+  #observe({ nodes, members }: PilotView, now_ms: number): void {
     const present = new Set(nodes.map(({ node }) => node));
+    for (const node of this.#unheard.keys()) {
+      if (present.has(node) || !members.some((member) => member.node === node)) this.#unheard.delete(node);
+    }
+    for (const { node } of members) {
+      if (present.has(node) || this.#unheard.has(node)) continue;
+      // Whoever was there and is not listed any more was removed; of others this leader may just not have heard.
+      this.#unheard.set(node, this.#seen.has(node) ? Number.NEGATIVE_INFINITY : now_ms);
+    }
     for (const node of this.#seen.keys()) if (!present.has(node)) this.#seen.delete(node);
     for (const { node, presence, identity } of nodes) {
       const before = this.#seen.get(node);
@@ -84,9 +94,8 @@ export class Autopilot {
     const members = new Map(view.members.map((member) => [member.node, member]));
     const standings = view.nodes.map((node) => this.#standing(node, members.get(node.node), now_ms));
     const known = new Set(view.nodes.map(({ node }) => node));
-    // Removed by an operator, or forgotten: no word of it will come any more.
     const unknown = view.members.filter(({ node }) => !known.has(node));
-    return [...standings, ...unknown.map((member) => strangerOf(view, member))];
+    return [...standings, ...unknown.map((member) => this.#stranger(view, member, now_ms))];
   }
 
   #standing(node: PilotNode, member: PilotMember | undefined, now_ms: number): Standing {
@@ -97,14 +106,17 @@ export class Autopilot {
       (node.presence === "failed" && for_ms >= dead_ms) || (node.presence === "gone" && for_ms >= left_ms);
     return { ...node, member, stable, lost };
   }
-}
 
-/** The leader itself is never a stranger to be lost. */
-function strangerOf({ self }: PilotView, member: PilotMember): Standing {
-  const { node, role, identity } = member;
-  const own = node === self;
-  const presence = own ? "alive" : "gone";
-  return { node, role, identity, presence, region: "", zone: "", member, stable: own, lost: !own };
+  /** A member without a word about it. The leader itself is never lost. */
+  #stranger({ self }: PilotView, member: PilotMember, now_ms: number): Standing {
+    const { node, role, identity } = member;
+    const own = node === self;
+    const lost = !own && now_ms - (this.#unheard.get(node) ?? now_ms) >= this.#timing.left_ms;
+    const presence = own ? "alive" : "gone";
+    // Where it is and what it may be is not known: for as long as it counts, it stays what it is.
+    const may = role === "witness" ? "witness" : "voter";
+    return { node, role: may, identity, presence, region: "", zone: "", member, stable: own, lost };
+  }
 }
 
 /** A leader that is not to vote any more hands over first. */

@@ -18,6 +18,8 @@ export class Election {
   #deadline = Infinity;
   #hintAt = Infinity;
   #hintTriesLeft = 0;
+  /** Waited once more after a sleep. */
+  #forgiven = false;
 
   constructor(
     private readonly state: RaftState,
@@ -41,6 +43,7 @@ export class Election {
       return;
     }
     this.#deadline = state.now + state.electionTimeout() + this.#handicap_ms();
+    this.#forgiven = false;
   }
 
   /** A sign of life of the leader. */
@@ -73,7 +76,8 @@ export class Election {
       return;
     }
     if (this.#deadline === Infinity) this.wait();
-    if (this.#isAlone() || state.now >= this.#deadline) this.#askAround(false);
+    if (this.#isAlone()) this.#askAround(false);
+    else if (state.now >= this.#deadline) this.#timeIsUp();
     else if (state.now >= this.#hintAt) this.#followHint();
   }
 
@@ -156,6 +160,15 @@ export class Election {
     this.roles.becomeFollower(state.term, state.leader);
     if (state.leaderDoubted && --this.#hintTriesLeft > 0)
       this.#hintAt = state.now + this.#candidates().length * this.#slot_ms();
+  }
+
+  /** Far too late for it means that this process was asleep: what the leader said meanwhile may wait to be read. */
+  #timeIsUp(): void {
+    const { now, timing } = this.state;
+    if (now - this.#deadline > timing.heartbeat_ms / 2 && !this.#forgiven) {
+      this.#forgiven = true;
+      this.#deadline = now + timing.heartbeat_ms;
+    } else this.#askAround(false);
   }
 
   #followHint(): void {

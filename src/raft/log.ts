@@ -96,6 +96,11 @@ export class RaftLog {
     return { index: low, term: this.term(low) };
   }
 
+  /** Whether the entry is read from the disk. */
+  isCold(index: number): boolean {
+    return index < this.#first;
+  }
+
   /** Consecutive entries from `from` on (base < from ≤ to ≤ last): at least one, within the bounds. */
   entries(from: number, to: number, count: number, limit_bytes: number): readonly Entry[] {
     const end = Math.min(to, from + count - 1);

@@ -12,6 +12,9 @@ import { strip } from "./witness.ts";
 
 /** Messages to one follower in one step; the rest of a window goes with its next answer. */
 const appendsPerFlush = 8;
+/** Of what is read from the disk, so that one far behind does not hold up what is written: entries, appends under way. */
+const coldEntries = 256;
+const coldAppends = 4;
 
 export class Replication {
   constructor(private readonly state: RaftState) {}
@@ -79,9 +82,11 @@ export class Replication {
     const end = peer.role === "witness" && !leading.witnessCounts ? log.commit : log.last.index;
     const probing = peer.state === "probe";
     if (peer.next > end && !probing) return false;
-    if (!probing && !peer.hasRoom(limits.inflightAppends, limits.inflight_bytes)) return false;
-    const entries =
-      peer.next > end ? [] : log.entries(peer.next, end, limits.appendEntries, limits.append_bytes);
+    const cold = peer.next <= end && log.isCold(peer.next);
+    const window = cold ? Math.min(coldAppends, limits.inflightAppends) : limits.inflightAppends;
+    if (!probing && !peer.hasRoom(window, limits.inflight_bytes)) return false;
+    const count = cold ? Math.min(coldEntries, limits.appendEntries) : limits.appendEntries;
+    const entries = peer.next > end ? [] : log.entries(peer.next, end, count, limits.append_bytes);
     this.#send(peer, entries);
     if (probing) {
       peer.pause(leading.round);
@@ -90,7 +95,7 @@ export class Replication {
     let bytes = 0;
     for (const entry of entries) bytes += sizeOf_bytes(entry);
     peer.sent(peer.next + entries.length - 1, bytes, leading.round);
-    return true;
+    return !cold;
   }
 
   #send(peer: Progress, entries: readonly Entry[]): void {

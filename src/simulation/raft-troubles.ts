@@ -188,7 +188,7 @@ export class RaftTroubles {
     const wanted = new Map<RaftId, Member>(members.map((member) => [member.id, member]));
     const all = memberIds(scenario);
     for (let changes = 1 + prng.below(2); changes > 0; changes--) {
-      const id = prng.pick(all);
+      const id = prng.chance(0.25) ? leader.id : prng.pick(all);
       if (id === undefined) return;
       const member = wanted.get(id);
       const isWitness = foundersOf(scenario).some(
@@ -201,5 +201,20 @@ export class RaftTroubles {
       else if (wanted.size > 2) wanted.delete(id);
     }
     leader.changeMembers([...wanted.values()]);
+    if (prng.chance(0.3)) this.#isolateSoon(leader);
+  }
+
+  /** In the middle of what it began: some have heard of it, some have not. */
+  #isolateSoon(node: RaftNode): void {
+    const { prng, world } = this;
+    world.at(world.now + prng.float() * 25, () => {
+      if (this.#over) return;
+      for (const id of world.nodes.keys()) {
+        if (id === node.id) continue;
+        world.network.cut(node.id, id);
+        world.network.cut(id, node.id);
+      }
+      world.at(world.now + 100 + prng.float() * 500, () => world.network.heal());
+    });
   }
 }

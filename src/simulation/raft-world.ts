@@ -5,9 +5,10 @@
  */
 import { Heap } from "../base/heap.ts";
 import type { Prng } from "../base/prng.ts";
-import type { RaftId } from "../raft/configuration.ts";
+import { identityOf, type RaftId } from "../raft/configuration.ts";
 import type { MembershipResult, RaftEffect, TransferResult } from "../raft/effects.ts";
 import type { Entry } from "../raft/entry.ts";
+import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
 import type { RaftMessage } from "../raft/messages.ts";
 import { generatorOf } from "./generator.ts";
 import { checkHistory } from "./linearizability.ts";
@@ -47,6 +48,10 @@ const service_ms = 6_000;
 /** A run with more is a loop. */
 const eventsLimit = 200_000;
 const hintDelay_ms = 2;
+/** Share of the chunks of snapshots that a fault alters. */
+const damagedChunks = 0.03;
+/** Of so many worlds one sends its messages as bytes. */
+const worldsOfBytes = 8;
 const storyLimit = 400;
 
 class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
@@ -100,6 +105,7 @@ class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
 
   send(from: RaftNode, to: RaftId, message: RaftMessage): void {
     this.checkers.sent(from, to, message);
+    const carried = this.#carried(from, to, message);
     for (const at of this.network.arrivals(from.id, to, this.now))
       this.at(at, () => {
         const node = this.nodes.get(to);
@@ -111,7 +117,7 @@ class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
           message.term,
         );
         this.say(() => `${from.id} → ${to} ${describe(message)}`);
-        node.input({ kind: "message", from: from.id, message });
+        node.input({ kind: "message", from: from.id, message: carried });
       });
   }
 
@@ -199,6 +205,18 @@ class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
 
   get answered(): number {
     return this.#clients.answered;
+  }
+
+  /** As it arrives: some worlds send bytes, and a chunk of a snapshot may be damaged. */
+  #carried(from: RaftNode, to: RaftId, message: RaftMessage): RaftMessage {
+    const { seed } = this.scenario;
+    if (message.kind === "snapshot" && !this.network.calm && this.#prng.chance(damagedChunks)) {
+      const bytes = message.bytes.map((byte, i) => (i === message.bytes.length >> 1 ? byte ^ 1 : byte));
+      return { ...message, bytes };
+    }
+    if (seed % worldsOfBytes !== 0) return message;
+    const envelope = { from: identityOf(from.id), to: identityOf(to), message };
+    return decodeRaftMessage(encodeRaftMessage(envelope)).message;
   }
 
   #until(end: number): void {

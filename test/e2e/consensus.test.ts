@@ -189,3 +189,34 @@ describe("nodes that are to wait for each other", () => {
     }
   }, 120_000);
 });
+
+describe("two nodes and a witness", () => {
+  test("either data node may be lost once it has caught up, and service goes on; the witness never leads", async () => {
+    const first = await TestNodeProcess.start({ id: "data-1" });
+    const started = [first];
+    try {
+      started.push(await TestNodeProcess.start({ id: "data-2", join: [first] }));
+      started.push(
+        await TestNodeProcess.start({ id: "witness", join: [first], flags: ["--role", "witness"] }),
+      );
+      const data = started.slice(0, 2);
+      await untilVoters(started, 3);
+      const tokenFile = (node: TestNodeProcess): string => `${node.dataDir}/admin.token`;
+      for (const node of data)
+        clients.start({ id: node.id, api: node.api, tokenFile: tokenFile(node) }, 2, ["w"]);
+      await clients.more(30);
+      for (const node of data) {
+        await node.kill();
+        await clients.more(40);
+        expect((await leaderOf(started.filter((each) => each !== node))).id).not.toBe("witness");
+        await node.start();
+        await untilVoters(started, 3);
+        await clients.more(30);
+      }
+      assertLinearizable(await clients.end());
+    } finally {
+      await clients.end();
+      for (const node of started) await node.dispose();
+    }
+  }, 150_000);
+});

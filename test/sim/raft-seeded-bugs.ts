@@ -89,7 +89,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "return this.#outgoing === null ? agreed : Math.min(agreed, agreedOf(this.#outgoing, valueOf));",
     patched: "return agreed;",
     checkers: ["durable-quorum"],
-    from: 36,
+    from: 42,
     always: true,
   },
   {
@@ -98,7 +98,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: 'return members.filter(({ role }) => role !== "learner").map(({ id }) => id);',
     patched: "return members.map(({ id }) => id);",
     checkers: ["durable-quorum", "service"],
-    from: 14,
+    from: 13,
   },
   {
     name: "voters change without a joint configuration",
@@ -106,7 +106,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "return { members, outgoing: same ? null : current.members };",
     patched: "return { members, outgoing: same ? null : null };",
     checkers: ["overlap"],
-    from: 13,
+    from: 19,
   },
   {
     name: "a change of members over one that is not committed",
@@ -128,7 +128,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: 'if (configurations.current.outgoing !== null) return refuse("pending");',
     },
     checkers: ["one-change"],
-    from: 31,
+    from: 13,
   },
   {
     name: "the joint configuration is never left",
@@ -145,6 +145,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: '(configurations.roleOf(self) === "voter" || roleIn(configurations.at(log.commit), self) === "voter") &&',
     patched: 'configurations.roleOf(self) === "voter" &&',
     checkers: ["service"],
+    from: 343,
   },
   {
     name: "a read before the first entry of the term is committed",
@@ -157,7 +158,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "if (this.#waiting.length === 0) return;",
     },
     checkers: ["linearizability"],
-    from: 86,
+    from: 147,
     always: true,
   },
   {
@@ -166,7 +167,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "if (!options.leaseReads || leading.transfer !== null) return false;",
     patched: "if (leading.firstIndex >= 0) return true;",
     checkers: ["linearizability"],
-    from: 28,
+    from: 16,
     always: true,
   },
   {
@@ -175,7 +176,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "peer.round = round;",
     patched: "peer.round = round + 1_000;",
     checkers: ["linearizability"],
-    from: 28,
+    from: 16,
     always: true,
   },
   {
@@ -196,16 +197,8 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "if (state.leaderDoubted) return;",
     },
     checkers: ["linearizability"],
-    from: 137,
+    from: 254,
     always: true,
-  },
-  {
-    name: "the only voter that is left campaigns while its leader's lease still counts",
-    file: "raft/election.ts",
-    text: "return state.leader === null && !this.#isLoyal();",
-    patched: "return true;",
-    checkers: ["linearizability"],
-    from: 1074,
   },
   {
     name: "a proposal tried again has its effect twice",
@@ -213,7 +206,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "known.sequence >= sequence",
     patched: "known.sequence > sequence",
     checkers: ["linearizability"],
-    from: 16,
+    from: 17,
     always: true,
   },
   {
@@ -231,7 +224,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const end = Math.min(log.commit, log.stable);",
     patched: "const end = log.commit;",
     checkers: ["no-throw"],
-    from: 30,
+    from: 47,
   },
   {
     name: "the log is compacted past what is durably applied",
@@ -247,7 +240,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "if (position.index <= log.commit) return true;",
     patched: "if (position.index > 0) return false;",
     checkers: ["snapshot-order", "monotone"],
-    from: 412,
+    from: 416,
     always: true,
   },
   {
@@ -256,6 +249,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: 'if (reply.state === "installed" && reply.position.index <= state.log.last.index) {',
     patched: 'if (reply.state === "installed" && reply.position.index < 0) {',
     checkers: ["convergence"],
+    from: 13,
   },
   {
     name: "an append is taken without looking at what comes before it",
@@ -292,7 +286,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "return oldest !== undefined && round >= oldest.round + roundsUntilLost;",
     patched: "return oldest !== undefined && round < 0;",
     checkers: ["convergence", "service"],
-    from: 62,
+    from: 25,
   },
   {
     name: "a witness is sent commands, and keeps them",
@@ -318,6 +312,6 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
       patched: "configurations.roleOf(self) !== null ||",
     },
     checkers: ["witness-leads"],
-    from: 28,
+    from: 16,
   },
 ];

@@ -1,11 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { raftScenarioOf } from "../../src/simulation/raft-scenario.ts";
+import { type RaftFaults, raftScenarioOf } from "../../src/simulation/raft-scenario.ts";
 import { type RaftRunResult, runRaft } from "../../src/simulation/raft-world.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
 const seeds = given > 0 ? given : 2_000;
+const calm: RaftFaults = {
+  crashes: 0,
+  cuts: 0,
+  pauses: 0,
+  diskFaults: 0,
+  falseHints: 0,
+  membership: 0,
+  transfers: 0,
+};
 const atOnce = 100;
 const limit_ms = 600_000;
 
@@ -40,6 +49,17 @@ describe("random Raft worlds break no invariant", () => {
     expect(total.elections).toBeGreaterThan(2 * seeds);
     for (const often of [total.changes, total.transfers, total.snapshots])
       expect(often).toBeGreaterThan(seeds / 8);
+  });
+});
+
+describe("undisturbed Raft worlds", () => {
+  test("elect one leader, and keep it", () => {
+    for (let seed = first; seed < first + 20; seed++) {
+      const scenario = raftScenarioOf(seed);
+      const network = { ...scenario.network, loss: 0, straggling: 0 };
+      const { elections, violation } = runRaft({ ...scenario, faults: calm, network });
+      expect({ seed, elections, violation }).toEqual({ seed, elections: 1, violation: null });
+    }
   });
 });
 

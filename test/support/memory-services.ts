@@ -162,7 +162,7 @@ export class MemoryServices implements NodeServices {
       term: 3,
       self: this.node,
       role: this.leader === this.node ? "leader" : "follower",
-      quorum: this.leader !== null,
+      quorum: this.control.quorum,
       commit: 12,
       applied: 12,
       members: [

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import type { Asker } from "../../control/kv-store.ts";
+import type { NodeServices } from "../services.ts";
 import type { ApiContext } from "./request.ts";
 
 /** `local` asks no other node: quick, possible without a quorum, and perhaps old. */
@@ -10,9 +11,14 @@ export const consistencyField = v.optional(
   "linearizable",
 );
 
-/** Up to which log index the answer is, and whether it may be old. */
-export function readHeaders(consistency: "linearizable" | "local", appliedIndex: number) {
-  return { "caxton-consistency": consistency, "caxton-applied-index": String(appliedIndex) };
+/** Up to which log index the answer is, whether it may be old, and whether the node is cut off from the majority. */
+export function readHeaders(
+  { cluster }: Pick<NodeServices, "cluster">,
+  consistency: "linearizable" | "local",
+  appliedIndex: number,
+): Record<string, string> {
+  const headers = { "caxton-consistency": consistency, "caxton-applied-index": String(appliedIndex) };
+  return cluster.leader().quorum ? headers : { ...headers, "caxton-partition": "minority" };
 }
 
 const idempotencyKey = /^[!-~]{1,255}$/;

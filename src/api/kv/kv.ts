@@ -78,7 +78,10 @@ export function addKv(api: ApiRoutes): void {
     async ({ params, query }, c) => {
       const { found, appliedIndex } = await kv.get(params.key, query.consistency);
       if (found === null) throw noSuchKey(params.key);
-      const headers = { etag: entityTag(found.version), ...readHeaders(query.consistency, appliedIndex) };
+      const headers = {
+        etag: entityTag(found.version),
+        ...readHeaders(api.services, query.consistency, appliedIndex),
+      };
       if (matchesTag(c.req.header("if-none-match"), found.version)) {
         return new Response(null, { status: 304, headers });
       }

@@ -53,7 +53,7 @@ export function addKvList(api: ApiRoutes): void {
         })),
         next_cursor: page.more && last !== undefined ? Buffer.from(last.key).toString("base64url") : null,
       };
-      return Response.json(answer, { headers: readHeaders(consistency, appliedIndex) });
+      return Response.json(answer, { headers: readHeaders(api.services, consistency, appliedIndex) });
     },
   );
 }

@@ -75,7 +75,7 @@ export function addLocks(api: ApiRoutes): void {
     async ({ params, query }) => {
       const { held, appliedIndex } = await locks.get(params.name, query.consistency);
       const answer: LockLook = held === null ? { name: params.name, held: false } : answerOf(held);
-      return Response.json(answer, { headers: readHeaders(query.consistency, appliedIndex) });
+      return Response.json(answer, { headers: readHeaders(api.services, query.consistency, appliedIndex) });
     },
   );
   api.add(

@@ -33,6 +33,7 @@ describe("a key", () => {
     expect(got.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     expect(got.headers.get("etag")).toBe(`"${written.version}"`);
     expect(got.headers.get("caxton-consistency")).toBe("linearizable");
+    expect(got.headers.get("caxton-partition")).toBeNull();
     const again = await call("PUT", "/api/v1/kv/greeting", text("hello"));
     expect(again.status).toBe(200);
     expect(((await again.json()) as { version: number }).version).toBeGreaterThan(written.version);
@@ -180,6 +181,7 @@ describe("without a quorum", () => {
     const local = await call("GET", "/api/v1/kv/a?consistency=local");
     expect(await local.text()).toBe("1");
     expect(local.headers.get("caxton-consistency")).toBe("local");
+    expect(local.headers.get("caxton-partition")).toBe("minority");
     expect(Number(local.headers.get("caxton-applied-index"))).toBeGreaterThan(0);
   });
 });

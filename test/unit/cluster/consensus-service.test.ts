@@ -42,12 +42,13 @@ function status() {
 
 function answered(request: number) {
   return told
-    .flatMap((message) => (message.kind === "answer" ? [message.answer] : []))
+    .flatMap((message) => (message.kind === "answers" ? message.answers : []))
     .find((answer) => answer.request === request);
 }
 
 test("a full disk ends leadership, and when there is room again the node goes on by itself", async () => {
-  service.receive({ kind: "ask", request: { request: 1, kind: "check", timeout_ms: 10 } });
+  service.receive({ kind: "ask", requests: [{ request: 1, kind: "check", timeout_ms: 10 }] });
+  expect(await until(() => answered(1) !== undefined)).toBe(true);
   expect(answered(1)).toMatchObject({ kind: "failed", code: "unavailable" });
   service.receive({
     kind: "open",
@@ -72,13 +73,13 @@ test("a full disk ends leadership, and when there is room again the node goes on
   expect(await until(() => status()?.ready === true)).toBe(true);
   databases.failCommits(new CaxtonError("disk_full", "no room"));
   const command = putCommand("a", "1");
-  service.receive({ kind: "ask", request: { request: 2, kind: "propose", command, timeout_ms: 1_000 } });
+  service.receive({ kind: "ask", requests: [{ request: 2, kind: "propose", command, timeout_ms: 1_000 }] });
   expect(await until(() => answered(2) !== undefined)).toBe(true);
   expect(answered(2)).toMatchObject({ kind: "failed", code: "outcome_unknown" });
   expect(status()).toMatchObject({ role: "follower", trouble: "its log cannot be written: no room" });
   databases.failCommits(undefined);
   expect(await until(() => status()?.ready === true && status()?.trouble === null)).toBe(true);
-  service.receive({ kind: "ask", request: { request: 3, kind: "propose", command, timeout_ms: 1_000 } });
+  service.receive({ kind: "ask", requests: [{ request: 3, kind: "propose", command, timeout_ms: 1_000 }] });
   expect(await until(() => answered(3) !== undefined)).toBe(true);
   expect(answered(3)?.kind).toBe("committed");
 });

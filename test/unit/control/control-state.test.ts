@@ -403,6 +403,50 @@ describe("what is wrong", () => {
   });
 });
 
+describe("bounds", () => {
+  /** As if so much were there already. */
+  function full(section: string, column: "rows" | "bytes", count: number) {
+    const made = world();
+    made.put("there", "1");
+    made.acquire("there");
+    made.databases.open("control.db").execute(`
+      INSERT OR IGNORE INTO totals (name, rows, bytes, digest) VALUES ('${section}', 0, 0, zeroblob(16));
+      UPDATE totals SET ${column} = ${count} WHERE name = '${section}'`);
+    const leader = new TestLeader(made.reopen());
+    return { leader, ...shorthands(leader) };
+  }
+
+  it("refuse another key, and take a new value of one that is there", () => {
+    const { put, remove } = full("kv", "rows", 1_000_000);
+    expect(put("new", "1")).toMatchObject({ status: "limit", value: 1_000_000 });
+    expect(put("there", "2").status).toBe("done");
+    remove("there");
+    expect(put("new", "1").status).toBe("done");
+  });
+
+  it("refuse what would be more bytes than all keys may have", () => {
+    const { put } = full("kv", "bytes", 1024 * 1024 * 1024 - 2_000);
+    expect(put("new", "x".repeat(1_500))).toMatchObject({ status: "limit" });
+    expect(put("there", "1").status).toBe("done");
+  });
+
+  it("refuse another lock, and take one that is free", () => {
+    const { acquire, leader } = full("locks", "rows", 100_000);
+    expect(acquire("new").status).toBe("limit");
+    leader.elapsed_ms += 10_000;
+    expect(acquire("there").status).toBe("done");
+  });
+
+  it("refuse another Idempotency-Key rather than forget one that is young", () => {
+    const { put, leader } = full("idempotency", "rows", 199_999);
+    expect(put("a", "1", "any", { idempotencyKey: "k-1" }).status).toBe("done");
+    expect(put("a", "2", "any", { idempotencyKey: "k-2" }).status).toBe("limit");
+    expect(put("a", "1", "any", { idempotencyKey: "k-1" }).status).toBe("done");
+    leader.elapsed_ms += 600_000;
+    expect(put("a", "2", "any", { idempotencyKey: "k-2" }).status).toBe("done");
+  });
+});
+
 describe("what is on the disk", () => {
   it("is what was applied: index, term, configuration, sessions and hash come back", () => {
     const { state, leader, put, reopen } = world();

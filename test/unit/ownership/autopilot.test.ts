@@ -112,6 +112,24 @@ describe("the number of voters", () => {
   });
 });
 
+describe("a new leader", () => {
+  it("does not take for removed whom it has not heard of yet", () => {
+    const world = cluster(5);
+    const [four, five] = [world.nodes.get("n4"), world.nodes.get("n5")];
+    world.nodes.delete("n4");
+    world.nodes.delete("n5");
+    world.lead("n2");
+    for (let i = 0; i < 20; i++) expect(world.tick().kind).toBe("nothing");
+    if (four !== undefined) world.nodes.set("n4", four);
+    for (let i = 0; i < 20; i++) world.tick();
+    expect(world.is("voter")).toEqual(["n1", "n2", "n3"]);
+    expect(world.is("learner")).toEqual(["n4"]);
+    if (five !== undefined) world.nodes.set("n5", five);
+    world.settle();
+    expect(world.is("voter")).toHaveLength(5);
+  });
+});
+
 describe("a dead voter", () => {
   it("is replaced by a learner that is well, after a while", () => {
     const world = cluster(4);

@@ -1,6 +1,7 @@
 /** What hurt others in their Raft: each once, by name. Those that take a whole world are in `test/sim` and `test/scenario`. */
 import { describe, expect, test } from "vitest";
 import { defaultMember } from "../../../src/raft/configuration.ts";
+import { encodeConfiguration } from "../../../src/raft/configuration-codec.ts";
 import { idOf, RaftCore } from "../../support/raft-core.ts";
 import { playRaftTranscript } from "../../support/raft-transcript.ts";
 
@@ -131,6 +132,26 @@ describe("leaders that are no more", () => {
     expect(leader.raft.role).not.toBe("leader");
   });
 
+  test("the only voter that is left does not campaign while its leader's lease may count", () => {
+    const options = { leaseReads: true, hints: false };
+    const follower = new RaftCore("b", ["a", "b"], { options }).wait(1_000);
+    const data = encodeConfiguration({ members: [defaultMember(idOf("b"), "voter")], outgoing: null });
+    const entries = [{ index: 2, term: 5, kind: "configuration", data }] as const;
+    follower.hear("a", { kind: "append", term: 5, previous: { index: 1, term: 1 }, entries, commit: 2 });
+    expect(follower.wait(199).raft.role).toBe("follower");
+    expect(follower.wait(400).raft.role).toBe("leader");
+  });
+
+  test("a follower that was asleep reads its mail before it asks for an election", () => {
+    const follower = new RaftCore("b", ["a", "b", "c"]);
+    follower.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    follower.now += 3_000;
+    follower.give({ kind: "tick" });
+    expect(follower.raft.role).toBe("follower");
+    follower.wait(60);
+    expect(follower.raft.role).toBe("pre-candidate");
+  });
+
   test("a partial cut disturbs nobody: who hears its leader elects no other", () => {
     const story = playRaftTranscript("nodes a:2 b c\nrun 400\ncut a b\nrun 3000\nstatus");
     expect(story).toContain("a leader term 2");
@@ -140,7 +161,7 @@ describe("leaders that are no more", () => {
 
 describe("snapshots", () => {
   test("a follower that takes no chunk loses its turn, and the log is compacted behind it", () => {
-    const limits = { trailingEntries: 2, snapshot_ms: 1_000, cacheEntries: 4 };
+    const limits = { trailingEntries: 2, snapshot_ms: 600_000, cacheEntries: 4 };
     const leader = new RaftCore("a", ["a", "b", "c"], { limits }).elect("b").followed("b");
     const write = (count: number): void => {
       for (let id = 0; id < count; id++) leader.give({ kind: "propose", id, data: command }).followed("b");
@@ -232,6 +253,27 @@ describe("bounds", () => {
     expect(
       leader.sent.filter(({ to, message }) => to === idOf("c") && message.kind === "append"),
     ).toHaveLength(4);
+  });
+
+  test("what is read from the disk for one far behind goes in small pieces, few at a time", () => {
+    const limits = { cacheEntries: 4, trailingEntries: 100_000 };
+    const leader = new RaftCore("a", ["a", "b", "c"], { limits }).elect("b").followed("b");
+    for (let turn = 0; turn < 40; turn++) {
+      const inputs = Array.from(
+        { length: 100 },
+        (_, id) => ({ kind: "propose", id, data: command }) as const,
+      );
+      leader.give(...inputs).followed("b");
+    }
+    leader.sent.length = 0;
+    leader.hear("c", { kind: "refused", term: 2, previous: 1, hint: { index: 0, term: 0 }, last: 0 });
+    leader.hear("c", { kind: "appended", term: 2, match: 1 });
+    for (let turn = 0; turn < 20; turn++) leader.give({ kind: "tick" });
+    const appends = leader.sent.flatMap(({ to, message }) =>
+      to === idOf("c") && message.kind === "append" ? [message.entries.length] : [],
+    );
+    expect(Math.max(...appends)).toBe(256);
+    expect(appends.length).toBeLessThanOrEqual(5);
   });
 
   test("a time-out is never below ten round trips", () => {
