@@ -40,6 +40,8 @@ export class RaftCheckers {
   readonly #votes = new Map<string, RaftId>();
   /** Terms by index of what some leader has committed, and what was applied there. */
   readonly #committed: number[] = [0, 1];
+  /** The terms of those who committed it. */
+  readonly #committedIn: number[] = [0, 1];
   readonly #applied = new Map<number, Committed>();
   readonly #hashes = new Map<number, number>();
   readonly #seen = new Map<RaftId, Seen>();
@@ -177,6 +179,8 @@ export class RaftCheckers {
     check(other === id, "one-leader", `${other} and ${id} lead in term ${term}`);
     this.#leaders.set(term, id);
     for (let index = Math.max(raft.log.base.index, 1); index <= this.committed; index++) {
+      // A leader of an older term, elected late, need not have what a newer one has committed.
+      if ((this.#committedIn[index] ?? 0) >= term) continue;
       const has = index <= raft.log.last.index && raft.log.term(index) === this.#committed[index];
       check(has, "leader-completeness", `${id} leads in term ${term} without the committed entry ${index}`);
     }
@@ -195,9 +199,10 @@ export class RaftCheckers {
       return;
     }
     if (index !== this.#committed.length) return;
-    this.#committed.push(term);
-    if (!leads) return;
     const status = raft.status(0);
+    this.#committed.push(term);
+    this.#committedIn.push(status.term);
+    if (!leads) return;
     check(term <= status.term, "commit-rule", `${id} commits an entry of a later term`);
     const has = (voter: RaftId): boolean => this.#nodes.get(voter)?.disk.has({ index, term }) ?? false;
     const { members, outgoing } = configuration;

@@ -213,7 +213,11 @@ export class ConsensusWorld {
     }
   }
 
+  /** Hears every frame as it is sent. */
+  sent: (from: ConsensusWorldNode, to: NodeId, bytes: Uint8Array) => void = () => undefined;
+
   carry(from: ConsensusWorldNode, to: NodeId, bytes: Uint8Array): void {
+    this.sent(from, to, bytes);
     const name = `${from.id} ${to}`;
     if (!this.#up.has(name)) return;
     const kept = bytes.slice();

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { raftIdOf } from "../../../src/raft/configuration.ts";
-import { encodeRaftMessage } from "../../../src/raft/message-codec.ts";
-import { encodeGreeting } from "../../../src/wire/raft-greeting.ts";
+import { decodeRaftMessage, encodeRaftMessage } from "../../../src/raft/message-codec.ts";
+import { encodeGreeting, isGreeting } from "../../../src/wire/raft-greeting.ts";
 import { ConsensusWorld, type ConsensusWorldNode } from "../../support/consensus-world.ts";
 import { getQuery, putCommand, statusOfOutcome, valueOf } from "../../support/kv-commands.ts";
 
@@ -97,6 +97,30 @@ describe("a disk that fails", () => {
     expect(first.data?.log.hardState).toEqual(before);
     expect(await put(first, "a", "3")).toBe("unavailable");
   });
+});
+
+test("a follower promises nothing that its disk did not take: no entry is confirmed, no vote is given", async () => {
+  const world = new ConsensusWorld();
+  const nodes = await world.cluster(3);
+  const first = world.leader() as ConsensusWorldNode;
+  const [second, third] = others(nodes, first) as [ConsensusWorldNode, ConsensusWorldNode];
+  expect(await put(first, "a", "1")).toBe("done");
+  world.clock.advance(200);
+  const promises: string[] = [];
+  const last = second.data?.log.last.index ?? 0;
+  world.sent = (from, _to, bytes) => {
+    if (from !== second || isGreeting(bytes)) return;
+    const { message } = decodeRaftMessage(bytes);
+    if (message.kind === "appended" && message.match > last) promises.push(`appended ${message.match}`);
+    if (message.kind === "vote-reply" && !message.pre && message.granted) promises.push("vote");
+  };
+  second.databases.failCommits(new CaxtonError("storage_failed", "fsync: input/output error"));
+  // The third keeps silent: only the second could confirm, or make another one leader.
+  world.cut(third, first);
+  world.cut(first, third);
+  expect(await put(first, "a", "2", 400)).toBe("outcome_unknown");
+  world.clock.advance(5_000);
+  expect(promises).toEqual([]);
 });
 
 describe("without a quorum", () => {
