@@ -13,7 +13,12 @@ export const remove = command<Flags>({
   parameters: {
     flags: {
       node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },
-      force: { kind: "boolean", default: false, withNegated: false, brief: "Even one that is alive, without asking" },
+      force: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Even one that is alive, without asking",
+      },
     },
   },
   run: async (call, { node, force }) => {
