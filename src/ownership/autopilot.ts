@@ -256,17 +256,29 @@ function removalStep(view: PilotView, standings: readonly Standing[]): PilotStep
   return safeChange(view, standings, changes, `${changes.map(({ node }) => node).join(", ")} left`);
 }
 
-/** The change, if a majority of the voters after it is there and near the end of the log. */
+/**
+ * The change, if a majority of the voters after it is there and near the end of the log. Data voters alone must be a
+ * majority: a witness that would tip it goes with the change, and comes back beside two of them.
+ */
 function safeChange(
   view: PilotView,
   standings: readonly Standing[],
-  changes: readonly PilotChange[],
+  wanted: readonly PilotChange[],
   why: string,
 ): PilotStep {
   const after = new Map(view.members.map((member) => [member.node, member.role]));
-  for (const { node, role } of changes) {
+  for (const { node, role } of wanted) {
     if (role === null) after.delete(node);
     else after.set(node, role);
+  }
+  const changes = [...wanted];
+  const witnesses = [...after].filter(([, role]) => role === "witness").map(([node]) => node);
+  const data = [...after].filter(([, role]) => role === "voter").length;
+  if (data <= witnesses.length) {
+    for (const node of witnesses) {
+      after.delete(node);
+      changes.push({ node, role: null });
+    }
   }
   const voters = [...after].filter(([, role]) => votes(role)).map(([node]) => node);
   const well = voters.filter((node) => isWell(view, standings, node)).length;
