@@ -32,8 +32,12 @@ export const usageText = {
   exceptionWhileLoadingCommandContext: failureText,
 };
 
-/** The library's corrections come in backticks. */
+/** The library's corrections come in backticks, and flags at times as the code names them: nodeId. */
 function suggestion(corrections: readonly string[], before = ""): string {
-  const words = corrections.map((word) => before + word.replaceAll("`", "").replace(/^--/, ""));
+  const words = corrections.map((word) => before + kebab(word.replaceAll("`", "").replace(/^--/, "")));
   return words.length === 0 ? "" : `; did you mean ${words.join(" or ")}?`;
+}
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -143,7 +143,9 @@ class Parts {
     const { events } = this.options;
     const { leader, term, trouble, quorum } = status;
     if (leader !== null && (leader !== before?.leader || term !== before.term)) {
-      events.record("info", "raft.leader", `Node ${leader} leads in term ${term}`, { node: leader, term });
+      const text = `Node ${leader} leads in term ${term}`;
+      logger("raft").info(text);
+      events.record("info", "raft.leader", text, { node: leader, term });
     }
     if (before?.quorum === true && !quorum)
       events.record("warn", "raft.no_quorum", "No leader with a quorum is known here", { term });

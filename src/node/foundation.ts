@@ -34,8 +34,14 @@ export interface Foundation {
   newIdentity(): StreamIdentity & IssuedCertificate;
 }
 
-/** Throws `CaxtonError` with what is wrong; then nothing is left open. */
-export async function openFoundation(loaded: LoadedConfig): Promise<Foundation> {
+/**
+ * Throws `CaxtonError` with what is wrong; then nothing is left open. `beforeBeginning` may refuse once
+ * the directory is this process's, and before a key or a cluster is begun in it.
+ */
+export async function openFoundation(
+  loaded: LoadedConfig,
+  beforeBeginning: () => Promise<void>,
+): Promise<Foundation> {
   const { config } = loaded;
   const clusterGiven = loaded.values.get("cluster.name")?.source.kind !== "default";
   const directory = openDataDirectory(config.node.data_dir, {
@@ -45,6 +51,7 @@ export async function openFoundation(loaded: LoadedConfig): Promise<Foundation> 
     wall_ms: systemClock.wall_ms(),
   });
   try {
+    await beforeBeginning();
     const clusterKey = await clusterKeyOf(loaded, directory);
     beginCluster(loaded, directory, clusterKey);
     const authority = certificateAuthority(clusterKey);
@@ -83,7 +90,10 @@ async function clusterKeyOf({ config }: LoadedConfig, directory: DataDirectory):
     else if (Buffer.compare(kept, given) !== 0) {
       throw new CaxtonError(
         "wrong_key",
-        `The cluster key given is not the one in ${own}: remove that file if this node is to use the new key`,
+        `The cluster key given is not the one in ${own}: ` +
+          (directory.clusterUuid === null
+            ? "remove that file if this node is to use the new key"
+            : "its directory is of a cluster already; name another --data-dir for a node of the other one"),
       );
     }
     return given;

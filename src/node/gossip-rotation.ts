@@ -33,6 +33,8 @@ const retryAfter_ms = 1_000;
 /** Nodes asked at once when this one may have missed a rotation, and how soon after the sign of it. */
 const asked = 3;
 const askAfter_ms = 300;
+/** Between attempts to ask a live node that does not answer yet, as one that is starting. */
+const askAgainAfter_ms = [2_000, 6_000] as const;
 /** Packets of an old key may be on their way so long after their sender, or this node, took the new one. */
 const healed_ms = 10_000;
 const healedLimit = 256;
@@ -61,6 +63,8 @@ export class GossipRotation implements SecurityService {
   readonly #met = new Set<NodeId>();
   /** When a node of this host was given the ring; `""` is this node itself. */
   readonly #healed = new Map<string, number>();
+  /** Nodes that are asked again, and when. */
+  readonly #again = new Map<NodeId, Timer>();
   #asking: Timer | null = null;
   #schedule: Timer | null = null;
   #rotating = false;
@@ -83,6 +87,7 @@ export class GossipRotation implements SecurityService {
     this.#closed = true;
     this.#unsubscribe();
     this.#asking?.cancel();
+    for (const timer of this.#again.values()) timer.cancel();
     this.#schedule?.cancel();
   }
 
@@ -226,7 +231,7 @@ export class GossipRotation implements SecurityService {
   }
 
   /** Takes the other's ring when it is newer, and gives it this one when it is older. */
-  async #compare(id: NodeId): Promise<void> {
+  async #compare(id: NodeId, attempt = 0): Promise<void> {
     const { peers, keys, membership } = this.#options;
     try {
       const answer = await peers.request(id, askMethod, new Uint8Array(), { timeout_ms: request_ms });
@@ -237,8 +242,24 @@ export class GossipRotation implements SecurityService {
         this.#heal(membership.member(id)?.address.host ?? "");
       }
     } catch (error) {
-      if (!this.#closed) this.#options.failed(`compare gossip keys with node "${id}"`, reasonOf(error));
+      this.#unanswered(id, attempt, reasonOf(error));
     }
+  }
+
+  /** Who is gone is asked when it is back; a live one is asked again, and told of after the last attempt. */
+  #unanswered(id: NodeId, attempt: number, reason: string): void {
+    const { clock, failed } = this.#options;
+    if (this.#closed || this.#again.has(id) || !this.#live().some((member) => member.id === id)) return;
+    const wait_ms = askAgainAfter_ms[attempt];
+    if (wait_ms === undefined) {
+      failed(`compare gossip keys with node "${id}"`, reason);
+      return;
+    }
+    const timer = clock.after(wait_ms, () => {
+      this.#again.delete(id);
+      void this.#compare(id, attempt + 1);
+    });
+    this.#again.set(id, timer);
   }
 
   #heal(host: string): void {

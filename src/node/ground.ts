@@ -13,6 +13,7 @@ import { startConsensus, type NodeConsensus } from "./consensus.ts";
 import { startControl, type Control } from "./control.ts";
 import { EventLog } from "./event-log.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
+import { refuseTakenAddresses } from "./free-addresses.ts";
 import type { GossipRotation } from "./gossip-rotation.ts";
 import { KnownPeers } from "./known-peers.ts";
 import { MembershipEvents } from "./membership-events.ts";
@@ -60,7 +61,7 @@ export async function startGround(
 ): Promise<Ground> {
   const { config } = loaded;
   const startedAt_ms = systemClock.wall_ms();
-  const foundation = await openFoundation(loaded);
+  const foundation = await openFoundation(loaded, () => refuseTakenAddresses(loaded.config));
   undo.push(() => closeFoundation(foundation));
   await hooks.named(foundation.self);
   void foundation.store.ended.then((error) => error && hooks.crash(error));

@@ -18,6 +18,7 @@ describe("a wrong command line is refused with the nearest right one, in one lin
     ["clster members", 'error: there is no command "clster"; did you mean cluster?; see caxton --help'],
     ["cluster membres", 'error: there is no command "membres"; did you mean members?; see caxton --help'],
     ["cluster members --fromat json", "error: there is no flag --fromat; did you mean --format?"],
+    ["server start --nod-id x", "error: there is no flag --nod-id; did you mean --node-id?"],
     ["cluster members -x", "error: there is no flag -x"],
     ["cluster members -o yaml", 'error: --format: "yaml" is not one of table, json, wide'],
     ["cluster members extra", 'error: "extra" is one argument too many'],

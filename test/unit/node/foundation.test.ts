@@ -1,15 +1,20 @@
 /** What a node refuses to stand on. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { loadConfig, type LoadedConfig } from "../../../src/config/load-config.ts";
 import { openDataDirectory } from "../../../src/node/data-directory.ts";
 import { openFoundation } from "../../../src/node/foundation.ts";
+import { refuseTakenAddresses } from "../../../src/node/free-addresses.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const directory = temporaryDirectory("foundation");
 afterEach(() => directory.remove());
+
+const anyPort = { "bind-addr": "127.0.0.1:0", "api-addr": "127.0.0.1:0", "metrics-addr": "127.0.0.1:0" };
+const anyAddress = () => Promise.resolve();
 
 function configOf(path: string): LoadedConfig {
   return loadConfig({ flags: { "data-dir": path }, env: {}, readFile: () => null });
@@ -28,10 +33,47 @@ function usedDirectory(): string {
 describe("the cluster key", () => {
   test("is never made anew for a directory that is of a cluster already", async () => {
     const path = usedDirectory();
-    await expect(openFoundation(configOf(path))).rejects.toThrow("is missing");
+    await expect(openFoundation(configOf(path), anyAddress)).rejects.toThrow("is missing");
     expect(existsSync(join(path, "cluster.key"))).toBe(false);
     expect(existsSync(join(path, "store.db"))).toBe(false);
     // Nothing is left locked.
-    await expect(openFoundation(configOf(path))).rejects.toThrow("is missing");
+    await expect(openFoundation(configOf(path), anyAddress)).rejects.toThrow("is missing");
   });
+
+  test("of another cluster than the directory's is refused with what to do", async () => {
+    const path = usedDirectory();
+    const key = (byte: number) => Buffer.alloc(32, byte).toString("base64url");
+    writeFileSync(join(path, "cluster.key"), `${key(1)}\n`, { mode: 0o600 });
+    const env = { CAXTON_CLUSTER_KEY: key(2) };
+    const loaded = loadConfig({ flags: { "data-dir": path }, env, readFile: () => null });
+    await expect(openFoundation(loaded, anyAddress)).rejects.toThrow("name another --data-dir");
+  });
+});
+
+describe("a taken address", () => {
+  test.each(["bind-addr", "api-addr", "metrics-addr"])(
+    "of --%s is told before a cluster is begun",
+    async (flag) => {
+      const server = createServer();
+      await new Promise<void>((resolve) => {
+        server.listen(0, "127.0.0.1", resolve);
+      });
+      const { port } = server.address() as AddressInfo;
+      try {
+        const flags = { ...anyPort, "data-dir": directory.path, [flag]: `127.0.0.1:${port}` };
+        const loaded = loadConfig({ flags, env: {}, readFile: () => null });
+        await expect(openFoundation(loaded, () => refuseTakenAddresses(loaded.config))).rejects.toThrow(
+          `Cannot listen on 127.0.0.1:${port} (TCP): the address is in use; choose another with --${flag}`,
+        );
+        expect(existsSync(join(directory.path, "cluster.key"))).toBe(false);
+        expect(readFileSync(join(directory.path, "node.json"), "utf8")).toContain('"uuid": null');
+        // Listening on it was only tried: it can be had as soon as it is free.
+        await new Promise((resolve) => server.close(resolve));
+        await refuseTakenAddresses(loaded.config);
+        await refuseTakenAddresses(loaded.config);
+      } finally {
+        server.close();
+      }
+    },
+  );
 });

@@ -22,10 +22,15 @@ const names = ["a", "b", "c"] as NodeId[];
 
 class Cluster {
   wall_ms = 1_000_000;
+  /** Every delay that anybody asked for. */
+  readonly waits: number[] = [];
   readonly clock: Clock = {
     now_ms: () => systemClock.now_ms(),
     wall_ms: () => this.wall_ms,
-    after: (delay_ms, callback) => systemClock.after(delay_ms / faster, callback),
+    after: (delay_ms, callback) => {
+      this.waits.push(delay_ms);
+      return systemClock.after(delay_ms / faster, callback);
+    },
   };
   readonly network = new MemoryPeersNetwork(this.clock);
   readonly nodes = new Map<NodeId, Node>();
@@ -255,6 +260,25 @@ describe("rotating the gossip key", () => {
     // Of a member's address: it asks them, and all is explained.
     expect(await late.rotation.explains("127.0.0.1")).toBe(true);
     await cluster.agreed();
+  });
+
+  test("a live node that does not answer yet is asked again, and told of only when it goes on so", async () => {
+    const cluster = await three();
+    const [a, c] = [cluster.node("a" as NodeId), cluster.node("c" as NodeId)];
+    cluster.network.cut(a.name, c.name);
+    a.table.setStatus(c.name, "suspect");
+    a.table.setStatus(c.name, "alive");
+    await until(() => cluster.waits.includes(2_000));
+    cluster.network.heal(a.name, c.name);
+    await a.rotation.rotateGossipKey();
+    await cluster.agreed();
+    expect(a.failures).toEqual([]);
+    cluster.network.cut(a.name, c.name);
+    a.table.setStatus(c.name, "suspect");
+    a.table.setStatus(c.name, "alive");
+    await until(() => a.failures.length > 0);
+    expect(a.failures).toEqual([expect.stringContaining('compare gossip keys with node "c"')]);
+    expect(cluster.waits.filter((wait_ms) => wait_ms === 6_000)).not.toEqual([]);
   });
 
   test("a refusal alone makes it ask, too", async () => {
