@@ -218,7 +218,9 @@ export class NodeDeadLetters implements DeadLetterService {
  */
 function messageAgain({ id, reason, message }: DeadLetter, node: NodeId): Uint8Array {
   if (!reason.startsWith("trap:")) return message;
-  const hash = createHash("sha256").update(`replay ${node} ${id} ${messageIdOf(message)}`).digest();
+  const hash = createHash("sha256")
+    .update(`replay ${node} ${id} ${messageIdOf(message)}`)
+    .digest();
   hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80;
   hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
   const again = message.slice();

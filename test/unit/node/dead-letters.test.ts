@@ -157,7 +157,9 @@ describe("a change", () => {
 });
 
 describe("a message that is sent again", () => {
-  const replayOf = async (reason: string): Promise<{ before: Uint8Array; outbox: Uint8Array; sent: Uint8Array }> => {
+  const replayOf = async (
+    reason: string,
+  ): Promise<{ before: Uint8Array; outbox: Uint8Array; sent: Uint8Array }> => {
     const holder = holders.get(two) as Holder;
     holder.letters = holder.letters.map((letter) => ({ ...letter, reason }));
     const before = (holder.letters.at(-1) as DeadLetter).message;
