@@ -162,7 +162,7 @@ describe("a message that is sent again", () => {
   ): Promise<{ before: Uint8Array; outbox: Uint8Array; sent: Uint8Array }> => {
     const holder = holders.get(two) as Holder;
     holder.letters = holder.letters.map((letter) => ({ ...letter, reason }));
-    const { message: before = new Uint8Array() } = holder.letters.at(-1) ?? {};
+    const before = holder.letters.at(-1)?.message ?? new Uint8Array();
     await letters.replay({ ids: [1], node: two });
     const [outbox, sent] = [holder.outbox.pop(), holder.submitted.pop()] as [Uint8Array, Uint8Array];
     return { before, outbox, sent };
