@@ -1,7 +1,12 @@
 /**
  * Events of the whole cluster for who follows them at one node. What the cluster does each node sees by
+<<<<<<< HEAD
  * itself; what only its own node knows (dead letters, traps) is asked of the others, once a second, for
  * as long as somebody follows. A member that is alive and does not answer for long is told once, and asked again.
+=======
+ * itself; what only its own node knows (dead letters, traps) is asked of the others, once a second for all
+ * followers together, for as long as there are any. A node that cannot be reached is told once, and asked again.
+>>>>>>> attack
  */
 import * as v from "valibot";
 import { jsonBody, parseBody } from "../agents/agent-requests.ts";
@@ -26,14 +31,15 @@ const waitingLimit = 2_000;
 const sinceRequest = v.strictObject({ after: v.nullable(v.pipe(v.number(), v.safeInteger())) });
 const eventSchema = v.strictObject({
   id: v.number(),
-  type: v.pipe(v.string(), v.maxLength(64)),
+  // Lines of a stream are made of it.
+  type: v.pipe(v.string(), v.regex(/^[a-z0-9_.]{1,64}$/)),
   level: v.picklist(["info", "warn"]),
-  at_ms: v.number(),
+  at_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e15)),
   text: v.pipe(v.string(), v.maxLength(4_096)),
   data: v.record(v.string(), v.unknown()),
 });
 const sinceAnswer = v.strictObject({
-  last: v.number(),
+  last: v.pipe(v.number(), v.safeInteger()),
   events: v.pipe(v.array(eventSchema), v.maxLength(eventsAtOnce)),
 });
 
@@ -44,8 +50,14 @@ export interface ClusterEventsOptions {
   readonly clock: Clock;
 }
 
+type Push = (event: ClusterEvent) => void;
+
 export class ClusterEvents implements EventService {
   readonly #options: ClusterEventsOptions;
+  readonly #followers = new Set<Push>();
+  /** While there are followers. */
+  #asked: Asked | undefined;
+  #timer: Timer | undefined;
 
   /** Answers the others from now on. */
   constructor(options: ClusterEventsOptions) {
@@ -65,12 +77,12 @@ export class ClusterEvents implements EventService {
 
   /** This node's as `follow` gives them, and among them the others' own from now on, each with its node. */
   async *followAll(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {
-    const { log, clock } = this.#options;
+    const { log } = this.#options;
     const ended = new AbortController();
     const both = AbortSignal.any([signal, ended.signal]);
     const waiting: ClusterEvent[] = [];
     let wake = (): void => undefined;
-    const push = (one: ClusterEvent): void => {
+    const push: Push = (one) => {
       if (waiting.length >= waitingLimit) ended.abort();
       else waiting.push(one);
       wake();
@@ -81,13 +93,7 @@ export class ClusterEvents implements EventService {
       for await (const one of log.follow(after, both)) push(one);
       ended.abort();
     })();
-    const asked = new Asked(this.#options, push);
-    let timer: Timer | undefined;
-    const ask = (): void => {
-      asked.again();
-      timer = clock.after(askEvery_ms, ask);
-    };
-    ask();
+    this.#begin(push);
     try {
       while (!both.aborted) {
         const next = waiting.shift();
@@ -95,25 +101,63 @@ export class ClusterEvents implements EventService {
         else await new Promise<void>((resolve) => (wake = resolve));
       }
     } finally {
-      timer?.cancel();
+      this.#end(push);
       ended.abort();
       both.removeEventListener("abort", stop);
       await local;
     }
   }
+
+  #begin(push: Push): void {
+    for (const event of this.#asked?.missing ?? []) push(event);
+    this.#followers.add(push);
+    if (this.#asked !== undefined) return;
+    this.#asked = new Asked(this.#options, (event) => {
+      for (const follower of this.#followers) follower(event);
+    });
+    this.#ask(this.#asked);
+  }
+
+  #ask(asked: Asked): void {
+    asked.again();
+    this.#timer = this.#options.clock.after(askEvery_ms, () => this.#ask(asked));
+  }
+
+  #end(push: Push): void {
+    this.#followers.delete(push);
+    if (this.#followers.size > 0) return;
+    this.#timer?.cancel();
+    this.#asked?.close();
+    this.#asked = undefined;
+  }
 }
 
-/** Where one follower is in the others' events. */
+/** Where the followers are in the others' events. */
 class Asked {
   readonly #after = new Map<NodeId, number>();
   readonly #underWay = new Set<NodeId>();
+<<<<<<< HEAD
   /** Since when a member that is alive does not answer; null once it was told. */
   readonly #silent = new Map<NodeId, number | null>();
+=======
+  /** Of whom could not be asked, what was told of it. */
+  readonly #silent = new Map<NodeId, ClusterEvent>();
+  #closed = false;
+>>>>>>> attack
 
   constructor(
     readonly options: ClusterEventsOptions,
-    readonly push: (event: ClusterEvent) => void,
+    readonly push: Push,
   ) {}
+
+  get missing(): Iterable<ClusterEvent> {
+    return this.#silent.values();
+  }
+
+  /** What is under way is told nobody: those who follow then ask anew. */
+  close(): void {
+    this.#closed = true;
+  }
 
   again(): void {
     const { membership } = this.options;
@@ -132,12 +176,23 @@ class Asked {
         sinceAnswer,
         await peers.request(node, method, body, { timeout_ms: request_ms }),
       );
+      if (this.#closed) return;
       this.#after.set(node, answer.last);
       this.#silent.delete(node);
       // The stream's place is this node's: the others' events come under the id of its last one.
       for (const one of answer.events) this.push({ ...one, id: log.last, node });
     } catch (error) {
+<<<<<<< HEAD
       this.#unanswered(node, reasonOf(error));
+=======
+      if (this.#closed || this.#silent.has(node)) return;
+      const text = `The events of ${node} cannot be followed: ${reasonOf(error)}`;
+      const data = { node, reason: reasonOf(error) };
+      const at_ms = clock.wall_ms();
+      const event: ClusterEvent = { id: log.last, type: "events.missing", level: "warn", at_ms, text, data };
+      this.#silent.set(node, event);
+      this.push(event);
+>>>>>>> attack
     } finally {
       this.#underWay.delete(node);
     }

@@ -2,6 +2,7 @@
  * The dead letters of the whole cluster: each node keeps its own, and the node that is asked asks the
  * others. Who could not be asked is said, so that a short list is never taken for a complete one.
  */
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { jsonBody, parseBody } from "../agents/agent-requests.ts";
 import type {
@@ -12,12 +13,13 @@ import type {
   SelectedDeadLetters,
 } from "../api/services.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
-import { namePattern, quote, type NodeId } from "../base/ids.ts";
+import { type MessageId, namePattern, quote, type NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { Router } from "../messaging/router.ts";
 import type { DeadLetter, Page, Store } from "../store/store.ts";
 import { decodeDeadLetterPage, encodeDeadLetterPage } from "../wire/dead-letter-page.ts";
+import { messageIdOf, readUuid, writeMessageId } from "../wire/message.ts";
 
 const request_ms = 5_000;
 /** Asked at the same time: each may answer with 32 MiB. */
@@ -55,6 +57,8 @@ export interface DeadLettersOptions {
 
 export class NodeDeadLetters implements DeadLetterService {
   readonly #options: DeadLettersOptions;
+  /** Changes of this node's own come one after another, so that two replays do not send the same letters. */
+  #lastChange: Promise<unknown> = Promise.resolve();
 
   /** Answers the others from now on. */
   constructor(options: DeadLettersOptions) {
@@ -170,8 +174,18 @@ export class NodeDeadLetters implements DeadLetterService {
     return decodeDeadLetterPage(await peers.request(node, methods.list, body, { timeout_ms: request_ms }));
   }
 
-  async #replayHere(ids: readonly number[] | "all"): Promise<number> {
-    const { store, router, retry_ms } = this.#options;
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#lastChange.then(change);
+    this.#lastChange = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #replayHere(ids: readonly number[] | "all"): Promise<number> {
+    return this.#inTurn(() => this.#replay(ids));
+  }
+
+  async #replay(ids: readonly number[] | "all"): Promise<number> {
+    const { self, store, router, retry_ms } = this.#options;
     const wanted = ids === "all" ? null : new Set(ids);
     const letters: DeadLetter[] = [];
     for (let cursor: string | null = null, more = true; more; more = cursor !== null) {
@@ -182,18 +196,36 @@ export class NodeDeadLetters implements DeadLetterService {
     for (let start = 0; start < letters.length; start += replayPage) {
       const some = letters.slice(start, start + replayPage);
       // First in the outbox, then out of the dead letters: a crash between may repeat, never lose.
-      await store.append(some.map(({ message }) => ({ kind: "outbox", message }) as const));
+      const messages = some.map((letter) => messageAgain(letter, self));
+      await store.append(messages.map((message) => ({ kind: "outbox", message }) as const));
       await store.takeDeadLetters(some.map(({ id }) => id));
-      for (const { message } of some) {
+      for (const message of messages) {
         router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
       }
     }
     return letters.length;
   }
 
-  async #purgeHere(ids: readonly number[] | "all"): Promise<number> {
-    return (await this.#options.store.takeDeadLetters(ids)).length;
+  #purgeHere(ids: readonly number[] | "all"): Promise<number> {
+    return this.#inTurn(async () => (await this.#options.store.takeDeadLetters(ids)).length);
   }
+}
+
+/**
+ * What is sent for a dead letter. One whose receiver trapped was accepted there: under its id it would be taken for
+ * a repetition and dropped. So it gets another, the same for the same letter, since a crash may repeat a replay.
+ * Any other keeps its id: where its receiver had handled it after all, it is not handled twice.
+ */
+function messageAgain({ id, reason, message }: DeadLetter, node: NodeId): Uint8Array {
+  if (!reason.startsWith("trap:")) return message;
+  const hash = createHash("sha256")
+    .update(`replay ${node} ${id} ${messageIdOf(message)}`)
+    .digest();
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80;
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
+  const again = message.slice();
+  writeMessageId(again, readUuid(hash, 0) as MessageId);
+  return again;
 }
 
 /** `node:cursor`, where the cursor is the node's own and empty at its beginning. */

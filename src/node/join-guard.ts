@@ -7,7 +7,7 @@ import { CaxtonError } from "../base/errors.ts";
 
 /** `waitsFor` says why this node is in no cluster yet: null when it is in one. */
 export function refuseWritesOutside(services: NodeServices, waitsFor: () => string | null): NodeServices {
-  const { node, agents, messages, deadLetters, cluster } = services;
+  const { node, agents, messages, deadLetters, cluster, kv, locks, security } = services;
   const check = (): void => {
     const why = waitsFor();
     if (why === null) return;
@@ -22,7 +22,11 @@ export function refuseWritesOutside(services: NodeServices, waitsFor: () => stri
     messages: guarded(messages, ["send"], check),
     deadLetters: guarded(deadLetters, ["replay", "purge"], check),
     // Leaving is what an operator may want of a node that nobody lets in.
-    cluster: guarded(cluster, ["remove", "setBalancing"], check),
+    cluster: guarded(cluster, ["remove", "setBalancing", "transferLeadership"], check),
+    kv: guarded(kv, ["put", "delete"], check),
+    locks: guarded(locks, ["acquire", "release"], check),
+    // A ring that was rotated out here would replace the cluster's at the first meeting.
+    security: guarded(security, ["rotateGossipKey"], check),
   };
 }
 

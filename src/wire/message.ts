@@ -207,6 +207,11 @@ export function messageIdOf(bytes: Uint8Array): MessageId {
   return readUuid(bytes, 8) as MessageId;
 }
 
+/** Gives an encoded message another id, in place. */
+export function writeMessageId(bytes: Uint8Array, id: MessageId): void {
+  writeUuid(bytes, 8, id);
+}
+
 /** The reply-by time of a checked message, Unix ms; 0 when it has none. */
 export function replyByOf(bytes: Uint8Array): number {
   return viewOf(bytes).getFloat64(32, true);

@@ -14,6 +14,8 @@ export class MemoryPeersNetwork {
   readonly #generation = new Map<string, number>();
   readonly clock: Clock;
   latency_ms = 1;
+  /** Made so far. */
+  requests = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -95,6 +97,7 @@ class MemoryPeers implements Peers {
   }
 
   async request(to: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
+    this.#network.requests++;
     const target = this.#network.reachable(this.#self, to);
     const handler = target === undefined ? undefined : target.#handlers.get(method);
     if (handler === undefined) throw new CaxtonError("unreachable", `Cannot reach node "${to}"`);

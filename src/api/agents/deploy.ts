@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import { formatSize } from "../../base/sizes.ts";
-import { mediaType, readBody } from "../http/body.ts";
+import { type BodyBudget, mediaType, readBody } from "../http/body.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField } from "../http/fields.ts";
 import type { ApiContext } from "../http/request.ts";
@@ -63,7 +63,7 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
     "/api/v1/agents",
     { ...shared, summary: "Deploy an agent, or its next revision", query: queryOfForm, status: 201 },
     async ({ query }, c) => {
-      const { fields, wasm } = await readModule(c.req.raw);
+      const { fields, wasm } = await readModule(c.req.raw, api.bodies);
       const options = validate(deployQuery, { ...rawQuery(c), ...fields }, "invalid_argument", "Options");
       if (query.name !== undefined && query.name !== options.name) throw twoNames();
       return await deploy(c, options, wasm);
@@ -79,7 +79,7 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
       params: v.object({ name: agentNameField }),
     },
     async ({ params }, c) => {
-      const { fields, wasm } = await readModule(c.req.raw);
+      const { fields, wasm } = await readModule(c.req.raw, api.bodies);
       const { name = params.name, ...rest } = { ...rawQuery(c), ...fields };
       const options = validate(deployQuery, { ...rest, name }, "invalid_argument", "Options");
       if (options.name !== params.name) throw twoNames();
@@ -97,16 +97,20 @@ function twoNames(): CaxtonError {
   return new CaxtonError("invalid_argument", "The agent's name is given twice, and differs");
 }
 
-async function readModule(request: Request): Promise<{ fields: Record<string, string>; wasm: Uint8Array }> {
+async function readModule(
+  request: Request,
+  bodies: BodyBudget,
+): Promise<{ fields: Record<string, string>; wasm: Uint8Array }> {
   const type = mediaType(request);
-  if (type === wasmType) return { fields: {}, wasm: notEmpty(await readBody(request, module_bytes_max)) };
+  if (type === wasmType)
+    return { fields: {}, wasm: notEmpty(await readBody(request, module_bytes_max, bodies)) };
   if (type !== formType) {
     throw new CaxtonError(
       "unsupported_media_type",
       `A module is sent as ${wasmType}, or in a form as ${formType}`,
     );
   }
-  const bytes = await readBody(request, module_bytes_max + form_bytes_max);
+  const bytes = await readBody(request, module_bytes_max + form_bytes_max, bodies);
   const headers = { "content-type": request.headers.get("content-type") as string };
   let form: FormData;
   try {

@@ -9,6 +9,8 @@ import { typeFilter } from "./type-globs.ts";
 
 /** Open streams at once on a node; more are refused. */
 export const streams_max = 256;
+/** Of one subject: so nobody who may only look keeps everybody else from it. */
+export const streamsOfOne_max = 64;
 /** Under the 10 s after which Bun's server ends an idle connection. */
 const heartbeat_ms = 8_000;
 /** The longest that a timer of the runtime can wait. */
@@ -36,7 +38,7 @@ const eventsQuery = v.strictObject({
 
 export function addEvents(api: ApiRoutes): void {
   const { events } = api.services;
-  let open = 0;
+  const open = new OpenStreams();
   api.add(
     "get",
     "/api/v1/events",
@@ -59,9 +61,7 @@ export function addEvents(api: ApiRoutes): void {
         "x-accel-buffering": "no",
       };
       if (c.req.method === "HEAD") return new Response(null, { headers });
-      if (open >= streams_max)
-        throw new CaxtonError("too_many_requests", `This node already serves ${streams_max} event streams`);
-      open += 1;
+      const close = open.add(c.var.request.principal?.subject ?? "");
       const expires_ms = (c.var.request.principal?.expires_s ?? 0) * 1_000 - api.clock.wall_ms();
       const body = eventStream({
         source: (signal) => {
@@ -72,13 +72,35 @@ export function addEvents(api: ApiRoutes): void {
         clock: api.clock,
         heartbeat_ms,
         lifetime_ms: Math.min(Math.max(0, expires_ms), lifetime_ms_max),
-        closed: () => {
-          open -= 1;
-        },
+        closed: close,
       });
       return new Response(body, { headers });
     },
   );
+}
+
+class OpenStreams {
+  readonly #bySubject = new Map<string, number>();
+  #all = 0;
+
+  /** Counts one more until the function is called, once. Throws `too_many_requests`. */
+  add(subject: string): () => void {
+    const own = this.#bySubject.get(subject) ?? 0;
+    if (this.#all >= streams_max)
+      throw new CaxtonError("too_many_requests", `This node already serves ${streams_max} event streams`);
+    if (own >= streamsOfOne_max) {
+      const detail = `This node already serves ${streamsOfOne_max} event streams to ${subject}`;
+      throw new CaxtonError("too_many_requests", detail);
+    }
+    this.#all++;
+    this.#bySubject.set(subject, own + 1);
+    return () => {
+      this.#all--;
+      const left = (this.#bySubject.get(subject) ?? 1) - 1;
+      if (left > 0) this.#bySubject.set(subject, left);
+      else this.#bySubject.delete(subject);
+    };
+  }
 }
 
 const missingType = "events.missing";

@@ -1,15 +1,50 @@
-/** Request bodies: read piece by piece and given up at the limit, never first read whole and then measured. */
+/**
+ * Request bodies: read piece by piece and given up at the limit, never first read whole and then measured. All that
+ * are read at once share a budget of bytes, and each has its time: else many slow ones would take the node's memory.
+ */
+import { formatDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
 import { formatSize } from "../../base/sizes.ts";
+import type { Clock } from "../../ports/clock.ts";
 import { WireError, decodeUtf8 } from "../../wire/cursor.ts";
 import { parseJson } from "./json-text.ts";
+
+/** Of all bodies that are being read at a time. */
+export const bodiesLimit_bytes = 256 * 1024 * 1024;
+/** Any body may take this long, and the time that its limit takes at the slowest rate. */
+const bodyTime_ms = 30_000;
+const slowest_bytesAMs = 256;
+
+/** What the bodies being read have taken so far, and the clock that ends them. */
+export class BodyBudget {
+  #held_bytes = 0;
+
+  constructor(readonly clock: Clock) {}
+
+  /** Throws `too_many_requests` when they have too much. */
+  take(bytes: number): void {
+    if (this.#held_bytes + bytes > bodiesLimit_bytes) {
+      const detail = `This node reads ${formatSize(bodiesLimit_bytes)} of request bodies already; retry later`;
+      throw new CaxtonError("too_many_requests", detail);
+    }
+    this.#held_bytes += bytes;
+  }
+
+  giveBack(bytes: number): void {
+    this.#held_bytes -= bytes;
+  }
+}
 
 /**
  * The whole body. Throws `payload_too_large` as soon as it is known to be, and `unsupported_media_type` for
  * one that is compressed: its size would be no bound, and taken as it is it would be something else.
  */
-export async function readBody(request: Request, limit_bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(
+  request: Request,
+  limit_bytes: number,
+  budget: BodyBudget,
+): Promise<Uint8Array<ArrayBuffer>> {
   const encoding = request.headers.get("content-encoding") ?? "";
   if (encoding !== "" && encoding.toLowerCase() !== "identity") {
     throw new CaxtonError(
@@ -20,22 +55,44 @@ export async function readBody(request: Request, limit_bytes: number): Promise<U
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limit_bytes) throw tooLarge(limit_bytes);
   if (request.body === null) return new Uint8Array(0);
-  const reader = (request.body as ReadableStream<Uint8Array>).getReader();
+  return await readStream(request.body, limit_bytes, budget);
+}
+
+async function readStream(
+  body: ReadableStream<Uint8Array>,
+  limit_bytes: number,
+  budget: BodyBudget,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
   const parts: Uint8Array[] = [];
-  let length = 0;
+  const time_ms = bodyTime_ms + Math.ceil(limit_bytes / slowest_bytesAMs);
+  let [length, late] = [0, false];
+  const timer = budget.clock.after(time_ms, () => {
+    late = true;
+    reader.cancel().catch(() => undefined);
+  });
   try {
     for (;;) {
       const { done, value } = await reader.read();
+      if (late) throw new CaxtonError("timeout", `The body did not come within ${formatDuration(time_ms)}`);
       if (done) break;
+      if (length + value.length > limit_bytes) throw tooLarge(limit_bytes);
+      budget.take(value.length);
       length += value.length;
-      if (length > limit_bytes) throw tooLarge(limit_bytes);
       parts.push(value);
     }
+    return joined(parts, length);
   } catch (error) {
     await reader.cancel().catch(() => undefined);
     if (error instanceof CaxtonError) throw error;
     throw new CaxtonError("invalid_body", "The body ended early", { cause: error });
+  } finally {
+    timer.cancel();
+    budget.giveBack(length);
   }
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
@@ -46,13 +103,13 @@ export async function readBody(request: Request, limit_bytes: number): Promise<U
 }
 
 /** Refuses another media type (`unsupported_media_type`), a body that is not UTF-8 or not JSON (`invalid_body`). */
-export async function readJson(request: Request, limit_bytes: number): Promise<unknown> {
+export async function readJson(request: Request, limit_bytes: number, budget: BodyBudget): Promise<unknown> {
   const type = mediaType(request);
   if (type !== "application/json") {
     const given = type === "" ? "none was given" : `not ${type.slice(0, 80)}`;
     throw new CaxtonError("unsupported_media_type", `The body must be application/json, ${given}`);
   }
-  const bytes = await readBody(request, limit_bytes);
+  const bytes = await readBody(request, limit_bytes, budget);
   if (bytes.length === 0) throw new CaxtonError("invalid_body", "The body is empty, expected JSON");
   try {
     return parseJson(decodeUtf8(bytes));

@@ -9,7 +9,7 @@ import { CaxtonError } from "../../base/errors.ts";
 import { formatDuration } from "../../base/durations.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { NodeServices } from "../services.ts";
-import { readJson } from "./body.ts";
+import { BodyBudget, readJson } from "./body.ts";
 import { describeEndpoint } from "./describe.ts";
 import { jsonResponse } from "./headers.ts";
 import type { ApiContext, ApiEnv } from "./request.ts";
@@ -53,12 +53,17 @@ type Answer<T> = T | Response | Promise<T | Response>;
 
 /** What the nouns' files get: services, and a way to add routes. */
 export class ApiRoutes {
+  /** For handlers that read the body themselves, too. */
+  readonly bodies: BodyBudget;
+
   constructor(
     readonly app: Hono<ApiEnv>,
     readonly services: NodeServices,
     readonly clock: Clock,
     readonly requestTimeout_ms: number,
-  ) {}
+  ) {
+    this.bodies = new BodyBudget(clock);
+  }
 
   add<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema>(
     method: Method,
@@ -74,7 +79,7 @@ export class ApiRoutes {
       if (endpoint.body === undefined)
         return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms, c);
       const { body: schema, bodyLimit_bytes } = endpoint;
-      const handled = readJson(c.req.raw, bodyLimit_bytes ?? jsonBody_bytes).then((value) => {
+      const handled = readJson(c.req.raw, bodyLimit_bytes ?? jsonBody_bytes, this.bodies).then((value) => {
         const body = validate(schema, value, "invalid_body", "Body");
         return handle({ query, params, body }, c);
       });

@@ -3,7 +3,7 @@
  * somebody forgot. A router of Hono's around Hono's own; middlewares of every path stay in front of the gate.
  */
 import type { Handler } from "hono";
-import type { Result, Router } from "hono/router";
+import { METHOD_NAME_ALL, type Result, type Router } from "hono/router";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { SmartRouter } from "hono/router/smart-router";
 import { TrieRouter } from "hono/router/trie-router";
@@ -26,7 +26,8 @@ export class GatedRouter implements Router<Entry> {
   }
 
   add(method: string, path: string, [handle, route]: Entry): void {
-    const guarded = path === everyPath ? handle : this.#gate.guard(method, path, handle);
+    const isMiddleware = path === everyPath && method === METHOD_NAME_ALL;
+    const guarded = isMiddleware ? handle : this.#gate.guard(method, path, handle);
     this.#routes.add(method, path, [guarded, route]);
   }
 

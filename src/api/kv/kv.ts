@@ -115,7 +115,7 @@ function addPut(api: ApiRoutes): void {
       answer: kvWritten,
     },
     async ({ params, query }, c) => {
-      const value = await readBody(c.req.raw, kvValueLimit_bytes);
+      const value = await readBody(c.req.raw, kvValueLimit_bytes, api.bodies);
       const put = {
         key: params.key,
         value,

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { bodiesLimit_bytes } from "../../../src/api/http/body.ts";
 import { depth_max, parseJson } from "../../../src/api/http/json-text.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
@@ -257,5 +258,56 @@ describe("queries and paths", () => {
       }
     }
     expect((await call("GET", "/api/v1/agents/%65cho")).status).toBe(404);
+  });
+});
+
+describe("bodies that come slowly", () => {
+  const headers = { "content-type": "application/json" };
+  const mebibyte = 1024 * 1024;
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  /** Gives its pieces, and then nothing for ever. */
+  const stuck = (pieces: number, piece: Uint8Array) => {
+    const found = { given: 0, ended: false };
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (found.given === pieces) return new Promise(() => undefined);
+          found.given++;
+          controller.enqueue(piece);
+          return undefined;
+        },
+        cancel: () => void (found.ended = true),
+      },
+      { highWaterMark: 0 },
+    );
+    return { body, found };
+  };
+
+  it("are given up after their time, though the answer might take longer", async () => {
+    const { call, clock } = await apiWorld();
+    const { body, found } = stuck(3, new Uint8Array(10));
+    const answered = call("POST", path, { body, headers });
+    while (found.given < 3) await turns(1);
+    clock.advance(100_000);
+    const answer = await answered;
+    expect(await answer.json()).toMatchObject({ status: 504, code: "timeout" });
+    expect(found.ended).toBe(true);
+  });
+
+  it("have a budget together, and what it refuses is taken when they ended", async () => {
+    const { call, clock } = await apiWorld();
+    const piece = new Uint8Array(mebibyte);
+    const each = 8;
+    const slow = Array.from({ length: bodiesLimit_bytes / (each * mebibyte) }, () => stuck(each, piece));
+    const answers = slow.map(({ body }) => call("POST", path, { body, headers }));
+    while (slow.some(({ found }) => found.given < each)) await turns(1);
+    await turns(20);
+    const refused = await call("POST", path, { json: good });
+    expect(await refused.json()).toMatchObject({ status: 429, code: "too_many_requests" });
+    clock.advance(100_000);
+    await Promise.all(answers);
+    expect((await call("POST", path, { json: good })).status).toBe(202);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { streams_max } from "../../../src/api/events/events.ts";
+import { streamsOfOne_max, streams_max } from "../../../src/api/events/events.ts";
 import { typeFilter } from "../../../src/api/events/type-globs.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
@@ -112,14 +112,33 @@ describe("the event stream", () => {
   });
 
   it("is refused beyond its number, and again allowed when one ended", async () => {
-    const { call } = await apiWorld();
+    const { call, token } = await apiWorld();
     const open = [];
-    for (let i = 0; i < streams_max; i++) open.push(reader(await call("GET", "/api/v1/events")));
+    for (let i = 0; i < streams_max; i++) {
+      const subject = `viewer-${Math.floor(i / streamsOfOne_max)}`;
+      const headers = { authorization: `Bearer ${await token("viewer", subject)}` };
+      open.push(reader(await call("GET", "/api/v1/events", { headers })));
+    }
     const refused = await call("GET", "/api/v1/events");
     expect(refused.status).toBe(429);
     expect(refused.headers.get("retry-after")).toBe("1");
     await open[0]?.cancel();
     const again = await call("GET", "/api/v1/events");
+    expect(again.status).toBe(200);
+    await again.body?.cancel();
+    for (const one of open) await one.cancel();
+  });
+
+  it("is refused to one subject beyond its share, and not to others", async () => {
+    const { call, token } = await apiWorld();
+    const headers = { authorization: `Bearer ${await token("viewer")}` };
+    const open = [];
+    for (let i = 0; i < streamsOfOne_max; i++)
+      open.push(reader(await call("GET", "/api/v1/events", { headers })));
+    expect((await call("GET", "/api/v1/events", { headers })).status).toBe(429);
+    open.push(reader(await call("GET", "/api/v1/events")));
+    await open[0]?.cancel();
+    const again = await call("GET", "/api/v1/events", { headers });
     expect(again.status).toBe(200);
     await again.body?.cancel();
     for (const one of open) await one.cancel();

@@ -6,7 +6,9 @@ import { apiWorld } from "../../support/api-world.ts";
 /** Every route of the app, as the permission table writes it. */
 async function routes(): Promise<readonly string[]> {
   const { app } = await apiWorld();
-  return app.routes.filter(({ path }) => path !== "/*").map(({ method, path }) => `${method} ${path}`);
+  return app.routes
+    .filter(({ path, method }) => path !== "/*" || method !== "ALL")
+    .map(({ method, path }) => `${method} ${path}`);
 }
 
 const filled = (route: string): [string, string] => {
@@ -27,6 +29,13 @@ describe("the gate", () => {
     const answer = await app.request("/api/v1/forgotten", { headers: { authorization: `Bearer ${admin}` } });
     expect(answer.status).toBe(403);
     expect(await answer.text()).not.toContain("secret");
+  });
+
+  it("refuses a route for every path, too: only what is mounted before all routes stands in front of it", async () => {
+    const { app } = await apiWorld();
+    app.get("*", (c) => c.text("secret"));
+    const answer = await app.request("/anything");
+    expect([answer.status, (await answer.text()).includes("secret")]).toEqual([401, false]);
   });
 
   it("asks every route but the public ones for a token", async () => {

@@ -194,6 +194,38 @@ describe("hostile tags", () => {
     expect([spread.length, refused]).toEqual([2, ["poisoned"]]);
   });
 
+  /** The owner says its digest, and answers what it is asked. */
+  const exchange = (owner: ReturnType<typeof bench>, hearer: ReturnType<typeof bench>, now: number) => {
+    for (const record of decodeRecords(joinRecords(owner.sync.digests()[0] ?? [])))
+      hearer.sync.hear(b, record as TagsRecord, now, false);
+    hearer.sync.run(now);
+    owner.sync.hear("a" as NodeId, hearer.sent.at(-1)?.record as TagsRecord, now, true);
+    const answer = owner.sent.at(-1)?.record as Extract<TagsRecord, { kind: "tags-delta" }>;
+    hearer.sync.hear(b, answer, now, true);
+    return answer;
+  };
+
+  test("a list that grows beyond what a node may have, change by change, is not kept", () => {
+    const [owner, hearer] = [bench("b"), bench()];
+    owner.sync.announce(withServices(many(1_000)));
+    exchange(owner, hearer, 0);
+    expect(hearer.sync.whole(b, 7, benchTags).services).toHaveLength(1_000);
+    owner.sync.announce(withServices(many(1_100)));
+    expect(exchange(owner, hearer, 10_000).changes).toHaveLength(100);
+    expect(hearer.refused).toEqual(["tags_contradicted"]);
+    expect(hearer.sync.whole(b, 7, benchTags).services).toHaveLength(1_000);
+  });
+
+  test("who missed more removals than are remembered gets the whole list at once", () => {
+    const [owner, hearer] = [bench("b"), bench()];
+    owner.sync.announce(withServices(many(900)));
+    exchange(owner, hearer, 0);
+    const left = many(900).slice(300);
+    owner.sync.announce(withServices(left));
+    expect(exchange(owner, hearer, 10_000)).toMatchObject({ since: 0 });
+    expect(hearer.sync.whole(b, 7, benchTags).services).toEqual(left);
+  });
+
   test("random changes, lost answers and late questions: whoever asks ends with the owner's list", () => {
     const owner = bench("b");
     const { sync, sent } = bench();

@@ -30,6 +30,8 @@ class TestNode {
   /** What local agents answer; `undefined` holds the answer back. */
   answer: (message: Uint8Array) => Outcome | undefined = () => "accepted";
   readonly held: (() => void)[] = [];
+  /** Buffers that what was delivered lies in. */
+  readonly buffers: ArrayBufferLike[] = [];
 
   constructor(self: NodeId, others: readonly NodeId[], network: MemoryPeersNetwork, seed = 1) {
     this.membership = new MembershipTable(self, others);
@@ -68,6 +70,7 @@ class TestNode {
   }
 
   #deliver(message: Uint8Array, done: (outcome: Outcome) => void): void {
+    this.buffers.push(message.buffer);
     const outcome = this.answer(message);
     if (outcome === "accepted" || outcome === undefined) this.delivered.push(decodeUtf8(contentOf(message)));
     if (outcome === undefined) this.held.push(() => done("accepted"));
@@ -288,6 +291,59 @@ describe("the router", () => {
     from.membership.host("bob", a);
     expect(ended).toBe("accepted");
     expect(from.records.map(({ kind }) => kind)).toEqual(["outbox", "sent"]);
+  });
+
+  test("what ends while it is being queued leaves the outbox: it does not come back at the next start", async () => {
+    const { clock, from } = twoNodes();
+    from.membership.host("bob", a);
+    from.answer = () => undefined;
+    const options = { durable: false, retry_ms: 60_000, deadLetter: false, done: () => undefined };
+    const submitted = from.router.submit(encodedMessage(1), options);
+    const queued = submitted.queue(60_000);
+    from.held.pop()?.();
+    expect(await queued).toBe("accepted");
+    await run(clock, 10);
+    expect(from.records.map(({ kind }) => kind)).toEqual(["outbox", "sent"]);
+  });
+
+  test("what a node has not answered when it fails is not waited for", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.answer = () => undefined;
+    const sent = from.submit(encodedMessage(1), { retry_ms: 500 });
+    await run(clock, 1_000);
+    expect([to.delivered, sent.outcome]).toEqual([["message 1"], undefined]);
+    from.membership.setStatus(b, "failed");
+    await run(clock, 1_000);
+    expect(sent.outcome).toBe("unreachable");
+  });
+
+  test("new mail does not make mail for a full inbox knock again", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    let knocks = 0;
+    to.answer = () => {
+      knocks++;
+      return "queue_full";
+    };
+    from.submit(encodedMessage(1, { conversationId: "older" }), { retry_ms: 60_000 });
+    await run(clock, 20_000);
+    knocks = 0;
+    // Each is refused in its turn; the older one has its own time, which comes once in these 100 ms at most.
+    for (let n = 2; n < 12; n++) {
+      from.submit(encodedMessage(n, { conversationId: `${n}` }), { retry_ms: 0 });
+      await run(clock, 10);
+    }
+    expect(knocks).toBeLessThanOrEqual(11);
+  });
+
+  test("a message from another node is a copy: the bytes of its frame are used again", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    const message = encodedMessage(1);
+    from.submit(message);
+    await run(clock, 1_000);
+    expect(to.buffers.map(({ byteLength }) => byteLength)).toEqual([message.length]);
   });
 
   test("a message from another node is never passed on", async () => {

@@ -5,6 +5,7 @@ import type { NodeId } from "../../../src/base/ids.ts";
 import { ClusterEvents } from "../../../src/node/cluster-events.ts";
 import { EventLog } from "../../../src/node/event-log.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { encodeUtf8 } from "../../../src/wire/cursor.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
 import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
 
@@ -16,10 +17,11 @@ function world() {
   const membership = new MembershipTable(one, [two]);
   const [here, there] = [new EventLog(clock, 1), new EventLog(clock, 1_000)];
   const events = new ClusterEvents({ log: here, membership, peers: network.join(one), clock });
+  const theirs = network.join(two);
   void new ClusterEvents({
     log: there,
     membership: new MembershipTable(two),
-    peers: network.join(two),
+    peers: theirs,
     clock,
   });
   const abort = new AbortController();
@@ -36,7 +38,11 @@ function world() {
     expect(seen.length).toBe(count);
   };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+<<<<<<< HEAD
   return { clock, network, membership, here, there, seen, until, settled, abort, over };
+=======
+  return { clock, network, theirs, events, here, there, seen, until, settled, abort, over };
+>>>>>>> attack
 }
 
 test("what only another node knows is seen here, with its node; what every node sees is not seen twice", async () => {
@@ -94,6 +100,59 @@ test("a node that cannot be asked for long is told once, and followed again from
   network.heal(one, two);
   await until(2);
   expect(seen[1]).toMatchObject({ node: two, text: "meanwhile" });
+  abort.abort();
+  await over;
+});
+
+test("however many follow, each node is asked once a second, and all see the same", async () => {
+  const { network, events, clock, settled, there, until, abort, over, seen } = world();
+  await settled();
+  const others: ClusterEvent[][] = [];
+  const ends = Array.from({ length: 20 }, async () => {
+    const own: ClusterEvent[] = [];
+    others.push(own);
+    for await (const event of events.followAll(null, abort.signal)) own.push(event);
+  });
+  await settled();
+  const before = network.requests;
+  for (let second = 0; second < 5; second++) {
+    clock.advance(1_000);
+    await settled();
+  }
+  expect(network.requests - before).toBe(5);
+  there.record("warn", "agent.trap", "once");
+  await until(1);
+  await settled();
+  for (const own of others) expect(own).toEqual(seen);
+  abort.abort();
+  await Promise.all([over, ...ends]);
+});
+
+test("who follows later learns which nodes cannot be asked, too", async () => {
+  const { network, events, until, settled, clock, abort, over } = world();
+  await settled();
+  network.cut(one, two);
+  clock.advance(1_000);
+  await until(1);
+  const later = events.followAll(null, abort.signal)[Symbol.asyncIterator]();
+  expect((await later.next()).value).toMatchObject({ type: "events.missing", data: { node: two } });
+  abort.abort();
+  await later.next();
+  await over;
+});
+
+test.each([
+  ["a line's end in its type", { type: "x\ndata: forged" }],
+  ["a time that is none", { at_ms: 1e300 }],
+])("an answer with %s is refused, and its node told as missing", async (_what, fields) => {
+  const { theirs, until, seen, settled, clock, abort, over } = world();
+  await settled();
+  const event = { id: 1, type: "agent.trap", level: "warn", at_ms: 1, text: "", data: {}, ...fields };
+  const answer = encodeUtf8(JSON.stringify({ last: 1, events: [event] }));
+  theirs.handle("events.since", () => Promise.resolve(answer));
+  clock.advance(1_000);
+  await until(1);
+  expect(seen[0]).toMatchObject({ type: "events.missing", data: { node: two } });
   abort.abort();
   await over;
 });

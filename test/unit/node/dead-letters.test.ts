@@ -5,7 +5,7 @@ import type { Router } from "../../../src/messaging/router.ts";
 import { NodeDeadLetters } from "../../../src/node/dead-letters.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { DeadLetter, Store } from "../../../src/store/store.ts";
-import { encodeMessage } from "../../../src/wire/message.ts";
+import { decodeMessage, encodeMessage, messageIdOf } from "../../../src/wire/message.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
 import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
 import { testMessage } from "../../support/messages.ts";
@@ -153,5 +153,42 @@ describe("a change", () => {
   test("at a node that cannot be reached fails", async () => {
     network.cut(one, three);
     await expect(letters.replay({ ids: "all", node: three })).rejects.toMatchObject({ code: "unreachable" });
+  });
+});
+
+describe("a message that is sent again", () => {
+  const replayOf = async (
+    reason: string,
+  ): Promise<{ before: Uint8Array; outbox: Uint8Array; sent: Uint8Array }> => {
+    const holder = holders.get(two) as Holder;
+    holder.letters = holder.letters.map((letter) => ({ ...letter, reason }));
+    const before = holder.letters.at(-1)?.message ?? new Uint8Array();
+    await letters.replay({ ids: [1], node: two });
+    const [outbox, sent] = [holder.outbox.pop(), holder.submitted.pop()] as [Uint8Array, Uint8Array];
+    return { before, outbox, sent };
+  };
+
+  test("has another id when its receiver trapped, which else would take it for a repetition and drop it", async () => {
+    const { before, outbox, sent } = await replayOf("trap:fuel");
+    expect(messageIdOf(sent)).not.toBe(messageIdOf(before));
+    expect(outbox).toEqual(sent);
+    expect(decodeMessage(sent)).toEqual({ ...decodeMessage(before), messageId: messageIdOf(sent) });
+  });
+
+  test("has the same other id when a crash repeats the replay", async () => {
+    const first = await replayOf("trap:fuel");
+    holders.set(two, Object.assign(holders.get(two) as Holder, { letters: new Holder(3).letters }));
+    expect(messageIdOf((await replayOf("trap:fuel")).sent)).toBe(messageIdOf(first.sent));
+  });
+
+  test("keeps its id otherwise: perhaps it was handled after all", async () => {
+    const { before, sent } = await replayOf("unreachable");
+    expect(messageIdOf(sent)).toBe(messageIdOf(before));
+  });
+
+  test("is sent once by two replays at once", async () => {
+    const counts = await Promise.all([1, 2].map(() => letters.replay({ ids: "all", node: two })));
+    expect(counts.map(({ count }) => count).toSorted()).toEqual([0, 3]);
+    expect(holders.get(two)?.submitted).toHaveLength(3);
   });
 });

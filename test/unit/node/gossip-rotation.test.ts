@@ -315,5 +315,7 @@ describe("rotating the gossip key", () => {
     cluster.wall_ms += 3_600_000;
     await until(() => generations().every((generation) => generation === 3));
     await cluster.agreed();
+    // Nobody else tried and was overtaken.
+    expect([...cluster.nodes.values()].flatMap(({ failures }) => failures)).toEqual([]);
   });
 });

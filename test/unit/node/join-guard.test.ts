@@ -11,6 +11,8 @@ function guarded(waitsFor: () => string | null): { services: NodeServices; memor
   return { services: refuseWritesOutside(memory, waitsFor), memory };
 }
 
+const asker = { principal: "alice", idempotencyKey: null };
+
 const writes: readonly (readonly [string, (services: NodeServices) => unknown])[] = [
   ["remove an agent", ({ agents }) => agents.remove("echo" as AgentName)],
   ["suspend", ({ agents }) => agents.suspend("echo" as AgentName)],
@@ -20,6 +22,12 @@ const writes: readonly (readonly [string, (services: NodeServices) => unknown])[
   ["replay", ({ deadLetters }) => deadLetters.replay({ ids: "all", node: null })],
   ["purge", ({ deadLetters }) => deadLetters.purge({ ids: "all", node: null })],
   ["remove a node", ({ cluster }) => cluster.remove("node-9" as NodeId, true)],
+  ["put a value", ({ kv }) => kv.put({} as Parameters<typeof kv.put>[0], asker)],
+  ["delete a key", ({ kv }) => kv.delete({} as Parameters<typeof kv.delete>[0], asker)],
+  ["lock", ({ locks }) => locks.acquire({} as Parameters<typeof locks.acquire>[0], asker)],
+  ["unlock", ({ locks }) => locks.release({} as Parameters<typeof locks.release>[0], asker)],
+  ["transfer leadership", ({ cluster }) => cluster.transferLeadership(null)],
+  ["rotate the gossip key", ({ security }) => security.rotateGossipKey()],
   ["balance", ({ cluster }) => cluster.setBalancing("random")],
 ];
 

@@ -50,6 +50,21 @@ test("a ring is on disk, for its owner only, before it counts; an older one chan
   expect((await stat(join(directory.path, "gossip.keys"))).mode & 0o777).toBe(0o600);
 });
 
+test("of rings that come at once the newest is kept, in memory and on disk", async () => {
+  const keys = await open();
+  const given = [3, 2, 4, 1].map((generation) => keys.take(ring(generation, generation)));
+  expect(await Promise.all(given)).toEqual([true, false, true, false]);
+  expect(keys.ring.generation).toBe(4);
+  expect((await open()).ring.generation).toBe(4);
+});
+
+test("the time of the first rotation counts from the first start, not from each", async () => {
+  const keys = await open();
+  await keys.begin(5);
+  await keys.begin(9);
+  expect([keys.ring.since_ms, (await open()).ring.since_ms]).toEqual([5, 5]);
+});
+
 test("of two rings with one generation every node takes the same one", () => {
   fc.assert(
     fc.property(anyRing, anyRing, (a, b) => {

@@ -6,13 +6,14 @@ import {
   decodeDeadLetterPage,
   encodeDeadLetterPage,
 } from "../../../src/wire/dead-letter-page.ts";
+import { encodedMessage } from "../../support/messages.ts";
 
 const letter = fc.record({
   id: fc.nat(),
   reason: fc.string(),
   detail: fc.string({ unit: "grapheme" }),
   at_ms: fc.nat(),
-  message: fc.uint8Array({ maxLength: 200 }),
+  message: fc.nat().map((n) => encodedMessage(n)),
 });
 const page: fc.Arbitrary<DeadLetterPage> = fc.record({
   items: fc.array(letter, { maxLength: 20 }),
@@ -42,4 +43,24 @@ test("anything else is refused or read, and never anything but a WireError throw
     }),
   );
   expect(() => decodeDeadLetterPage(Uint8Array.of(0, 255, 255, 3))).toThrow(WireError);
+});
+
+test("a letter that no list could show is refused: it would spoil the list of the whole cluster", () => {
+  const good = { id: 1, reason: "expired", detail: "", at_ms: 1, message: encodedMessage(1) };
+  const late = encodedMessage(1);
+  new DataView(late.buffer).setFloat64(24, NaN, true);
+  const bad = [
+    { id: NaN },
+    { id: -1 },
+    { id: 1.5 },
+    { at_ms: NaN },
+    { at_ms: 1e300 },
+    { message: Uint8Array.of(1, 2, 3) },
+    { message: Uint8Array.of(...encodedMessage(1), 0) },
+    { message: late },
+  ];
+  for (const fields of bad) {
+    const bytes = encodeDeadLetterPage({ items: [good, { ...good, ...fields }], next: null });
+    expect(() => decodeDeadLetterPage(bytes)).toThrow(WireError);
+  }
 });
