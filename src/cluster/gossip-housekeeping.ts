@@ -19,8 +19,8 @@ export interface HousekeepingOptions {
 }
 
 /**
- * A stream costs both ends a handshake, so neighbours are dialled only once they were the same for so many looks:
- * while many join the ring changes with each of them.
+ * A stream costs both ends a handshake, and while many join the ring changes with each of them: in a storm of joins
+ * neighbours are dialled only once they were the same for so many looks.
  */
 const looksAlike = 3;
 
@@ -56,7 +56,7 @@ export class GossipHousekeeping {
     const names = neighbours.join(" ");
     this.#alike = names === this.#seen ? this.#alike + 1 : 1;
     this.#seen = names;
-    if (names === this.#kept || this.#alike < looksAlike) return;
+    if (names === this.#kept || (this.swim.isStormy && this.#alike < looksAlike)) return;
     this.#kept = names;
     this.options.streams.keep?.(neighbours);
   }

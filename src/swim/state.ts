@@ -117,12 +117,17 @@ export class SwimState {
     this.awareness.caution(stormCaution, this.#stormUntil);
   }
 
+  /** Many joined or came back in the last seconds. */
+  get isStormy(): boolean {
+    return this.now < this.#stormUntil;
+  }
+
   /**
    * It came but now, with many others: both ends are busy with that, and its silence proves nothing. Asking helpers
    * and dialling it would only make it worse.
    */
   isArriving(member: SwimMember): boolean {
-    if (this.plain || this.now >= this.#stormUntil || member.status !== "alive") return false;
+    if (this.plain || !this.isStormy || member.status !== "alive") return false;
     return this.now - member.since < this.#storm.lasts_ms;
   }
 
