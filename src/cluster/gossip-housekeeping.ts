@@ -18,8 +18,17 @@ export interface HousekeepingOptions {
   readonly report: (report: GossipReport) => void;
 }
 
+/**
+ * A stream costs both ends a handshake, and while many join the ring changes with each of them: in a storm of joins
+ * neighbours are dialled only once they were the same for so many looks.
+ */
+const looksAlike = 3;
+
 export class GossipHousekeeping {
-  #neighbours = "";
+  /** Seen last, for how many looks in a row, and those that streams are kept to. */
+  #seen = "";
+  #alike = 0;
+  #kept = "";
 
   constructor(
     private readonly options: HousekeepingOptions,
@@ -44,8 +53,11 @@ export class GossipHousekeeping {
   #keepNeighbours(): void {
     const alive = [...this.swim.members].filter(({ status }) => status === "alive").map(({ id }) => id);
     const neighbours = neighboursOf(this.options.self, alive);
-    if (neighbours.join(" ") === this.#neighbours) return;
-    this.#neighbours = neighbours.join(" ");
+    const names = neighbours.join(" ");
+    this.#alike = names === this.#seen ? this.#alike + 1 : 1;
+    this.#seen = names;
+    if (names === this.#kept || (this.swim.isStormy && this.#alike < looksAlike)) return;
+    this.#kept = names;
     this.options.streams.keep?.(neighbours);
   }
 

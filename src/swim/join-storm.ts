@@ -7,11 +7,8 @@ const window_ms = 5_000;
 /** Fewer are ordinary life, however small the cluster. */
 const joinsLeast = 8;
 const shareOfMembers = 0.25;
-/**
- * Interval and time-out are seven times as long meanwhile. Thirty processes that joined at once on two cores which
- * others kept busy: at 2 points 423 suspicions, 357 false failures and 24 s to agree, at 6 points 96, none and 10 s.
- */
-export const stormCaution = 6;
+/** Interval and time-out are three times as long meanwhile: probing costs what all need for joining. */
+export const stormCaution = 2;
 
 export class JoinStorm {
   #joins: number[] = [];
@@ -23,7 +20,7 @@ export class JoinStorm {
     return this.#joins.length > Math.max(joinsLeast, present * shareOfMembers);
   }
 
-  /** How long caution lasts after the last join. */
+  /** How long caution lasts after the last join, and how long a member that came in it is not accused. */
   get lasts_ms(): number {
     return window_ms;
   }

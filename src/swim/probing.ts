@@ -206,7 +206,7 @@ export class Probing {
     const { state } = this;
     probe.indirectAt = Infinity;
     const member = state.members.get(probe.target);
-    if (!member) return;
+    if (!member || state.isArriving(member)) return;
     const { sequence, target } = probe;
     const wait_ms = Math.max(0, Math.floor(probe.ends - state.now));
     for (const helper of state.someAlive(state.timing.indirectProbes, target)) {
@@ -223,6 +223,7 @@ export class Probing {
     this.#probe = null;
     const member = this.state.members.get(probe.target);
     if (member && compareIncarnations(member.incarnation, probe.incarnation) > 0) return;
+    if (member && this.state.isArriving(member)) return;
     this.#judgeOneself(probe);
     if (member) applySuspect(this.state, member.id, member.incarnation, this.state.self);
   }

@@ -69,6 +69,7 @@ export class SwimState {
   readonly accusers = new Accusers();
   readonly certificates = new CertificateTable();
   readonly #storm = new JoinStorm();
+  #stormUntil = 0;
   readonly prng: Prng;
   readonly order: ProbeOrder;
   readonly coordinates: Coordinates;
@@ -111,8 +112,23 @@ export class SwimState {
 
   /** Somebody became present: many at once raise this node's caution. */
   joined(): void {
-    if (this.#storm.joined(this.now, this.members.present))
-      this.awareness.caution(stormCaution, this.now + this.#storm.lasts_ms);
+    if (!this.#storm.joined(this.now, this.members.present)) return;
+    this.#stormUntil = this.now + this.#storm.lasts_ms;
+    this.awareness.caution(stormCaution, this.#stormUntil);
+  }
+
+  /** Many joined or came back in the last seconds. */
+  get isStormy(): boolean {
+    return this.now < this.#stormUntil;
+  }
+
+  /**
+   * It came but now, with many others: both ends are busy with that, and its silence proves nothing. Asking helpers
+   * and dialling it would only make it worse.
+   */
+  isArriving(member: SwimMember): boolean {
+    if (this.plain || !this.isStormy || member.status !== "alive") return false;
+    return this.now - member.since < this.#storm.lasts_ms;
   }
 
   /** What is kept beside the table of a member that is buried. */

@@ -54,6 +54,11 @@ export class Swim {
     return this.#state.awareness.score;
   }
 
+  /** Many joined or came back in the last seconds. */
+  get isStormy(): boolean {
+    return this.#state.isStormy;
+  }
+
   get members(): IterableIterator<SwimMember> {
     return this.#state.members.all();
   }

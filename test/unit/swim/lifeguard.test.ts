@@ -85,6 +85,30 @@ describe("join storms", () => {
     expect(bench.swim.localHealth).toBe(0);
   });
 
+  test("who came with many others but now is asked, and neither accused nor dialled for its silence", () => {
+    const bench = new SwimBench();
+    const names = bench.fill(30);
+    bench.effects.length = 0;
+    bench.run(4_500, answering(bench, ["b", "c"]));
+    expect(names.map((name) => bench.state(name))).toEqual(names.map(() => "alive 1.0"));
+    expect(names.some((name) => bench.sentTo(name, bench.effects).some(({ kind }) => kind === "probe"))).toBe(
+      true,
+    );
+    expect(bench.effects.filter(({ kind }) => kind === "stream")).toEqual([]);
+    bench.run(10_000, answering(bench, ["b", "c"]));
+    expect(names.filter((name) => bench.state(name) !== "alive 1.0").length).toBeGreaterThan(0);
+  });
+
+  test("who was there before them is accused in the storm like ever", () => {
+    const bench = new SwimBench();
+    const old = bench.fill(20);
+    bench.run(20_000, answering(bench, [...old, "b", "c"]));
+    const newcomers = bench.fill(32).slice(20);
+    bench.run(4_500, answering(bench, newcomers));
+    expect(bench.swim.localHealth).toBeGreaterThanOrEqual(stormCaution);
+    expect(old.filter((name) => bench.state(name) === "suspect 1.0").length).toBeGreaterThan(0);
+  });
+
   test("one that joins a large cluster is no storm", () => {
     const bench = new SwimBench();
     const names = bench.fill(60);
