@@ -1,12 +1,7 @@
 /**
  * Events of the whole cluster for who follows them at one node. What the cluster does each node sees by
-<<<<<<< HEAD
- * itself; what only its own node knows (dead letters, traps) is asked of the others, once a second, for
- * as long as somebody follows. A member that is alive and does not answer for long is told once, and asked again.
-=======
  * itself; what only its own node knows (dead letters, traps) is asked of the others, once a second for all
- * followers together, for as long as there are any. A node that cannot be reached is told once, and asked again.
->>>>>>> attack
+ * who follow, for as long as somebody does. A member that is alive and does not answer for long is told once.
  */
 import * as v from "valibot";
 import { jsonBody, parseBody } from "../agents/agent-requests.ts";
@@ -136,22 +131,18 @@ export class ClusterEvents implements EventService {
 class Asked {
   readonly #after = new Map<NodeId, number>();
   readonly #underWay = new Set<NodeId>();
-<<<<<<< HEAD
-  /** Since when a member that is alive does not answer; null once it was told. */
-  readonly #silent = new Map<NodeId, number | null>();
-=======
-  /** Of whom could not be asked, what was told of it. */
-  readonly #silent = new Map<NodeId, ClusterEvent>();
+  /** Members that are alive and do not answer: since when, and what was told of it once it lasted. */
+  readonly #silent = new Map<NodeId, { readonly since_ms: number; told: ClusterEvent | null }>();
   #closed = false;
->>>>>>> attack
 
   constructor(
     readonly options: ClusterEventsOptions,
     readonly push: Push,
   ) {}
 
-  get missing(): Iterable<ClusterEvent> {
-    return this.#silent.values();
+  /** Of whom could not be asked, what was told of it. */
+  get missing(): readonly ClusterEvent[] {
+    return [...this.#silent.values()].flatMap(({ told }) => told ?? []);
   }
 
   /** What is under way is told nobody: those who follow then ask anew. */
@@ -182,17 +173,7 @@ class Asked {
       // The stream's place is this node's: the others' events come under the id of its last one.
       for (const one of answer.events) this.push({ ...one, id: log.last, node });
     } catch (error) {
-<<<<<<< HEAD
-      this.#unanswered(node, reasonOf(error));
-=======
-      if (this.#closed || this.#silent.has(node)) return;
-      const text = `The events of ${node} cannot be followed: ${reasonOf(error)}`;
-      const data = { node, reason: reasonOf(error) };
-      const at_ms = clock.wall_ms();
-      const event: ClusterEvent = { id: log.last, type: "events.missing", level: "warn", at_ms, text, data };
-      this.#silent.set(node, event);
-      this.push(event);
->>>>>>> attack
+      if (!this.#closed) this.#unanswered(node, reasonOf(error));
     } finally {
       this.#underWay.delete(node);
     }
@@ -201,13 +182,15 @@ class Asked {
   #unanswered(node: NodeId, reason: string): void {
     const { membership, log, clock } = this.options;
     if (membership.member(node)?.status !== "alive") return;
-    const since = this.#silent.get(node);
-    if (since === undefined) this.#silent.set(node, clock.now_ms());
-    if (since === undefined || since === null || clock.now_ms() - since < patience_ms) return;
-    this.#silent.set(node, null);
+    const now_ms = clock.now_ms();
+    const silence = this.#silent.get(node) ?? { since_ms: now_ms, told: null };
+    this.#silent.set(node, silence);
+    if (silence.told !== null || now_ms - silence.since_ms < patience_ms) return;
     const text = `The events of ${node} cannot be followed: ${reason}`;
     const at_ms = clock.wall_ms();
-    this.push({ id: log.last, type: "events.missing", level: "warn", at_ms, text, data: { node, reason } });
+    const data = { node, reason };
+    silence.told = { id: log.last, type: "events.missing", level: "warn", at_ms, text, data };
+    this.push(silence.told);
   }
 }
 

@@ -38,11 +38,7 @@ function world() {
     expect(seen.length).toBe(count);
   };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-<<<<<<< HEAD
-  return { clock, network, membership, here, there, seen, until, settled, abort, over };
-=======
-  return { clock, network, theirs, events, here, there, seen, until, settled, abort, over };
->>>>>>> attack
+  return { clock, network, membership, theirs, events, here, there, seen, until, settled, abort, over };
 }
 
 test("what only another node knows is seen here, with its node; what every node sees is not seen twice", async () => {
