@@ -7,10 +7,20 @@ import { untilInterrupt } from "./until-interrupt.ts";
 export async function followEvents(call: Call, types: readonly string[]): Promise<void> {
   const client = await call.client();
   await untilInterrupt(async (signal) => {
-    const broken = (error: Error): void => call.output.notice(`[WARN] ${error.message}; trying again`);
+    // A node that is away for long is told once for each reason, not at each attempt.
+    const told = new Set<string>();
+    const broken = ({ message }: Error): void => {
+      if (!told.has(message)) call.output.notice(`[WARN] ${message}; trying again`);
+      told.add(message);
+    };
+    const back = (): void => {
+      if (told.size > 0) call.output.notice("[INFO] Following again");
+      told.clear();
+    };
     for await (const event of client.events.follow({
       signal,
       broken,
+      back,
       cluster: true,
       ...(types.length === 0 ? {} : { types }),
     })) {

@@ -19,6 +19,8 @@ export interface FollowOptions {
   readonly after?: number;
   /** Told when the connection broke and is tried again. */
   readonly broken?: (error: CaxtonError) => void;
+  /** Told when the connection is there again after a break. */
+  readonly back?: () => void;
 }
 
 export class EventsClient {
@@ -41,6 +43,7 @@ export class EventsClient {
       const both = AbortSignal.any([signal, once.signal]);
       try {
         const body = await this.#connect(options, after, both, () => once.abort());
+        if (connected) options.back?.();
         connected = true;
         for await (const event of readEvents(body, both, () => once.abort())) {
           wait_ms = backoff_ms.first;

@@ -43,7 +43,7 @@ function percent(value: number): number {
 
 /** Why the node can take no agent at present, as the end of a sentence that begins with its name; null when it can. */
 export function unavailability(node: Candidate): string | null {
-  if (node.status !== "alive") return `is ${node.status}`;
+  if (node.status !== "alive") return node.status === "left" ? "has left" : `is ${node.status}`;
   if (!node.healthy) return "is not healthy";
   if (!(node.agents < node.maxAgents)) return `is full (${node.agents} of ${node.maxAgents} agents)`;
   return null;

@@ -37,12 +37,14 @@ describe("events at the client", () => {
     const stop = new AbortController();
     const texts: string[] = [];
     const breaks: string[] = [];
+    let returns = 0;
     services.emit("member.joined", "before");
     const following = client.events.follow({
       signal: stop.signal,
       types: ["member.*"],
       after: 0,
       broken: (error) => breaks.push(error.code),
+      back: () => (returns += 1),
     });
     for await (const event of following) {
       texts.push(event.text);
@@ -56,7 +58,7 @@ describe("events at the client", () => {
     }
     expect(texts).toEqual(["before", "during the break", "and after"]);
     expect(connections).toBe(2);
-    expect(breaks).toEqual(["unreachable"]);
+    expect([breaks, returns]).toEqual([["unreachable"], 1]);
   });
 
   it("end with the refusal when the token is not accepted", async () => {

@@ -97,7 +97,7 @@ describe("what can be said of a node", () => {
     [{}, null],
     [{ status: "suspect" }, "is suspect"],
     [{ status: "failed" }, "is failed"],
-    [{ status: "left" }, "is left"],
+    [{ status: "left" }, "has left"],
     [{ healthy: false }, "is not healthy"],
     [{ agents: 100 }, "is full (100 of 100 agents)"],
     [{ maxAgents: 0 }, "is full (0 of 0 agents)"],
