@@ -20,7 +20,7 @@ function told({ lines }: Watch, from: number): string[] {
 }
 
 /** Who leads is another matter: of a machine that stood still or was cut off, whether it noticed is chance. */
-const ofConsensus = /No leader with a quorum is known here|leads in term \d+/;
+const ofConsensus = /No leader with a quorum is known here|leads in term \d+|Members of consensus: /;
 
 /** A suspicion that was refuted, or found true: both are told, in this order. */
 const failedLines = (node: string): string[] => [
