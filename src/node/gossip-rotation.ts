@@ -29,7 +29,9 @@ const giveMethod = "security.gossip-ring.take";
 const request_ms = 5_000;
 /** Between a new key that seals and the end of the old one: packets that are on their way arrive. */
 const settle_ms = 1_500;
-const retryAfter_ms = 1_000;
+const retryAfter_ms = 500;
+/** A member that does not take its ring is back, or known to be gone, well within this: a silent one fails within 5 s. */
+const usualPatience_ms = 10_000;
 /** Nodes asked at once when this one may have missed a rotation, and how soon after the sign of it. */
 const asked = 3;
 const askAfter_ms = 300;
@@ -51,6 +53,8 @@ export interface GossipRotationOptions {
   readonly entropy: Entropy;
   /** Null: only when asked to. */
   readonly rotateEvery_ms: number | null;
+  /** For a live member that does not take its ring; 10 s unless given. */
+  readonly patience_ms?: number;
   /** The ring of this node is another one now. */
   readonly changed: (text: string, keyId: string) => void;
   readonly failed: (what: string, reason: string) => void;
@@ -168,7 +172,9 @@ export class GossipRotation implements SecurityService {
 
   /** False when the node is not live any more: it takes the ring when it is back. */
   async #giveOrGone(id: NodeId, ring: GossipRing, state: string): Promise<boolean> {
-    for (let retried = false; ; retried = true) {
+    const { clock, patience_ms = usualPatience_ms } = this.#options;
+    const end_ms = clock.now_ms() + patience_ms;
+    for (;;) {
       try {
         const theirs = await this.#give(id, ring);
         if (!isSameRing(theirs, ring)) throw overtaken(id);
@@ -176,7 +182,7 @@ export class GossipRotation implements SecurityService {
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "conflict") throw error;
         if (!this.#live().some((member) => member.id === id)) return false;
-        if (retried) {
+        if (this.#closed || clock.now_ms() >= end_ms) {
           const why = `node "${id}" did not take it: ${reasonOf(error)}`;
           throw new CaxtonError(
             "unavailable",
@@ -184,7 +190,7 @@ export class GossipRotation implements SecurityService {
             { cause: error },
           );
         }
-        await new Promise<void>((resolve) => void this.#options.clock.after(retryAfter_ms, resolve));
+        await new Promise<void>((resolve) => void clock.after(retryAfter_ms, resolve));
       }
     }
   }

@@ -126,6 +126,7 @@ class Node {
       clock: cluster.clock,
       entropy: systemEntropy,
       rotateEvery_ms,
+      patience_ms: 1_000,
       changed: (text) => this.told.push(text),
       failed: (what, reason) => this.failures.push(`${what}: ${reason}`),
     });
