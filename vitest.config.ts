@@ -17,7 +17,8 @@ export default defineConfig({
     include: ["test/{unit,ports,scenario,sim,e2e}/**/*.test.ts"],
     // Threads are what works on Bun; processes elsewhere.
     pool: onBun ? "threads" : "forks",
-    maxWorkers: 2,
+    // Two cores, and tests of real processes that mostly wait.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

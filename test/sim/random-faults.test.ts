@@ -28,7 +28,7 @@ const plans: readonly Plan[] = long
   ? [{ nodes: nodes || 30, seeds: seeds || 1, regions: "one", faults_ms: 60_000 }]
   : [
       { nodes: 7, seeds: 12, regions: "zones", faults_ms: 30_000 },
-      { nodes: 30, seeds: 6, regions: "one", faults_ms: 30_000 },
+      { nodes: 30, seeds: 4, regions: "one", faults_ms: 30_000 },
       { nodes: 100, seeds: 1, regions: "zones", faults_ms: 10_000 },
     ];
 
