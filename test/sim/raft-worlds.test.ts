@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 import { type RaftFaults, raftScenarioOf } from "../../src/simulation/raft-scenario.ts";
 import { type RaftRunResult, runRaft } from "../../src/simulation/raft-world.ts";
 
-/** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on. */
+/** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `.ci/run` tries 2,000. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
-const seeds = given > 0 ? given : 2_000;
+const seeds = given > 0 ? given : Number(process.env["CAXTON_RAFT_SEEDS"] ?? 600);
 const calm: RaftFaults = {
   crashes: 0,
   cuts: 0,

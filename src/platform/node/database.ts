@@ -77,11 +77,26 @@ function view(path: string): Database {
   try {
     database.execute("BEGIN");
     database.prepare("SELECT count(*) FROM sqlite_schema").get();
-    return database;
+    return endedAtClose(database);
   } catch (thrown) {
     database.close();
     throw thrown;
   }
+}
+
+/** The connection lives until its statements are collected: what it sees is let go of at once. */
+function endedAtClose(view: Database): Database {
+  let open = true;
+  return {
+    execute: (sql) => view.execute(sql),
+    prepare: (sql) => view.prepare(sql),
+    transaction: (work, mode) => view.transaction(work, mode),
+    close: () => {
+      if (open) view.execute("ROLLBACK");
+      open = false;
+      view.close();
+    },
+  };
 }
 
 /** The engine's own message for a directory names only a number. */

@@ -1,0 +1,25 @@
+/** A view of a database on disk: what it holds on to, and for how long. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openDatabases } from "../../../src/platform/node/database.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+test("a view that was closed holds nothing back: the log is emptied when its writer closes", () => {
+  const directory = temporaryDirectory("view");
+  const path = join(directory.path, "state.db");
+  const databases = openDatabases();
+  const writer = databases.open(path);
+  writer.execute("CREATE TABLE entries (value INTEGER)");
+  const view = databases.view(path);
+  // Kept, as a prepared statement is: it must not keep what the view saw.
+  const statement = view.prepare("SELECT count(*) AS count FROM entries");
+  expect(statement.get()).toEqual({ count: 0 });
+  writer.transaction(() => writer.prepare("INSERT INTO entries VALUES (?)").run(1));
+  expect(statement.get()).toEqual({ count: 0 });
+  view.close();
+  view.close();
+  writer.close();
+  expect(statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
+  directory.remove();
+});
