@@ -112,8 +112,9 @@ export class Desk {
 
   close(): void {
     this.#closed = true;
-    this.#proposals.close("this node is stopping");
-    this.#reads.close("This node is stopping");
+    // Not only when the node stops: a log that could not be written is opened again by another driver.
+    this.#proposals.close("this node's part in consensus ends, or begins anew");
+    this.#reads.close("This node's part in consensus ends, or begins anew");
     this.#operations.close();
   }
 

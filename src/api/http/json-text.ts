@@ -7,9 +7,27 @@ import { CaxtonError, reasonOf } from "../../base/errors.ts";
 
 export const depth_max = 64;
 
-/** Throws `CaxtonError("invalid_body")`: too deep, or not JSON and where. */
+/** Throws `CaxtonError("invalid_body")`: too deep, not JSON and where, or with a number that would not come out as it came in. */
 export function parseJson(text: string): unknown {
   checkDepth(text);
+  const value = parsed(text);
+  if (hasInfinity(value)) {
+    throw new CaxtonError(
+      "invalid_body",
+      "The body has a number beyond 1.8e308, which would become null: send it as text",
+    );
+  }
+  return value;
+}
+
+/** The runtime reads a number that is too large as infinity. */
+function hasInfinity(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.values(value).some(hasInfinity);
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {

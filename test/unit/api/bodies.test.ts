@@ -67,12 +67,15 @@ describe("bodies", () => {
       fc.property(noise, (text) => {
         let valid = true;
         try {
-          JSON.parse(text);
+          JSON.parse(text, (_, value: unknown) => {
+            if (Math.abs(Number(value)) === Infinity && typeof value === "number") throw new Error("beyond");
+            return value;
+          });
         } catch {
           valid = false;
         }
         if (valid) parseJson(text);
-        else expect(() => parseJson(text)).toThrow(/is not JSON: unexpected|nests deeper/);
+        else expect(() => parseJson(text)).toThrow(/is not JSON: unexpected|nests deeper|beyond 1.8e308/);
       }),
       { numRuns: 500 },
     );
@@ -310,4 +313,10 @@ describe("bodies that come slowly", () => {
     await Promise.all(answers);
     expect((await call("POST", path, { json: good })).status).toBe(202);
   });
+});
+
+it("a number that would become null is refused, however deep; the largest that would not is taken", () => {
+  for (const text of ["1e400", '{"content":[{"x":-1e999}]}'])
+    expect(() => parseJson(text)).toThrow("a number beyond 1.8e308");
+  expect(parseJson('{"x":1.7e308,"text":"1e400"}')).toEqual({ x: 1.7e308, text: "1e400" });
 });
