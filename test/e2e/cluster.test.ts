@@ -76,11 +76,11 @@ describe("three nodes on one machine", () => {
     nodes.push(two);
     three = await TestNodeProcess.start({ id: "node-3", join: [one, two] });
     nodes.push(three);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const node of nodes) await node.dispose();
-  }, 60_000);
+  });
 
   test("all three are alive to each", async () => {
     for (const node of nodes) {
@@ -139,7 +139,7 @@ describe("three nodes on one machine", () => {
     await three.ready();
     await untilStatus(one, "node-3", "alive");
     expect(await send(one, "echo", "still there")).toBe("still there");
-  }, 60_000);
+  });
 
   test("the loss of a whole node is seen, its mail waits, and a restart brings everything back", async () => {
     await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
@@ -173,7 +173,7 @@ describe("three nodes on one machine", () => {
         : undefined;
     });
     watched.stop();
-  }, 120_000);
+  });
 
   test("a node that leaves is shown as left, not failed, and exits with 0", async () => {
     const left = two.exited();
@@ -181,7 +181,7 @@ describe("three nodes on one machine", () => {
     expect(await left).toBe(0);
     await untilStatus(one, "node-2", "left");
     await untilStatus(three, "node-2", "left");
-  }, 60_000);
+  });
 });
 
 describe("a cluster that stops as a whole", () => {
@@ -221,7 +221,7 @@ describe("a cluster that stops as a whole", () => {
       watched.stop();
       for (const node of [one, two, three]) await node.dispose();
     }
-  }, 120_000);
+  });
 
   test("finds itself again without its seed", async () => {
     const seed = await TestNodeProcess.start({ id: "node-1" });
@@ -237,7 +237,7 @@ describe("a cluster that stops as a whole", () => {
     } finally {
       for (const node of [seed, ...others]) await node.dispose();
     }
-  }, 120_000);
+  });
 });
 
 describe("strangers and mistakes", () => {
@@ -247,11 +247,11 @@ describe("strangers and mistakes", () => {
   beforeAll(async () => {
     one = await TestNodeProcess.start({ id: "node-1" });
     nodes.push(one);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (const node of nodes) await node.dispose();
-  }, 60_000);
+  });
 
   test("a node with another key does not get in, and both sides say so", async () => {
     const other = await TestNodeProcess.start({ id: "other" });
@@ -274,7 +274,7 @@ describe("strangers and mistakes", () => {
     expect(await ready.text()).toContain(`waits for a seed to let it in (${one.gossipAddress}: `);
     expect(await ok(stranger.cli("cluster", "status"))).toMatch(/^Status: WAITING .*seed[^]*READ-ONLY/);
     expect(await endOf(stranger.cli("deploy", echo, "--name", "echo"))).toMatch(/^3: .*in no cluster yet/);
-  }, 90_000);
+  });
 
   test("a node of another cluster's name does not get in", async () => {
     const stranger = await TestNodeProcess.prepare({
@@ -288,7 +288,7 @@ describe("strangers and mistakes", () => {
       /cluster/i.test(stranger.output) && /elsewhere/.test(stranger.output) ? true : undefined,
     );
     expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
-  }, 90_000);
+  });
 
   test("an agent that nobody hosts is not found", async () => {
     const { code, stderr } = await one.cli(

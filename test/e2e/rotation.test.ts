@@ -26,11 +26,11 @@ beforeAll(async () => {
   three = await TestNodeProcess.start({ id: "node-3", join: [one] });
   nodes.push(three);
   await allAlive();
-}, 120_000);
+});
 
 afterAll(async () => {
   for (const node of nodes) await node.dispose();
-}, 60_000);
+});
 
 async function allAlive(): Promise<void> {
   for (const node of nodes) {
@@ -90,7 +90,7 @@ test("all nodes take a new key, kept on disk for their owner only, and nobody is
     expect(node.output).not.toMatch(/suspected|failed/);
   }
   await udpWorks(one, "node-3");
-}, 60_000);
+});
 
 test("a node that was down all the while gets back in by its streams and takes the key", async () => {
   await three.kill();
@@ -103,7 +103,7 @@ test("a node that was down all the while gets back in by its streams and takes t
   await udpWorks(three, "node-1");
   for (const node of nodes) expect(node.output).not.toContain("Refused");
   key = rotation.key;
-}, 90_000);
+});
 
 test("a node that is killed in the middle of a rotation comes back with what it had on disk, and takes the rest", async () => {
   const rotating = rotate(one);
@@ -121,7 +121,7 @@ test("a node that is killed in the middle of a rotation comes back with what it 
     expect(ringOf(node)).toMatchObject({ generation: 9 });
     expect(node.output).not.toContain("Refused");
   }
-}, 90_000);
+});
 
 test("after a restart of all nodes the key is the same, and a node that is new learns it", async () => {
   for (const node of nodes) expect(await node.stop()).toBe(0);
@@ -137,4 +137,4 @@ test("after a restart of all nodes the key is the same, and a node that is new l
   } finally {
     await four.dispose();
   }
-}, 120_000);
+});
