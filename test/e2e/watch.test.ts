@@ -148,7 +148,7 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
 
   test("all of a machine stands still, and goes on", async () => {
     const here = { ...stayed, "node-3": "was away" } as const;
-    const slept = "stayed while I slept";
+    const slept = "stayed while I slept" as const;
     await story(
       async () => {
         three.signal("SIGSTOP");
@@ -157,7 +157,7 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
         three.signal("SIGCONT");
         for (const node of nodes) await node.until(all);
       },
-      ...[here, here, { "node-1": slept, "node-2": slept }],
+      ...[here, here, { "node-1": slept, "node-2": slept } as const],
     );
   });
 
