@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 import { testLimit_ms } from "./test/support/patience.ts";
 
 const onBun = process.versions["bun"] !== undefined;
@@ -20,6 +21,7 @@ export default defineConfig({
     pool: onBun ? "threads" : "forks",
     // Two cores, and tests of real processes that mostly wait.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: testLimit_ms,
     hookTimeout: testLimit_ms,
   },
