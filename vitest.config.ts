@@ -19,6 +19,7 @@ export default defineConfig({
     pool: onBun ? "threads" : "forks",
     // Two cores, and tests of real processes that mostly wait.
     maxWorkers: 3,
+    setupFiles: ["test/support/property-seed.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
