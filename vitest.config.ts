@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { testLimit_ms } from "./test/support/patience.ts";
 
 const onBun = process.versions["bun"] !== undefined;
 
@@ -20,7 +21,7 @@ export default defineConfig({
     // Two cores, and tests of real processes that mostly wait.
     maxWorkers: 3,
     setupFiles: ["test/support/property-seed.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: testLimit_ms,
+    hookTimeout: testLimit_ms,
   },
 });
