@@ -75,7 +75,10 @@ export interface GossipStats {
 
 export interface Membership {
   readonly self: NodeId;
-  /** Every member known, this node included, the failed and the left until they are reaped. By id. */
+  /**
+   * Every member known, this node included, the failed and the left until they are reaped. By id. The list is never
+   * altered: another takes its place when anything of a member changes, and till then it is the same one.
+   */
   members(): readonly Member[];
   member(id: NodeId): Member | undefined;
   /** The winner by (epoch, then node id) among all owners' claims, of owners that have not left. */
