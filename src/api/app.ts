@@ -51,6 +51,8 @@ export interface ApiOptions {
   /** Origins that browsers may call from; none unless given. */
   readonly corsOrigins?: readonly string[];
   readonly agentDefaults?: AgentDefaults;
+  /** Frees what nobody holds, where the runtime lets a program ask for that: called after much was read. */
+  readonly collect?: () => void;
   readonly observer?: RequestObserver;
 }
 
@@ -71,7 +73,8 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
     app.use(everyPath, cors({ origin: [...options.corsOrigins], allowMethods: [...methods], maxAge: 600 }));
   }
 
-  const api = new ApiRoutes(app, services, clock, options.requestTimeout_ms ?? requestTimeout_ms_default);
+  const requestTimeout_ms = options.requestTimeout_ms ?? requestTimeout_ms_default;
+  const api = new ApiRoutes(app, services, clock, requestTimeout_ms, options.collect);
   addMembers(api);
   addStatus(api);
   addOperate(api);

@@ -114,6 +114,7 @@ async function startListeners(
     entropy: systemEntropy,
     https: tls !== undefined,
     observer,
+    collect: () => Bun.gc(true),
     requestTimeout_ms: config.transport.request_timeout,
     agentDefaults: {
       ...agentDefaults,

@@ -61,8 +61,9 @@ export class ApiRoutes {
     readonly services: NodeServices,
     readonly clock: Clock,
     readonly requestTimeout_ms: number,
+    collect?: () => void,
   ) {
-    this.bodies = new BodyBudget(clock);
+    this.bodies = new BodyBudget(clock, collect);
   }
 
   add<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema>(
