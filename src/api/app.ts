@@ -20,6 +20,7 @@ import { addOperate } from "./cluster/operate.ts";
 import { addStateChecks } from "./cluster/state-checks.ts";
 import { addStatus } from "./cluster/status.ts";
 import { addEvents } from "./events/events.ts";
+import type { BodyOptions } from "./http/body.ts";
 import { ApiRoutes } from "./http/endpoint.ts";
 import { Gate, type RequestObserver, problemResponse } from "./http/gate.ts";
 import { GatedRouter, everyPath } from "./http/gated-router.ts";
@@ -51,8 +52,7 @@ export interface ApiOptions {
   /** Origins that browsers may call from; none unless given. */
   readonly corsOrigins?: readonly string[];
   readonly agentDefaults?: AgentDefaults;
-  /** Frees what nobody holds, where the runtime lets a program ask for that: called after much was read. */
-  readonly collect?: () => void;
+  readonly bodies?: BodyOptions;
   readonly observer?: RequestObserver;
 }
 
@@ -74,7 +74,7 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   }
 
   const requestTimeout_ms = options.requestTimeout_ms ?? requestTimeout_ms_default;
-  const api = new ApiRoutes(app, services, clock, requestTimeout_ms, options.collect);
+  const api = new ApiRoutes(app, services, clock, requestTimeout_ms, options.bodies);
   addMembers(api);
   addStatus(api);
   addOperate(api);

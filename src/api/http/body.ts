@@ -12,6 +12,8 @@ import { parseJson } from "./json-text.ts";
 
 /** Of the buffers of all bodies that are being read at a time. */
 export const bodiesLimit_bytes = 256 * 1024 * 1024;
+/** Once the node stops, a body that is not there by then has half a request before it: it counts as nothing. */
+const lastBodies_ms = 500;
 /** A buffer begins with this and doubles: never more than twice what came, nor more than what may come. */
 const firstBuffer_bytes = 16 * 1024;
 /** What reading a body leaves (pieces, text, values) is several times its size: collected after so many bytes of bodies. */
@@ -20,16 +22,48 @@ const collectAfter_bytes = 64 * 1024 * 1024;
 const bodyTime_ms = 30_000;
 const slowest_bytesAMs = 256;
 
+export interface BodyOptions {
+  /** Frees what nobody holds; without it that is left to the runtime, which may let it grow to gigabytes. */
+  readonly collect?: (() => void) | undefined;
+  /** Aborted when the node stops. */
+  readonly stopping?: AbortSignal | undefined;
+}
+
 /** What the bodies being read have taken so far, and the clock that ends them. */
 export class BodyBudget {
   #held_bytes = 0;
   #garbage_bytes = 0;
+  readonly #hurries = new Set<() => void>();
 
-  /** `collect` frees what nobody holds; without it that is left to the runtime, which may let it grow to gigabytes. */
   constructor(
     readonly clock: Clock,
-    private readonly collect: () => void = () => {},
-  ) {}
+    private readonly options: BodyOptions = {},
+  ) {
+    const hurryAll = (): void => {
+      for (const hurry of this.#hurries) hurry();
+    };
+    options.stopping?.addEventListener("abort", hurryAll, { once: true });
+  }
+
+  /** Calls `giveUp` when the time is over, which is soon once the node stops; ended by what it returns. */
+  bounded(time_ms: number, giveUp: (why: CaxtonError) => void): () => void {
+    const tooLate = `The body did not come within ${formatDuration(time_ms)}`;
+    let timer = this.clock.after(time_ms, () => giveUp(new CaxtonError("timeout", tooLate)));
+    const hurry = (): void => {
+      timer.cancel();
+      const why = new CaxtonError(
+        "unavailable",
+        "This node stops, and the body has not come; nothing was done",
+      );
+      timer = this.clock.after(lastBodies_ms, () => giveUp(why));
+    };
+    if (this.options.stopping?.aborted === true) hurry();
+    else this.#hurries.add(hurry);
+    return () => {
+      timer.cancel();
+      this.#hurries.delete(hurry);
+    };
+  }
 
   /** Throws `too_many_requests` when they have too much. */
   take(bytes: number): void {
@@ -49,7 +83,7 @@ export class BodyBudget {
     this.#garbage_bytes += bytes;
     if (this.#garbage_bytes < collectAfter_bytes) return;
     this.#garbage_bytes = 0;
-    this.collect();
+    this.options.collect?.();
   }
 }
 
@@ -85,15 +119,15 @@ async function readStream(
   const reader = body.getReader();
   const buffer = new BodyBuffer(declared_bytes, budget);
   const time_ms = bodyTime_ms + Math.ceil(limit_bytes / slowest_bytesAMs);
-  let late = false;
-  const timer = budget.clock.after(time_ms, () => {
-    late = true;
+  let late: CaxtonError | undefined;
+  const ended = budget.bounded(time_ms, (why) => {
+    late = why;
     reader.cancel().catch(() => undefined);
   });
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (late) throw new CaxtonError("timeout", `The body did not come within ${formatDuration(time_ms)}`);
+      if (late) throw late;
       if (done) break;
       if (buffer.length + value.length > limit_bytes) throw tooLarge(limit_bytes);
       buffer.add(value);
@@ -104,7 +138,7 @@ async function readStream(
     if (error instanceof CaxtonError) throw error;
     throw new CaxtonError("invalid_body", "The body ended early", { cause: error });
   } finally {
-    timer.cancel();
+    ended();
     buffer.free();
     budget.left(buffer.length);
   }

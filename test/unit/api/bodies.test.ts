@@ -126,7 +126,7 @@ describe("bodies", () => {
 
   it("leave their garbage to be collected after so many bytes, however they are sent", async () => {
     const collected = { times: 0 };
-    const { call } = await apiWorld({ collect: () => void collected.times++ });
+    const { call } = await apiWorld({ bodies: { collect: () => void collected.times++ } });
     const content = "x".repeat(9 * 1024 * 1024);
     for (let count = 0; count < 7; count++) await call("POST", path, { json: { ...good, content } });
     expect(collected.times).toBe(0);
@@ -360,6 +360,23 @@ describe("bodies that come slowly", () => {
       { numRuns: 50 },
     );
     expect(held.most).toBeGreaterThan(0);
+  });
+
+  it("are given up soon when the node stops, and whole ones are still taken", async () => {
+    const stopping = new AbortController();
+    const { call, clock } = await apiWorld({ bodies: { stopping: stopping.signal } });
+    const before = stuck(1, new Uint8Array(10));
+    const answers = [call("POST", path, { body: before.body, headers })];
+    while (before.found.given < 1) await turns(1);
+    stopping.abort();
+    const after = stuck(1, new Uint8Array(10));
+    answers.push(call("POST", path, { body: after.body, headers }));
+    while (after.found.given < 1) await turns(1);
+    expect((await call("POST", path, { json: good })).status).toBe(202);
+    clock.advance(500);
+    for (const answer of await Promise.all(answers))
+      expect(await answer.json()).toMatchObject({ status: 503, code: "unavailable" });
+    expect([before.found.ended, after.found.ended]).toEqual([true, true]);
   });
 
   it("have a budget together, and what it refuses is taken when they ended", async () => {
