@@ -56,7 +56,13 @@ export type MembershipEvent =
   /** Two nodes use one name: the higher boot epoch has it, and the other is no member any more. Told once a minute. */
   | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   /** A peer or packet that was turned away, told once a source and minute: a wrong key, another cluster, an old version. */
-  | { readonly kind: "refused"; readonly source: string; readonly reason: string };
+  | {
+      readonly kind: "refused";
+      readonly source: string;
+      readonly reason: string;
+      /** This node looked for the source, which is of another cluster. */
+      readonly elsewhere: boolean;
+    };
 
 export interface GossipStats {
   readonly packetsSent: number;
