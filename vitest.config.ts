@@ -22,6 +22,7 @@ export default defineConfig({
     // Two cores, and tests of real processes that mostly wait.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    setupFiles: ["test/support/property-seed.ts"],
     testTimeout: testLimit_ms,
     hookTimeout: testLimit_ms,
   },
