@@ -27,18 +27,14 @@ interface Run {
 }
 
 function run(name: string, args: readonly string[]): Run {
-  const [path, unhandled] = [join(folder, `${name}.json`), join(folder, `${name}.unhandled`)];
-  const reporters = ["default", "json", join(import.meta.dirname, "unhandled-errors.ts")];
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      ...["run", "--bun", "vitest", "run", ...reporters.map((reporter) => `--reporter=${reporter}`)],
-      ...[`--outputFile.json=${path}`, ...args],
-    ],
-    { cwd: repositoryRoot, stdio: "inherit", env: { ...process.env, CAXTON_TEST_UNHANDLED: unhandled } },
-  );
+  const path = join(folder, `${name}.json`);
+  const { status } = spawnSync(process.execPath, ["run", "--bun", "vitest", "run", ...args], {
+    cwd: repositoryRoot,
+    stdio: "inherit",
+    env: { ...process.env, CAXTON_VITEST_REPORT: path },
+  });
   const report = readReport(path);
-  const besides = Number(readFileSync(unhandled, "utf8"));
+  const besides = Number(readFileSync(`${path}.unhandled`, "utf8"));
   return { report, besides: status !== 0 && countsOf(report).failed === 0 ? Math.max(besides, 1) : besides };
 }
 

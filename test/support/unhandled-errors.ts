@@ -2,9 +2,10 @@
 import { writeFileSync } from "node:fs";
 import type { Reporter } from "vitest/node";
 
-export default class UnhandledErrors implements Reporter {
+export class UnhandledErrors implements Reporter {
+  constructor(private readonly path: string) {}
+
   onTestRunEnd(_modules: unknown, errors: readonly unknown[]): void {
-    const path = process.env["CAXTON_TEST_UNHANDLED"];
-    if (path !== undefined) writeFileSync(path, String(errors.length));
+    writeFileSync(this.path, String(errors.length));
   }
 }
