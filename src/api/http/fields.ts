@@ -49,12 +49,13 @@ export function sizeField(min_bytes: number, max_bytes: number) {
   );
 }
 
-/** A comma-separated list, each item of it against `item`. Empty text is the empty list. */
-export function listField<S extends v.GenericSchema<string, unknown>>(item: S, limit: number) {
+/** A comma-separated list, each item of it against `item`. Empty text is the empty list, where that is allowed. */
+export function listField<S extends v.GenericSchema<string, unknown>>(item: S, limit: number, least = 0) {
   return v.pipe(
     v.string(),
     v.transform((text) => (text === "" ? [] : text.split(",").map((part) => part.trim()))),
     v.array(item),
+    v.minLength(least, "empty"),
     v.maxLength(limit, `more than ${limit} items`),
   );
 }
