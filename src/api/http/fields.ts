@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { parseDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { type AgentName, type NodeId, namePattern, nameRule } from "../../base/ids.ts";
-import { parseSize } from "../../base/sizes.ts";
+import { formatLimit, parseSize } from "../../base/sizes.ts";
 
 export const pageLimit_max = 1_000;
 export const pageLimit_default = 100;
@@ -44,8 +44,8 @@ export function sizeField(min_bytes: number, max_bytes: number) {
   return v.pipe(
     v.string(),
     transformed(parseSize),
-    v.minValue(min_bytes, `less than ${min_bytes} bytes`),
-    v.maxValue(max_bytes, `more than ${max_bytes} bytes`),
+    v.minValue(min_bytes, `less than ${formatLimit(min_bytes)}`),
+    v.maxValue(max_bytes, `more than ${formatLimit(max_bytes)}`),
   );
 }
 
