@@ -104,7 +104,7 @@ export class ControlState implements ReplicatedState {
       [
         ...hashQueries(
           database,
-          () => this.#hashNow(),
+          () => this.hash,
           () => this.#written(),
         ),
         ...features.flatMap(({ queries }) => queries),
@@ -143,7 +143,7 @@ export class ControlState implements ReplicatedState {
 
   get hash(): StateHash {
     this.#held.restore();
-    return this.#hashNow();
+    return hashOf(this.#head, this.#written());
   }
 
   stamp(command: Uint8Array, { elapsed_ms, wall_ms }: LeaderStamp): Uint8Array {
@@ -271,10 +271,6 @@ export class ControlState implements ReplicatedState {
     this.#configurationChanged = false;
   }
 
-  #hashNow(): StateHash {
-    return hashOf(this.#head, this.#written());
-  }
-
   /** The sections with everything in their tables. */
   #written(): readonly Section[] {
     this.#sessions.flush();
@@ -399,6 +395,6 @@ export class ControlState implements ReplicatedState {
 
   #mark(): void {
     this.#markWanted = false;
-    writeMark(this.#database, this.#head.index, encodeControlHash(this.#hashNow()));
+    writeMark(this.#database, this.#head.index, encodeControlHash(this.hash));
   }
 }
