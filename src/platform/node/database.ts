@@ -15,6 +15,7 @@ import type {
   Database,
   DatabaseOptions,
   Databases,
+  HeldTransaction,
   Statement,
   TransactionMode,
 } from "../../ports/database.ts";
@@ -92,6 +93,7 @@ function endedAtClose(view: Database): Database {
     execute: (sql) => view.execute(sql),
     prepare: (sql) => view.prepare(sql),
     transaction: (work, mode) => view.transaction(work, mode),
+    begin: () => view.begin(),
     close: () => {
       if (open) view.execute("ROLLBACK");
       open = false;
@@ -127,6 +129,17 @@ class FileDatabase implements Database {
 
   transaction<T>(work: () => T, mode?: TransactionMode): T {
     return this.#watch(() => this.#inner.transaction(work, mode));
+  }
+
+  begin(): HeldTransaction {
+    const held = this.#watch(() => this.#inner.begin());
+    return {
+      get open() {
+        return held.open;
+      },
+      commit: () => this.#watch(() => held.commit()),
+      rollback: () => held.rollback(),
+    };
   }
 
   close(): void {

@@ -9,7 +9,14 @@ import { assert } from "../../base/assert.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import type { Database, SqlRow, SqlValue, Statement, TransactionMode } from "../../ports/database.ts";
+import type {
+  Database,
+  HeldTransaction,
+  SqlRow,
+  SqlValue,
+  Statement,
+  TransactionMode,
+} from "../../ports/database.ts";
 
 /** Distinct statements of one connection; a program that exceeds it builds SQL from data. */
 const statementsLimit = 512;
@@ -89,13 +96,9 @@ export class LibsqlConnection implements Database {
   }
 
   transaction<T>(work: () => T, mode: TransactionMode = "durable"): T {
-    assert(!this.#native.inTransaction, "transactions are not nested");
+    assert(!this.#isBusy, "transactions are not nested");
     if (mode === "preview") return this.#preview(work);
-    if (mode !== this.#mode) {
-      this.execute(mode === "durable" ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-      this.#mode = mode;
-    }
-    this.execute("BEGIN IMMEDIATE");
+    this.#begin(mode);
     try {
       const result = work();
       this.execute("COMMIT");
@@ -104,6 +107,34 @@ export class LibsqlConnection implements Database {
       this.#rollback();
       throw thrown;
     }
+  }
+
+  begin(): HeldTransaction {
+    assert(!this.#isBusy, "transactions are not nested");
+    this.#begin("relaxed");
+    const isOpen = (): boolean => this.#isBusy;
+    return {
+      get open() {
+        return isOpen();
+      },
+      commit: () => {
+        try {
+          this.execute("COMMIT");
+        } catch (thrown) {
+          this.#rollback();
+          throw thrown;
+        }
+      },
+      rollback: () => this.#rollback(),
+    };
+  }
+
+  #begin(mode: "durable" | "relaxed"): void {
+    if (mode !== this.#mode) {
+      this.execute(mode === "durable" ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+      this.#mode = mode;
+    }
+    this.execute("BEGIN IMMEDIATE");
   }
 
   /** Without spilling, the pages that change stay in memory, and rolling back writes nothing. */
@@ -134,6 +165,11 @@ export class LibsqlConnection implements Database {
     }
   }
 
+  /** The addon aborts the process when a closed database is asked. */
+  get #isBusy(): boolean {
+    return this.#open && this.#native.inTransaction;
+  }
+
   /** Runs a call of the addon; whatever it throws comes out as a `CaxtonError`. */
   guard<T>(work: () => T): T {
     if (!this.#open) throw new CaxtonError("storage_failed", `Database ${quote(this.#name)} is closed`);
@@ -146,8 +182,7 @@ export class LibsqlConnection implements Database {
 
   /** The engine has rolled back by itself after some errors; that one is fine, any other is not. */
   #rollback(): void {
-    if (!this.#native.inTransaction) return;
-    this.execute("ROLLBACK");
+    if (this.#isBusy) this.execute("ROLLBACK");
   }
 }
 
