@@ -100,7 +100,11 @@ describe("the client", () => {
       reason: "unknown_agent",
       message: { content: "hello" },
     });
-    expect(await client.messages.replayDeadLetters([1])).toEqual({ replayed: 1, not_asked: [] });
+    expect(await client.messages.replayDeadLetters([1])).toEqual({
+      replayed: 1,
+      not_asked: [],
+      no_answer: [],
+    });
     expect(await client.messages.purgeDeadLetters([2])).toMatchObject({ purged: 1 });
     expect(await client.messages.purgeDeadLetters("all")).toMatchObject({ purged: 2 });
   });
