@@ -274,6 +274,7 @@ export class ConsensusDriver {
     if (this.#failed) return;
     keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
     for (const effect of held) this.#perform(effect);
+    this.#reporter.moved();
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
     this.#step(true);
   }
@@ -289,6 +290,7 @@ export class ConsensusDriver {
       case "persist":
         return;
       case "apply":
+        this.#reporter.moved();
         return this.#state.apply(effect.entries);
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));

@@ -19,6 +19,13 @@ export async function freePort(): Promise<number> {
   throw new Error(`No free port between ${first} and ${end} in ${attempts} attempts`);
 }
 
+/** So many, no two the same. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}
+
 function takesTcp(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
