@@ -292,6 +292,7 @@ export class ConsensusDriver {
     this.#guarded(() => this.options.log.persist(persists));
     if (this.#failed) return false;
     keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
+    this.#reporter.moved();
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
     return true;
   }
@@ -307,6 +308,7 @@ export class ConsensusDriver {
       case "persist":
         return;
       case "apply":
+        this.#reporter.moved();
         return this.#state.apply(effect.entries);
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));

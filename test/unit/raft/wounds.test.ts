@@ -53,6 +53,21 @@ describe("reads", () => {
   });
 });
 
+describe("a leader that is alone", () => {
+  test("wakes for no heartbeat, and begins with them as soon as somebody is there", () => {
+    const leader = new RaftCore("a", ["a"]).wait(1_000);
+    expect(leader.raft.role).toBe("leader");
+    expect(leader.raft.wake).toBe(Infinity);
+    leader.wait(60_000).give({ kind: "propose", id: 1, data: new Uint8Array(1) });
+    expect(leader.raft.status(leader.now)).toMatchObject({ role: "leader", quorum: true, commit: 3 });
+    expect(leader.raft.wake).toBe(Infinity);
+    const members = ["a", "b"].map((name) => defaultMember(idOf(name), name === "a" ? "voter" : "learner"));
+    leader.give({ kind: "change-membership", id: 2, members }).wait(1_000);
+    expect(leader.raft.role).toBe("leader");
+    expect(leader.sent.filter(({ message }) => message.kind === "heartbeat").length).toBeGreaterThan(15);
+  });
+});
+
 describe("changes of members", () => {
   const learner = { kind: "change-membership", id: 1, members: [] as never[] } as const;
   const withLearner = ["a", "b", "c"].map((name) => defaultMember(idOf(name), "voter"));
