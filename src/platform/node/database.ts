@@ -19,7 +19,7 @@ import type {
   Statement,
   TransactionMode,
 } from "../../ports/database.ts";
-import { connectLibsql } from "./libsql-connection.ts";
+import { connectLibsql, makePrivate } from "./libsql-connection.ts";
 
 /** How long a statement waits for another process that holds the file. */
 const busyTimeout_ms = 3_000;
@@ -51,6 +51,7 @@ function open(path: string, options: DatabaseOptions = {}): Database {
     throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
   }
   const location = options.readonly === true ? `${pathToFileURL(file).href}?mode=ro` : file;
+  if (options.readonly !== true) makePrivate(file);
   const connection = new FileDatabase(file, connectLibsql(location, path, busyTimeout_ms));
   try {
     connection.execute(`PRAGMA cache_size=-${cache_kib}; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY`);

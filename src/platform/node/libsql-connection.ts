@@ -3,6 +3,7 @@
  * Every bound value is converted in `bindable`, because the addon aborts the whole process on a
  * boolean or an object, cuts text at a NUL, and binds every number as REAL.
  */
+import { closeSync, openSync } from "node:fs";
 import Libsql from "libsql";
 import { assert } from "../../base/assert.ts";
 import type { ErrorCode } from "../../base/errors.ts";
@@ -41,6 +42,18 @@ interface NativeDatabase {
   prepare(sql: string): NativeStatement;
   close(): void;
   readonly inTransaction: boolean;
+}
+
+/**
+ * Makes the file of a new database, for its owner alone; SQLite gives its log the same rights. One that is there is
+ * not touched, nor even opened: closing it would end this process's locks on it.
+ */
+export function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch {
+    // It is there; or it cannot be made, which the engine says better.
+  }
 }
 
 /** `location` is what the addon opens (a path, a `file:` URI or `:memory:`); `name` is for messages. */
