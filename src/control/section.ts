@@ -220,7 +220,11 @@ function ownOf(value: SqlValue): SqlValue {
 }
 
 export function digestOf(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer").subarray(0, digest_bytes);
+  const whole = hash("sha256", bytes, "buffer");
+  // A view of so small an array costs more than the copy, and keeps all of it.
+  const digest = new Uint8Array(digest_bytes);
+  for (let i = 0; i < digest_bytes; i++) digest[i] = whole[i] as number;
+  return digest;
 }
 
 export function xorInto(target: Uint8Array, digest: Uint8Array): void {
