@@ -136,6 +136,7 @@ export class ConsensusDriver {
       raft: () => this.#now(),
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
+      leads: () => this.#raft.role === "leader",
       give: (id, data) => {
         this.#commands.add({ kind: "propose", id, data });
         this.#wake();
