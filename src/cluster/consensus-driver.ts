@@ -46,6 +46,8 @@ export interface ConsensusDriverOptions {
   /** Entries applied between two times that the state machine is made durable, and the log compacted. */
   readonly snapshotEvery_entries: number;
   readonly seed: number;
+  /** What `heard` of the driver before this one was, on the same links; empty for the first. */
+  readonly heard: ReadonlyMap<RaftId, number>;
 }
 
 export class ConsensusDriver {
@@ -112,16 +114,13 @@ export class ConsensusDriver {
   }
 
   #makeGreetings(): Greetings {
-    const { log, transport, report } = this.options;
+    const { log, transport, report, heard } = this.options;
     return new Greetings({
       boots: log.boots,
+      heard,
       send: (node, bytes) => transport.send(node, "raft", bytes),
       greeted: () => this.#keepLinks(),
-      outdated: (by, seenBoot) => {
-        const { previous } = log.boots;
-        const detail = `Node ${by} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${previous}`;
-        report({ kind: "outdated", detail });
-      },
+      outdated: (detail) => report({ kind: "outdated", detail }),
     });
   }
 
@@ -160,8 +159,9 @@ export class ConsensusDriver {
   receive(from: NodeId, bytes: Uint8Array): void {
     if (this.#closed) return;
     try {
-      if (isGreeting(bytes)) this.#guarded(() => this.#greetings.receive(from, bytes));
-      else this.#message(from, bytes);
+      if (!isGreeting(bytes)) this.#message(from, bytes);
+      else if (this.#failed) this.#greetings.receive(from, bytes, true);
+      else this.#guarded(() => this.#greetings.receive(from, bytes, false));
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
       this.#refusedFrames++;
@@ -192,6 +192,16 @@ export class ConsensusDriver {
 
   ask(request: ConsensusRequest): void {
     this.#desk.ask(request);
+  }
+
+  /** The participants that have greeted, for a driver that takes this one's place. */
+  get heard(): ReadonlyMap<RaftId, number> {
+    return this.#greetings.heard;
+  }
+
+  /** For checkers that look inside; nobody else. */
+  get core(): Raft {
+    return this.#raft;
   }
 
   /** Ends at once; the log stays open, for its opener to close. */

@@ -7,7 +7,7 @@ import type { Databases } from "../ports/database.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { StreamIdentity, Streams } from "../ports/streams.ts";
-import { identityOf } from "../raft/configuration.ts";
+import { identityOf, type RaftId } from "../raft/configuration.ts";
 import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./consensus-data.ts";
 import { ConsensusDriver } from "./consensus-driver.ts";
 import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
@@ -126,10 +126,21 @@ export class ConsensusService {
       throw error;
     }
     for (const [node, address] of this.#addresses) network.setAddress(node, address);
-    this.#opened({ options, streams: network, local, data, driver: this.#drive(options, data, network) });
+    this.#opened({
+      options,
+      streams: network,
+      local,
+      data,
+      driver: this.#drive(options, data, network, new Map()),
+    });
   }
 
-  #drive(options: OpenConsensus, data: ConsensusData, transport: ConsensusStreams): ConsensusDriver {
+  #drive(
+    options: OpenConsensus,
+    data: ConsensusData,
+    transport: ConsensusStreams,
+    heard: ReadonlyMap<RaftId, number>,
+  ): ConsensusDriver {
     const { clock, soon } = this.options;
     return new ConsensusDriver({
       log: data.log,
@@ -142,6 +153,7 @@ export class ConsensusService {
       limits: options.limits,
       snapshotEvery_entries: options.snapshotEvery_entries,
       seed: options.seed,
+      heard,
     });
   }
 
@@ -179,11 +191,12 @@ export class ConsensusService {
   /** A new driver on the same streams: on new files when there is a reason, on the same ones otherwise. */
   #again(open: Open, reason: string, options: OpenConsensus): void {
     try {
+      const { heard } = open.driver;
       open.driver.close();
       open.data.close();
       const at = this.#dataOptions(options);
       const data = reason === "" ? openConsensusData(at) : rebuildConsensusData(at, reason);
-      this.#opened({ ...open, options, data, driver: this.#drive(options, data, open.streams) });
+      this.#opened({ ...open, options, data, driver: this.#drive(options, data, open.streams, heard) });
       for (const node of this.#addresses.keys()) if (open.streams.isUp(node)) this.#open?.driver.linkUp(node);
     } catch (error) {
       this.#unopened(error);

@@ -79,6 +79,7 @@ export class ConsensusWorldNode {
       limits: { ...defaultLimits, ...this.world.limits },
       snapshotEvery_entries: this.world.snapshotEvery_entries,
       seed: this.boot + this.id.length + this.id.charCodeAt(this.id.length - 1),
+      heard: new Map(),
     });
     this.world.link(this);
   }
