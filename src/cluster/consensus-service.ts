@@ -17,8 +17,8 @@ import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consens
 /** The longest wait before a lost connection is dialled again: an election must not wait for it. */
 const redial_ms = 1_000;
 
-/** After so long a log whose disk was full is opened again. */
-const diskFull_ms = 5_000;
+/** Whether a full disk has room again is tried this often: one small write, for as long as it takes. */
+const diskFull_ms = 1_000;
 
 export interface ConsensusServiceOptions {
   readonly clock: Clock;
@@ -175,7 +175,7 @@ export class ConsensusService {
         return;
       case "failed":
         // A full disk is no broken one: nothing of the transaction is left, and the log is looked through again.
-        if (report.code === "disk_full") this.options.clock.after(diskFull_ms, again(""));
+        if (report.code === "disk_full") this.#whenRoom(again(""));
         return;
       case "answer":
         this.#answer(report.answer);
@@ -186,6 +186,22 @@ export class ConsensusService {
       default:
         unreachable(report);
     }
+  }
+
+  /** Until then the driver that failed says so in its status. */
+  #whenRoom(again: () => void): void {
+    const failed = this.#open?.data;
+    this.options.clock.after(diskFull_ms, () => {
+      if (failed === undefined || this.#open?.data !== failed) return;
+      try {
+        failed.log.probe();
+      } catch {
+        // Still full, or broken now: its status says that it is not written.
+        this.#whenRoom(again);
+        return;
+      }
+      again();
+    });
   }
 
   /** A new driver on the same streams: on new files when there is a reason, on the same ones otherwise. */

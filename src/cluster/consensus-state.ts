@@ -30,6 +30,8 @@ export class ConsensusState {
   #pending: readonly CommittedEntry[] = [];
   #retry: Timer | undefined;
   #settled: number;
+  /** What is pending could not be applied yet. */
+  #stuck = false;
 
   constructor(private readonly options: ConsensusStateOptions) {
     this.#settled = options.state?.settled ?? 0;
@@ -74,6 +76,7 @@ export class ConsensusState {
     this.#pending = [];
     this.#retry?.cancel();
     this.#settled = this.options.state?.settled ?? 0;
+    this.#goesOn();
   }
 
   close(): void {
@@ -100,10 +103,12 @@ export class ConsensusState {
       outcomes = state.apply(entries);
     } catch (thrown) {
       this.#pending = entries;
+      this.#stuck = true;
       trouble(`cannot apply entry ${entries[0]?.index ?? 0}: ${reasonOf(thrown)}`);
       this.#retry = clock.after(retry_ms, () => this.#again());
       return;
     }
+    this.#goesOn();
     for (const [i, outcome] of outcomes.entries()) {
       const { index, term } = entries[i] as CommittedEntry;
       this.options.applied({ index, term }, outcome);
@@ -119,7 +124,12 @@ export class ConsensusState {
   #again(): void {
     const entries = this.#pending;
     this.#pending = [];
-    this.options.trouble(null);
     this.#apply(entries);
+  }
+
+  #goesOn(): void {
+    if (!this.#stuck) return;
+    this.#stuck = false;
+    this.options.trouble(null);
   }
 }

@@ -32,6 +32,8 @@ import {
 import { raftMigrations } from "./raft-migrations.ts";
 import { TermRuns } from "./raft-terms.ts";
 
+/** More than what a nearly full disk still takes. */
+const probe_bytes = 64 * 1_024;
 /** Rows verified, or removed after compaction, in one go. */
 const slice_rows = 1_024;
 
@@ -227,6 +229,16 @@ export class RaftLog implements LogView {
       undo();
       throw thrown;
     }
+  }
+
+  /** Whether the disk takes writes again after it was full. Throws what a write throws. */
+  probe(): void {
+    const { database } = this;
+    database.transaction(() => {
+      database.execute("CREATE TABLE IF NOT EXISTS raft_probe (data BLOB NOT NULL) STRICT");
+      database.prepare("INSERT INTO raft_probe (data) VALUES (zeroblob(?))").run(probe_bytes);
+    });
+    database.transaction(() => database.execute("DROP TABLE raft_probe"), "relaxed");
   }
 
   get size_bytes(): number {

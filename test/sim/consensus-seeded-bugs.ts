@@ -43,13 +43,15 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: "    if (before !== undefined) return before;\n    if (mark.sequence",
     patched: "    if (mark.sequence",
     checkers: ["linearizability"],
+    from: 210,
   },
   {
     name: "a command that is sent again under its idempotency key takes effect again",
     file: "control/control-state.ts",
     text: "    if (before !== undefined) return before;\n    if (!this.#records",
     patched: "    if (!this.#records",
-    checkers: ["linearizability", "rows"],
+    checkers: ["rows", "linearizability"],
+    from: 4,
   },
   {
     name: "a snapshot leaves rows that were there before",
@@ -62,6 +64,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
       "          INSERT OR REPLACE INTO ${definition.name} SELECT * FROM ${stagedName(definition)};\n" +
       "          DROP TABLE ${stagedName(definition)};`);",
     checkers: ["rows", "linearizability"],
+    from: 9,
   },
   {
     name: "the log is replaced by a snapshot before the state is",
@@ -69,6 +72,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: "    log.beginInstall(place);\n",
     patched: "    log.endInstall(place);\n",
     checkers: ["no-throw"],
+    from: 47,
   },
   {
     name: "a read is answered from what is applied, without asking the leader",
@@ -83,14 +87,8 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     file: "cluster/consensus-proposals.ts",
     text: "    if (term !== proposal.position?.term) {",
     patched: "    if (term < 0) {",
-    checkers: ["linearizability", "no-throw", "fencing"],
-  },
-  {
-    name: "a command that a follower forwards is stamped twice",
-    file: "cluster/consensus-commands.ts",
-    text: "      else if (!leads) ready.push(command);",
-    patched: "      else if (!leads) ready.push({ ...command, data: this.#stamped(command.data) });",
-    checkers: ["convergence"],
+    checkers: ["fencing", "no-throw", "linearizability"],
+    from: 69,
   },
   {
     name: "a session is thought to end, and a new one made, while an answer is missing",
@@ -99,6 +97,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     patched:
       "      const done = await this.#try(request, tries > 1 ? ++this.#sequence : sequence, end_ms, unknown);",
     checkers: ["linearizability"],
+    from: 210,
   },
   {
     name: "a driver that begins anew in its process has not heard who greeted the one before",
