@@ -137,8 +137,13 @@ export class Desk {
       this.#fail(request, "unavailable", "A witness keeps no state to compare");
       return;
     }
-    const check = { node: nodeOf(self), state: machine.hash, halted: machine.halted };
-    answer({ kind: "checked", request, check });
+    try {
+      // Of what was applied and lost with a full disk there is no hash before it could be applied again.
+      const check = { node: nodeOf(self), state: machine.hash, halted: machine.halted };
+      answer({ kind: "checked", request, check });
+    } catch (thrown) {
+      this.#fail(request, thrown instanceof CaxtonError ? thrown.code : "internal", reasonOf(thrown));
+    }
   }
 
   #compact(request: number): void {

@@ -8,7 +8,7 @@ import { quote } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
 import { copyDatabase } from "../platform/memory/database.ts";
 import { connectLibsql } from "../platform/node/libsql-connection.ts";
-import type { Database, Databases, Statement, TransactionMode } from "../ports/database.ts";
+import type { Database, Databases, HeldTransaction, Statement, TransactionMode } from "../ports/database.ts";
 
 /** What the process that uses the disk is to it. */
 export interface DiskUser {
@@ -27,6 +27,8 @@ interface File {
   readonly connection: Database;
   /** Relaxed transactions since the last durable one: each is a savepoint that was not released. */
   relaxed: number;
+  /** One that stays open over many calls: a savepoint on top. */
+  held: boolean;
 }
 
 export class ConsensusDisk {
@@ -58,6 +60,7 @@ export class ConsensusDisk {
   /** The process is gone: of what was not safe yet a beginning is left. */
   crash(prng: Prng): void {
     for (const file of this.#files.values()) {
+      takeBack(file);
       const kept = prng.below(file.relaxed + 1);
       this.lost += file.relaxed - kept;
       if (kept < file.relaxed) file.connection.execute(`ROLLBACK TO s${kept}`);
@@ -95,6 +98,38 @@ export class ConsensusDisk {
     return result;
   }
 
+  begin(file: File, user: DiskUser): HeldTransaction {
+    user.mayCrash();
+    file.connection.execute(`SAVEPOINT s${file.relaxed}`);
+    file.held = true;
+    return {
+      get open() {
+        return file.held;
+      },
+      commit: () => {
+        user.takes(this.nature.relaxed_ms);
+        user.mayCrash();
+        if (this.failure !== null) {
+          takeBack(file);
+          throw this.failure;
+        }
+        this.commits++;
+        file.relaxed++;
+        file.held = false;
+        user.mayCrash();
+      },
+      rollback: () => takeBack(file),
+    };
+  }
+
+  /** A write inside of a transaction that is held: where it fails, the engine has ended the transaction. */
+  writes(file: File, user: DiskUser): void {
+    user.mayCrash();
+    if (this.failure === null) return;
+    takeBack(file);
+    throw this.failure;
+  }
+
   #hang(): number {
     const hang_ms = this.hang_ms;
     this.hang_ms = 0;
@@ -104,12 +139,18 @@ export class ConsensusDisk {
   #file(path: string): File {
     let file = this.#files.get(path);
     if (file === undefined) {
-      file = { connection: connectLibsql(":memory:", path, 0), relaxed: 0 };
+      file = { connection: connectLibsql(":memory:", path, 0), relaxed: 0, held: false };
       file.connection.execute("PRAGMA foreign_keys=ON");
       this.#files.set(path, file);
     }
     return file;
   }
+}
+
+function takeBack(file: File): void {
+  if (!file.held) return;
+  file.held = false;
+  file.connection.execute(`ROLLBACK TO s${file.relaxed}; RELEASE s${file.relaxed}`);
 }
 
 function release(file: File): void {
@@ -151,12 +192,21 @@ class DiskDatabase implements Database {
     }
   }
 
+  begin(): HeldTransaction {
+    this.#inner();
+    return this.disk.begin(this.file, this.user);
+  }
+
   close(): void {
     this.#open = false;
   }
 
   #alone<T>(sql: string, work: () => T): T {
     if (this.#inside || sql.startsWith("PRAGMA")) return work();
+    if (this.file.held) {
+      this.disk.writes(this.file, this.user);
+      return work();
+    }
     return this.transaction(work);
   }
 

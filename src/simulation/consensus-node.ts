@@ -119,7 +119,17 @@ export class ConsensusNode implements ProcessHost, LinkEnd, CheckedParticipant {
   get machine(): CheckedParticipant["machine"] {
     const state = this.#state;
     if (state === null) throw new Error(`${this.name} has no state yet`);
-    return { position: state.applied, settled: state.settled, hash: state.hash.root };
+    return {
+      get position() {
+        return state.applied;
+      },
+      get settled() {
+        return state.settled;
+      },
+      get hash() {
+        return state.hash.root;
+      },
+    };
   }
 
   /** Begins as a member of the first configuration. */

@@ -165,6 +165,10 @@ export class ConsensusTroubles {
       ? new CaxtonError("disk_full", "the disk failed: it is full")
       : new CaxtonError("storage_failed", "the disk failed: input/output error");
     world.say(() => `the disk of ${node.name} is ${full ? "full" : "broken"}`);
+    // Whoever looks at it meanwhile is answered.
+    world.at(world.now + prng.float() * 50, () => {
+      this.#ask(node, { kind: "check", timeout_ms: operation_ms }, () => undefined);
+    });
     world.at(world.now + 50 + prng.float() * 300, () => {
       files.failure = null;
       // An operator sees to a broken one; a full one is gone on with by itself.

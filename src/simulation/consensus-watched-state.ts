@@ -51,6 +51,14 @@ export class WatchedState implements ReplicatedState {
     return outcomes;
   }
 
+  get uncommitted(): boolean {
+    return this.state.uncommitted;
+  }
+
+  commit(): void {
+    this.state.commit();
+  }
+
   settle(): number {
     return this.state.settle();
   }

@@ -23,11 +23,20 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "the applied index is not in the transaction of what it counts",
-    file: "control/control-state.ts",
-    text: '        this.#save();\n      }, "relaxed");',
-    patched: '      }, "relaxed");\n      this.#database.transaction(() => this.#save(), "relaxed");',
+    file: "control/held-entries.ts",
+    text: "    this.#options.save();\n    this.#transaction?.commit();",
+    patched:
+      "    this.#transaction?.commit();\n" +
+      '    this.#options.database.transaction(() => this.#options.save(), "relaxed");',
     checkers: ["convergence", "state-hash", "rows", "linearizability", "no-throw"],
     always: true,
+  },
+  {
+    name: "what was applied in a transaction that was lost is not applied again",
+    file: "control/held-entries.ts",
+    text: "    this.#transaction = null;\n    this.#options.reload();",
+    patched: "    this.#transaction = null;\n    this.#entries = [];\n    this.#options.reload();",
+    checkers: ["convergence", "no-throw"],
   },
   {
     name: "what is settled is not durable",
