@@ -9,7 +9,7 @@ import type { ConsensusStats } from "./consensus.ts";
 import { Operations } from "./consensus-operations.ts";
 import { Proposals } from "./consensus-proposals.ts";
 import { Reads } from "./consensus-reads.ts";
-import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
+import type { ConsensusAnswer, DriverRequest } from "./consensus-requests.ts";
 import type { ConsensusState } from "./consensus-state.ts";
 
 export interface DeskOptions {
@@ -49,7 +49,7 @@ export class Desk {
     this.#operations = new Operations({ clock, input, answer });
   }
 
-  ask(request: ConsensusRequest): void {
+  ask(request: DriverRequest): void {
     const { request: number } = request;
     if (this.#closed) {
       this.#fail(number, "unavailable", "Consensus is stopping");
@@ -118,7 +118,7 @@ export class Desk {
     this.#operations.close();
   }
 
-  #propose({ request, command, timeout_ms }: Extract<ConsensusRequest, { kind: "propose" }>): void {
+  #propose({ request, command, timeout_ms }: Extract<DriverRequest, { kind: "propose" }>): void {
     const { state } = this.options;
     try {
       // Only a look: who leads stamps it. What no node would take is refused here, with the reason.

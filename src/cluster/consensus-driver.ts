@@ -24,14 +24,12 @@ import { Commands } from "./consensus-commands.ts";
 import { coreOf } from "./consensus-core.ts";
 import { Desk } from "./consensus-desk.ts";
 import { Greetings } from "./consensus-greetings.ts";
-import type { ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
+import type { ConsensusReport, DriverRequest } from "./consensus-requests.ts";
 import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
+import { LatestTimes } from "./latest-times.ts";
 import type { ConsensusTransport } from "./consensus-transport.ts";
-
-/** Durations kept for the statistics. */
-const timesLimit = 512;
 
 export interface ConsensusDriverOptions {
   readonly log: RaftLog;
@@ -70,7 +68,7 @@ export class ConsensusDriver {
   /** The log could not be written. */
   #failed = false;
   #refusedFrames = 0;
-  readonly #persist_ms: number[] = [];
+  readonly #persisted = new LatestTimes();
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock } = options;
@@ -147,7 +145,7 @@ export class ConsensusDriver {
         snapshotsReceived: this.#snapshots.received,
         refusedFrames: this.#refusedFrames,
         logBytes: log.size_bytes,
-        persist_ms: [...this.#persist_ms],
+        persist_ms: this.#persisted.values_ms,
       }),
     });
   }
@@ -191,7 +189,7 @@ export class ConsensusDriver {
     this.#input({ kind: "round-trip", roundTrip_ms });
   }
 
-  ask(request: ConsensusRequest): void {
+  ask(request: DriverRequest): void {
     this.#desk.ask(request);
   }
 
@@ -200,7 +198,7 @@ export class ConsensusDriver {
     return this.#greetings.heard;
   }
 
-  /** For checkers that look inside; nobody else. */
+  /** To be looked at, not to be stepped. */
   get core(): Raft {
     return this.#raft;
   }
@@ -301,7 +299,7 @@ export class ConsensusDriver {
     const start_ms = this.options.clock.now_ms();
     this.#guarded(() => this.options.log.persist(persists));
     if (this.#failed) return false;
-    keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
+    this.#persisted.add(this.options.clock.now_ms() - start_ms);
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
     return true;
   }
@@ -396,9 +394,4 @@ export class ConsensusDriver {
 /** Whether it may take a while, in which nothing is heard or said. */
 function blocks({ kind }: RaftEffect): boolean {
   return kind === "persist" || kind === "apply" || kind === "compact" || kind.startsWith("snapshot-");
-}
-
-function keep(times: number[], time_ms: number): void {
-  times.push(time_ms);
-  if (times.length > timesLimit) times.shift();
 }

@@ -12,6 +12,7 @@ import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./c
 import { ConsensusDriver } from "./consensus-driver.ts";
 import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
 import { ConsensusStreams } from "./consensus-streams.ts";
+import { inspectLog } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
 /** The longest wait before a lost connection is dialled again: an election must not wait for it. */
@@ -68,7 +69,14 @@ export class ConsensusService {
         return;
       case "ask":
         for (const request of message.requests) {
-          if (open) open.driver.ask(request);
+          if (open && request.kind === "inspect") {
+            const inspection = inspectLog(
+              open.data.log,
+              open.driver.core.status(this.options.clock.now_ms()),
+              request.from,
+            );
+            this.#answer({ kind: "inspected", request: request.request, inspection });
+          } else if (open && request.kind !== "inspect") open.driver.ask(request);
           else this.#notOpen(request.request);
         }
         return;

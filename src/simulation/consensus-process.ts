@@ -7,7 +7,7 @@ import type { NodeId } from "../base/ids.ts";
 import { type ConsensusData, openConsensusData } from "../cluster/consensus-data.ts";
 import { ConsensusDriver } from "../cluster/consensus-driver.ts";
 import type { ConsensusStatus } from "../cluster/consensus.ts";
-import type { ConsensusAnswer, ConsensusReport, ConsensusRequest } from "../cluster/consensus-requests.ts";
+import type { ConsensusAnswer, ConsensusReport, DriverRequest } from "../cluster/consensus-requests.ts";
 import { ControlClient, type ControlLog } from "../control/control-client.ts";
 import { KvStore } from "../control/kv-store.ts";
 import { LockService } from "../control/lock-service.ts";
@@ -60,7 +60,7 @@ export const logPath = "raft.db";
 const statePath = "control.db";
 
 type Distributed<T> = T extends unknown ? Omit<T, "request"> : never;
-export type Question = Distributed<ConsensusRequest>;
+export type Question = Distributed<DriverRequest>;
 
 export class ConsensusProcess implements DiskUser, Clock {
   ended = false;

@@ -231,6 +231,17 @@ export class RaftLog implements LogView {
     }
   }
 
+  /** Reads these entries anew. Throws `data_corrupt`. */
+  check(first: number, last: number): void {
+    for (let from = first; from <= last; from += slice_rows)
+      this.#read(from, Math.min(slice_rows, last - from + 1));
+  }
+
+  /** Looks at the structure of the file, of one that is not too large to be read between heartbeats. */
+  checkFile(): void {
+    if (this.size_bytes <= quickCheckLimit_bytes) checkIntegrity(this.database, "raft.db");
+  }
+
   /** Whether the disk takes writes again after it was full. Throws what a write throws. */
   probe(): void {
     const { database } = this;

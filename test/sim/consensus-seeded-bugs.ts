@@ -17,8 +17,8 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   {
     name: "what a commit that failed had held back is done all the same",
     file: "cluster/consensus-driver.ts",
-    text: "    if (this.#failed) return;\n    keep(",
-    patched: "    keep(",
+    text: "    if (this.#failed) return;\n    this.#persisted",
+    patched: "    this.#persisted",
     checkers: ["durable-promise", "durable-ack"],
   },
   {
