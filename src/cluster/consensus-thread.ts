@@ -21,6 +21,7 @@ import {
   type StateCheck,
 } from "./consensus.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
+import type { LogInspection } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
 /** The thread answers at the time-out; so much later it is held to hang. */
@@ -142,6 +143,12 @@ export class ConsensusThread implements Consensus {
     const answer = await this.#ask({ kind: "check", timeout_ms }, "timeout");
     if (answer.kind !== "checked") throw unexpected(answer);
     return answer.check;
+  }
+
+  async inspect(from: number, { timeout_ms }: { readonly timeout_ms: number }): Promise<LogInspection> {
+    const answer = await this.#ask({ kind: "inspect", from, timeout_ms }, "timeout");
+    if (answer.kind !== "inspected") throw unexpected(answer);
+    return answer.inspection;
   }
 
   async compact({ timeout_ms }: { readonly timeout_ms: number }): Promise<number> {

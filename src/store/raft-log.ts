@@ -32,6 +32,8 @@ import {
 import { raftMigrations } from "./raft-migrations.ts";
 import { TermRuns } from "./raft-terms.ts";
 
+/** More than what a nearly full disk still takes. */
+const probe_bytes = 64 * 1_024;
 /** Rows verified, or removed after compaction, in one go. */
 const slice_rows = 1_024;
 /** Rows written by one statement where there are so many: a call costs as much as a row. */
@@ -231,6 +233,27 @@ export class RaftLog implements LogView {
       undo();
       throw thrown;
     }
+  }
+
+  /** Reads these entries anew. Throws `data_corrupt`. */
+  check(first: number, last: number): void {
+    for (let from = first; from <= last; from += slice_rows)
+      this.#read(from, Math.min(slice_rows, last - from + 1));
+  }
+
+  /** Looks at the structure of the file, of one that is not too large to be read between heartbeats. */
+  checkFile(): void {
+    if (this.size_bytes <= quickCheckLimit_bytes) checkIntegrity(this.database, "raft.db");
+  }
+
+  /** Whether the disk takes writes again after it was full. Throws what a write throws. */
+  probe(): void {
+    const { database } = this;
+    database.transaction(() => {
+      database.execute("CREATE TABLE IF NOT EXISTS raft_probe (data BLOB NOT NULL) STRICT");
+      database.prepare("INSERT INTO raft_probe (data) VALUES (zeroblob(?))").run(probe_bytes);
+    });
+    database.transaction(() => database.execute("DROP TABLE raft_probe"), "relaxed");
   }
 
   get size_bytes(): number {
