@@ -10,8 +10,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Below the ephemeral ports of Linux (32,768 on) and macOS (49,152 on). */
-const [first, end] = [15_000, 32_000] as const;
+/** Below the ephemeral ports of Linux (32,768 on) and macOS (49,152 on), as is the port of Raft, 1,000 above gossip's. */
+const [first, end] = [15_000, 31_000] as const;
 const attempts = 1_000;
 const folder = join(tmpdir(), "caxton-test-ports");
 
@@ -23,6 +23,13 @@ export async function freePort(): Promise<number> {
     if (reserved(port) && (await takesTcp(port)) && (await takesUdp(port))) return port;
   }
   throw new Error(`No free port between ${first} and ${end} in ${attempts} attempts`);
+}
+
+/** So many, no two the same. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
+  return ports;
 }
 
 function reserved(port: number): boolean {
