@@ -72,10 +72,11 @@ export class Reporter {
     this.#count(now);
     const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble);
     const [gist, indices] = [gistOf(status), indicesOf(status)];
-    if (!always && gist === this.#gist && indices === this.#indices) return false;
+    const changed = gist !== this.#gist;
+    if (!always && !changed && indices === this.#indices) return false;
     this.#gist = gist;
     this.#indices = indices;
-    report({ kind: "status", status });
+    report({ kind: "status", status, changed });
     return true;
   }
 
