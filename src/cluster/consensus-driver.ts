@@ -117,6 +117,7 @@ export class ConsensusDriver {
     return new Greetings({
       boots: log.boots,
       heard,
+      registered: (node) => this.#state.registeredBoot(node),
       send: (node, bytes) => transport.send(node, "raft", bytes),
       greeted: () => this.#keepLinks(),
       outdated: (detail) => report({ kind: "outdated", detail }),
