@@ -43,7 +43,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     file: "control/control-state.ts",
     text: 'writeSettled(this.#database, index), "durable");',
     patched: 'writeSettled(this.#database, index), "relaxed");',
-    checkers: ["no-throw"],
+    checkers: ["compaction", "no-throw"],
     always: true,
   },
   {
