@@ -20,6 +20,8 @@ export interface DeskOptions {
   readonly raft: () => RaftStatus;
   /** Whether it is worth asking the core: somebody leads, or it says at once why not. */
   readonly hasLeader: () => boolean;
+  /** This participant leads: it looks at commands when it stamps them. */
+  readonly leads: () => boolean;
   /** Gives a command to the core, soon; answered by a `proposal` effect or `reject`. */
   readonly give: (id: number, command: Uint8Array) => void;
   readonly input: (input: RaftInput) => void;
@@ -119,10 +121,10 @@ export class Desk {
   }
 
   #propose({ request, command, timeout_ms }: Extract<DriverRequest, { kind: "propose" }>): void {
-    const { state } = this.options;
+    const { state, leads } = this.options;
     try {
       // Only a look: who leads stamps it. What no node would take is refused here, with the reason.
-      if (state.machine !== null) state.stamp(command, { elapsed_ms: 0, wall_ms: 0 });
+      if (state.machine !== null && !leads()) state.stamp(command, { elapsed_ms: 0, wall_ms: 0 });
     } catch (thrown) {
       this.#fail(request, thrown instanceof CaxtonError ? thrown.code : "internal", reasonOf(thrown));
       return;

@@ -134,6 +134,7 @@ export class ConsensusDriver {
       raft: () => this.#now(),
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
+      leads: () => this.#raft.role === "leader",
       give: (id, data) => {
         this.#commands.add({ kind: "propose", id, data });
         this.#wake();
@@ -301,6 +302,7 @@ export class ConsensusDriver {
     this.#guarded(() => this.options.log.persist(persists));
     if (this.#failed) return false;
     this.#persisted.add(this.options.clock.now_ms() - start_ms);
+    this.#reporter.moved();
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
     return true;
   }
@@ -316,6 +318,7 @@ export class ConsensusDriver {
       case "persist":
         return;
       case "apply":
+        this.#reporter.moved();
         return this.#state.apply(effect.entries);
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));

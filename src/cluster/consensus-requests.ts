@@ -37,7 +37,8 @@ export type ConsensusAnswer = { readonly request: number } & (
 
 export type ConsensusReport =
   | { readonly kind: "answer"; readonly answer: ConsensusAnswer }
-  | { readonly kind: "status"; readonly status: ConsensusStatus }
+  /** `changed`: something besides indices is another than was told last. */
+  | { readonly kind: "status"; readonly status: ConsensusStatus; readonly changed: boolean }
   /** The log could not be written: this driver takes no further part. */
   | { readonly kind: "failed"; readonly code: string; readonly detail: string }
   /** A voter has heard of a later boot of this log than its own disk has: the disk is an old copy. */

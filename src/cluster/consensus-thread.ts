@@ -237,7 +237,7 @@ export class ConsensusThread implements Consensus {
         return;
       }
       case "status":
-        this.#tell(message.status);
+        this.#tell(message.status, message.changed);
         return;
       case "answers":
         for (const answer of message.answers) this.#answered(answer);
@@ -253,8 +253,9 @@ export class ConsensusThread implements Consensus {
     }
   }
 
-  #tell(status: ConsensusStatus): void {
+  #tell(status: ConsensusStatus, changed: boolean): void {
     this.#status = status;
+    if (!changed) return;
     for (const handler of this.#handlers) handler(status);
   }
 
