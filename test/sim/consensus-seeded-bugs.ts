@@ -9,16 +9,16 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   {
     name: "answers leave before they are on disk",
     file: "cluster/consensus-driver.ts",
-    text: 'if (effect.kind === "send" && effect.after === 0) this.#perform(effect);',
-    patched: 'if (effect.kind === "send") this.#perform(effect);',
+    text: "this.#sendFirst(effects, ({ after }) => after === 0)",
+    patched: "this.#sendFirst(effects, ({ after }) => after >= 0)",
     checkers: ["durable-promise", "durable-ack"],
     always: true,
   },
   {
     name: "what a commit that failed had held back is done all the same",
     file: "cluster/consensus-driver.ts",
-    text: "    if (this.#failed) return;\n    this.#persisted",
-    patched: "    this.#persisted",
+    text: "if (this.#failed) return false;",
+    patched: "if (this.#failed) return true;",
     checkers: ["durable-promise", "durable-ack"],
   },
   {
