@@ -181,6 +181,8 @@ export class AgentHost {
       },
       restart: { policy: "restart", maxRestarts: 5 },
       placement: { strategy: "round_robin", preferNodes: [], targetNode: null },
+      onNodeLoss: "restart",
+      partition: "park",
       deployedAt_ms: Date.now(),
       deployedBy: "bench",
     };

@@ -5,7 +5,13 @@ import { namePattern } from "../base/ids.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { fuelLimit } from "../wasm/limits.ts";
 import { trapKinds } from "../wasm/trap.ts";
-import { capabilities, durabilities, placementStrategies } from "../wire/agent-spec.ts";
+import {
+  capabilities,
+  durabilities,
+  onNodeLosses,
+  partitionBehaviours,
+  placementStrategies,
+} from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8, WireError } from "../wire/cursor.ts";
 import { priorities, type Priority } from "../wire/message.ts";
 
@@ -59,6 +65,9 @@ const specSchema = v.strictObject({
     preferNodes: v.pipe(v.array(nodeId), v.maxLength(1_000)),
     targetNode: v.nullable(nodeId),
   }),
+  // Of nodes from before these choices: what held then.
+  onNodeLoss: v.optional(v.picklist(onNodeLosses), "restart"),
+  partition: v.optional(v.picklist(partitionBehaviours), "park"),
   deployedAt_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(1e15)),
   deployedBy: v.pipe(v.string(), v.maxLength(512)),
 });

@@ -103,6 +103,7 @@ export class ConsensusDriver {
       clock,
       transport: options.transport,
       raft: () => this.#now(),
+      watched: () => state?.watched ?? 0,
       report: options.report,
     });
     this.#desk = this.#makeDesk(input);
@@ -289,7 +290,8 @@ export class ConsensusDriver {
       case "persist":
         return;
       case "apply":
-        return this.#state.apply(effect.entries);
+        this.#state.apply(effect.entries);
+        return this.#reporter.applied();
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
         return this.#tidy();

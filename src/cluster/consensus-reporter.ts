@@ -15,6 +15,8 @@ export interface ReporterOptions {
   readonly clock: Clock;
   readonly transport: ConsensusTransport;
   readonly raft: () => RaftStatus;
+  /** See `ReplicatedState`. */
+  readonly watched: () => number;
   readonly report: (report: ConsensusReport) => void;
 }
 
@@ -22,6 +24,7 @@ export class Reporter {
   readonly counts = { elections: 0, leaderChanges: 0 };
   #trouble: string | null = null;
   #gist = "";
+  #watched = 0;
   #indices = "";
   #timer: Timer | undefined;
   #role = "follower";
@@ -50,11 +53,17 @@ export class Reporter {
     this.#tell(true);
   }
 
+  /** Entries were applied: main is told at once of what nodes act upon. */
+  applied(): void {
+    if (this.options.watched() !== this.#watched) this.#tell(true);
+  }
+
   #tell(always: boolean): void {
     const { self, transport, raft, report } = this.options;
     const now = raft();
     this.#count(now);
-    const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble);
+    this.#watched = this.options.watched();
+    const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble, this.#watched);
     const [gist, indices] = [gistOf(status), indicesOf(status)];
     if (!always && gist === this.#gist && indices === this.#indices) return;
     this.#gist = gist;

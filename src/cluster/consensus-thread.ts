@@ -307,6 +307,7 @@ function unknownStatus(self: NodeId): ConsensusStatus {
     ready: false,
     quorum: false,
     votersReached: 0,
+    watched: 0,
     voters: 0,
     trouble: null,
   };

@@ -84,6 +84,7 @@ export class ControlState implements ReplicatedState {
   #configurationChanged = false;
   #principal = "";
   #markWanted = false;
+  #watched = 0;
   #halted: Halt | null = null;
   #import: StagedSnapshot | null = null;
 
@@ -130,6 +131,10 @@ export class ControlState implements ReplicatedState {
 
   get hash(): StateHash {
     return this.#hashNow();
+  }
+
+  get watched(): number {
+    return this.#watched;
   }
 
   stamp(command: Uint8Array, { elapsed_ms, wall_ms }: LeaderStamp): Uint8Array {
@@ -227,7 +232,7 @@ export class ControlState implements ReplicatedState {
       get principal() {
         return principal();
       },
-      nextRevision: () => ++this.#head.revision,
+      nextRevision: (above = 0) => (this.#head.revision = Math.max(this.#head.revision, above) + 1),
     };
   }
 
@@ -244,11 +249,16 @@ export class ControlState implements ReplicatedState {
     this.#configurationChanged = false;
     this.#markWanted = false;
     readTotals(this.#database, this.#sections.values());
+    this.#watched = Math.max(this.#watched + 1, this.#head.revision);
     this.#sessions.load();
   }
 
   #save(): void {
     this.#sessions.flush();
+    for (const { definition, changed } of this.#sections.values()) {
+      if (changed && definition.watched === true)
+        this.#watched = Math.max(this.#watched + 1, this.#head.revision);
+    }
     writeTotals(this.#database, this.#sections.values());
     writeHead(this.#database, this.#head);
     if (this.#configurationChanged) writeConfiguration(this.#database, this.#head.configuration);

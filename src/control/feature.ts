@@ -21,8 +21,8 @@ export interface ControlView {
 export interface ControlContext extends ControlView {
   /** Who asked; empty for the cluster itself. */
   readonly principal: string;
-  /** A number that was never given before: versions and fencing tokens. */
-  nextRevision(): number;
+  /** A number that was never given before, and above `above`: versions, fencing tokens, epochs. */
+  nextRevision(above?: number): number;
 }
 
 interface CommandDefinition<C> {

@@ -26,6 +26,8 @@ export interface SectionDefinition {
   readonly since: number;
   readonly key: ColumnDefinition;
   readonly columns: readonly ColumnDefinition[];
+  /** Nodes act upon it: they are told at once when it changed. */
+  readonly watched?: true;
   /** Columns with an index, for expiry. */
   readonly indexed?: readonly string[];
 }
@@ -153,6 +155,16 @@ export class Section {
       count++;
     }
     return count === 0 ? [] : this.walk(after, count);
+  }
+
+  /** Whole rows whose indexed `column` is above `value`, the lowest first. */
+  above(column: string, value: number, limit: number): readonly (SqlRow & RowMark)[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT ${this.#names}, size, digest FROM ${this.#table} WHERE ${column} > ? ORDER BY ${column} LIMIT ?`,
+      )
+      .all(value, limit);
+    return rows as readonly SqlRow[] as readonly (SqlRow & RowMark)[];
   }
 
   /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */

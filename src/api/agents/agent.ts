@@ -1,7 +1,14 @@
 /** An agent as the API shows it: where it is, and from its owner, when that can be asked, how it does. */
 import * as v from "valibot";
 import { trapKinds } from "../../wasm/trap.ts";
-import { agentStatuses, capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import {
+  agentStatuses,
+  capabilities,
+  durabilities,
+  onNodeLosses,
+  partitionBehaviours,
+  placementStrategies,
+} from "../../wire/agent-spec.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { AgentView } from "../services.ts";
@@ -24,6 +31,8 @@ const detailSchema = v.object({
     prefer_nodes: v.array(v.string()),
     target_node: v.nullable(v.string()),
   }),
+  on_node_loss: v.picklist(onNodeLosses),
+  partition: v.picklist(partitionBehaviours),
   deployed_at: timeSchema,
   deployed_by: v.string(),
   inbox: v.number(),
@@ -73,6 +82,8 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
         prefer_nodes: [...spec.placement.preferNodes],
         target_node: spec.placement.targetNode,
       },
+      on_node_loss: spec.onNodeLoss,
+      partition: spec.partition,
       deployed_at: new Date(spec.deployedAt_ms).toISOString(),
       deployed_by: spec.deployedBy,
       inbox,
