@@ -82,6 +82,17 @@ const transport = {
 
 const failover = {
   ...inert.failoverKeys,
+  enable_auto_failover: key(boolean(), true, "Start the agents of a lost node on others."),
+  failure_threshold: key(
+    integer(1, 1_000),
+    3,
+    "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
+  ),
+  restart_grace: key(
+    duration("0s", "1h"),
+    "30s",
+    "A node that stopped in order keeps its agents when it is back within this.",
+  ),
   drain_timeout: key(duration("0s", "1h"), "30s", "How long a leaving node finishes its work.", {
     live: true,
   }),

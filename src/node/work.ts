@@ -3,6 +3,9 @@ import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
 import { LocalAgents, type LocalAgentEvent } from "../agents/local-agents.ts";
+import { AssignedRoutes } from "../agents/assigned-routes.ts";
+import type { AssignmentTable } from "../agents/assignment-table.ts";
+import { ModuleKeepers } from "../agents/module-keepers.ts";
 import { ModuleShelf } from "../agents/module-shelf.ts";
 import { spawnAgentThread } from "../agents/spawn-agent-thread.ts";
 import { present } from "../base/assert.ts";
@@ -47,12 +50,15 @@ export interface WorkOptions {
   readonly network: Network;
   readonly events: EventLog;
   readonly keys: ClusterKeys;
+  readonly table: AssignmentTable;
   readonly failed: (what: string, reason: string) => void;
 }
 
 export class Work {
   readonly agents: LocalAgents;
   readonly modules: ModuleShelf;
+  readonly keepers: ModuleKeepers;
+  readonly routes: AssignedRoutes;
   readonly router: Router;
   readonly messages: NodeMessages;
   readonly deadLetters: NodeDeadLetters;
@@ -86,12 +92,23 @@ export class Work {
       },
       failed,
     });
+    this.routes = new AssignedRoutes(membership, options.table);
+    this.keepers = new ModuleKeepers({
+      table: options.table,
+      membership,
+      modules: () => this.modules,
+      stored: () => store.client.listModules(),
+      clock: systemClock,
+      failed,
+    });
     this.modules = new ModuleShelf({
       store: store.client,
       preparer: this.#preparer,
       membership,
       peers,
-      inUse: (hash) => this.agents.usesModule(hash),
+      inUse: (hash) => this.agents.usesModule(hash) || this.keepers.wants(hash),
+      keepers: (hash) => this.keepers.of(hash),
+      clock: systemClock,
     });
     this.router = this.#newRouter();
     this.messages = new NodeMessages({
@@ -124,19 +141,14 @@ export class Work {
     return present(this.#threads, "the agent threads of a started node");
   }
 
-  /** Brings agents and undelivered mail of the last run back. */
+  /** Brings undelivered mail of the last run back. */
   async restore(): Promise<void> {
-    const { running, failed } = await this.agents.restore();
-    if (running + failed > 0) {
-      const text = `Brought back ${running} agents${failed > 0 ? `; ${failed} failed to start` : ""}`;
-      this.#options.events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
-    }
     await this.#resubmitOutbox();
   }
 
   /** What runs is finished and committed; then nothing is routed any more. */
   async close(deadline_ms: number): Promise<void> {
-    this.agents.close();
+    this.keepers.close();
     await this.#threads?.shutdown(deadline_ms);
     this.router.close();
     await this.#preparer.close();
@@ -145,13 +157,13 @@ export class Work {
   #newRouter(): Router {
     const { foundation, network, events, failed } = this.#options;
     const { self, directory, store } = foundation;
-    const { membership, peers } = network;
+    const { peers } = network;
     return new Router({
       self,
       session: directory.bootEpoch,
       clock: systemClock,
       prng: new Prng(randomSeed()),
-      membership,
+      membership: this.routes,
       peers,
       store: store.client,
       local: {

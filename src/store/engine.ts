@@ -22,8 +22,9 @@ import {
 } from "./limits.ts";
 import { storeMigrations } from "./migrations.ts";
 import { checkIntegrity, checkSchema, migrate } from "./migrator.ts";
+import * as kept from "./kept-agents.ts";
 import { applyToOutbox } from "./outbox-table.ts";
-import type { DeadLetter } from "./store.ts";
+import type { DeadLetter, StoredAgent } from "./store.ts";
 import { readTally } from "./tallies.ts";
 
 export interface EngineOptions {
@@ -144,6 +145,21 @@ export class StoreEngine {
         this.#deadLetters,
       );
     });
+  }
+
+  putAside(aside: kept.Aside): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before it is put aside");
+    this.database.transaction(() => kept.putAside(this.database, aside));
+  }
+
+  takeIncoming(agent: StoredAgent, transfer: number): boolean {
+    return this.database.transaction(() => kept.takeIncoming(this.database, agent, transfer));
+  }
+
+  /** Nothing of it becomes a dead letter: all of it is elsewhere. */
+  removeMoved(name: AgentName): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before an agent is removed");
+    this.database.transaction(() => agents.removeAgent(this.database, name));
   }
 
   takeDeadLetters(ids: readonly number[] | "all"): readonly DeadLetter[] {

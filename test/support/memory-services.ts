@@ -203,6 +203,7 @@ export class MemoryServices implements NodeServices {
     balancing: () => ({ strategy: this.#strategy, round_robin_index: 0 }),
     setBalancing: (strategy) => {
       this.#strategy = strategy;
+      return Promise.resolve();
     },
   };
 
@@ -236,6 +237,7 @@ export class MemoryServices implements NodeServices {
     resume: async (name) => {
       this.#agent(name).suspended = false;
     },
+    migrate: async (name) => this.#view(name),
     logs: async (name, limit) => this.#agent(name).logs.slice(-limit),
   };
 
@@ -340,6 +342,15 @@ export class MemoryServices implements NodeServices {
       epoch,
       module,
       detail,
+      assignment: {
+        cause: "deployed",
+        previous: null,
+        previousEpoch: 0,
+        at_ms: this.clock.wall_ms(),
+        lost: null,
+        runsOn: this.node,
+      },
+      kept: [],
     };
   }
 
