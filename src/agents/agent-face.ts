@@ -15,6 +15,8 @@ export interface AgentFace extends Runnable {
   readonly ready: boolean;
   /** Being stopped or recovered: nothing runs, no mail is taken. */
   readonly leaving: boolean;
+  /** It handles the mail that it has, and takes no more. */
+  readonly closing: boolean;
   readonly failure: string | undefined;
   /** Its entries in the commit queue, which counts them. */
   uncommitted: number;

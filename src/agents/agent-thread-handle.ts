@@ -77,8 +77,8 @@ export class AgentThreadHandle {
     >;
   }
 
-  async stop(agent: AgentName, forget: boolean): Promise<void> {
-    await this.#ask((request) => ({ kind: "stop", request, agent, forget }));
+  async stop(agent: AgentName, forget: boolean, finish_ms: number): Promise<void> {
+    await this.#ask((request) => ({ kind: "stop", request, agent, forget, finish_ms }));
   }
 
   async suspend(agent: AgentName): Promise<void> {

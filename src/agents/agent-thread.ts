@@ -113,7 +113,7 @@ export class AgentThread implements AgentWorld {
         this.#answer(message.request, this.#host(message));
         break;
       case "stop":
-        this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget));
+        this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget, message.finish_ms));
         break;
       case "suspend":
         this.#answer(

@@ -130,11 +130,12 @@ export class AgentThreads implements LocalDelivery {
     });
   }
 
-  stop(agent: AgentName, forget: boolean): Promise<void> {
+  /** `finish_ms`: a volatile agent takes no more mail and handles what it has, for so long at most. */
+  stop(agent: AgentName, forget: boolean, finish_ms = 0): Promise<void> {
     return this.#inOrder.run(agent, async () => {
       const hosted = this.#get(agent);
       try {
-        await this.#handle(hosted.slot).stop(agent, forget);
+        await this.#handle(hosted.slot).stop(agent, forget, finish_ms);
       } catch (error) {
         // The thread may not have it, when it could not be brought back.
         if (!(error instanceof CaxtonError) || error.code !== "agent_not_found") throw error;

@@ -74,7 +74,7 @@ export class HandOver {
       const journal = await local.handOver(agent);
       if (durable) await this.#send(to, agent, transfer, encodeAgentJournal(journal));
       const move = { agent, from: self, epoch, to, continues: durable ? epoch : 0, transfer };
-      moved = (await store.move({ cause, moves: [move] }, "")) === 1;
+      moved = (await store.move({ cause, term: 0, moves: [move] }, "")) === 1;
     } catch (error) {
       if (!(error instanceof CaxtonError) || error.code !== "outcome_unknown") throw error;
       moved = await this.#fence(owned);
@@ -106,7 +106,7 @@ export class HandOver {
     const move = { agent, from: self, epoch, to: self, continues: epoch, transfer: 0 };
     for (;;) {
       try {
-        return (await store.move({ cause: "deployed", moves: [move] }, "")) === 0;
+        return (await store.move({ cause: "deployed", term: 0, moves: [move] }, "")) === 0;
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "unavailable") throw error;
         failed(`learn whether agent ${quote(agent)} has moved`, reasonOf(error));

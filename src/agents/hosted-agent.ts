@@ -61,6 +61,7 @@ export class HostedAgent implements AgentFace {
   /** Being replaced: nothing runs, mail is taken. */
   paused = false;
   leaving = false;
+  closing = false;
   failure: string | undefined;
   handled = 0;
   traps = 0;

@@ -16,6 +16,9 @@ import type { ModuleShelf } from "./module-shelf.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
 import { TrapRecords } from "./trap-records.ts";
 
+/** A volatile agent that moves has so long for the mail that it has: nobody else has it. */
+const finish_ms = 5_000;
+
 /** What people are told; `log` lines are not among them. */
 export type LocalAgentEvent =
   | Exclude<AgentEvent, { kind: "log" }>
@@ -117,7 +120,7 @@ export class LocalAgents {
     return this.#inOrder.run(name, async () => {
       const record = this.#get(name);
       const threads = this.#options.threads();
-      if (threads.has(name)) await threads.stop(name, false);
+      if (threads.has(name)) await threads.stop(name, false, finish_ms);
       this.#setStatus(record, "starting", "it is being moved");
       return await this.#options.store.recoverAgent(name);
     });

@@ -54,7 +54,11 @@ export class ThreadMail {
   find(receiver: string): AgentFace | undefined {
     if (this.#options.window.isUnderWay(receiver)) return undefined;
     const agent = this.#lookup(receiver);
-    return agent !== undefined && agent.ready && !agent.leaving && agent.failure === undefined
+    return agent !== undefined &&
+      agent.ready &&
+      !agent.leaving &&
+      !agent.closing &&
+      agent.failure === undefined
       ? agent
       : undefined;
   }
@@ -163,7 +167,7 @@ export class ThreadMail {
     if (!isMessage(message)) return "invalid_message";
     const agent = this.#lookup(fastReceiver(message));
     if (agent === undefined) return "unknown_agent";
-    if (this.closed || !agent.ready || agent.leaving) return "unreachable";
+    if (this.closed || !agent.ready || agent.leaving || agent.closing) return "unreachable";
     if (agent.failure !== undefined) return "agent_failed";
     if (message[39] !== 0 && replyByOf(message) < wall_ms) return "expired";
     if (message[3] === exactlyOnce && !agent.durable) return "invalid_message";

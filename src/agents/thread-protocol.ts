@@ -34,7 +34,14 @@ export type ToAgentThread =
    * A volatile agent's mail becomes dead letters. A durable one's stays in the store with its state, and with what
    * `save` gives unless `forget`: then main removes its records next.
    */
-  | { readonly kind: "stop"; readonly request: number; readonly agent: AgentName; readonly forget: boolean }
+  | {
+      readonly kind: "stop";
+      readonly request: number;
+      readonly agent: AgentName;
+      readonly forget: boolean;
+      /** A volatile agent takes no more mail, and has so long for what it has. */
+      readonly finish_ms: number;
+    }
   | { readonly kind: "suspend" | "resume"; readonly request: number; readonly agent: AgentName }
   | { readonly kind: "deliver"; readonly batch: Uint8Array }
   /**

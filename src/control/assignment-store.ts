@@ -46,14 +46,20 @@ export class AssignmentStore {
     return outcome.value;
   }
 
-  /** How many of them took effect; the others' agents have another owner or epoch by now. */
+  /** How many of them took effect; the others' agents have another owner or epoch by now. Throws `conflict` in another term. */
   async move(moves: AssignmentMoves, principal: string): Promise<number> {
     const outcome = await this.#command(
       controlCommands.assignmentMove,
       encodeAssignmentMoves(moves),
       principal,
     );
-    demandDone(outcome, "move agents", {});
+    demandDone(outcome, "move agents", {
+      stale: ({ value }) =>
+        new CaxtonError(
+          "conflict",
+          `Agents were to be moved by who leads no more: the term is ${value} by now`,
+        ),
+    });
     return outcome.value;
   }
 

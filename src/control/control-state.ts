@@ -229,6 +229,9 @@ export class ControlState implements ReplicatedState {
       get wall_ms() {
         return head().wall_ms;
       },
+      get term() {
+        return head().term;
+      },
       get principal() {
         return principal();
       },

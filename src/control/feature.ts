@@ -21,6 +21,8 @@ export interface ControlView {
 export interface ControlContext extends ControlView {
   /** Who asked; empty for the cluster itself. */
   readonly principal: string;
+  /** Of the entry that carries the command. */
+  readonly term: number;
   /** A number that was never given before, and above `above`: versions, fencing tokens, epochs. */
   nextRevision(above?: number): number;
 }

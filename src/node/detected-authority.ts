@@ -25,6 +25,11 @@ export class DetectedAuthority implements LeaseAuthority {
     this.#clock = clock;
   }
 
+  async permission(node: NodeId, boot: number): Promise<{ readonly term: number } | null> {
+    const { term } = this.#consensus.status();
+    return (await this.mayReassign(node, boot)) ? { term } : null;
+  }
+
   mayReassign(node: NodeId, boot: number): Promise<boolean> {
     const { role, ready } = this.#consensus.status();
     if (role !== "leader" || !ready)

@@ -19,10 +19,15 @@ import type { EventLog } from "./event-log.ts";
 import { FlapHold } from "./flap-hold.ts";
 import { Redistribution } from "./redistribution.ts";
 
+/** How membership words the failure of a process whose end its launcher has certified. */
+const certified = "its launcher certified";
 /** Between two looks at a node that is gone. */
 const check_ms = 100;
 /** After a proposal that failed, and where agents find no room. */
 const again_ms = 2_000;
+/** A process whose end its launcher told of is started again by it, mostly within a second or two. */
+const crashGrace_ms = 1_000;
+const crashGraceWithJournal_ms = 4_000;
 /** Moves in one proposal. */
 const batch = 500;
 
@@ -49,6 +54,8 @@ interface Loss {
   /** On the monotonic clock. */
   readonly since_ms: number;
   readonly boot: number;
+  /** Its launcher says that the process ended, and that alone. */
+  readonly crashed: boolean;
   /** It may be back soon, and nobody must hurry. */
   readonly inOrder: boolean;
   /** Not before. */
@@ -73,14 +80,15 @@ export class Failover {
     const { membership, consensus, table } = options;
     this.#unsubscribe = [
       membership.subscribe((event) => {
-        if ("member" in event && event.kind !== "updated") this.#member(event.member, event.kind);
+        if ("member" in event && event.kind !== "updated")
+          this.#member(event.member, event.kind, event.reason);
         if (event.kind === "directory")
           for (const each of this.#running.values()) each.announced(event.changed);
       }),
       consensus.onStatus(() => this.#soon(0)),
       table.subscribe(() => this.#soon(0)),
     ];
-    for (const member of membership.members()) this.#member(member, member.status);
+    for (const member of membership.members()) this.#member(member, member.status, "");
   }
 
   close(): void {
@@ -90,8 +98,8 @@ export class Failover {
     for (const each of this.#running.values()) each.close();
   }
 
-  #member(member: Member, kind: string): void {
-    const { clock } = this.#options;
+  #member(member: Member, kind: string, reason: string): void {
+    const { clock, authority } = this.#options;
     const { id, status, bootEpoch: boot } = member;
     const gone = status === "failed" || status === "left" || kind === "left";
     if (!gone) {
@@ -102,8 +110,10 @@ export class Failover {
     // An operator removed it: nobody waits for it.
     const inOrder = status === "left" && this.#options.membership.member(id) !== undefined;
     if (known !== undefined && known.boot === boot && known.inOrder === inOrder) return;
+    const crashed = status === "failed" && reason.startsWith(certified);
+    if (crashed) authority.ended(id, boot);
     const since_ms = known?.since_ms ?? clock.now_ms();
-    this.#losses.set(id, { since_ms, boot, inOrder, next_ms: 0, told: "" });
+    this.#losses.set(id, { since_ms, boot, crashed, inOrder, next_ms: 0, told: "" });
     this.#soon(0);
   }
 
@@ -149,8 +159,15 @@ export class Failover {
       const now_ms = clock.now_ms();
       if (now_ms < loss.next_ms) continue;
       if (now_ms < loss.since_ms + this.#patience_ms(node, loss)) continue;
-      if (!(await this.#free(node, loss))) continue;
-      if (this.#losses.get(node) === loss) await this.#redistribute(node, loss);
+      const ready = this.#readyToMove(node, loss, now_ms);
+      if (ready.length === 0) continue;
+      const permission = await this.#permission(node, loss);
+      if (permission === null) continue;
+      try {
+        if (this.#losses.get(node) === loss) await this.#redistribute(node, loss, ready, permission.term);
+      } finally {
+        this.#options.authority.admit(node);
+      }
     }
   }
 
@@ -160,7 +177,7 @@ export class Failover {
     for (const node of table.owners()) {
       if (membership.member(node) !== undefined || this.#losses.has(node)) continue;
       const since_ms = clock.now_ms();
-      this.#losses.set(node, { since_ms, boot: 0, inOrder: true, next_ms: 0, told: "" });
+      this.#losses.set(node, { since_ms, boot: 0, crashed: false, inOrder: true, next_ms: 0, told: "" });
     }
   }
 
@@ -170,21 +187,30 @@ export class Failover {
     return Math.max(hold_ms, threshold * check_ms, inOrder ? restartGrace_ms : 0);
   }
 
-  async #free(node: NodeId, { boot }: Loss): Promise<boolean> {
+  /** A process that crashed is expected back at once: what has a journal there waits a little longer for it. */
+  #readyToMove(node: NodeId, loss: Loss, now_ms: number): readonly OwnedAgent[] {
+    const { table } = this.#options;
+    const owned = [...table.of(node)].flatMap((agent) => table.get(agent) ?? []);
+    const movable = owned.filter(moves);
+    this.#tellStaying(node, loss, owned.length - movable.length);
+    if (!loss.crashed) return movable;
+    const gone_ms = now_ms - loss.since_ms;
+    return movable.filter(
+      ({ spec }) => gone_ms >= (spec.durability === "volatile" ? crashGrace_ms : crashGraceWithJournal_ms),
+    );
+  }
+
+  async #permission(node: NodeId, { boot }: Loss): Promise<{ readonly term: number } | null> {
     try {
-      return await this.#options.authority.mayReassign(node, boot);
+      return await this.#options.authority.permission(node, boot);
     } catch {
       // Leads no more, or cannot be sure: whoever leads next asks again.
-      return false;
+      return null;
     }
   }
 
-  async #redistribute(node: NodeId, loss: Loss): Promise<void> {
+  async #redistribute(node: NodeId, loss: Loss, orphans: readonly OwnedAgent[], term: number): Promise<void> {
     const { table, events, clock, candidates, prng, store, membership } = this.#options;
-    const all = [...table.of(node)].flatMap((agent) => table.get(agent) ?? []);
-    const orphans = all.filter(moves);
-    this.#tellStaying(node, loss, all.length - orphans.length);
-    if (orphans.length === 0) return;
     const at = candidates().filter(({ id }) => id !== node);
     const plan = planFailover(orphans.map(orphanOf), at, initialPlacementState, prng);
     if (plan.placed.length === 0) {
@@ -209,7 +235,7 @@ export class Failover {
     for (let from = 0; from < plan.placed.length; from += batch) {
       const part = plan.placed.slice(from, from + batch);
       const moved = part.flatMap((placed) => moveOf(placed, byName));
-      await store.move({ cause: "failover", moves: moved }, "");
+      await store.move({ cause: "failover", term, moves: moved }, "");
       running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
     }
     running.complete();

@@ -89,6 +89,8 @@ export interface AssignmentMove {
 
 export interface AssignmentMoves {
   readonly cause: AssignmentCause;
+  /** Nothing is moved in another term of Raft than this: who decided leads no more. 0: in any. */
+  readonly term: number;
   readonly moves: readonly AssignmentMove[];
 }
 
@@ -161,9 +163,9 @@ export function readAssignmentPut(reader: Reader): AssignmentPut {
   return put;
 }
 
-export function encodeAssignmentMoves({ cause, moves }: AssignmentMoves): Uint8Array {
+export function encodeAssignmentMoves({ cause, term, moves }: AssignmentMoves): Uint8Array {
   const writer = new Writer(64 + 96 * moves.length);
-  writer.u8(assignmentCauses.indexOf(cause)).varint(moves.length);
+  writer.u8(assignmentCauses.indexOf(cause)).u64(term).varint(moves.length);
   for (const { agent, from, epoch, to, continues, transfer } of moves) {
     writer.text(agent).text(from).u64(epoch).text(to).u64(continues).u64(transfer);
   }
@@ -172,6 +174,7 @@ export function encodeAssignmentMoves({ cause, moves }: AssignmentMoves): Uint8A
 
 export function readAssignmentMoves(reader: Reader): AssignmentMoves {
   const cause = readCause(reader);
+  const term = reader.u64();
   const count = reader.count(movesLimit, 27);
   const moves = Array.from({ length: count }, () => ({
     agent: readAgentName(reader),
@@ -181,7 +184,7 @@ export function readAssignmentMoves(reader: Reader): AssignmentMoves {
     continues: reader.u64(),
     transfer: reader.u64(),
   }));
-  return { cause, moves };
+  return { cause, term, moves };
 }
 
 export function encodeAssignmentRemove({ agent, expected }: AssignmentRemove): Uint8Array {

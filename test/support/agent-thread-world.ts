@@ -141,9 +141,9 @@ export class AgentThreadWorld {
     return this.#answers.get(request) ?? null;
   }
 
-  async stop(agent: string, forget: boolean): Promise<string | null> {
+  async stop(agent: string, forget: boolean, finish_ms = 0): Promise<string | null> {
     const request = ++this.#request;
-    this.thread.receive({ kind: "stop", request, agent: agent as AgentName, forget });
+    this.thread.receive({ kind: "stop", request, agent: agent as AgentName, forget, finish_ms });
     await this.settle();
     return this.#answers.get(request) ?? null;
   }

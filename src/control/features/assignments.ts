@@ -140,7 +140,8 @@ const move = defineCommand({
   version: 1,
   name: "assignment.move",
   read: readAssignmentMoves,
-  apply: (context, { cause, moves }) => {
+  apply: (context, { cause, term, moves }) => {
+    if (term !== 0 && term !== context.term) return outcome("stale", context.term);
     let moved = 0;
     for (const each of moves) if (moveOne(context, each, assignmentCauses.indexOf(cause))) moved++;
     return outcome("done", moved);

@@ -291,8 +291,8 @@ describe("two nodes", () => {
     const { epoch } = present(one.agents.table.get(name("counter")), "the assignment");
     const move = { agent: name("counter"), from: "node-1" as NodeId, epoch, to: "node-2" as NodeId };
     const moves = [{ ...move, continues: 0, transfer: 0 }];
-    expect(await two.agents.assignments.move({ cause: "failover", moves }, "")).toBe(1);
-    expect(await two.agents.assignments.move({ cause: "failover", moves }, "")).toBe(0);
+    expect(await two.agents.assignments.move({ cause: "failover", term: 0, moves }, "")).toBe(1);
+    expect(await two.agents.assignments.move({ cause: "failover", term: 0, moves }, "")).toBe(0);
     await until(() => one.events.some((event) => event.kind === "yielded"));
     await until(() => two.status("counter") === "suspended");
     expect(two.events).toContainEqual({ kind: "lost", agent: "counter", from: "node-1" });

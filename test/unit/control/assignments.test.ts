@@ -70,11 +70,12 @@ function world() {
           spec: encodeUtf8(`{"name":"${agent}"}`),
         }),
       }),
-    move: (moves: readonly Partial<AssignmentMove>[]): ControlOutcome =>
+    move: (moves: readonly Partial<AssignmentMove>[], term = 0): ControlOutcome =>
       leader.run({
         kind: controlCommands.assignmentMove,
         body: encodeAssignmentMoves({
           cause: "failover",
+          term,
           moves: moves.map((move) => ({
             agent: name("a"),
             from: node("n1"),
@@ -146,6 +147,16 @@ describe("assignments", () => {
     expect(move([{ epoch, to: node("n1"), continues: epoch }]).value).toBe(1);
     expect(move([{ epoch, to: node("n2"), transfer: 7 }]).value).toBe(0);
     expect(find("a")).toMatchObject({ node: "n1", continues: epoch });
+  });
+
+  it("moves nothing by who leads no more", () => {
+    const { put, move, find, leader } = world();
+    const { value: epoch } = put("a", "n1");
+    const { term } = leader;
+    leader.elect();
+    expect(move([{ epoch }], term)).toMatchObject({ status: "stale", value: leader.term });
+    expect(find("a")).toMatchObject({ node: "n1", epoch });
+    expect(move([{ epoch }], leader.term)).toMatchObject({ status: "done", value: 1 });
   });
 
   it("takes an agent from before over with an epoch above its own", () => {
