@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { testLimit_ms } from "./test/support/patience.ts";
 
 const onBun = process.versions["bun"] !== undefined;
 
@@ -19,7 +20,8 @@ export default defineConfig({
     pool: onBun ? "threads" : "forks",
     // Two cores, and tests of real processes that mostly wait.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    setupFiles: ["test/support/property-seed.ts"],
+    testTimeout: testLimit_ms,
+    hookTimeout: testLimit_ms,
   },
 });

@@ -48,7 +48,7 @@ export interface ClusterStatus {
   readonly node: NodeId;
   /**
    * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by members seen alive until Raft decides;
-   * "WAITING (in no cluster yet: …)" before.
+   * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
   readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";

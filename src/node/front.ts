@@ -53,7 +53,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const { verifier, renewal } = await startTokens(options);
   const certificate = new ApiCertificate(config, foundation.authority);
   const tls = certificate.current();
-  const { api, metrics } = await startListeners(options, verifier, tls);
+  const stopping = new AbortController();
+  const { api, metrics } = await startListeners(options, verifier, { tls, stopping: stopping.signal });
   const renewCertificate = (): void => {
     try {
       const next = certificate.current();
@@ -76,6 +77,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       renewal.stop();
       certificate.stop();
       rmSync(directory.file("api.address"), { force: true });
+      stopping.abort();
       await Promise.all([api.stop(deadline_ms), metrics.stop(0)]);
       verifier.close();
     },
@@ -104,7 +106,7 @@ async function startTokens(
 async function startListeners(
   options: FrontOptions,
   verifier: TokenVerifier,
-  tls: ServerTls | undefined,
+  { tls, stopping }: { readonly tls: ServerTls | undefined; readonly stopping: AbortSignal },
 ): Promise<{ readonly api: HttpServer; readonly metrics: HttpServer }> {
   const { config, services, keys, observer } = options;
   const app = createApi(services, {
@@ -114,6 +116,7 @@ async function startListeners(
     entropy: systemEntropy,
     https: tls !== undefined,
     observer,
+    bodies: { collect: () => Bun.gc(true), stopping },
     requestTimeout_ms: config.transport.request_timeout,
     agentDefaults: {
       ...agentDefaults,

@@ -79,7 +79,7 @@ describe.each(usable)("functions on %s", (runtime) => {
         CAXTON_TOKEN: await world.token("viewer"),
       }),
     ]);
-  }, 60_000);
+  });
 
   const ask = (path: string, init: RequestInit & { token?: string } = {}): Promise<Response> => {
     const headers = new Headers(init.headers);

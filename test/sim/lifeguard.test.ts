@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { countFalsePositives, type FalsePositives } from "../../src/simulation/anomalies.ts";
 
-const limit_ms = 60_000;
 /** Of plain SWIM's: the paper has 1.9 % in a cluster of 128. */
 const shareMost = 0.02;
 
@@ -20,13 +19,9 @@ async function total(plain: boolean): Promise<FalsePositives> {
 }
 
 describe("the experiment of the Lifeguard paper", () => {
-  test(
-    "members whose packets wait make the others fail at most a fiftieth as often as without Lifeguard",
-    async () => {
-      const [plain, full] = [await total(true), await total(false)];
-      expect(plain.atHealthy).toBeGreaterThan(100);
-      expect(full.atHealthy).toBeLessThanOrEqual(shareMost * plain.atHealthy);
-    },
-    limit_ms,
-  );
+  test("members whose packets wait make the others fail at most a fiftieth as often as without Lifeguard", async () => {
+    const [plain, full] = [await total(true), await total(false)];
+    expect(plain.atHealthy).toBeGreaterThan(100);
+    expect(full.atHealthy).toBeLessThanOrEqual(shareMost * plain.atHealthy);
+  });
 });

@@ -4,13 +4,14 @@ import { faultNames, randomFaults } from "../../src/simulation/random-schedule.t
 import { geographyOf } from "../../src/simulation/regions.ts";
 import { runScenario } from "../../src/simulation/run.ts";
 import { type RegionPlan, type Scenario } from "../../src/simulation/scenario.ts";
+import { testLimit_ms } from "../support/patience.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `CAXTON_SIM_NODES=1000` in a cluster of that size. */
 const seeds = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const nodes = Number(process.env["CAXTON_SIM_NODES"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
 const long = seeds > 0 || nodes > 0;
-const limit_ms = long ? 3_600_000 : 60_000;
+const limit_ms = long ? 3_600_000 : testLimit_ms;
 
 /** Smaller clusters also send messages. */
 const withMessages = 10;

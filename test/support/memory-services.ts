@@ -96,7 +96,7 @@ export class MemoryServices implements NodeServices {
   }
 
   readonly cluster: NodeServices["cluster"] = {
-    members: () => this.known,
+    members: () => [...this.known],
     startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
     status: () =>
       Promise.resolve({

@@ -9,7 +9,7 @@ import { CaxtonError } from "../../base/errors.ts";
 import { formatDuration } from "../../base/durations.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { NodeServices } from "../services.ts";
-import { BodyBudget, readJson } from "./body.ts";
+import { BodyBudget, type BodyOptions, readJson } from "./body.ts";
 import { describeEndpoint } from "./describe.ts";
 import { jsonResponse } from "./headers.ts";
 import type { ApiContext, ApiEnv } from "./request.ts";
@@ -61,8 +61,9 @@ export class ApiRoutes {
     readonly services: NodeServices,
     readonly clock: Clock,
     readonly requestTimeout_ms: number,
+    bodies: BodyOptions = {},
   ) {
-    this.bodies = new BodyBudget(clock);
+    this.bodies = new BodyBudget(clock, bodies);
   }
 
   add<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema>(

@@ -1,8 +1,9 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bodiesLimit_bytes } from "../../../src/api/http/body.ts";
-import { depth_max, parseJson } from "../../../src/api/http/json-text.ts";
+import { BodyBudget, bodiesLimit_bytes, readBody } from "../../../src/api/http/body.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { depth_max, parseJson, values_max } from "../../../src/api/http/json-text.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
 const path = "/api/v1/messages";
@@ -24,6 +25,22 @@ function streamed(piece: Uint8Array, count: number) {
     { highWaterMark: 0 },
   );
   return { body, taken };
+}
+
+function countedBudget() {
+  const held = { bytes: 0, most: 0 };
+  class Counted extends BodyBudget {
+    override take(bytes: number): void {
+      super.take(bytes);
+      held.bytes += bytes;
+      held.most = Math.max(held.most, held.bytes);
+    }
+    override giveBack(bytes: number): void {
+      super.giveBack(bytes);
+      held.bytes -= bytes;
+    }
+  }
+  return { held, budget: new Counted(new VirtualClock()) };
 }
 
 describe("bodies", () => {
@@ -96,6 +113,25 @@ describe("bodies", () => {
     }
     const brackets = { ...good, content: "[".repeat(1_000) };
     expect((await call("POST", path, { json: brackets })).status).toBe(202);
+  });
+
+  it("of more values than a node takes the time for are refused before they are parsed", () => {
+    const many = (piece: string, last: string): string => `[${`${piece},`.repeat(values_max - 2)}${last}]`;
+    expect(parseJson(many("0", "0"))).toHaveLength(values_max - 1);
+    for (const text of [many("0", "0,0"), many("{}", "0"), many('""', '"",""')])
+      expect(() => parseJson(text)).toThrow(`more than ${values_max} values`);
+    const commas = JSON.stringify({ content: ",[{".repeat(values_max) });
+    expect(parseJson(commas)).toEqual(JSON.parse(commas));
+  });
+
+  it("leave their garbage to be collected after so many bytes, however they are sent", async () => {
+    const collected = { times: 0 };
+    const { call } = await apiWorld({ bodies: { collect: () => void collected.times++ } });
+    const content = "x".repeat(9 * 1024 * 1024);
+    for (let count = 0; count < 7; count++) await call("POST", path, { json: { ...good, content } });
+    expect(collected.times).toBe(0);
+    await call("POST", path, { json: { ...good, content } });
+    expect(collected.times).toBe(1);
   });
 
   it("that are compressed are refused with what is accepted, on JSON and on modules", async () => {
@@ -297,6 +333,50 @@ describe("bodies that come slowly", () => {
     const answer = await answered;
     expect(await answer.json()).toMatchObject({ status: 504, code: "timeout" });
     expect(found.ended).toBe(true);
+  });
+
+  it("of any pieces come whole, and give back what they took", async () => {
+    const { held, budget } = countedBudget();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 40_000, size: "max" }), { maxLength: 6 }),
+        fc.boolean(),
+        async (pieces, declared) => {
+          const all = Buffer.concat(pieces);
+          const body = new ReadableStream<Uint8Array>({
+            start(controller) {
+              for (const piece of pieces) controller.enqueue(piece);
+              controller.close();
+            },
+          });
+          const length: Record<string, string> = declared ? { "content-length": `${all.length}` } : {};
+          const init = { method: "POST", body, duplex: "half", headers: length };
+          const read = await readBody(new Request("http://node/", init), 1_000_000, budget);
+          expect(Buffer.compare(read, all)).toBe(0);
+          expect(read.buffer.byteLength).toBe(all.length);
+          expect(held.bytes).toBe(0);
+        },
+      ),
+      { numRuns: 50 },
+    );
+    expect(held.most).toBeGreaterThan(0);
+  });
+
+  it("are given up soon when the node stops, and whole ones are still taken", async () => {
+    const stopping = new AbortController();
+    const { call, clock } = await apiWorld({ bodies: { stopping: stopping.signal } });
+    const before = stuck(1, new Uint8Array(10));
+    const answers = [call("POST", path, { body: before.body, headers })];
+    while (before.found.given < 1) await turns(1);
+    stopping.abort();
+    const after = stuck(1, new Uint8Array(10));
+    answers.push(call("POST", path, { body: after.body, headers }));
+    while (after.found.given < 1) await turns(1);
+    expect((await call("POST", path, { json: good })).status).toBe(202);
+    clock.advance(500);
+    for (const answer of await Promise.all(answers))
+      expect(await answer.json()).toMatchObject({ status: 503, code: "unavailable" });
+    expect([before.found.ended, after.found.ended]).toEqual([true, true]);
   });
 
   it("have a budget together, and what it refuses is taken when they ended", async () => {

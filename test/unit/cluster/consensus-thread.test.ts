@@ -122,7 +122,7 @@ describe("raft threads", () => {
     expect(hash?.state.index === other?.state.index ? hash?.state.root === other?.state.root : true).toBe(
       true,
     );
-  }, 30_000);
+  });
 
   test("a stranger with another cluster key is refused by both sides, with the reason", async () => {
     const one = await start("one", { found: true });
@@ -135,7 +135,7 @@ describe("raft threads", () => {
     await until(() => one.refused.length > 0);
     expect(one.refused[0]).toMatch(/certificate/);
     expect(stranger.thread.status().members).toEqual([]);
-  }, 30_000);
+  });
 
   test("a thread that hangs is told from one that refuses: what became of the command is not known", async () => {
     const posted: ToRaft[] = [];
@@ -161,7 +161,7 @@ describe("raft threads", () => {
     const options = { consistency: "linearizable", timeout_ms: 20 } as const;
     expect(await codeOf(hung.thread.read(query, options))).toBe("no_quorum");
     expect(posted.map(({ kind }) => kind)).toEqual(["open", "ask", "ask"]);
-  }, 30_000);
+  });
 
   test("a command that is none, or too large, is refused before anything is proposed", async () => {
     const one = await start("one", { found: true });
@@ -172,10 +172,10 @@ describe("raft threads", () => {
       "payload_too_large",
     );
     expect(one.thread.status().last).toBe(last);
-  }, 30_000);
+  });
 
   test("a port in use ends the start with the reason", async () => {
     const one = await start("one", { found: true });
     expect(await codeOf(start("two", { port: one.local.port }))).toBe("port_in_use");
-  }, 30_000);
+  });
 });

@@ -6,7 +6,7 @@ import { parseNodeId } from "../../../src/base/ids.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import { openStreams } from "../../../src/platform/node/streams.ts";
-import type { StreamHandlers } from "../../../src/ports/streams.ts";
+import { brokenHandshake, type StreamHandlers } from "../../../src/ports/streams.ts";
 import {
   certificateAuthority,
   issueServerCertificate,
@@ -58,16 +58,18 @@ async function server(serve: (socket: net.Socket) => void): Promise<{ host: stri
 }
 
 test.each([
-  ["an HTTP request", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"],
-  ["random bytes", Buffer.from(systemEntropy.bytes(2_000))],
-  ["half a TLS record", Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0])],
-])("%s at the listener is refused and the next node is still served", async (_what, bytes) => {
+  ["an HTTP request", "GET / HTTP/1.1\r\nhost: x\r\n\r\n", "TLS handshake failed: "],
+  ["random bytes", Buffer.from([9, ...systemEntropy.bytes(2_000)]), "TLS handshake failed: "],
+  ["half a TLS record", Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0]), brokenHandshake],
+  ["nothing", Buffer.alloc(0), brokenHandshake],
+])("%s at the listener is told and the next node is still served", async (_what, bytes, reason) => {
   const { port, refused, accepted } = await listen();
   const socket = net.connect(port, "127.0.0.1");
   socket.on("error", () => {});
   socket.end(bytes);
   closing.push(() => socket.destroy());
   await until(() => refused.length > 0);
+  expect(refused[0]).toContain(reason);
   const connection = await openStreams().connect(
     { host: "127.0.0.1", port },
     identity("client"),

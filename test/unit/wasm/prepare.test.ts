@@ -127,7 +127,7 @@ describe("what is too large", () => {
     const branch = [...code.i32(0), ...code.brIf(0)];
     const branches = Array.from({ length: 600_000 }, () => branch).flat();
     expect(refusal(agentBuilder(branches).build())).toContain("when it is metered");
-  }, 20_000);
+  });
 });
 
 describe("imports", () => {
