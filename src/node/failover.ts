@@ -60,6 +60,10 @@ interface Loss {
   readonly inOrder: boolean;
   /** Not before. */
   next_ms: number;
+  /** For how long it was waited for, because of earlier losses. */
+  readonly hold_ms: number;
+  /** Agents of it were given away. */
+  given: boolean;
   /** What was told of agents that stay. */
   told: string;
 }
@@ -113,7 +117,9 @@ export class Failover {
     const crashed = status === "failed" && reason.startsWith(certified);
     if (crashed) authority.ended(id, boot);
     const since_ms = known?.since_ms ?? clock.now_ms();
-    this.#losses.set(id, { since_ms, boot, crashed, inOrder, next_ms: 0, told: "" });
+    const hold_ms = known?.hold_ms ?? this.#flaps.hold_ms(id, since_ms);
+    const given = known?.given ?? false;
+    this.#losses.set(id, { since_ms, boot, crashed, inOrder, hold_ms, given, next_ms: 0, told: "" });
     this.#soon(0);
   }
 
@@ -158,7 +164,7 @@ export class Failover {
       if (table.of(node).size === 0) continue;
       const now_ms = clock.now_ms();
       if (now_ms < loss.next_ms) continue;
-      if (now_ms < loss.since_ms + this.#patience_ms(node, loss)) continue;
+      if (now_ms < loss.since_ms + this.#patience_ms(loss)) continue;
       const ready = this.#readyToMove(node, loss, now_ms);
       if (ready.length === 0) continue;
       const permission = await this.#permission(node, loss);
@@ -177,12 +183,20 @@ export class Failover {
     for (const node of table.owners()) {
       if (membership.member(node) !== undefined || this.#losses.has(node)) continue;
       const since_ms = clock.now_ms();
-      this.#losses.set(node, { since_ms, boot: 0, crashed: false, inOrder: true, next_ms: 0, told: "" });
+      this.#losses.set(node, {
+        since_ms,
+        boot: 0,
+        crashed: false,
+        inOrder: true,
+        hold_ms: 0,
+        given: false,
+        next_ms: 0,
+        told: "",
+      });
     }
   }
 
-  #patience_ms(node: NodeId, { inOrder }: Loss): number {
-    const hold_ms = this.#flaps.hold_ms(node, this.#options.clock.now_ms());
+  #patience_ms({ inOrder, hold_ms }: Loss): number {
     const { restartGrace_ms, threshold } = this.#options;
     return Math.max(hold_ms, threshold * check_ms, inOrder ? restartGrace_ms : 0);
   }
@@ -220,7 +234,8 @@ export class Failover {
     }
     const text = `Redistributing ${orphans.length} agents from ${node}`;
     events.record("info", "failover.started", text, { node, agents: orphans.length });
-    this.#flaps.lost(node, clock.now_ms());
+    if (!loss.given) this.#flaps.lost(node, clock.now_ms());
+    loss.given = true;
     this.#running.get(node)?.close();
     const running = new Redistribution({
       node,

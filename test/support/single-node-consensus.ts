@@ -21,9 +21,19 @@ export class SingleNodeConsensus implements ControlLog {
   quorum = true;
   readonly #listeners = new Set<(status: ConsensusStatus) => void>();
 
-  /** Of what is told of consensus only what nodes act upon. */
+  leads = true;
+
+  /** Of what is told of consensus only what is asked of it on main: who leads, and what nodes act upon. */
   status(): ConsensusStatus {
-    return { watched: this.state.watched } as ConsensusStatus;
+    const role = this.leads ? "leader" : "follower";
+    const { quorum } = this;
+    return { role, ready: this.leads, quorum, term: 1, watched: this.state.watched } as ConsensusStatus;
+  }
+
+  /** Somebody else leads, or this node again. */
+  setLeads(leads: boolean): void {
+    this.leads = leads;
+    for (const listener of this.#listeners) listener(this.status());
   }
 
   onStatus(listener: (status: ConsensusStatus) => void): () => void {
