@@ -55,12 +55,18 @@ export function startControl({ consensus, network, clock, config, events }: Cont
     voters_max,
     changed: (text) => events.record("info", "raft.members", `Members of consensus: ${text}`, {}),
   });
+  const unsubscribe = membership.subscribe((event) => {
+    if (event.kind === "joined" || event.kind === "alive" || event.kind === "updated") autopilot.lifeBegan();
+  });
   return {
     kv: new KvStore(client),
     locks: new LockService(client, clock),
     replicas,
     comparer: new StateComparer(client, replicas, clock),
     safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
-    stop: () => autopilot.stop(),
+    stop: () => {
+      unsubscribe();
+      autopilot.stop();
+    },
   };
 }

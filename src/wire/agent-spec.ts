@@ -46,6 +46,8 @@ export interface AgentSpec {
     readonly preferNodes: readonly NodeId[];
     readonly targetNode: NodeId | null;
   };
+  /** What it does while its node has no lease: it waits, when left out; or it goes on, and is given to no other node. */
+  readonly partition?: "park" | "continue";
   readonly deployedAt_ms: number;
   readonly deployedBy: string;
 }
