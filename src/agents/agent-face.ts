@@ -8,6 +8,8 @@ import type { AgentTimers } from "./agent-timers.ts";
 export interface AgentFace extends Runnable {
   readonly name: AgentName;
   readonly durable: boolean;
+  /** It acts while its node has no lease, too. */
+  readonly continues: boolean;
   readonly inbox: Inbox<Mail>;
   readonly timers: AgentTimers;
   readonly recent: RecentIds;

@@ -87,6 +87,15 @@ export class Reconciler {
     await this.#run(name, () => this.#one(name));
   }
 
+  /** Everything here that was given away has stopped when this resolves. Throws when one could not be stopped. */
+  async yieldGiven(): Promise<void> {
+    const { table, local } = this.#options;
+    const given = local
+      .names()
+      .filter((name) => (table.get(name)?.epoch ?? 0) > (local.get(name)?.spec.epoch ?? 0));
+    await Promise.all(given.map((name) => this.settle(name)));
+  }
+
   /** Runs `work` with the agent left alone: it is being handed over. */
   async holding<T>(name: AgentName, work: () => Promise<T>): Promise<T> {
     if (this.#held.has(name))

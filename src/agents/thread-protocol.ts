@@ -18,7 +18,12 @@ export type ToAgentThread =
       readonly thread: number;
       readonly seed: number;
       readonly store: MessagePortLike;
+      /** Until when the node may act (cluster/lease-cell.ts), and the tenure that counts. */
+      readonly lease: SharedArrayBuffer;
+      readonly tenure: number;
     }
+  /** The node's lease is back, in this tenure. */
+  | { readonly kind: "lease"; readonly tenure: number }
   /**
    * Start or replace an agent. The thread keeps compiled modules by `moduleKey`; null when main thinks it has it.
    * At most one of host, stop, suspend, resume is under way for an agent.

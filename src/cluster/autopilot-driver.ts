@@ -63,6 +63,12 @@ export class AutopilotDriver {
     return viewOf(this.#options);
   }
 
+  /** A node began another life: it is written down at the next look, since until then it may not act. */
+  lifeBegan(): void {
+    this.#recordsDue_ms = 0;
+    this.#look(0);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

@@ -14,13 +14,16 @@ import type { RaftEffect, RaftInput } from "../raft/effects.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
 import type { RaftMessage } from "../raft/messages.ts";
 import type { RaftLimits } from "../raft/options.ts";
-import { Raft } from "../raft/raft.ts";
+import type { Raft } from "../raft/raft.ts";
 import type { RaftStatus } from "../raft/status.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
+import { isLeaseFrame } from "../wire/lease-frame.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
 import { Commands } from "./consensus-commands.ts";
+import { coreOf } from "./consensus-core.ts";
+import { leaseOf } from "./consensus-lease.ts";
 import { Desk } from "./consensus-desk.ts";
 import { Greetings } from "./consensus-greetings.ts";
 import type { ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
@@ -28,6 +31,7 @@ import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
 import type { ConsensusTransport } from "./consensus-transport.ts";
+import type { LeaseGround, LeaseHooks } from "./lease-driver.ts";
 
 /** Durations kept for the statistics. */
 const timesLimit = 512;
@@ -46,6 +50,8 @@ export interface ConsensusDriverOptions {
   /** Entries applied between two times that the state machine is made durable, and the log compacted. */
   readonly snapshotEvery_entries: number;
   readonly seed: number;
+  /** Leases, on the same links and thread; a witness has none. */
+  readonly lease?: (ground: LeaseGround) => LeaseHooks;
 }
 
 export class ConsensusDriver {
@@ -56,6 +62,7 @@ export class ConsensusDriver {
   readonly #desk: Desk;
   readonly #commands: Commands;
   readonly #reporter: Reporter;
+  readonly #lease: LeaseHooks | undefined;
   #inputs: RaftInput[] = [];
   /** What waits for its transaction. */
   #held: RaftEffect[] | null = null;
@@ -71,14 +78,18 @@ export class ConsensusDriver {
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock } = options;
-    this.#raft = coreOf(options);
+    this.#raft = coreOf(options, state === null ? log.base.index : state.applied.index);
     const input = (value: RaftInput): void => this.#input(value);
     this.#greetings = this.#makeGreetings();
+    this.#lease = options.lease && leaseOf(options, options.lease, this.#raft, input);
     this.#state = new ConsensusState({
       state,
       clock,
       settleEvery_entries: options.snapshotEvery_entries,
-      input,
+      input: (value) => {
+        input(value);
+        if (value.kind === "applied") this.#lease?.applied();
+      },
       applied: (position, outcome) => this.#desk.applied(position, outcome),
       // What ended it for good stays.
       trouble: (detail) => void (this.#failed || this.#reporter.trouble(detail)),
@@ -90,6 +101,7 @@ export class ConsensusDriver {
       installed: (index) => {
         this.#desk.skipped(index);
         this.#state.replaced();
+        this.#lease?.applied();
       },
     });
     this.#commands = new Commands({
@@ -162,6 +174,7 @@ export class ConsensusDriver {
     if (this.#closed) return;
     try {
       if (isGreeting(bytes)) this.#guarded(() => this.#greetings.receive(from, bytes));
+      else if (this.#lease !== undefined && isLeaseFrame(bytes)) this.#lease.receive(from, bytes);
       else this.#message(from, bytes);
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
@@ -173,6 +186,7 @@ export class ConsensusDriver {
   linkUp(node: NodeId): void {
     if (this.#closed) return;
     this.#greetings.greet(node);
+    this.#lease?.linkUp(node);
     this.#reporter.tell();
   }
 
@@ -200,6 +214,7 @@ export class ConsensusDriver {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
+    this.#lease?.close();
     this.#reporter.close();
     this.#desk.close();
     this.#snapshots.close();
@@ -295,8 +310,11 @@ export class ConsensusDriver {
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
         return this.#tidy();
-      case "proposal":
       case "read":
+        // Those of the leases are numbered below zero.
+        if (effect.id < 0) return this.#lease?.round(-effect.id, effect.result.kind === "ready");
+        return this.#desk.take(effect);
+      case "proposal":
       case "membership":
       case "transfer":
         return this.#desk.take(effect);
@@ -341,7 +359,9 @@ export class ConsensusDriver {
 
   /** Role, term, leader or members changed. */
   #refreshStatus(): void {
-    this.#hasLeader = this.#now().leader !== null;
+    const { role, leader, term } = this.#now();
+    this.#hasLeader = leader !== null;
+    this.#lease?.status({ leader: leader === null ? null : nodeOf(leader), term, leads: role === "leader" });
     this.#keepLinks();
     this.#desk.retry();
     this.#reporter.tell();
@@ -370,22 +390,4 @@ export class ConsensusDriver {
 function keep(times: number[], time_ms: number): void {
   times.push(time_ms);
   if (times.length > timesLimit) times.shift();
-}
-
-function coreOf({ log, state, clock, timing, limits, seed }: ConsensusDriverOptions): Raft {
-  return new Raft(
-    {
-      self: log.boots.self,
-      witness: state === null,
-      timing,
-      hints: true,
-      leaseReads: false,
-      clockDrift: 0.01,
-      limits,
-      seed,
-    },
-    log.stored(state === null ? log.base.index : state.applied.index),
-    log,
-    clock.now_ms(),
-  );
 }

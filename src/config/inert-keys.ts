@@ -44,7 +44,6 @@ export const transportKeys = {
 export const failoverKeys = {
   health_check_interval: inertKey(duration(), "Between those checks."),
   rebalance_on_join: inertKey(boolean(), "Move agents to a node that joined."),
-  lease_ttl: inertKey(duration("100ms", "10m"), "How long ownership lasts unrenewed."),
   remove_offline_after: inertKey(duration(), "When an offline node is forgotten."),
 };
 

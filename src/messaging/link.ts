@@ -50,6 +50,14 @@ export class LinkSender {
     return this.#unanswered_bytes + this.#queued_bytes;
   }
 
+  /** Whether one of the unanswered messages is such. */
+  some(test: (message: Uint8Array) => boolean): boolean {
+    const waits = (item: Numbered): boolean => !item.answered && test(item.message);
+    return (
+      this.#window.some(waits) || this.#queue.slice(this.#queueHead).some(({ message }) => test(message))
+    );
+  }
+
   push(item: LinkItem): void {
     this.#queue.push(item);
     this.#queued_bytes += item.message.length;

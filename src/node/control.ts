@@ -65,6 +65,9 @@ export function startControl({ consensus, network, clock, config, events, failed
     voters_max,
     changed: (text) => events.record("info", "raft.members", `Members of consensus: ${text}`, {}),
   });
+  const unsubscribe = membership.subscribe((event) => {
+    if (event.kind === "joined" || event.kind === "alive" || event.kind === "updated") autopilot.lifeBegan();
+  });
   return {
     assignments,
     table,
@@ -75,6 +78,7 @@ export function startControl({ consensus, network, clock, config, events, failed
     comparer: new StateComparer(client, replicas, clock),
     safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
     stop: () => {
+      unsubscribe();
       autopilot.stop();
       table.close();
       balancing.close();

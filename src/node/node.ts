@@ -69,6 +69,7 @@ async function start(
     foundation,
     network,
     events,
+    lease: ground.consensus.leases,
     keys,
     failed,
     table: ground.control.table,

@@ -9,7 +9,6 @@ import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import type { Timer } from "../ports/clock.ts";
 import { logger } from "../telemetry/log.ts";
-import { DetectedAuthority } from "./detected-authority.ts";
 import { drain } from "./drain.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failover } from "./failover.ts";
@@ -28,6 +27,7 @@ export class NodeOwnership {
   readonly #peers: AgentPeers;
   readonly #failover: Failover;
   readonly #prng: Prng;
+  readonly #unprepare: () => void;
   #again: Timer | undefined;
   #closed = false;
 
@@ -36,7 +36,7 @@ export class NodeOwnership {
     const { config, foundation, network, control, work, events, failed } = parts;
     const { self, store } = foundation;
     const { membership, peers } = network;
-    const { consensus } = parts.consensus;
+    const { consensus, leases } = parts.consensus;
     const { table, assignments } = control;
     this.#prng = new Prng(foundation.directory.bootEpoch);
     this.ownership = new AssignedOwnership({ membership, table, store: assignments, prng: this.#prng });
@@ -71,6 +71,11 @@ export class NodeOwnership {
       handOver,
       store: store.client,
     });
+    // What was given to others while nothing was held stops before anything of it gets out again.
+    this.#unprepare = leases.beforeHeld(async () => {
+      await table.refresh();
+      await reconciler.yieldGiven();
+    });
     const { enable_auto_failover, failure_threshold, restart_grace } = config.failover;
     this.#failover = new Failover({
       self,
@@ -78,7 +83,7 @@ export class NodeOwnership {
       consensus,
       table,
       store: assignments,
-      authority: new DetectedAuthority(membership, consensus, systemClock),
+      authority: leases,
       candidates: () => this.ownership.candidates(),
       events,
       clock: systemClock,
@@ -125,6 +130,7 @@ export class NodeOwnership {
   close(): void {
     this.#closed = true;
     this.#again?.cancel();
+    this.#unprepare();
     this.#peers.close();
     this.#failover.close();
     this.reconciler.close();

@@ -12,6 +12,7 @@ import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote, type AgentName, type MessageId, type NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
+import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Config } from "../config/keys.ts";
 import { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import { Router } from "../messaging/router.ts";
@@ -49,6 +50,7 @@ export interface WorkOptions {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly events: EventLog;
+  readonly lease: NodeLease;
   readonly keys: ClusterKeys;
   readonly table: AssignmentTable;
   readonly failed: (what: string, reason: string) => void;
@@ -111,6 +113,9 @@ export class Work {
       clock: systemClock,
     });
     this.router = this.#newRouter();
+    options.lease.subscribe((held) => {
+      if (held) this.router.actsAgain();
+    });
     this.messages = new NodeMessages({
       self,
       clock: systemClock,
@@ -174,6 +179,10 @@ export class Work {
           else this.#threads.deliver(message, done);
         },
       },
+      acting: {
+        holds: () => this.#options.lease.holds(),
+        frees: (message) => this.#frees(senderOf(message)),
+      },
       clients: {
         deliver: (address, message) => {
           if (address !== pingEndpoint) this.messages.deliver(address, message);
@@ -187,6 +196,11 @@ export class Work {
     });
   }
 
+  /** Whether what that sender said may leave while the node has no lease. */
+  #frees(sender: string): boolean {
+    return sender.startsWith("~") || this.#threads?.specOf(sender as AgentName)?.partition === "continue";
+  }
+
   #threadOptions(): AgentThreadsOptions {
     const { config, foundation } = this.#options;
     return {
@@ -194,6 +208,7 @@ export class Work {
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
       seed: randomSeed(),
       clock: systemClock,
+      lease: this.#options.lease,
       spawn: spawnAgentThread,
       storePort: () => foundation.store.connect(),
       module: (spec) => this.modules.prepare(spec),

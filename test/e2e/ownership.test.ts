@@ -143,6 +143,25 @@ describe("owners", () => {
     expect((await list(three)).filter(({ node }) => node === "node-3")).toEqual([]);
   }, 60_000);
 
+  test("an owner that sleeps while its agents are given away lets nothing out when it wakes", async () => {
+    const ping = "sleeper";
+    await ok(one, "deploy", counter, "--name", ping, "--target-node", "node-3");
+    expect(await ask(one, ping, "+1")).toBe("1");
+    three.signalGroup("SIGSTOP");
+    await eventually("the sleeper has another owner", async () =>
+      (await show(one, ping)).node === "node-3" ? undefined : true,
+    );
+    expect(await ask(one, ping, "+1")).toBe("1");
+    three.signalGroup("SIGCONT");
+    const said = await Promise.all([one, two, three].map((node) => ask(node, ping, "+1")));
+    expect(said.toSorted()).toEqual(["2", "3", "4"]);
+    const { kept_journals } = await eventually("the sleeper yields", async () => {
+      const found = await show(three, ping);
+      return found.kept_journals.length > 0 ? found : undefined;
+    });
+    expect(kept_journals).toMatchObject([{ node: "node-3" }]);
+  }, 60_000);
+
   test("a node that restarts in order keeps its agents with what they have", async () => {
     const { node } = await show(one, "tally");
     const home = node === "node-1" ? one : two;
@@ -162,7 +181,7 @@ describe("owners", () => {
       const found = await list(one);
       return found.every(({ node }) => node !== "node-2") ? found : undefined;
     });
-    expect(left.length).toBe(agents + 1);
+    expect(left.length).toBe(agents + 2);
     expect(await ask(one, "tally", "+1")).toBe("4");
     expect((await show(one, "tally")).assignment).toMatchObject({ cause: "drained", state_lost_with: null });
   }, 60_000);

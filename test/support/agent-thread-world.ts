@@ -14,6 +14,7 @@ import { decodeUtf8, encodeUtf8 } from "../../src/wire/cursor.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
+import { heldLease } from "./held-lease.ts";
 import { LocalStore } from "./local-store.ts";
 import { encodedMessage, type testMessage } from "./messages.ts";
 
@@ -93,6 +94,7 @@ export class AgentThreadWorld {
   /** By ticket. */
   readonly outcomes = new Map<number, Outcome>();
   readonly thread: AgentThread;
+  readonly lease = heldLease();
   stopped = false;
   #turns: (() => void)[] = [];
   readonly #answers = new Map<number, string | null>();
@@ -116,6 +118,7 @@ export class AgentThreadWorld {
       seed,
       store: this.store.client(),
       clock: this.store.clock,
+      lease: this.lease.gate,
       modules,
       soon: (turn) => void this.#turns.push(turn),
       post: (message) => this.#receive(message),

@@ -1,4 +1,5 @@
 /** The agents of one node as in production (worker threads, store thread, WebAssembly), between in-memory peers. */
+import { heldLease } from "./held-lease.ts";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AgentThreadPort } from "../../src/agents/agent-thread-handle.ts";
@@ -117,6 +118,7 @@ export class AgentsNode {
       threads: options.threads ?? 1,
       seed: options.seed ?? 1,
       clock: systemClock,
+      lease: heldLease(),
       spawn: () => {
         const thread = spawnAgentThread();
         threads.push(thread);
