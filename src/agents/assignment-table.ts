@@ -38,6 +38,8 @@ export class AssignmentTable {
   #seen = 0;
   #watched = -1;
   #reading: Promise<void> | null = null;
+  /** Asked for while a read ran that may have begun before what they ask for was applied: one for all of them. */
+  readonly #next: { -readonly [C in Consistency]: Promise<void> | null } = { local: null, linearizable: null };
   #again: Timer | undefined;
   #closed = false;
 
@@ -96,9 +98,29 @@ export class AssignmentTable {
    * Reads what changed. `linearizable`: everything that was decided before the call, from whichever node.
    * Throws as the control client.
    */
-  async refresh(consistency: Consistency = "local"): Promise<void> {
-    // A read that runs may have begun before what is asked for was applied.
-    while (this.#reading !== null) await this.#reading.catch(() => undefined);
+  refresh(consistency: Consistency = "local"): Promise<void> {
+    const next = this.#next.linearizable ?? this.#next[consistency];
+    if (next !== null) return next;
+    return this.#reading === null ? this.#run(consistency) : this.#runNext(consistency);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#again?.cancel();
+  }
+
+  async #runNext(consistency: Consistency): Promise<void> {
+    const turn = (async () => {
+      while (this.#reading !== null) await this.#reading.catch(() => undefined);
+      this.#next[consistency] = null;
+      await this.#run(consistency);
+    })();
+    this.#next[consistency] = turn;
+    await turn;
+  }
+
+  async #run(consistency: Consistency): Promise<void> {
     const reading = this.#read(consistency);
     this.#reading = reading;
     try {
@@ -106,12 +128,6 @@ export class AssignmentTable {
     } finally {
       if (this.#reading === reading) this.#reading = null;
     }
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#unsubscribe();
-    this.#again?.cancel();
   }
 
   #follow(): void {

@@ -129,7 +129,8 @@ export class ModuleShelf {
       this.#letGo(hash);
       this.release(hash).catch(() => undefined);
     });
-    await this.#options.store.putModule(hash, await this.fetch(hash, first));
+    const stored = await this.#options.store.getModule(hash);
+    if (stored === undefined) await this.#options.store.putModule(hash, await this.fetch(hash, first));
   }
 
   /** Removes the module when neither an agent here nor a deployment needs it. */

@@ -32,7 +32,7 @@ export interface MessageServiceOptions {
   readonly self: NodeId;
   readonly clock: Clock;
   readonly router: Router;
-  readonly membership: Membership;
+  readonly membership: Pick<Membership, "locate">;
   /** Whether a node of that name is or was in the cluster, as far as this one knows. */
   readonly nodeKnown: (node: NodeId) => boolean;
   readonly store: Store;

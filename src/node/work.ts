@@ -120,7 +120,7 @@ export class Work {
       self,
       clock: systemClock,
       router: this.router,
-      membership,
+      membership: this.routes,
       // Keys of nodes are kept when nodes are gone, and over restarts.
       nodeKnown: (node) => membership.member(node) !== undefined || options.keys.owners().has(node),
       store: store.client,
