@@ -281,6 +281,13 @@ export interface ListedDeadLetters {
   readonly notAsked: readonly NotAsked[];
 }
 
+/** `noAnswer`: nodes that were asked, may have done it, and did not say so. */
+export interface ChangedDeadLetters {
+  readonly count: number;
+  readonly notAsked: readonly NotAsked[];
+  readonly noAnswer: readonly NotAsked[];
+}
+
 /** Ids are each node's own: of `node`, or of the one that is asked. "all" is of every node unless one is named. */
 export interface SelectedDeadLetters {
   readonly ids: readonly number[] | "all";
@@ -291,8 +298,8 @@ export interface DeadLetterService {
   /** Of every node unless one is named. */
   list(options: { node: NodeId | null; limit: number; cursor: string | null }): Promise<ListedDeadLetters>;
   /** Sends them again; tells how many. */
-  replay(selected: SelectedDeadLetters): Promise<{ count: number; notAsked: readonly NotAsked[] }>;
-  purge(selected: SelectedDeadLetters): Promise<{ count: number; notAsked: readonly NotAsked[] }>;
+  replay(selected: SelectedDeadLetters): Promise<ChangedDeadLetters>;
+  purge(selected: SelectedDeadLetters): Promise<ChangedDeadLetters>;
 }
 
 /** Dotted types: `member.failed`, `agent.trap`, `agent.deployed`, `message.dead_letter`, `cluster.refused`, … */

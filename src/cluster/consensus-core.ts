@@ -1,22 +1,22 @@
-/** The Raft core as a node runs it: with hints, and so without lease reads. */
+/** The Raft core on what the disk holds, with the choices that this program makes for every participant. */
+import type { ReplicatedState } from "../control/replicated-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RaftLimits } from "../raft/options.ts";
 import { Raft } from "../raft/raft.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { RaftLog } from "../store/raft-log.ts";
 
-export interface CoreOptions {
+interface CoreParts {
   readonly log: RaftLog;
-  /** Null: a witness. */
-  readonly state: object | null;
+  /** Null of a witness. */
+  readonly state: ReplicatedState | null;
   readonly clock: Clock;
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
   readonly seed: number;
 }
 
-export function coreOf(options: CoreOptions, appliedIndex: number): Raft {
-  const { log, state, clock, timing, limits, seed } = options;
+export function coreOf({ log, state, clock, timing, limits, seed }: CoreParts): Raft {
   return new Raft(
     {
       self: log.boots.self,
@@ -28,7 +28,7 @@ export function coreOf(options: CoreOptions, appliedIndex: number): Raft {
       limits,
       seed,
     },
-    log.stored(appliedIndex),
+    log.stored(state === null ? log.base.index : state.applied.index),
     log,
     clock.now_ms(),
   );

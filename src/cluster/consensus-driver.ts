@@ -7,17 +7,14 @@
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
-import type { ReplicatedState } from "../control/replicated-state.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
+import type { Timer } from "../ports/clock.ts";
 import { everyone, identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
 import type { RaftEffect, RaftInput } from "../raft/effects.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
 import type { RaftMessage } from "../raft/messages.ts";
-import type { RaftLimits } from "../raft/options.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { RaftStatus } from "../raft/status.ts";
-import type { RaftTiming } from "../raft/timing.ts";
-import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
+import type { PersistEffect } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
 import { isLeaseFrame } from "../wire/lease-frame.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
@@ -25,34 +22,16 @@ import { Commands } from "./consensus-commands.ts";
 import { coreOf } from "./consensus-core.ts";
 import { leaseOf } from "./consensus-lease.ts";
 import { Desk } from "./consensus-desk.ts";
+import type { ConsensusDriverOptions } from "./consensus-driver-options.ts";
 import { Greetings } from "./consensus-greetings.ts";
-import type { ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
+import type { ConsensusRequest } from "./consensus-requests.ts";
 import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
-import type { ConsensusTransport } from "./consensus-transport.ts";
-import type { LeaseGround, LeaseHooks } from "./lease-driver.ts";
+import type { LeaseHooks } from "./lease-driver.ts";
 
 /** Durations kept for the statistics. */
 const timesLimit = 512;
-
-export interface ConsensusDriverOptions {
-  readonly log: RaftLog;
-  /** Null: a witness, which keeps no state. */
-  readonly state: ReplicatedState | null;
-  readonly clock: Clock;
-  /** Runs the callback in a later turn of the loop, after what was written to sockets has left. */
-  readonly soon: (callback: () => void) => void;
-  readonly transport: ConsensusTransport;
-  readonly report: (report: ConsensusReport) => void;
-  readonly timing: RaftTiming;
-  readonly limits: RaftLimits;
-  /** Entries applied between two times that the state machine is made durable, and the log compacted. */
-  readonly snapshotEvery_entries: number;
-  readonly seed: number;
-  /** Leases, on the same links and thread; a witness has none. */
-  readonly lease?: (ground: LeaseGround) => LeaseHooks;
-}
 
 export class ConsensusDriver {
   readonly #raft: Raft;
@@ -64,8 +43,8 @@ export class ConsensusDriver {
   readonly #reporter: Reporter;
   readonly #lease: LeaseHooks | undefined;
   #inputs: RaftInput[] = [];
-  /** What waits for its transaction. */
-  #held: RaftEffect[] | null = null;
+  /** What waits for its turn: a transaction of the log or the state among it, and what follows from that. */
+  #held: readonly RaftEffect[] | null = null;
   #scheduled = false;
   #timer: Timer | undefined;
   #timerDue_ms = Infinity;
@@ -78,7 +57,7 @@ export class ConsensusDriver {
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock } = options;
-    this.#raft = coreOf(options, state === null ? log.base.index : state.applied.index);
+    this.#raft = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
     this.#greetings = this.#makeGreetings();
     this.#lease = options.lease && leaseOf(options, options.lease, this.#raft, input);
@@ -248,12 +227,11 @@ export class ConsensusDriver {
   #turn(): void {
     this.#scheduled = false;
     if (this.#closed) return;
-    if (this.#held === null) this.#step(false);
+    if (this.#held === null) this.#step();
     else this.#finish(this.#held);
   }
 
-  /** `sent`: something was given to the links in this turn already, and has to leave before anything blocks. */
-  #step(sent: boolean): void {
+  #step(): void {
     const now_ms = this.options.clock.now_ms();
     const inputs = this.#inputs;
     this.#inputs = [];
@@ -261,37 +239,55 @@ export class ConsensusDriver {
     if (this.#commands.waiting > 0)
       effects.push(...this.#raft.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#arm();
-    if (!effects.some(({ kind }) => kind === "persist")) {
-      for (const effect of effects) this.#perform(effect);
-      if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
-      return;
-    }
-    const held: RaftEffect[] = [];
-    for (const effect of effects) {
-      if (effect.kind === "send" && effect.after === 0) this.#perform(effect);
-      else held.push(effect);
-    }
-    if (!sent && held.length === effects.length) {
-      this.#finish(held);
-      return;
-    }
-    this.#held = held;
-    // What was sent just now leaves at the end of this turn; the transaction blocks the next.
+    const rest = this.#sendFirst(effects, ({ after }) => after === 0);
+    // What was sent just now leaves at the end of this turn: what blocks is done in the next.
+    if (rest.length < effects.length && rest.some(blocks)) this.#hold(rest);
+    else this.#finish(rest);
+  }
+
+  #hold(effects: readonly RaftEffect[]): void {
+    this.#held = effects;
     this.#scheduled = true;
     this.options.soon(() => this.#turn());
+  }
+
+  /** Gives messages to the links, and returns everything else. */
+  #sendFirst(
+    effects: readonly RaftEffect[],
+    mayLeave: (send: Extract<RaftEffect, { kind: "send" }>) => boolean,
+  ): readonly RaftEffect[] {
+    const rest: RaftEffect[] = [];
+    for (const effect of effects) {
+      if (effect.kind === "send" && mayLeave(effect)) this.#send(effect.to, effect.message);
+      else rest.push(effect);
+    }
+    return rest;
   }
 
   #finish(held: readonly RaftEffect[]): void {
     this.#held = null;
     const persists = held.filter((effect): effect is PersistEffect => effect.kind === "persist");
+    if (persists.length > 0 && !this.#persist(persists)) return;
+    const rest = this.#sendFirst(held, () => true).filter(({ kind }) => kind !== "persist");
+    const answered = persists.length > 0 && rest.length + persists.length < held.length;
+    // An answer that was promised is not to wait for the state machine.
+    if (answered && rest.some(blocks)) {
+      this.#hold(rest);
+      return;
+    }
+    for (const effect of rest) this.#perform(effect);
+    if (persists.length > 0 && !answered) this.#step();
+    else if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
+  }
+
+  /** False: nothing that waited for it may happen, and nothing more is written: what the disk has is not known. */
+  #persist(persists: readonly PersistEffect[]): boolean {
     const start_ms = this.options.clock.now_ms();
     this.#guarded(() => this.options.log.persist(persists));
-    // Nothing that was held may happen then, and nothing more is written: what the disk has is not known.
-    if (this.#failed) return;
+    if (this.#failed) return false;
     keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
-    for (const effect of held) this.#perform(effect);
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
-    this.#step(true);
+    return true;
   }
 
   #perform(effect: RaftEffect): void {
@@ -385,6 +381,11 @@ export class ConsensusDriver {
       this.#input({ kind: "tick" });
     });
   }
+}
+
+/** Whether it may take a while, in which nothing is heard or said. */
+function blocks({ kind }: RaftEffect): boolean {
+  return kind === "persist" || kind === "apply" || kind === "compact" || kind.startsWith("snapshot-");
 }
 
 function keep(times: number[], time_ms: number): void {

@@ -72,6 +72,8 @@ export class Section {
   readonly #delete: Statement;
   rows = 0;
   bytes = 0;
+  /** Rows written or deleted since this was opened, whatever became of the transaction. */
+  writes = 0;
   /** Changed since `changed` was last set to false by whoever saves the totals. */
   changed = false;
 
@@ -197,7 +199,15 @@ export class Section {
     this.bytes += sign * row.size;
     xorInto(this.#digest, row.digest);
     this.changed = true;
+    this.writes++;
   }
+}
+
+/** Rises with every change that nodes act upon. */
+export function writesOfWatched(sections: Iterable<Section>): number {
+  let writes = 0;
+  for (const section of sections) if (section.definition.watched === true) writes += section.writes;
+  return writes;
 }
 
 export function digestOf(bytes: Uint8Array): Uint8Array {

@@ -10,6 +10,7 @@ import type {
   Health,
   ListedDeadLetter,
   NodeServices,
+  ChangedDeadLetters,
   NotAsked,
   SelectedDeadLetters,
   SendRequest,
@@ -395,14 +396,14 @@ export class MemoryServices implements NodeServices {
     });
   }
 
-  #take({ ids, node }: SelectedDeadLetters): { count: number; notAsked: readonly NotAsked[] } {
+  #take({ ids, node }: SelectedDeadLetters): ChangedDeadLetters {
     const at = ids === "all" ? node : (node ?? this.node);
     const kept = this.letters.filter(
       (letter) => (at !== null && letter.node !== at) || (ids !== "all" && !ids.includes(letter.id)),
     );
     const count = this.letters.length - kept.length;
     this.letters.splice(0, this.letters.length, ...kept);
-    return { count, notAsked: ids === "all" && node === null ? this.notAsked : [] };
+    return { count, notAsked: ids === "all" && node === null ? this.notAsked : [], noAnswer: [] };
   }
 
   async *#follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {

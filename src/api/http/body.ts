@@ -5,7 +5,7 @@
 import { formatDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import { formatSize } from "../../base/sizes.ts";
+import { formatLimit } from "../../base/sizes.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { WireError, decodeUtf8 } from "../../wire/cursor.ts";
 import { parseJson } from "./json-text.ts";
@@ -68,7 +68,7 @@ export class BodyBudget {
   /** Throws `too_many_requests` when they have too much. */
   take(bytes: number): void {
     if (this.#held_bytes + bytes > bodiesLimit_bytes) {
-      const detail = `This node reads ${formatSize(bodiesLimit_bytes)} of request bodies already; retry later`;
+      const detail = `This node reads ${formatLimit(bodiesLimit_bytes)} of request bodies already; retry later`;
       throw new CaxtonError("too_many_requests", detail);
     }
     this.#held_bytes += bytes;
@@ -215,5 +215,5 @@ export function mediaType(request: Request): string {
 }
 
 function tooLarge(limit_bytes: number): CaxtonError {
-  return new CaxtonError("payload_too_large", `The body is larger than ${formatSize(limit_bytes)}`);
+  return new CaxtonError("payload_too_large", `The body is larger than ${formatLimit(limit_bytes)}`);
 }

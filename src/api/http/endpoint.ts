@@ -13,7 +13,7 @@ import { BodyBudget, type BodyOptions, readJson } from "./body.ts";
 import { describeEndpoint } from "./describe.ts";
 import { jsonResponse } from "./headers.ts";
 import type { ApiContext, ApiEnv } from "./request.ts";
-import { type AnySchema, readQuery, validate } from "./validate.ts";
+import { type AnySchema, checkEscapes, readQuery, validate } from "./validate.ts";
 
 export const jsonBody_bytes = 1024 * 1024;
 
@@ -74,8 +74,11 @@ export class ApiRoutes {
   ): void {
     const timeout_ms = endpoint.timeout_ms ?? this.requestTimeout_ms;
     const readInput = queryReader(path, endpoint.query);
+    const takesNoBody = method !== "get" && endpoint.body === undefined && endpoint.media === undefined;
     const run = (c: ApiContext): Response | Promise<Response> => {
       const query = readInput(c.req.raw.url);
+      if (endpoint.params !== undefined) checkEscapes(pathPart(c.req.raw.url), "path");
+      if (takesNoBody) refuseBody(c.req.raw.headers, path);
       const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
       if (endpoint.body === undefined)
         return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms, c);
@@ -109,6 +112,18 @@ export class ApiRoutes {
       work.then(resolve, reject).finally(() => timer.cancel());
     });
   }
+}
+
+function pathPart(url: string): string {
+  const mark = url.indexOf("?");
+  return mark < 0 ? url : url.slice(0, mark);
+}
+
+/** Who sends one means something by it. That of a GET means nothing (RFC 9110, 9.3.1) and is not looked at. */
+function refuseBody(headers: Headers, path: string): void {
+  const isEmpty = (headers.get("content-length") ?? "0") === "0" && !headers.has("transfer-encoding");
+  if (!isEmpty)
+    throw new CaxtonError("invalid_argument", `${path} takes no body: send what it is to do in the query`);
 }
 
 const noText: Readonly<Record<string, string>> = {};

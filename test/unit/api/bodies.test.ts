@@ -300,6 +300,61 @@ describe("queries and paths", () => {
   });
 });
 
+describe("what would be ignored", () => {
+  it("a body where none is taken is refused, and nothing is done; an empty one is none", async () => {
+    const { call, services } = await apiWorld();
+    const routes = [
+      ["POST", "/api/v1/agents/echo/suspend"],
+      ["DELETE", "/api/v1/agents/echo"],
+      ["DELETE", "/api/v1/dead-letters?all=true"],
+    ] as const;
+    for (const [method, to] of routes) {
+      const answer = await call(method, to, { body: "{}", headers: { "content-length": "2" } });
+      expect([answer.status, await answer.json()]).toMatchObject([
+        400,
+        { detail: expect.stringContaining("takes no body") },
+      ]);
+      const chunked = await call(method, to, { headers: { "transfer-encoding": "chunked" } });
+      expect(chunked.status).toBe(400);
+      expect((await call(method, to, { headers: { "content-length": "0" } })).status).not.toBe(400);
+    }
+    expect(services.held.size).toBe(0);
+    expect(
+      (await call("GET", "/api/v1/cluster/members", { headers: { "content-length": "2" } })).status,
+    ).toBe(200);
+  });
+
+  it("an empty list of ids is none", async () => {
+    const { call } = await apiWorld();
+    for (const query of ["ids=", "ids=,", "ids=1,"])
+      expect((await call("DELETE", `/api/v1/dead-letters?${query}`)).status, query).toBe(400);
+    const json = { ids: [] };
+    expect((await call("POST", "/api/v1/dead-letters/replay", { json })).status).toBe(422);
+  });
+
+  it("escapes that are no UTF-8 are refused in paths and queries; others are what they say", async () => {
+    const { call, services } = await apiWorld();
+    for (const bad of ["%FF", "%", "a%2", "%C3", "%zz", "%ED%A0%80", "%25%FF"]) {
+      for (const [method, to] of [
+        ["PUT", `/api/v1/kv/${bad}`],
+        ["GET", `/api/v1/kv/${bad}`],
+        ["DELETE", `/api/v1/kv/${bad}`],
+        ["GET", `/api/v1/kv?prefix=${bad}`],
+        ["GET", `/api/v1/agents/${bad}`],
+      ] as const) {
+        const answer = await call(method, to, method === "PUT" ? { body: "x" } : {});
+        expect([answer.status, await answer.json()], `${method} ${to}`).toMatchObject([
+          400,
+          { code: "invalid_argument", detail: expect.stringContaining("percent-encoded UTF-8") },
+        ]);
+      }
+    }
+    expect((await call("PUT", "/api/v1/kv/caf%C3%A9%2525", { body: "x" })).status).toBeLessThan(300);
+    expect((await call("GET", "/api/v1/kv/caf%C3%A9%2525")).status).toBe(200);
+    expect(services.sent).toEqual([]);
+  });
+});
+
 describe("bodies that come slowly", () => {
   const headers = { "content-type": "application/json" };
   const mebibyte = 1024 * 1024;

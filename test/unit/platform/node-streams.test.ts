@@ -12,6 +12,7 @@ import {
   issueServerCertificate,
   nodeIdentity,
 } from "../../../src/security/certificates.ts";
+import { patience_ms } from "../../support/patience.ts";
 import { until } from "../../support/until.ts";
 
 const world = { clock: systemClock, entropy: systemEntropy };
@@ -73,7 +74,7 @@ test.each([
   const connection = await openStreams().connect(
     { host: "127.0.0.1", port },
     identity("client"),
-    { timeout_ms: 5_000 },
+    { timeout_ms: patience_ms },
     deaf,
   );
   closing.push(() => connection.destroy());
@@ -130,16 +131,18 @@ test("dialling what does not speak TLS, says nothing, or hangs up is a clear err
   const plain = await server((socket) => void socket.end("220 mail.example.org\r\n"));
   const silent = await server(() => {});
   const hangup = await server((socket) => void socket.destroy());
-  await expect(dial(plain, 5_000)).rejects.toMatchObject({ code: "unreachable" });
+  await expect(dial(plain, patience_ms)).rejects.toMatchObject({ code: "unreachable" });
   await expect(dial(silent, 50)).rejects.toMatchObject({
     code: "timeout",
     message: `Cannot connect to 127.0.0.1:${silent.port}: timed out after 50 ms`,
   });
-  await expect(dial(hangup, 5_000)).rejects.toMatchObject({
+  await expect(dial(hangup, patience_ms)).rejects.toMatchObject({
     code: "unreachable",
     message: expect.stringContaining("closed during the handshake"),
   });
-  await expect(dial({ host: "localhost", port: 1 }, 5_000)).rejects.toMatchObject({ code: "unreachable" });
+  await expect(dial({ host: "localhost", port: 1 }, patience_ms)).rejects.toMatchObject({
+    code: "unreachable",
+  });
 });
 
 test("a peer with a good certificate that talks another protocol is a clear error", async () => {
@@ -152,7 +155,7 @@ test("a peer with a good certificate that talks another protocol is a clear erro
   closing.push(() => listener.close());
   const to = { host: "127.0.0.1", port: (listener.address() as net.AddressInfo).port };
   await expect(
-    openStreams().connect(to, identity("client"), { timeout_ms: 5_000 }, deaf),
+    openStreams().connect(to, identity("client"), { timeout_ms: patience_ms }, deaf),
   ).rejects.toMatchObject({
     code: "unreachable",
     message: expect.stringContaining("not of our protocol"),
