@@ -4,6 +4,7 @@
  */
 import { dlopen, ptr } from "bun:ffi";
 import { readFileSync } from "node:fs";
+import { assert } from "../../base/assert.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { BootClock } from "../../ports/boot-clock.ts";
 
@@ -25,17 +26,26 @@ export function openBootClock(): BootClock {
   return uptimeClock();
 }
 
+/** Words of struct timespec { int64 tv_sec; int64 tv_nsec }, little endian; and what no clock writes there. */
+const nanoseconds = 2;
+const unwritten = 0xffff_ffff;
+
 function systemClock(library: string, clock: number): BootClock | null {
   try {
     const { symbols } = dlopen(library, { clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
-    const time = new Uint32Array(4);
+    // A buffer of its own: the memory of a small array without one moves, and the pointer does not.
+    const time = new Uint32Array(new ArrayBuffer(16));
     const place = ptr(time);
     if (symbols.clock_gettime(clock, place) !== 0) return null;
     return {
       now_ms() {
+        time[nanoseconds] = unwritten;
         symbols.clock_gettime(clock, place);
-        // struct timespec { int64 tv_sec; int64 tv_nsec }, little endian.
-        return ((time[0] ?? 0) + (time[1] ?? 0) * 0x1_0000_0000) * 1_000 + (time[2] ?? 0) / 1e6;
+        // A lease by a clock that stands still would last for ever.
+        assert(time[nanoseconds] !== unwritten, "the system writes the time");
+        return (
+          ((time[0] ?? 0) + (time[1] ?? 0) * 0x1_0000_0000) * 1_000 + (time[nanoseconds] ?? 0) / 1_000_000
+        );
       },
     };
   } catch {

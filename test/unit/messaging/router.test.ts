@@ -8,7 +8,7 @@ import type { SubmitOptions, Submitted } from "../../../src/messaging/router-opt
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { JournalRecord } from "../../../src/wire/journal-record.ts";
-import { contentOf, messageIdOf } from "../../../src/wire/message.ts";
+import { contentOf, messageIdOf, senderOf } from "../../../src/wire/message.ts";
 import type { Outcome } from "../../../src/wire/outcome.ts";
 import { decodeUtf8 } from "../../../src/wire/cursor.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
@@ -28,6 +28,8 @@ class TestNode {
   readonly router: Router;
   /** The store refuses what it is told. */
   diskFull = false;
+  /** It has its lease: what its agents send may go. */
+  acts = true;
   /** What local agents answer; `undefined` holds the answer back. */
   answer: (message: Uint8Array) => Outcome | undefined = () => "accepted";
   readonly held: (() => void)[] = [];
@@ -53,6 +55,10 @@ class TestNode {
       store,
       local: { deliver: (message, done) => this.#deliver(message, done) },
       clients: { deliver: (address) => this.clients.push(address) },
+      acting: {
+        holds: () => this.acts,
+        frees: (message) => senderOf(message).startsWith("~"),
+      },
       deadLettered: (reason) => this.deadLetters.push(reason),
       failed: () => {},
     });
@@ -398,5 +404,52 @@ describe("the router", () => {
     for (const release of to.held) release();
     await run(clock, 100);
     expect([slow.outcome, behind.outcome]).toEqual(["accepted", "accepted"]);
+  });
+});
+
+describe("while this node has no lease", () => {
+  test("what its agents sent waits, clients' messages go, and all goes when it is back", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.acts = false;
+    const agents = from.submit(encodedMessage(1, { sender: "alice" }));
+    const clients = from.submit(encodedMessage(2, { sender: "~carol.1@a" }));
+    await run(clock, 5_000);
+    expect([agents.outcome, clients.outcome]).toEqual([undefined, "accepted"]);
+    expect(to.delivered).toEqual(["message 2"]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 10);
+    expect(agents.outcome).toBe("accepted");
+    expect(to.delivered).toEqual(["message 2", "message 1"]);
+  });
+
+  test("what broke on its way is not sent again until it is back", async () => {
+    const { clock, network, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    network.cut(a, b);
+    const sent = from.submit(encodedMessage(1, { sender: "alice" }));
+    await run(clock, 50);
+    from.acts = false;
+    network.heal(a, b);
+    await run(clock, 1_000);
+    expect(to.delivered).toEqual([]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 5_000);
+    expect(sent.outcome).toBe("accepted");
+    expect(to.delivered).toEqual(["message 1"]);
+  });
+
+  test("a reply of its agent to a client here waits, too", async () => {
+    const { clock, from } = twoNodes();
+    from.acts = false;
+    from.submit(encodedMessage(1, { sender: "alice", receiver: "~carol.1@a" }));
+    await run(clock, 1_000);
+    expect(from.clients).toEqual([]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 10);
+    expect(from.clients).toEqual(["~carol.1"]);
   });
 });
