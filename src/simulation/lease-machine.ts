@@ -31,6 +31,8 @@ export class LeaseMachine implements ReplicatedState {
   applied: LogPosition = { index: 0, term: 0 };
   configuration: { readonly index: number; readonly data: Uint8Array } | null = null;
   readonly halted = null;
+  readonly watched = 0;
+  readonly uncommitted = false;
   readonly owners = new Map<string, NodeId>();
   readonly boots = new Map<NodeId, number>();
   /** Told of each move that took place. */
@@ -59,6 +61,10 @@ export class LeaseMachine implements ReplicatedState {
       if (kind === "command") this.#take(JSON.parse(new TextDecoder().decode(data)) as LeaseCommand, term);
     }
     return entries.map(() => none);
+  }
+
+  commit(): void {
+    // In memory.
   }
 
   settle(): number {
