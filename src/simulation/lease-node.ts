@@ -24,6 +24,11 @@ const turn_ms = 0.01;
 const look_ms = 200;
 const proposal_ms = 1_000;
 const started_ms = 20;
+/** Between main and the raft thread. */
+const hop_ms = 0.1;
+const hopSlow_ms = 40;
+/** Main plans for as long as this before it proposes what it was permitted. */
+const planning_ms = 600;
 const neverCompacted = 1_000_000;
 
 export interface LeaseNodeWorld {
@@ -100,7 +105,8 @@ export class LeaseNode {
       if (this.life?.boot === boot) work();
     };
     // Main and the raft thread talk by messages: each takes its time, in order.
-    const hop = (work: () => void): void => void host.after(this.prng.chance(0.02) ? 40 : 0.1, alive(work));
+    const hop = (work: () => void): void =>
+      void host.after(this.prng.chance(0.05) ? hopSlow_ms : hop_ms, alive(work));
     const leases = new NodeLeases({
       cell,
       clock,
@@ -196,11 +202,16 @@ export class LeaseNode {
     if (granted === null || this.life !== life) return;
     this.counts.permissions++;
     this.world.permitted(this, node, boot);
+    this.host.after(this.prng.below(planning_ms), () => {
+      if (this.life === life) this.#move(life, node, granted.term);
+    });
+  }
+
+  #move(life: Life, node: NodeId, term: number): void {
     const others = this.world.nodes.filter(({ id }) => id !== node);
     for (const [agent, owner] of this.machine.owners) {
       if (owner !== node) continue;
       const to = others[this.prng.below(others.length)]?.id ?? this.id;
-      const { term } = granted;
       this.#propose(life, encodeLeaseCommand({ kind: "move", agent, from: node, to, term }));
     }
     // Decided by then, one way or the other.

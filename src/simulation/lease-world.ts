@@ -1,5 +1,5 @@
 /**
- * A cluster of three machines in virtual time whose leader gives the agents of silent nodes to others as soon as their
+ * A cluster of three or five machines in virtual time whose leader gives the agents of silent nodes to others as soon as their
  * leases allow it, while clocks drift as far as they may and processes are stopped, put to sleep, cut off and killed.
  * One invariant, looked at after every event: no two nodes may act for one agent at the same moment.
  */
@@ -16,7 +16,6 @@ export interface LeaseRun {
   readonly tenures: number;
 }
 
-const size = 3;
 const agents = 4;
 const terms = { ttl_ms: 2_000, drift: 0.05 };
 const troubled_ms = 60_000;
@@ -39,6 +38,7 @@ class LeaseWorld implements LeaseNodeWorld {
 
   constructor(seed: number) {
     this.#prng = generatorOf(seed, "lease-world");
+    const size = seed % 3 === 0 ? 5 : 3;
     const ids = Array.from({ length: size }, (_, i) => parseNodeId(`node-${i + 1}`));
     for (let i = 0; i < agents; i++) this.owners.set(`agent-${i + 1}`, ids[i % size] as NodeId);
     for (const [i, id] of ids.entries()) {
@@ -76,7 +76,7 @@ class LeaseWorld implements LeaseNodeWorld {
   carry(from: LeaseNode, to: NodeId, bytes: Uint8Array): void {
     const name = `${from.id} ${to}`;
     if (!this.#up.has(name)) return;
-    const delay_ms = this.#prng.chance(0.03) ? this.#prng.below(400) : 0.2 + this.#prng.float();
+    const delay_ms = this.#prng.chance(0.04) ? this.#prng.below(300) : 0.2 + this.#prng.float();
     const due_ms = Math.max(this.clock.now_ms() + delay_ms, this.#arrivals.get(name) ?? 0);
     this.#arrivals.set(name, due_ms);
     const kept = bytes.slice();
@@ -144,7 +144,7 @@ class LeaseWorld implements LeaseNodeWorld {
     this.clock.after(500 + prng.below(6_000), () => {
       if (this.clock.now_ms() >= end_ms) return;
       const lasts_ms = prng.chance(0.5) ? prng.below(1_500) : 1_000 + prng.below(4_000);
-      const over = this.#begins(node, prng.below(5), lasts_ms);
+      const over = this.#begins(node, prng.below(6), lasts_ms);
       this.clock.after(lasts_ms, () => {
         over();
         this.#trouble(node, end_ms);
@@ -182,6 +182,8 @@ class LeaseWorld implements LeaseNodeWorld {
           for (const name of cut) this.#cuts.delete(name);
         };
       }
+      case 4:
+        return this.#lastFollower(node);
       default:
         node.life?.driver.ask({
           kind: "transfer",
@@ -191,6 +193,24 @@ class LeaseWorld implements LeaseNodeWorld {
         });
         return () => undefined;
     }
+  }
+
+  /** The leader is stopped, and this node sees nobody but the leader: the others elect another one. */
+  #lastFollower(node: LeaseNode): () => void {
+    const leader = this.nodes.find(({ life }) => life?.status?.role === "leader");
+    if (leader === undefined || leader === node) return () => undefined;
+    const names = this.nodes.flatMap(({ id }) =>
+      id === node.id || id === leader.id ? [] : [`${node.id} ${id}`, `${id} ${node.id}`],
+    );
+    for (const name of names) this.#cuts.add(name);
+    leader.host.pause();
+    return () => {
+      leader.host.resume();
+      // It is heard before it knows, and before the others are.
+      this.clock.after(1_000, () => {
+        for (const name of names) this.#cuts.delete(name);
+      });
+    };
   }
 
   #unlink(node: LeaseNode): void {
