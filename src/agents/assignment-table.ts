@@ -39,7 +39,10 @@ export class AssignmentTable {
   #watched = -1;
   #reading: Promise<void> | null = null;
   /** Asked for while a read ran that may have begun before what they ask for was applied: one for all of them. */
-  readonly #next: { -readonly [C in Consistency]: Promise<void> | null } = { local: null, linearizable: null };
+  readonly #next: { -readonly [C in Consistency]: Promise<void> | null } = {
+    local: null,
+    linearizable: null,
+  };
   #again: Timer | undefined;
   #closed = false;
 
