@@ -31,6 +31,8 @@ export interface LocalAgentsOptions {
   readonly threads: () => AgentThreads;
   readonly modules: () => ModuleShelf;
   readonly maxAgents: number;
+  /** Another node owns it: what it had sent stays here. */
+  readonly fence: (agent: AgentName) => void;
   readonly event: (event: LocalAgentEvent) => void;
   readonly failed: (what: string, reason: string) => void;
 }
@@ -109,6 +111,7 @@ export class LocalAgents {
       const { spec } = this.#get(name);
       const threads = this.#options.threads();
       if (threads.has(name)) await threads.stop(name, true);
+      this.#options.fence(name);
       await this.#options.store.putAside(name, owner, epoch);
       await this.#forget(name, spec.module);
       this.#options.event({ kind: "yielded", agent: name, to: owner, epoch });

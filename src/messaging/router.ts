@@ -43,7 +43,7 @@ export class Router {
   #closed = false;
   /** From handing a message to the link until its receiver's node answered: a whole round trip. */
   readonly remoteLatency = new LatencyHistogram();
-  readonly counters = { accepted: 0, remote: 0, retries: 0, deadLetters: 0, malformedFrames: 0 };
+  readonly counters = { accepted: 0, remote: 0, retries: 0, deadLetters: 0, malformedFrames: 0, fenced: 0 };
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -103,6 +103,22 @@ export class Router {
     }
     const itsLane = lane;
     return { queue: (retry_ms) => this.#queue(itsLane, item, retry_ms) };
+  }
+
+  /** Another node owns the agent: nothing that it sent and that is not under way leaves any more. Its outbox is the store's matter. */
+  fence(sender: AgentName): void {
+    for (const lane of [...this.#lanes.values()]) {
+      if (!lane.key.startsWith(`${sender}\n`)) continue;
+      for (const item of lane.items) {
+        item.withdrawn = true;
+        item.giveUpAt_ms = 0;
+        item.deadLetter = false;
+        this.#durable.delete(messageIdOf(item.message));
+        item.durable = false;
+        this.counters.fenced++;
+      }
+      this.#wake(lane);
+    }
   }
 
   /** Agents of this node may act again. */

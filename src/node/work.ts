@@ -88,6 +88,7 @@ export class Work {
       threads: () => this.threads,
       modules: () => this.modules,
       maxAgents: config.node.max_agents,
+      fence: (agent) => this.router.fence(agent),
       event: (event) => {
         recordAgentEvent(events, event);
         if (event.kind === "dead_letter" && event.request !== null) this.#notify(event.request, event);

@@ -149,7 +149,13 @@ export class StoreEngine {
 
   putAside(aside: kept.Aside): void {
     assert(this.journal.applied(this.journal.last), "the journal is applied before it is put aside");
-    this.database.transaction(() => kept.putAside(this.database, aside));
+    const { name, owner, owner_epoch, at_ms } = aside;
+    const detail = `Agent ${quote(name)} is node ${quote(owner)}'s since epoch ${owner_epoch}: what it had sent before was not delivered`;
+    this.database.transaction(() => {
+      const unsent = kept.putAside(this.database, aside);
+      const letters = unsent.map((message) => ({ reason: "fenced", detail, at_ms, message }));
+      addDeadLetters(this.database, letters, this.#deadLetters);
+    });
   }
 
   takeIncoming(agent: StoredAgent, transfer: number): boolean {

@@ -7,6 +7,7 @@ import { quote, type AgentName, type NodeId } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
 import { type AgentJournal, decodeAgentJournal } from "../wire/agent-journal.ts";
 import { bytesOf, idBytes, removeAgent, saveAgent } from "./agent-tables.ts";
+import { takeFromOutbox } from "./outbox-table.ts";
 import { handledRow_ids, keptJournals_max } from "./limits.ts";
 import type { KeptJournal, StoredAgent } from "./store.ts";
 
@@ -19,10 +20,16 @@ export interface Aside {
   readonly at_ms: number;
 }
 
-/** Inside a transaction, with the whole journal applied. */
-export function putAside(database: Database, { name, owner, owner_epoch, at_ms }: Aside): void {
+/**
+ * Inside a transaction, with the whole journal applied. Gives what the agent had sent and nobody had taken: an owner
+ * that is none any more says nothing, so it is no message any more.
+ */
+export function putAside(
+  database: Database,
+  { name, owner, owner_epoch, at_ms }: Aside,
+): readonly Uint8Array[] {
   const row = database.prepare("SELECT spec FROM agents WHERE name = ?").get(name);
-  if (row === undefined) return;
+  if (row === undefined) return [];
   const spec = String(row["spec"]);
   const epoch = epochOf(name, spec);
   const id = `${name}~${epoch}`;
@@ -38,6 +45,7 @@ export function putAside(database: Database, { name, owner, owner_epoch, at_ms }
     .prepare("SELECT id FROM kept_agents ORDER BY at_ms DESC, id LIMIT -1 OFFSET ?")
     .all(keptJournals_max);
   for (const { id: oldest } of beyond) removeKept(database, String(oldest));
+  return takeFromOutbox(database, name);
 }
 
 function removeKept(database: Database, id: string): void {

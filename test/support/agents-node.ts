@@ -91,6 +91,7 @@ export class AgentsNode {
       threads: () => present(parts.threads, "the agent threads"),
       modules: () => present(parts.modules, "the modules"),
       maxAgents: options.maxAgents ?? 1_000,
+      fence: () => undefined,
       event: (event) => void events.push(event),
       failed,
     });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
-import type { NodeId } from "../../../src/base/ids.ts";
+import type { AgentName, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { Router } from "../../../src/messaging/router.ts";
 import type { SubmitOptions, Submitted } from "../../../src/messaging/router-options.ts";
@@ -439,6 +439,25 @@ describe("while this node has no lease", () => {
     await run(clock, 5_000);
     expect(sent.outcome).toBe("accepted");
     expect(to.delivered).toEqual(["message 1"]);
+  });
+
+  test("what an agent sent that was given away meanwhile never leaves, and makes no dead letter here", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.acts = false;
+    const sent = [1, 2].map((id) => from.submit(encodedMessage(id, { sender: "alice" })));
+    const others = from.submit(encodedMessage(3, { sender: "alice-2" }));
+    await run(clock, 100);
+    from.router.fence("alice" as AgentName);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 5_000);
+    expect(to.delivered).toEqual(["message 3"]);
+    expect(others.outcome).toBe("accepted");
+    expect(sent.every(({ outcome }) => outcome !== undefined && outcome !== "accepted")).toBe(true);
+    expect([from.router.counters.fenced, from.router.counters.deadLetters, from.router.pending]).toEqual([
+      2, 0, 0,
+    ]);
   });
 
   test("a reply of its agent to a client here waits, too", async () => {

@@ -8,8 +8,11 @@ import { listDeadLetters } from "../../../src/store/dead-letter-table.ts";
 import { openEngine, type StoreEngine } from "../../../src/store/engine.ts";
 import { listKept, putIncoming } from "../../../src/store/kept-agents.ts";
 import { encodeAgentJournal } from "../../../src/wire/agent-journal.ts";
+import { readOutbox } from "../../../src/store/outbox-table.ts";
+import { senderOf } from "../../../src/wire/message.ts";
 import { testSpec } from "../../support/agent-specs.ts";
 import { journalBatch } from "../../support/journal-batch.ts";
+import { encodedMessage } from "../../support/messages.ts";
 import { randomRecords, testAgents } from "../../support/store-records.ts";
 
 let databases: MemoryDatabases = memoryDatabases();
@@ -61,6 +64,26 @@ describe("a journal that is put aside", () => {
     engine.saveAgent({ spec: testSpec(alice, { durability: "local", epoch: 12 }), suspended: false });
     engine.putAside({ name: alice, owner, owner_epoch: 15, at_ms: 8 });
     expect(listKept(engine.database, alice).map(({ epoch }) => epoch)).toEqual([12, 4]);
+  });
+
+  test("what it had sent and nobody had taken is sent no more, and is told of", () => {
+    const engine = lived(4);
+    const ids = { [alice]: 1, [bob]: 2 };
+    for (const [sender, id] of Object.entries(ids)) {
+      engine.append([journalBatch([{ kind: "outbox", message: encodedMessage(1_000 + id, { sender }) }])]);
+    }
+    while (engine.applySlice());
+    const before = readOutbox(engine.database, 0).messages.length;
+    engine.putAside({ name: alice, owner, owner_epoch: 9, at_ms: 5 });
+    const left = readOutbox(engine.database, 0).messages.map((message) => senderOf(message));
+    expect(left).toContain(bob);
+    expect(left).not.toContain(alice);
+    const fenced = listDeadLetters(engine.database, 100, null).items.filter(
+      ({ reason }) => reason === "fenced",
+    );
+    expect(fenced.length).toBeGreaterThan(0);
+    expect(left.length + fenced.length).toBe(before);
+    expect(engine.figures().outbox).toBe(left.length);
   });
 
   test("nothing happens for an agent that is not here", () => {
