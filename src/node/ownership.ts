@@ -13,11 +13,13 @@ import { drain } from "./drain.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failover } from "./failover.ts";
 import type { Ground } from "./ground.ts";
+import { OutboxHandOver } from "./outbox-hand-over.ts";
 import type { Work } from "./work.ts";
 
 /** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
 const authority_ms = 10_000;
 const again_ms = 500;
+const drainRounds = 3;
 
 export class NodeOwnership {
   readonly reconciler: Reconciler;
@@ -26,6 +28,7 @@ export class NodeOwnership {
   readonly #parts: Ground & { readonly work: Work };
   readonly #peers: AgentPeers;
   readonly #failover: Failover;
+  readonly #outbox: OutboxHandOver;
   readonly #prng: Prng;
   readonly #unprepare: () => void;
   #again: Timer | undefined;
@@ -71,6 +74,14 @@ export class NodeOwnership {
       handOver,
       store: store.client,
     });
+    this.#outbox = new OutboxHandOver({
+      peers,
+      membership,
+      store: store.client,
+      router: work.router,
+      retry_ms: config.messaging.retry,
+      failed,
+    });
     // What was given to others while nothing was held stops before anything of it gets out again.
     this.#unprepare = leases.beforeHeld(async () => {
       await table.refresh();
@@ -110,21 +121,28 @@ export class NodeOwnership {
     timer.cancel();
   }
 
-  /** How many agents of this node could not be given to others within the time. */
-  drain(within_ms: number): Promise<number> {
-    const { foundation, control, events } = this.#parts;
-    return drain(
-      {
-        self: foundation.self,
-        table: control.table,
-        handOver: this.handOver,
-        candidates: () => this.ownership.candidates(),
-        clock: systemClock,
-        prng: this.#prng,
-        events,
-      },
-      within_ms,
-    );
+  /** Gives agents and undelivered mail to others, as far as that goes within the time; nothing new is placed here. */
+  async drain(within_ms: number): Promise<void> {
+    const { foundation, control, events, tags } = this.#parts;
+    tags.set({ maxAgents: 0 });
+    const end_ms = systemClock.now_ms() + within_ms;
+    const options = {
+      self: foundation.self,
+      table: control.table,
+      handOver: this.handOver,
+      candidates: () => this.ownership.candidates(),
+      clock: systemClock,
+      prng: this.#prng,
+      events,
+    };
+    // What was on its way here when the others had not heard yet goes in the next round.
+    for (let round = 0; round < drainRounds && control.table.of(foundation.self).size > 0; round++) {
+      await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
+    }
+    const stayed = await this.#outbox.giveAway();
+    if (stayed === 0) return;
+    const text = `${stayed} messages wait in the outbox of ${foundation.self}: nobody took them over`;
+    events.record("warn", "drain.messages", text, { node: foundation.self, messages: stayed });
   }
 
   close(): void {
