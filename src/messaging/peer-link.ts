@@ -15,7 +15,7 @@ const progressChecksBeforeFailure = 3;
 const resendDelay_ms = 100;
 
 /** Hands one received message over; `settle` must be called once with the outcome's byte. */
-export type Deliver = (message: Uint8Array, settle: (outcome: number) => void) => void;
+export type Deliver = (message: Uint8Array, epoch: number, settle: (outcome: number) => void) => void;
 
 /** What may not be sent now: what agents of a node without its lease have sent waits, so that they seem to be silent. */
 export interface ActingRule {
@@ -107,8 +107,8 @@ export class PeerLink {
     const { deliver, replies } = this.#receiver.batch(frame);
     for (const reply of replies) this.#peers.send(this.#peer, "message", encodeLinkFrame(reply));
     const session = frame.session;
-    for (const { sequence, message } of deliver) {
-      this.#deliver(message, (outcome) => {
+    for (const { sequence, message, epoch } of deliver) {
+      this.#deliver(message, epoch, (outcome) => {
         if (!this.#receiver.settle(session, sequence, outcome)) return;
         this.#answers.push({ sequence, outcome });
         this.#schedule();

@@ -30,6 +30,8 @@ export interface RouterOptions {
   readonly store: Pick<Store, "append">;
   readonly local: LocalDelivery;
   readonly clients: ClientDelivery;
+  /** The epoch of an agent of this node; undefined when it has none. Without it no epoch is looked at. */
+  readonly epochHere?: (agent: string) => number | undefined;
   /** Whether agents of this node may act; they always may when it is left out. */
   readonly acting?: ActingRule;
   readonly deadLettered: (reason: string, message: Uint8Array) => void;

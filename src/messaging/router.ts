@@ -43,7 +43,15 @@ export class Router {
   #closed = false;
   /** From handing a message to the link until its receiver's node answered: a whole round trip. */
   readonly remoteLatency = new LatencyHistogram();
-  readonly counters = { accepted: 0, remote: 0, retries: 0, deadLetters: 0, malformedFrames: 0, fenced: 0 };
+  readonly counters = {
+    accepted: 0,
+    remote: 0,
+    retries: 0,
+    deadLetters: 0,
+    malformedFrames: 0,
+    fenced: 0,
+    staleEpochs: 0,
+  };
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -105,7 +113,7 @@ export class Router {
     return { queue: (retry_ms) => this.#queue(itsLane, item, retry_ms) };
   }
 
-  /** Another node owns the agent: nothing that it sent and that is not under way leaves any more. Its outbox is the store's matter. */
+  /** Another node owns the agent: what it sent and is not under way leaves no more. Its outbox is the store's. */
   fence(sender: AgentName): void {
     for (const lane of [...this.#lanes.values()]) {
       if (!lane.key.startsWith(`${sender}\n`)) continue;
@@ -218,7 +226,7 @@ export class Router {
       this.remoteLatency.record(this.#options.clock.now_ms() - start_ms);
       settle(outcomeOf(outcome));
     };
-    this.#link(node).push({ message, done });
+    this.#link(node).push({ message, epoch: this.#epochOf(receiverOf(message)), done });
   }
 
   #answered(lane: Lane, item: Item, outcome: Outcome, subjects: readonly string[]): void {
@@ -364,17 +372,27 @@ export class Router {
       clock,
       failure: outcomeCode("unreachable"),
       acting: this.#options.acting,
-      deliver: (message, settle) => this.#received(message, (outcome) => settle(outcomeCode(outcome))),
+      deliver: (message, epoch, settle) =>
+        this.#received(message, epoch, (outcome) => settle(outcomeCode(outcome))),
     });
     this.#links.set(node, link);
     return link;
   }
 
   /** A message from another node: for this node only, never passed on, so that none can circle. */
-  #received(message: Uint8Array, settle: (outcome: Outcome) => void): void {
-    const receiver = receiverOf(message);
-    const at = receiver.lastIndexOf("@");
-    if (at >= 0 && receiver.slice(at + 1) !== this.#options.self) settle("unknown_agent");
-    else this.#deliverHere(at < 0 ? receiver : receiver.slice(0, at), message.slice(), settle);
+  #received(message: Uint8Array, epoch: number, settle: (outcome: Outcome) => void): void {
+    const [name = "", node] = receiverOf(message).split("@");
+    const own = epoch === 0 ? undefined : this.#options.epochHere?.(name);
+    if (node !== undefined && node !== this.#options.self) settle("unknown_agent");
+    else if (own !== undefined && own < epoch) {
+      // Its sender knows of a later owner than this node does: what is here is it no more.
+      this.counters.staleEpochs++;
+      settle("unknown_agent");
+    } else this.#deliverHere(name, message.slice(), settle);
+  }
+
+  #epochOf(receiver: string): number {
+    const name = receiver.split("@", 1)[0] as AgentName;
+    return name.startsWith("~") ? 0 : (this.#options.membership.locate(name)?.epoch ?? 0);
   }
 }

@@ -184,6 +184,7 @@ export class Work {
         holds: () => this.#options.lease.holds(),
         frees: (message) => this.#frees(senderOf(message)),
       },
+      epochHere: (agent) => this.agents.get(agent as AgentName)?.spec.epoch,
       clients: {
         deliver: (address, message) => {
           if (address !== pingEndpoint) this.messages.deliver(address, message);

@@ -33,6 +33,8 @@ class TestNode {
   /** What local agents answer; `undefined` holds the answer back. */
   answer: (message: Uint8Array) => Outcome | undefined = () => "accepted";
   readonly held: (() => void)[] = [];
+  /** Of its own agents. */
+  readonly epochs = new Map<string, number>();
   /** Buffers that what was delivered lies in. */
   readonly buffers: ArrayBufferLike[] = [];
 
@@ -55,6 +57,7 @@ class TestNode {
       store,
       local: { deliver: (message, done) => this.#deliver(message, done) },
       clients: { deliver: (address) => this.clients.push(address) },
+      epochHere: (agent) => this.epochs.get(agent),
       acting: {
         holds: () => this.acts,
         frees: (message) => senderOf(message).startsWith("~"),
@@ -351,6 +354,19 @@ describe("the router", () => {
     from.submit(message);
     await run(clock, 1_000);
     expect(to.buffers.map(({ byteLength }) => byteLength)).toEqual([message.length]);
+  });
+
+  test("an owner that was followed by another takes no mail that is meant for it; its sender tries on", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.epochs.set("bob", 0);
+    const sent = from.submit(encodedMessage(1));
+    await run(clock, 200);
+    expect([sent.outcome, to.delivered.length]).toEqual([undefined, 0]);
+    expect(to.router.counters.staleEpochs).toBeGreaterThan(0);
+    to.epochs.set("bob", 7);
+    await run(clock, 5_000);
+    expect([sent.outcome, to.delivered]).toEqual(["accepted", ["message 1"]]);
   });
 
   test("a message from another node is never passed on", async () => {
