@@ -1,6 +1,7 @@
 /** What a consensus driver is made of: its disk, its state, its links, its clock, its settings. */
 import type { ReplicatedState } from "../control/replicated-state.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { RaftId } from "../raft/configuration.ts";
 import type { RaftLimits } from "../raft/options.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { RaftLog } from "../store/raft-log.ts";
@@ -22,6 +23,8 @@ export interface ConsensusDriverOptions {
   /** Entries applied between two times that the state machine is made durable, and the log compacted. */
   readonly snapshotEvery_entries: number;
   readonly seed: number;
+  /** What `heard` of the driver before this one was, on the same links; empty for the first. */
+  readonly heard: ReadonlyMap<RaftId, number>;
   /** Leases, on the same links and thread; a witness has none. */
   readonly lease?: (ground: LeaseGround) => LeaseHooks;
 }

@@ -7,6 +7,7 @@ import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import { ReplicaQueries } from "../cluster/replica-queries.ts";
 import { StateComparer } from "../cluster/state-comparison.ts";
+import { VoteHandover } from "../cluster/vote-handover.ts";
 import type { Config } from "../config/keys.ts";
 import { ControlClient } from "../control/control-client.ts";
 import { AssignmentStore } from "../control/assignment-store.ts";
@@ -42,6 +43,8 @@ export interface Control {
   readonly comparer: StateComparer;
   /** May the node be taken down now? Null on any other node than the leader. */
   safeToStop(node: NodeId): StopAnswer | null;
+  /** What becomes of the votes of nodes that leave or are removed. */
+  readonly votes: VoteHandover;
   /** Before consensus ends. */
   stop(): void;
 }
@@ -77,6 +80,7 @@ export function startControl({ consensus, network, clock, config, events, failed
     replicas,
     comparer: new StateComparer(client, replicas, clock),
     safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
+    votes: new VoteHandover({ consensus, peers, autopilot, clock }),
     stop: () => {
       unsubscribe();
       autopilot.stop();

@@ -39,6 +39,7 @@ export function servicesOf(
     replicas: control.replicas,
     comparer: control.comparer,
     safeToStop: (node) => control.safeToStop(node),
+    votes: control.votes,
     fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
     queuedWrites: async () => (await foundation.store.client.stats()).outbox,

@@ -127,6 +127,7 @@ export class LeaseNode {
       report: (report) => {
         if (report.kind === "status" && this.life?.boot === boot) this.life.status = report.status;
       },
+      heard: new Map(),
       timing: { heartbeat_ms: 50, election_ms: 300 },
       limits: defaultLimits,
       snapshotEvery_entries: neverCompacted,
