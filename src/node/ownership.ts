@@ -39,7 +39,7 @@ export class NodeOwnership {
     const { config, foundation, network, control, work, events, failed } = parts;
     const { self, store } = foundation;
     const { membership, peers } = network;
-    const { consensus, leases } = parts.consensus;
+    const { leases } = parts.consensus;
     const { table, assignments } = control;
     this.#prng = new Prng(foundation.directory.bootEpoch);
     this.ownership = new AssignedOwnership({ membership, table, store: assignments, prng: this.#prng });
@@ -87,23 +87,7 @@ export class NodeOwnership {
       await table.refresh();
       await reconciler.yieldGiven();
     });
-    const { enable_auto_failover, failure_threshold, restart_grace } = config.failover;
-    this.#failover = new Failover({
-      self,
-      membership,
-      consensus,
-      table,
-      store: assignments,
-      authority: leases,
-      candidates: () => this.ownership.candidates(),
-      events,
-      clock: systemClock,
-      prng: this.#prng,
-      enabled: enable_auto_failover,
-      threshold: failure_threshold,
-      restartGrace_ms: restart_grace,
-      failed,
-    });
+    this.#failover = this.#newFailover();
   }
 
   /** Resolves when the agents of the last run are back, or wait for the cluster's word on whose they are. */
@@ -152,6 +136,28 @@ export class NodeOwnership {
     this.#peers.close();
     this.#failover.close();
     this.reconciler.close();
+  }
+
+  #newFailover(): Failover {
+    const { config, foundation, network, control, events, failed } = this.#parts;
+    const { consensus, leases } = this.#parts.consensus;
+    const { enable_auto_failover, failure_threshold, restart_grace } = config.failover;
+    return new Failover({
+      self: foundation.self,
+      membership: network.membership,
+      consensus,
+      table: control.table,
+      store: control.assignments,
+      authority: leases,
+      candidates: () => this.ownership.candidates(),
+      events,
+      clock: systemClock,
+      prng: this.#prng,
+      enabled: enable_auto_failover,
+      threshold: failure_threshold,
+      restartGrace_ms: restart_grace,
+      failed,
+    });
   }
 
   async #startWhenKnown(): Promise<void> {

@@ -22,7 +22,7 @@ export function servicesOf(
   },
 ): NodeServices {
   const { foundation, network, control, work, events, refused, hooks, state } = parts;
-  const { ownership, reconciler, handOver } = parts.ownership;
+  const { ownership } = parts.ownership;
   const { membership, peers } = network;
   const { consensus } = parts.consensus;
   const cluster = new NodeCluster({
@@ -50,24 +50,11 @@ export function servicesOf(
     shutdown: (drain_timeout_ms, handOver) => hooks.stop(drain_timeout_ms, handOver),
     table: control.table,
   });
-  const agents = new ClusterAgents({
-    membership,
-    peers,
-    clock: systemClock,
-    local: work.agents,
-    modules: work.modules,
-    keepers: work.keepers,
-    ownership,
-    table: control.table,
-    store: control.assignments,
-    reconciler,
-    handOver,
-  });
   const services: NodeServices = {
     node: foundation.self,
     version: caxtonVersion,
     cluster,
-    agents,
+    agents: agentsOf(parts),
     messages: work.messages,
     deadLetters: work.deadLetters,
     kv: control.kv,
@@ -84,4 +71,25 @@ export function servicesOf(
     }),
   };
   return refuseWritesOutside(services, network.waitsFor);
+}
+
+function agentsOf({
+  network,
+  control,
+  work,
+  ownership: { ownership, reconciler, handOver },
+}: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
+  return new ClusterAgents({
+    membership: network.membership,
+    peers: network.peers,
+    clock: systemClock,
+    local: work.agents,
+    modules: work.modules,
+    keepers: work.keepers,
+    ownership,
+    table: control.table,
+    store: control.assignments,
+    reconciler,
+    handOver,
+  });
 }
