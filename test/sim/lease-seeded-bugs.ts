@@ -62,8 +62,8 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   {
     name: "a node is granted its lease while its agents are being given away",
     file: "cluster/lease-grants.ts",
-    text: "isRegistered(from, boot) && !this.#isPermitted(from);",
-    patched: "isRegistered(from, boot);",
+    text: "permission === undefined && ttl_ms <= terms.ttl_ms",
+    patched: "ttl_ms <= terms.ttl_ms",
     always: true,
   },
   {
