@@ -29,12 +29,20 @@ export interface GrantsOptions {
   readonly last: () => number;
 }
 
+type Renewal = Extract<LeaseFrame, { kind: "renewal" }>;
+
+interface Permission {
+  readonly until_ms: number;
+  /** Its newest renewal since: it is back, and is answered once it is admitted. */
+  asked: Renewal | null;
+}
+
 export class LeaseGrants {
   readonly #options: GrantsOptions;
   #book: LeaseBook;
   #wait_ms: number;
   readonly #ended = new Map<NodeId, number>();
-  readonly #permitted = new Map<NodeId, number>();
+  readonly #permitted = new Map<NodeId, Permission>();
   #term: number | null = null;
   /** Numbered over all books and terms, so that a late answer to an earlier question is none to this one. */
   #attempt = 0;
@@ -70,11 +78,14 @@ export class LeaseGrants {
     this.#waiting = false;
   }
 
-  renewal(from: NodeId, { boot, renewal, ttl_ms }: Extract<LeaseFrame, { kind: "renewal" }>): void {
+  renewal(from: NodeId, asked: Renewal): void {
     if (this.#term === null) return;
     const { terms, isRegistered } = this.#options;
+    const { boot, renewal, ttl_ms } = asked;
+    const permission = this.#permission(from);
+    if (permission !== undefined) permission.asked = asked;
     // Who counts longer than this leader waits would still act when others do.
-    const fits = ttl_ms <= terms.ttl_ms && isRegistered(from, boot) && !this.#isPermitted(from);
+    const fits = permission === undefined && ttl_ms <= terms.ttl_ms && isRegistered(from, boot);
     if (!fits || !this.#book.ask({ node: from, boot, renewal })) {
       this.counts.refused++;
       return;
@@ -100,8 +111,9 @@ export class LeaseGrants {
    */
   permit(node: NodeId, boot: number): number | null {
     const now_ms = this.#options.clock.now_ms();
-    if (this.#term === null || !this.#book.mayReassign(node, boot, now_ms)) return null;
-    this.#permitted.set(node, now_ms + permission_ms);
+    const isBack = (this.#permission(node)?.asked ?? null) !== null;
+    if (this.#term === null || isBack || !this.#book.mayReassign(node, boot, now_ms)) return null;
+    this.#permitted.set(node, { until_ms: now_ms + permission_ms, asked: null });
     return this.#term;
   }
 
@@ -120,16 +132,17 @@ export class LeaseGrants {
   }
 
   admit(node: NodeId): void {
+    const asked = this.#permission(node)?.asked ?? null;
     this.#permitted.delete(node);
     this.#book.admit(node);
+    if (asked !== null) this.renewal(node, asked);
   }
 
-  #isPermitted(node: NodeId): boolean {
-    const until_ms = this.#permitted.get(node);
-    if (until_ms === undefined) return false;
-    if (this.#options.clock.now_ms() < until_ms) return true;
+  #permission(node: NodeId): Permission | undefined {
+    const permission = this.#permitted.get(node);
+    if (permission === undefined || this.#options.clock.now_ms() < permission.until_ms) return permission;
     this.#permitted.delete(node);
-    return false;
+    return undefined;
   }
 
   #begin(): void {

@@ -19,7 +19,7 @@ afterAll(() => tree.dispose());
 describe("a known bug of leases, put back, is caught", () => {
   for (const bug of leaseSeededBugs) {
     test.skipIf(!all && bug.always !== true)(
-      bug.name,
+      `that ${bug.name}`,
       () => {
         const { stdout } = tree.play(bug, program, [tree.folder, String(bug.from ?? 1), String(seedsTried)]);
         const found = JSON.parse(stdout) as { readonly checker: string } | null;

@@ -19,14 +19,14 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     text: "for (const { renewal, assignedUpTo } of due) this.#owner.granted({ renewal, assignedUpTo });",
     patched:
       "for (const { assignedUpTo } of due) this.#owner.granted({ renewal: this.#owner.renew(this.#options.bootClock.now_ms()), assignedUpTo });",
-    always: true,
+    from: 8,
   },
   {
     name: "a leader grants before the round",
     file: "cluster/lease-grants.ts",
     text: "this.#options.ask(this.#attempt);",
     patched: "this.round(this.#attempt, true);",
-    from: 5,
+    from: 6,
   },
   {
     name: "a new leader does not wait",
@@ -40,13 +40,15 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     file: "ownership/lease-book.ts",
     text: "this.#wait_ms = ttl_ms * (1 + drift);",
     patched: "this.#wait_ms = ttl_ms * (1 + drift * 0);",
-    from: 1,
+    from: 3,
   },
   {
     name: "the clock of leases stands still while the machine sleeps",
     file: "simulation/lease-node.ts",
     text: "const bootClock = { now_ms: () => host.now_ms() };",
     patched: "const bootClock = { now_ms: () => host.now_ms() - this.slept_ms };",
+    from: 2,
+    always: true,
   },
   {
     name: "a grant counts before the assignments are known that it was granted with",
@@ -58,13 +60,15 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
       text: "return now_ms < this.#expires_ms && appliedIndex >= this.#assignedUpTo;",
       patched: "return now_ms < this.#expires_ms && appliedIndex >= 0;",
     },
+    from: 4,
+    always: true,
   },
   {
     name: "a node is granted its lease while its agents are being given away",
     file: "cluster/lease-grants.ts",
-    text: "isRegistered(from, boot) && !this.#isPermitted(from);",
-    patched: "isRegistered(from, boot);",
-    always: true,
+    text: "permission === undefined && ttl_ms <= terms.ttl_ms",
+    patched: "ttl_ms <= terms.ttl_ms",
+    from: 5,
   },
   {
     name: "a gap that is over counts as none",
@@ -78,5 +82,6 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     file: "cluster/lease-driver.ts",
     text: "else if (before.leads) this.grants.resign();",
     patched: "",
+    from: 3,
   },
 ];
