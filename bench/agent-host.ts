@@ -16,6 +16,7 @@ import { prepareModule } from "../src/wasm/prepare.ts";
 import { type AgentSpec, capabilities, type Durability } from "../src/wire/agent-spec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../src/wire/message.ts";
 import type { Outcome } from "../src/wire/outcome.ts";
+import { heldLease } from "../test/support/held-lease.ts";
 
 const node = "bench" as NodeId;
 /** Where agents answer to. */
@@ -62,6 +63,7 @@ export class AgentHost {
       threads: threadCount,
       seed: 1,
       clock: systemClock,
+      lease: heldLease(),
       spawn: spawnAgentThread,
       storePort: () => store.connect(),
       module: async (spec) => {
@@ -181,6 +183,8 @@ export class AgentHost {
       },
       restart: { policy: "restart", maxRestarts: 5 },
       placement: { strategy: "round_robin", preferNodes: [], targetNode: null },
+      onNodeLoss: "restart",
+      partition: "park",
       deployedAt_ms: Date.now(),
       deployedBy: "bench",
     };

@@ -50,13 +50,14 @@ export class AgentCalls implements HostFunctions {
   constructor(
     world: AgentWorld,
     agent: AgentName,
-    parts: { readonly state: AgentState; readonly timers: AgentTimers; readonly guard: ConversationGuard },
+    parts: { readonly state: AgentState; readonly timers: AgentTimers },
+    guard: ConversationGuard,
   ) {
     this.#world = world;
     this.#agent = agent;
     this.#state = parts.state;
     this.#timers = parts.timers;
-    this.#guard = parts.guard;
+    this.#guard = guard;
     this.#sender = latin1Bytes(agent);
   }
 

@@ -8,6 +8,8 @@ import type { AgentTimers } from "./agent-timers.ts";
 export interface AgentFace extends Runnable {
   readonly name: AgentName;
   readonly durable: boolean;
+  /** It acts while its node has no lease, too. */
+  readonly continues: boolean;
   readonly inbox: Inbox<Mail>;
   readonly timers: AgentTimers;
   readonly recent: RecentIds;
@@ -15,6 +17,8 @@ export interface AgentFace extends Runnable {
   readonly ready: boolean;
   /** Being stopped or recovered: nothing runs, no mail is taken. */
   readonly leaving: boolean;
+  /** It handles the mail that it has, and takes no more. */
+  readonly closing: boolean;
   readonly failure: string | undefined;
   /** Its entries in the commit queue, which counts them. */
   uncommitted: number;

@@ -21,6 +21,8 @@ import type { ThreadMail } from "./thread-mail.ts";
 export const agentsPerThreadLimit = 100_000;
 /** How long between attempts to recover an agent from a store that does not answer. */
 const recoverRetry_ms = 500;
+/** Between two looks at an agent that finishes its mail. */
+const finishLook_ms = 5;
 /** States of `save` that go to the store in one commit at shutdown. */
 const savesPerCommit = 64;
 
@@ -73,9 +75,10 @@ export class AgentLifecycle {
     return keys;
   }
 
-  async stop(name: AgentName, forget: boolean): Promise<void> {
+  async stop(name: AgentName, forget: boolean, finish_ms: number): Promise<void> {
     const agent = this.#agent(name);
     const { agents, world, store } = this.#parts;
+    if (!agent.durable && finish_ms > 0) await this.#finishMail(agent, finish_ms);
     agent.leaving = true;
     await this.#quiet(agent);
     // Once more: what other agents of this thread sent it may be in the commit that gathers now.
@@ -193,6 +196,16 @@ export class AgentLifecycle {
     const failure = await agent.started();
     if (failure !== undefined)
       throw new CaxtonError("agent_failed", `Agent ${quote(agent.name)} failed: ${failure}`);
+  }
+
+  /** Nobody else has the mail of a volatile agent: it is handled here, unless that takes too long. */
+  async #finishMail(agent: HostedAgent, finish_ms: number): Promise<void> {
+    const { clock } = this.#parts;
+    const end_ms = clock.now_ms() + finish_ms;
+    agent.closing = true;
+    while (agent.inbox.length > 0 && agent.runnable && clock.now_ms() < end_ms) {
+      await new Promise<void>((resolve) => void clock.after(finishLook_ms, resolve));
+    }
   }
 
   async #quiet(agent: HostedAgent): Promise<void> {

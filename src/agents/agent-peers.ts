@@ -1,23 +1,31 @@
 /** This node's answers to its peers about its agents. Hostile bodies are refused and change nothing. */
-import { CaxtonError } from "../base/errors.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Peers } from "../cluster/peers.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { Store } from "../store/store.ts";
+import { agentJournalLimit_bytes } from "../wire/agent-journal.ts";
+import { readAgentName } from "../wire/control-assignments.ts";
+import { Reader, WireError } from "../wire/cursor.ts";
 import {
   agentMethods,
   jsonBody,
   logsRequest,
+  migrateRequest,
   nameRequest,
   parseBody,
-  startRequest,
 } from "./agent-requests.ts";
+import type { AssignmentTable } from "./assignment-table.ts";
+import type { HandOver } from "./hand-over.ts";
 import type { LocalAgents } from "./local-agents.ts";
-import type { ModuleShelf } from "./module-shelf.ts";
+import type { Reconciler } from "./reconciler.ts";
 
 export interface AgentPeersOptions {
   readonly peers: Peers;
   readonly local: LocalAgents;
-  readonly modules: ModuleShelf;
+  readonly table: AssignmentTable;
+  readonly reconciler: Reconciler;
+  readonly handOver: HandOver;
+  readonly store: Pick<Store, "putIncoming">;
 }
 
 export class AgentPeers {
@@ -27,18 +35,21 @@ export class AgentPeers {
   /** Answers from now on. */
   constructor(options: AgentPeersOptions) {
     this.#options = options;
-    const { local } = options;
+    const { local, table, reconciler, handOver } = options;
     const done = jsonBody({});
-    this.#handle(agentMethods.start, async (body, from) => {
-      await this.start(parseBody(startRequest, body).spec, from);
+    this.#handle(agentMethods.settle, async (body) => {
+      const { name } = parseBody(nameRequest, body);
+      await table.refresh("linearizable");
+      await reconciler.settle(name);
       return done;
     });
-    this.#handle(agentMethods.stop, async (body) => {
-      await local.remove(parseBody(nameRequest, body).name);
+    this.#handle(agentMethods.migrate, async (body) => {
+      const { name, to } = parseBody(migrateRequest, body);
+      await handOver.move(name, to, "migrated");
       return done;
     });
-    this.#handle(agentMethods.suspend, async (body) => {
-      await local.suspend(parseBody(nameRequest, body).name);
+    this.#handle(agentMethods.incoming, async (body) => {
+      await this.#incoming(body);
       return done;
     });
     this.#handle(agentMethods.resume, async (body) => {
@@ -47,6 +58,9 @@ export class AgentPeers {
     });
     this.#handle(agentMethods.detail, async (body) =>
       jsonBody(await local.detail(parseBody(nameRequest, body).name)),
+    );
+    this.#handle(agentMethods.kept, async (body) =>
+      jsonBody({ kept: await local.kept(parseBody(nameRequest, body).name) }),
     );
     this.#handle(agentMethods.logs, async (body) => {
       const { name, limit } = parseBody(logsRequest, body);
@@ -66,10 +80,19 @@ export class AgentPeers {
     });
   }
 
-  /** Fetches the module when it is not here, then starts the agent. */
-  async start(spec: AgentSpec, from: NodeId): Promise<void> {
-    const { local, modules } = this.#options;
-    const bytes = await modules.fetch(spec.module, from);
-    await modules.holding(spec.module, bytes, () => local.start(spec));
+  async #incoming(body: Uint8Array): Promise<void> {
+    try {
+      const reader = new Reader(body);
+      const name = readAgentName(reader);
+      const transfer = reader.u64();
+      const journal = reader.blob(agentJournalLimit_bytes).slice();
+      reader.finish();
+      await this.#options.store.putIncoming(name, transfer, journal);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      throw new CaxtonError("invalid_body", `Request of a peer refused: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 }

@@ -1,6 +1,8 @@
 /** An agent of this node as main keeps it, and what the cluster and the API are told of it. */
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry } from "../cluster/membership.ts";
+import type { KeptJournal } from "../store/store.ts";
+import type { AssignmentCause } from "../wire/control-assignments.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { AgentTraps } from "./trap-records.ts";
 
@@ -34,6 +36,19 @@ export interface AgentView {
   readonly module: ModuleHash;
   /** Null when the owner cannot be asked, and in lists. */
   readonly detail: AgentDetail | null;
+  /** How it came to its node; null for an agent that the cluster has not decided about. */
+  readonly assignment: {
+    readonly cause: AssignmentCause;
+    readonly previous: NodeId | null;
+    readonly previousEpoch: number;
+    readonly at_ms: number;
+    /** The lost node whose journal of it was not to be had; null when nothing was lost. */
+    readonly lost: NodeId | null;
+    /** The node that says it runs there. */
+    readonly runsOn: NodeId | null;
+  } | null;
+  /** Journals of it that ended, where they are; only when it is looked at alone. */
+  readonly kept: readonly (KeptJournal & { readonly node: NodeId })[];
 }
 
 export function entryOf(record: AgentRecord): Omit<DirectoryEntry, "node"> {

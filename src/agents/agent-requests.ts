@@ -5,14 +5,25 @@ import { namePattern } from "../base/ids.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { fuelLimit } from "../wasm/limits.ts";
 import { trapKinds } from "../wasm/trap.ts";
-import { capabilities, durabilities, placementStrategies } from "../wire/agent-spec.ts";
+import {
+  capabilities,
+  durabilities,
+  onNodeLosses,
+  partitionBehaviours,
+  placementStrategies,
+  type AgentSpec,
+} from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8, WireError } from "../wire/cursor.ts";
 import { priorities, type Priority } from "../wire/message.ts";
 
 export const agentMethods = {
-  start: "agents.start",
-  stop: "agents.stop",
-  suspend: "agents.suspend",
+  /** Make it there as it is assigned, now. */
+  settle: "agents.settle",
+  /** Move an agent of its own. */
+  migrate: "agents.migrate",
+  /** Keep a journal until its assignment arrives. */
+  incoming: "agents.incoming",
+  kept: "agents.kept",
   resume: "agents.resume",
   detail: "agents.detail",
   logs: "agents.logs",
@@ -59,11 +70,14 @@ const specSchema = v.strictObject({
     preferNodes: v.pipe(v.array(nodeId), v.maxLength(1_000)),
     targetNode: v.nullable(nodeId),
   }),
+  // Of nodes from before these choices: what held then.
+  onNodeLoss: v.optional(v.picklist(onNodeLosses), "restart"),
+  partition: v.optional(v.picklist(partitionBehaviours), "park"),
   deployedAt_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(1e15)),
   deployedBy: v.pipe(v.string(), v.maxLength(512)),
 });
 
-export const startRequest = v.strictObject({ spec: specSchema });
+export const migrateRequest = v.strictObject({ name: agentName, to: nodeId });
 export const nameRequest = v.strictObject({ name: agentName });
 export const logsRequest = v.strictObject({ name: agentName, limit: count(10_000) });
 export const emptyAnswer = v.strictObject({});
@@ -88,6 +102,22 @@ export const detailAnswer = v.strictObject({
   handled: count(Number.MAX_SAFE_INTEGER),
   traps: count(Number.MAX_SAFE_INTEGER),
   restarts: count(Number.MAX_SAFE_INTEGER),
+});
+export const keptAnswer = v.strictObject({
+  kept: v.pipe(
+    v.array(
+      v.strictObject({
+        name: agentName,
+        epoch: count(Number.MAX_SAFE_INTEGER),
+        owner: nodeId,
+        owner_epoch: count(Number.MAX_SAFE_INTEGER),
+        at_ms: v.number(),
+        inbox: count(Number.MAX_SAFE_INTEGER),
+        keys: count(Number.MAX_SAFE_INTEGER),
+      }),
+    ),
+    v.maxLength(10_000),
+  ),
 });
 export const logsAnswer = v.strictObject({
   lines: v.pipe(
@@ -122,4 +152,14 @@ export function parseBody<S extends v.GenericSchema>(schema: S, body: Uint8Array
 
 export function jsonBody(value: object): Uint8Array {
   return encodeUtf8(JSON.stringify(value));
+}
+
+/** A specification as the control state keeps it. */
+export function encodeSpec(spec: AgentSpec): Uint8Array {
+  return jsonBody(spec);
+}
+
+/** Throws `invalid_body`. */
+export function parseSpec(bytes: Uint8Array): AgentSpec {
+  return parseBody(specSchema, bytes);
 }

@@ -5,7 +5,7 @@
  */
 import { CaxtonError } from "../base/errors.ts";
 import { unreachable } from "../base/assert.ts";
-import type { AgentName, NodeId } from "../base/ids.ts";
+import type { AgentName } from "../base/ids.ts";
 import {
   flagInOutbox,
   BatchWriter,
@@ -13,7 +13,7 @@ import {
   readBatch,
   readOutcomes,
 } from "../messaging/message-batch.ts";
-import type { MessagePortLike, Thread } from "../ports/threads.ts";
+import type { Thread } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { Outcome } from "../wire/outcome.ts";
@@ -67,8 +67,12 @@ export class AgentThreadHandle {
     port.ended((error) => this.#end(error));
   }
 
-  init(node: NodeId, thread: number, seed: number, store: MessagePortLike): void {
-    this.#port.post({ kind: "init", node, thread, seed, store }, [store]);
+  init(init: Omit<Extract<ToAgentThread, { kind: "init" }>, "kind">): void {
+    this.#port.post({ kind: "init", ...init }, [init.store]);
+  }
+
+  leaseHeld(tenure: number): void {
+    this.#port.post({ kind: "lease", tenure });
   }
 
   host(spec: AgentSpec, module: PreparedModule | null, suspended: boolean): Promise<"done" | "needs_module"> {
@@ -77,8 +81,8 @@ export class AgentThreadHandle {
     >;
   }
 
-  async stop(agent: AgentName, forget: boolean): Promise<void> {
-    await this.#ask((request) => ({ kind: "stop", request, agent, forget }));
+  async stop(agent: AgentName, forget: boolean, finish_ms: number): Promise<void> {
+    await this.#ask((request) => ({ kind: "stop", request, agent, forget, finish_ms }));
   }
 
   async suspend(agent: AgentName): Promise<void> {

@@ -1,5 +1,7 @@
 /** The entry of an agent thread: joins `AgentThread` to the worker's channel, the store's port and the real clock. */
 import { present } from "../base/assert.ts";
+import { LeaseGate } from "../cluster/lease-cell.ts";
+import { openBootClock } from "../platform/bun/boot-clock.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { openPort, parentChannel } from "../platform/node/threads.ts";
 import { StoreClient } from "../store/store-client.ts";
@@ -16,7 +18,10 @@ parent.receive((message) => {
     present(thread, "the thread, told its node first").receive(message);
     return;
   }
+  const lease = new LeaseGate(message.lease, openBootClock());
+  lease.admit(message.tenure);
   thread = new AgentThread({
+    lease,
     node: message.node,
     seed: message.seed,
     store: new StoreClient(openPort<StoreReply, StoreRequest>(message.store)),

@@ -10,7 +10,8 @@ import { Prng } from "../base/prng.ts";
 import { MessageIds } from "../messaging/outgoing-message.ts";
 import { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import { Scheduler, drainBudget } from "../messaging/scheduler.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { LeaseGate } from "../cluster/lease-cell.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentStatus } from "../wire/agent-spec.ts";
@@ -27,6 +28,8 @@ import type { AgentEvent, AgentThreadStats, FromAgentThread, ToAgentThread } fro
 
 /** Log lines of all agents in one slice; the rest of the slice's are left out and counted. */
 const logLinesPerSlice = 1_000;
+/** A parked thread looks at the lease so often, beside what it is told. */
+const leaseLook_ms = 50;
 
 export interface ThreadModules extends HandlerSource {
   /** May drop modules other than those `inUse`. Throws `invalid_module`. */
@@ -38,6 +41,7 @@ export interface AgentThreadOptions {
   readonly seed: number;
   readonly store: Store;
   readonly clock: Clock;
+  readonly lease: Pick<LeaseGate, "holds" | "admit">;
   readonly modules: ThreadModules;
   /** Runs the callback in a later turn of the event loop, as soon as waiting events were seen. */
   readonly soon: (callback: () => void) => void;
@@ -60,6 +64,8 @@ export class AgentThread implements AgentWorld {
   readonly #timers: ThreadTimers<AgentFace>;
   /** A slice ends early then, and the next goes on while the store works. */
   readonly #commitDue = (): boolean => this.commits.due;
+  #parked = false;
+  #look: Timer | undefined;
   #events: AgentEvent[] = [];
   #logLines = 0;
   #logLinesLeftOut = 0;
@@ -113,7 +119,7 @@ export class AgentThread implements AgentWorld {
         this.#answer(message.request, this.#host(message));
         break;
       case "stop":
-        this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget));
+        this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget, message.finish_ms));
         break;
       case "suspend":
         this.#answer(
@@ -127,7 +133,12 @@ export class AgentThread implements AgentWorld {
           Promise.resolve().then(() => this.#lifecycle.resume(message.agent)),
         );
         break;
+      case "lease":
+        this.#options.lease.admit(message.tenure);
+        this.#slice();
+        break;
       case "deliver":
+        this.#lookAtLease();
         this.#mail.deliver(message.batch);
         this.#slice();
         break;
@@ -143,6 +154,10 @@ export class AgentThread implements AgentWorld {
       default:
         unreachable(message);
     }
+  }
+
+  get parked(): boolean {
+    return this.#parked;
   }
 
   find(receiver: string): AgentFace | undefined {
@@ -185,17 +200,38 @@ export class AgentThread implements AgentWorld {
 
   /** Runs agents for a bounded while, then sends everything that gathered. */
   #slice(): void {
+    this.#lookAtLease();
     const more = this.#scheduler.drain(drainBudget, this.#commitDue);
     this.commits.flush();
     this.#post();
     if (more) this.#kick();
   }
 
+  /** Whether the node may act, as of now: at the beginning of work, and when what it did is about to get out. */
+  #lookAtLease(): void {
+    const parked = !this.#options.lease.holds();
+    if (parked !== this.#parked) {
+      this.#parked = parked;
+      this.#mail.parked = parked;
+      if (!parked) {
+        this.#scheduler.unpark();
+        this.#kick();
+      }
+    }
+    if (!parked || this.#look !== undefined || this.#mail.closed) return;
+    this.#look = this.clock.after(leaseLook_ms, () => {
+      this.#look = undefined;
+      this.#slice();
+    });
+  }
+
   #post(): void {
-    const { batch, outcomes } = this.#mail.take();
-    if (batch !== undefined) this.#options.post({ kind: "send", batch }, [batch.buffer]);
-    if (outcomes !== undefined) this.#options.post({ kind: "outcomes", packed: outcomes }, [outcomes.buffer]);
-    if (this.#events.length === 0) return;
+    this.#lookAtLease();
+    const { batches, outcomes } = this.#mail.take(!this.#parked);
+    for (const batch of batches) this.#options.post({ kind: "send", batch }, [batch.buffer]);
+    for (const packed of outcomes) this.#options.post({ kind: "outcomes", packed }, [packed.buffer]);
+    // They tell clients what became of their messages.
+    if (this.#events.length === 0 || this.#parked) return;
     const events = this.#events;
     const last = events.findLast((event) => event.kind === "log");
     if (this.#logLinesLeftOut > 0 && last !== undefined) {

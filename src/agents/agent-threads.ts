@@ -8,7 +8,8 @@ import { quote } from "../base/ids.ts";
 import { SerialWork } from "./serial-work.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { fastReceiver } from "../messaging/fast-ascii.ts";
-import type { LocalDelivery } from "../messaging/router.ts";
+import type { LocalDelivery } from "../messaging/router-options.ts";
+import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { MessagePortLike } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
@@ -33,6 +34,7 @@ export interface AgentThreadsOptions {
   readonly threads: number;
   readonly seed: number;
   readonly clock: Clock;
+  readonly lease: Pick<NodeLease, "cell" | "tenure" | "subscribe">;
   readonly spawn: () => AgentThreadPort;
   /** A new connection to the store, for one thread. */
   readonly storePort: () => MessagePortLike;
@@ -75,6 +77,9 @@ export class AgentThreads implements LocalDelivery {
   private constructor(options: AgentThreadsOptions) {
     this.#options = options;
     this.#ownSuffix = `@${options.node}`;
+    options.lease.subscribe((held) => {
+      if (held) for (const { handle } of this.#slots) handle?.leaseHeld(options.lease.tenure);
+    });
   }
 
   /** Spawns the threads one after another; resolves when all are ready. */
@@ -97,6 +102,13 @@ export class AgentThreads implements LocalDelivery {
 
   get size(): number {
     return this.#hosted.size;
+  }
+
+  /** Agents that wait while the node has no lease. */
+  get parkable(): number {
+    let count = 0;
+    for (const { spec } of this.#hosted.values()) if (spec.partition !== "continue") count++;
+    return count;
   }
 
   has(agent: AgentName): boolean {
@@ -130,11 +142,12 @@ export class AgentThreads implements LocalDelivery {
     });
   }
 
-  stop(agent: AgentName, forget: boolean): Promise<void> {
+  /** `finish_ms`: a volatile agent takes no more mail and handles what it has, for so long at most. */
+  stop(agent: AgentName, forget: boolean, finish_ms = 0): Promise<void> {
     return this.#inOrder.run(agent, async () => {
       const hosted = this.#get(agent);
       try {
-        await this.#handle(hosted.slot).stop(agent, forget);
+        await this.#handle(hosted.slot).stop(agent, forget, finish_ms);
       } catch (error) {
         // The thread may not have it, when it could not be brought back.
         if (!(error instanceof CaxtonError) || error.code !== "agent_not_found") throw error;
@@ -204,12 +217,14 @@ export class AgentThreads implements LocalDelivery {
   }
 
   #spawn(slot: Slot): Promise<void> {
-    const { node, seed, clock, sent, event, storage, storePort, spawn } = this.#options;
+    const { node, seed, clock, lease, sent, event, storage, storePort, spawn } = this.#options;
     return new Promise((resolve) => {
       const handle = new AgentThreadHandle(spawn(), {
         ready: () => {
           if (this.#stopping) void handle.terminate();
           else slot.handle = handle;
+          // It may have come back while the thread began.
+          handle.leaseHeld(lease.tenure);
           resolve();
         },
         stopped: () => this.#stopped.get(slot)?.(),
@@ -225,7 +240,14 @@ export class AgentThreads implements LocalDelivery {
       });
       slot.spawnedAt_ms = clock.now_ms();
       slot.modules.clear();
-      handle.init(node, slot.index, (seed + slot.index * 0x9e37 + slot.ends * 0x79b9) >>> 0, storePort());
+      handle.init({
+        node,
+        thread: slot.index,
+        seed: (seed + slot.index * 0x9e37 + slot.ends * 0x79b9) >>> 0,
+        store: storePort(),
+        lease: lease.cell,
+        tenure: lease.tenure,
+      });
     });
   }
 

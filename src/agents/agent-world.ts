@@ -17,6 +17,8 @@ export interface AgentWorld {
   readonly commits: CommitQueue;
   readonly handlers: HandlerSource;
   readonly counters: ThreadCounters;
+  /** The node has no lease: agents that do not go on without one begin nothing. */
+  readonly parked: boolean;
   /** The agent of this thread that a message to `receiver` goes to directly. */
   find(receiver: string): AgentFace | undefined;
   /** Sends what a call of a volatile agent left, or what a durable one's commit released; `now_ms` monotonic, 0 when not at hand. */

@@ -1,14 +1,16 @@
 /**
- * Agents anywhere in the cluster: deploys, and asks the node that has an agent about it. What the
- * HTTP API needs of agents, in the shapes that it needs.
+ * Agents anywhere in the cluster: has the cluster decide about them, and asks the node that owns one about it. What
+ * the HTTP API needs of agents, in the shapes that it needs.
  */
 import type * as v from "valibot";
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
-import type { AgentName, NodeId } from "../base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { AssignmentStore } from "../control/assignment-store.ts";
+import { encodeUtf8 } from "../wire/cursor.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
@@ -17,15 +19,22 @@ import {
   detailAnswer,
   emptyAnswer,
   jsonBody,
+  keptAnswer,
   logsAnswer,
   parseBody,
 } from "./agent-requests.ts";
+import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import type { HandOver } from "./hand-over.ts";
 import type { LocalAgents } from "./local-agents.ts";
-import { hashModule, type ModuleShelf } from "./module-shelf.ts";
-import type { Claim, Ownership } from "./ownership.ts";
+import type { ModuleKeepers } from "./module-keepers.ts";
+import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Reconciler } from "./reconciler.ts";
 
 /** The peer may have to fetch the module (up to 16 MiB) and prepare it. */
 const start_ms = 60_000;
+/** Stopping, sending and storing all that an agent has, and starting it. */
+const migrate_ms = 120_000;
 const request_ms = 10_000;
 const detail_ms = 3_000;
 /** After a deployment elsewhere, until the directory here shows it. */
@@ -47,7 +56,12 @@ export interface ClusterAgentsOptions {
   readonly clock: Clock;
   readonly local: LocalAgents;
   readonly modules: ModuleShelf;
+  readonly keepers: Pick<ModuleKeepers, "of">;
   readonly ownership: Ownership;
+  readonly table: AssignmentTable;
+  readonly store: AssignmentStore;
+  readonly reconciler: Reconciler;
+  readonly handOver: HandOver;
 }
 
 export class ClusterAgents {
@@ -57,7 +71,10 @@ export class ClusterAgents {
     this.#options = options;
   }
 
-  /** Throws `invalid_module`, `no_capacity`, `conflict`, `unreachable`, …. In a move the agent was stopped first. */
+  /**
+   * Throws `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
+   * that an agent that was to be moved may have been.
+   */
   async deploy(
     request: DeployRequest,
   ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }> {
@@ -65,107 +82,198 @@ export class ClusterAgents {
     const { name, wasm, options, principal } = request;
     const module = hashModule(wasm);
     await modules.prepare({ module, capabilities: options.capabilities, limits: options.limits }, wasm);
-    const claim = await ownership.claim(name, options.placement);
-    const { epoch, revision } = claim;
-    const at = { deployedAt_ms: clock.wall_ms(), deployedBy: principal };
-    const spec: AgentSpec = { ...options, name, module, revision, epoch, ...at };
-    let ok = false;
-    try {
-      await modules.holding(module, wasm, () => this.#startAt(claim, spec));
-      ok = true;
-    } finally {
-      ownership.settled(name, ok);
-    }
-    const detail = await this.#detailFrom(name, claim.node);
-    const view = { name, node: claim.node, status: "running" as const, revision, epoch, module, detail };
-    const entry = this.#options.membership.locate(name);
-    const status = entry !== undefined && entry.revision === revision ? entry.status : view.status;
-    return { agent: { ...view, status }, created: claim.created, why: claim.why };
+    const draft = { ...options, name, module, deployedAt_ms: clock.wall_ms(), deployedBy: principal };
+    const claim = await modules.holding(module, wasm, async () => {
+      const chosen = ownership.choose(name, options.placement);
+      await this.#spread(module, chosen.node);
+      if (chosen.movesFrom !== null) await this.#migrateFrom(chosen.movesFrom, name, chosen.node);
+      const claimed = await ownership.claim(draft, chosen);
+      try {
+        await this.#settleAt(claimed.node, name, start_ms);
+      } catch (error) {
+        await claimed.takeBack();
+        throw error;
+      }
+      return claimed;
+    });
+    await this.#seen(() => {
+      const entry = this.#options.membership.locate(name);
+      return entry !== undefined && entry.epoch === claim.epoch && entry.revision >= claim.revision;
+    });
+    return { agent: await this.show(name), created: claim.created, why: claim.why };
   }
 
   list(): readonly AgentView[] {
-    const { membership } = this.#options;
+    const { membership, table } = this.#options;
     const views: AgentView[] = [];
+    for (const owned of table.all()) views.push(this.#view(owned, null));
+    // From before the cluster kept assignments, or from a node that has not heard of a removal.
     for (const entry of membership.directory()) {
-      if (membership.locate(entry.agent)?.node === entry.node) views.push(this.#view(entry, null));
+      if (table.get(entry.agent) !== undefined || table.wasRemoved(entry.agent)) continue;
+      if (membership.locate(entry.agent)?.node === entry.node) views.push(this.#unassigned(entry, null));
     }
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async show(name: AgentName): Promise<AgentView> {
-    const entry = this.#locate(name);
-    return this.#view(entry, await this.#detailFrom(name, entry.node));
+    const owned = this.#options.table.get(name);
+    if (owned === undefined) {
+      const entry = this.#options.membership.locate(name);
+      if (entry === undefined || this.#options.table.wasRemoved(name)) throw noSuchAgent(name);
+      return this.#unassigned(entry, await this.#detailFrom(name, entry.node));
+    }
+    const kept = await this.#keptJournals(owned);
+    return { ...this.#view(owned, await this.#detailFrom(name, owned.node)), kept };
   }
 
   async remove(name: AgentName): Promise<void> {
-    const { node } = this.#locate(name);
-    await this.#ask(name, node, agentMethods.stop, () => this.#options.local.remove(name));
-    await this.#seen(() => this.#options.membership.locate(name)?.node !== node);
+    const { store, table, membership } = this.#options;
+    const owned = this.#owned(name);
+    await store.remove({ agent: name, expected: null }, "");
+    await table.refresh("linearizable");
+    if (!this.#isThere(owned.node)) return;
+    await this.#settleAt(owned.node, name, request_ms);
+    await this.#seen(() => membership.locate(name)?.node !== owned.node);
   }
 
   async suspend(name: AgentName): Promise<void> {
-    const { node } = this.#locate(name);
-    await this.#ask(name, node, agentMethods.suspend, () => this.#options.local.suspend(name));
+    await this.#setSuspended(name, true);
     await this.#seen(() => this.#options.membership.locate(name)?.status === "suspended");
   }
 
   /** Also brings back an agent that has failed. */
   async resume(name: AgentName): Promise<void> {
-    const { node } = this.#locate(name);
-    await this.#ask(name, node, agentMethods.resume, () => this.#options.local.resume(name));
-    await this.#seen(() => this.#options.membership.locate(name)?.status !== "suspended");
+    const { membership, local } = this.#options;
+    const { node } = await this.#setSuspended(name, false);
+    if (node === membership.self) await local.resume(name);
+    else await this.#request(node, agentMethods.resume, { name }, emptyAnswer, request_ms);
+    await this.#seen(() => membership.locate(name)?.status !== "suspended");
+  }
+
+  /** To that node, with all that it has. Throws `unreachable`, `no_capacity`, `conflict`, `no_quorum`, …. */
+  async migrate(name: AgentName, to: NodeId): Promise<AgentView> {
+    const { membership, table } = this.#options;
+    const owned = this.#owned(name);
+    const target = membership.member(to);
+    if (target === undefined) {
+      throw new CaxtonError("node_not_found", `No node "${to}" in this cluster. See: caxton cluster members`);
+    }
+    if (owned.node === to) return await this.show(name);
+    if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
+    if (table.of(to).size >= target.tags.maxAgents) {
+      throw new CaxtonError("no_capacity", `Node "${to}" has its ${target.tags.maxAgents} agents`);
+    }
+    this.#demandThere(owned);
+    await this.#migrateFrom(owned.node, name, to);
+    await this.#seen(() => membership.locate(name)?.node === to);
+    return await this.show(name);
   }
 
   /** Newest last, at most `limit`; of the node that has it now. */
   async logs(name: AgentName, limit: number): Promise<readonly AgentLogLine[]> {
-    const { node } = this.#locate(name);
+    const { node } = this.#owned(name);
     const { local, membership } = this.#options;
     if (node === membership.self) return local.logs(name, limit);
     const answer = await this.#request(node, agentMethods.logs, { name, limit }, logsAnswer, request_ms);
     return answer.lines;
   }
 
-  async #startAt(claim: Claim, spec: AgentSpec): Promise<void> {
-    const { local, membership } = this.#options;
-    if (claim.movesFrom !== null) await this.#stopAt(claim.movesFrom, spec.name);
-    if (claim.node === membership.self) {
-      await local.start(spec);
-      return;
-    }
-    await this.#request(claim.node, agentMethods.start, { spec }, emptyAnswer, start_ms);
-    await this.#seen(() => {
-      const entry = membership.locate(spec.name);
-      return entry !== undefined && entry.epoch === spec.epoch && entry.revision >= spec.revision;
-    });
-  }
-
-  /** Before an agent starts elsewhere. A node that is gone is left to yield when it comes back: its epoch is lower. */
-  async #stopAt(node: NodeId, name: AgentName): Promise<void> {
-    const { local, membership } = this.#options;
-    if (node === membership.self) {
-      if (local.has(name)) await local.remove(name);
-      return;
-    }
-    const status = membership.member(node)?.status;
-    if (status !== "alive" && status !== "suspect") return;
-    try {
-      await this.#request(node, agentMethods.stop, { name }, emptyAnswer, request_ms);
-    } catch (error) {
-      if (!(error instanceof CaxtonError) || error.code !== "agent_not_found") throw error;
+  async #migrateFrom(from: NodeId, name: AgentName, to: NodeId): Promise<void> {
+    const { membership, handOver, table } = this.#options;
+    if (from === membership.self) await handOver.move(name, to, "migrated");
+    else {
+      await this.#request(from, agentMethods.migrate, { name, to }, emptyAnswer, migrate_ms);
+      await table.refresh("linearizable");
     }
   }
 
-  #view(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {
+  /** A copy where it is to run, which must be had, and some elsewhere, so that a lost node loses no module. */
+  async #spread(module: ModuleHash, target: NodeId): Promise<void> {
+    const { membership, peers, keepers } = this.#options;
+    // This node holds it for as long as the deployment takes, and by the assignments afterwards.
+    const keep = async (node: NodeId): Promise<void> => {
+      if (node === membership.self) return;
+      await peers.request(node, keepMethod, encodeUtf8(module), { timeout_ms: start_ms });
+    };
+    const others = keepers.of(module).filter((node) => node !== target);
+    const copies = Promise.allSettled(others.map((node) => keep(node)));
+    await keep(target);
+    await copies;
+  }
+
+  async #settleAt(node: NodeId, name: AgentName, timeout_ms: number): Promise<void> {
+    const { membership, reconciler } = this.#options;
+    if (node === membership.self) await reconciler.settle(name);
+    else await this.#request(node, agentMethods.settle, { name }, emptyAnswer, timeout_ms);
+  }
+
+  async #setSuspended(name: AgentName, suspended: boolean): Promise<OwnedAgent> {
+    const { store, table } = this.#options;
+    const owned = this.#owned(name);
+    this.#demandThere(owned);
+    await store.suspend({ agent: name, epoch: owned.epoch, suspended }, "");
+    await table.refresh("linearizable");
+    await this.#settleAt(owned.node, name, request_ms);
+    return owned;
+  }
+
+  #view(owned: OwnedAgent, detail: AgentDetail | null): AgentView {
+    const { membership } = this.#options;
+    const { agent: name, node, epoch, revision, spec, cause, previous, previousEpoch, at_ms } = owned;
+    const entry = membership.locate(name);
+    const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
+    const status = this.#isThere(node) ? (runs ? entry.status : "starting") : "orphaned";
+    const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
+    const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
+    return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
+  }
+
+  #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {
     const { agent: name, node, epoch, revision, module } = entry;
-    const status = this.#options.membership.member(node)?.status;
-    const orphaned = status === "failed" || status === "left" || status === undefined;
-    return { name, node, status: orphaned ? "orphaned" : entry.status, revision, epoch, module, detail };
+    const status = this.#isThere(node) ? entry.status : "orphaned";
+    return { name, node, status, revision, epoch, module, detail, assignment: null, kept: [] };
   }
 
-  #locate(name: AgentName): DirectoryEntry {
-    const entry = this.#options.ownership.ownerOf(name);
-    if (entry === undefined) throw new CaxtonError("agent_not_found", `There is no agent ${quote(name)}`);
-    return entry;
+  /** Of the nodes that may have one: who had it last, this one and who has it. */
+  async #keptJournals({ agent: name, node, previous }: OwnedAgent): Promise<AgentView["kept"]> {
+    const { membership, local } = this.#options;
+    const nodes = new Set([membership.self, node, ...(previous === null ? [] : [previous])]);
+    const asked = [...nodes].filter((each) => this.#isThere(each));
+    const answers = await Promise.all(
+      asked.map(async (each) => {
+        try {
+          const kept =
+            each === membership.self
+              ? await local.kept(name)
+              : (await this.#request(each, agentMethods.kept, { name }, keptAnswer, detail_ms)).kept;
+          return kept.map((journal) => ({ ...journal, node: each }));
+        } catch (error) {
+          if (error instanceof CaxtonError) return [];
+          throw error;
+        }
+      }),
+    );
+    return answers.flat();
+  }
+
+  #isThere(node: NodeId): boolean {
+    const status = this.#options.membership.member(node)?.status;
+    return status === "alive" || status === "suspect";
+  }
+
+  #demandThere({ agent, node }: OwnedAgent): void {
+    if (this.#isThere(node)) return;
+    const status = this.#options.membership.member(node)?.status ?? "unknown";
+    throw new CaxtonError(
+      "unreachable",
+      `Agent ${quote(agent)} belongs to node ${quote(node)}, which is ${status}`,
+    );
+  }
+
+  #owned(name: AgentName): OwnedAgent {
+    const owned = this.#options.table.get(name);
+    if (owned === undefined) throw noSuchAgent(name);
+    return owned;
   }
 
   /** Null when its node cannot be asked. */
@@ -178,22 +286,6 @@ export class ClusterAgents {
       if (error instanceof CaxtonError) return null;
       throw error;
     }
-  }
-
-  async #ask(name: AgentName, node: NodeId, method: string, here: () => Promise<void>): Promise<void> {
-    const { membership } = this.#options;
-    if (node === membership.self) {
-      await here();
-      return;
-    }
-    const status = membership.member(node)?.status;
-    if (status === "failed" || status === "left") {
-      throw new CaxtonError(
-        "unreachable",
-        `Agent ${quote(name)} belongs to node ${quote(node)}, which is ${status}`,
-      );
-    }
-    await this.#request(node, method, { name }, emptyAnswer, request_ms);
   }
 
   async #request<S extends v.GenericSchema>(
@@ -225,4 +317,8 @@ export class ClusterAgents {
       });
     });
   }
+}
+
+function noSuchAgent(name: AgentName): CaxtonError {
+  return new CaxtonError("agent_not_found", `There is no agent ${quote(name)}`);
 }

@@ -4,7 +4,6 @@
  * their commit is on disk; a volatile one's at once. Lifecycle around it: agent-lifecycle.ts.
  */
 import type { AgentName, MessageId } from "../base/ids.ts";
-import { reasonOf } from "../base/errors.ts";
 import { present } from "../base/assert.ts";
 import { RingQueue } from "../base/ring-queue.ts";
 import { notUnderstood } from "../fipa/reply.ts";
@@ -14,7 +13,7 @@ import { Inbox, type Mail } from "../messaging/inbox.ts";
 import { traceOf } from "../messaging/outgoing-message.ts";
 import { RecentIds } from "../messaging/recent-ids.ts";
 import type { RecoveredAgent } from "../store/store.ts";
-import { AgentTrap } from "../wasm/trap.ts";
+import type { AgentTrap } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
 import {
@@ -29,6 +28,7 @@ import { AgentCalls, type CallEffects } from "./agent-calls.ts";
 import { AgentState } from "./agent-state.ts";
 import { AgentTimers } from "./agent-timers.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
+import { asTrap } from "./as-trap.ts";
 import { deadLetterEvent } from "./dead-letter-event.ts";
 import type { AgentWorld } from "./agent-world.ts";
 import type { Handler } from "./handler.ts";
@@ -61,6 +61,7 @@ export class HostedAgent implements AgentFace {
   /** Being replaced: nothing runs, mail is taken. */
   paused = false;
   leaving = false;
+  closing = false;
   failure: string | undefined;
   handled = 0;
   traps = 0;
@@ -84,18 +85,23 @@ export class HostedAgent implements AgentFace {
     this.durable = spec.durability !== "volatile";
     this.inbox = new Inbox({ messages: spec.limits.inbox_messages, bytes: spec.limits.inbox_bytes });
     this.recent = new RecentIds(this.durable ? recentDurable : recentVolatile);
-    const { state, timers } = this;
-    this.calls = new AgentCalls(world, this.name, { state, timers, guard: this.#guard });
+    this.calls = new AgentCalls(world, this.name, this, this.#guard);
   }
 
   get runnable(): boolean {
-    if (!this.ready || this.suspended || this.paused || this.leaving || this.failure !== undefined)
-      return false;
+    const rests = !this.ready || this.suspended || this.paused || this.leaving;
+    if (rests || this.failure !== undefined) return false;
     return this.#handler === undefined || this.inbox.length > 0 || this.#due.length > 0;
   }
 
   get blocked(): boolean {
+    // Not its start: its deployer waits for that, and what it does then is held back like all else.
+    if (this.#world.parked && this.#handler !== undefined && !this.continues) return true;
     return this.durable && this.#world.commits.full;
+  }
+
+  get continues(): boolean {
+    return this.spec.partition === "continue";
   }
 
   get status(): AgentStatus {
@@ -391,9 +397,4 @@ export class HostedAgent implements AgentFace {
   #answerWaiters(failure: string | undefined): void {
     for (const waiter of this.#startWaiters.splice(0)) waiter(failure);
   }
-}
-
-/** Whatever a handler threw: an error of the host's own counts as the agent's trap, so that it harms no other agent. */
-function asTrap(error: unknown): AgentTrap {
-  return error instanceof AgentTrap ? error : new AgentTrap("other", reasonOf(error), { cause: error });
 }

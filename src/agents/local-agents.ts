@@ -7,7 +7,7 @@ import { quote } from "../base/ids.ts";
 import { SerialWork } from "./serial-work.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
-import type { Store, StoredAgent } from "../store/store.ts";
+import type { KeptJournal, RecoveredAgent, Store } from "../store/store.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import { AgentLogs, type AgentLogLine } from "./agent-logs.ts";
 import { entryOf, type AgentDetail, type AgentRecord } from "./agent-record.ts";
@@ -16,13 +16,13 @@ import type { ModuleShelf } from "./module-shelf.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
 import { TrapRecords } from "./trap-records.ts";
 
-/** Agents that are started at the same time when a node starts. */
-const restoresAtOnce = 64;
+/** A volatile agent that moves has so long for the mail that it has: nobody else has it. */
+const finish_ms = 5_000;
 
 /** What people are told; `log` lines are not among them. */
 export type LocalAgentEvent =
   | Exclude<AgentEvent, { kind: "log" }>
-  /** Another node's claim is higher: it was stopped here, its unhandled mail went to the dead letters. */
+  /** Another node owns it under a higher epoch: it was stopped here, and its journal is kept for inspection. */
   | { readonly kind: "yielded"; readonly agent: AgentName; readonly to: NodeId; readonly epoch: number };
 
 export interface LocalAgentsOptions {
@@ -31,6 +31,8 @@ export interface LocalAgentsOptions {
   readonly threads: () => AgentThreads;
   readonly modules: () => ModuleShelf;
   readonly maxAgents: number;
+  /** Another node owns it: what it had sent stays here. */
+  readonly fence: (agent: AgentName) => void;
   readonly event: (event: LocalAgentEvent) => void;
   readonly failed: (what: string, reason: string) => void;
 }
@@ -44,13 +46,9 @@ export class LocalAgents {
   readonly #inOrder = new SerialWork<AgentName>();
   readonly #changed = new Set<AgentName>();
   #announcing = false;
-  readonly #unsubscribe: () => void;
 
   constructor(options: LocalAgentsOptions) {
     this.#options = options;
-    this.#unsubscribe = options.membership.subscribe((event) => {
-      if (event.kind === "directory") this.#compare(event.changed);
-    });
   }
 
   get size(): number {
@@ -65,34 +63,106 @@ export class LocalAgents {
     return this.#records.get(name);
   }
 
+  names(): readonly AgentName[] {
+    return [...this.#records.keys()];
+  }
+
+  /** Whether it is on a thread: what is only known of is `starting`, or was stopped for a move. */
+  isHosted(name: AgentName): boolean {
+    return this.#options.threads().has(name);
+  }
+
   usesModule(hash: ModuleHash): boolean {
     for (const { spec } of this.#records.values()) if (spec.module === hash) return true;
     return false;
   }
 
-  /** Starts everything that the store has; resolves when all run or have failed (and say so). */
-  async restore(): Promise<{ readonly running: number; readonly failed: number }> {
-    const stored = [...(await this.#options.store.listAgents())];
-    for (const { spec, suspended } of stored) {
+  /** Knows of everything that the store has, and starts nothing: whose it is now is not known yet. */
+  async load(): Promise<void> {
+    for (const { spec, suspended } of await this.#options.store.listAgents()) {
+      if (this.#records.has(spec.name)) continue;
       this.#records.set(spec.name, { spec, suspended, status: "starting", reason: "" });
     }
-    let failed = 0;
-    const worker = async (): Promise<void> => {
-      for (let next = stored.pop(); next !== undefined; next = stored.pop()) {
-        if (!(await this.#restoreOne(next))) failed++;
-      }
-    };
-    await Promise.all(Array.from({ length: restoresAtOnce }, worker));
-    for (const { agent } of this.#options.membership.directory()) this.#compareOne(agent);
-    return { running: this.#records.size - failed, failed };
+  }
+
+  /** Starts what is known of with what the store has of it; false when that failed (and its record says why). */
+  begin(name: AgentName): Promise<boolean> {
+    return this.#inOrder.run(name, async () => {
+      const record = this.#get(name);
+      if (this.#options.threads().has(name)) return record.status !== "failed";
+      return await this.#host(record);
+    });
+  }
+
+  /** The same agent with the same journal, under another epoch. */
+  reassign(name: AgentName, epoch: number): Promise<void> {
+    return this.#inOrder.run(name, async () => {
+      const record = this.#get(name);
+      const spec = { ...record.spec, epoch };
+      await this.#options.store.saveAgent({ spec, suspended: record.suspended });
+      record.spec = spec;
+      this.#announce(name);
+    });
+  }
+
+  /** Another node owns it: it stops here, and what it had is kept for inspection. */
+  yieldTo(name: AgentName, owner: NodeId, epoch: number): Promise<void> {
+    return this.#inOrder.run(name, async () => {
+      const { spec } = this.#get(name);
+      const threads = this.#options.threads();
+      if (threads.has(name)) await threads.stop(name, true);
+      this.#options.fence(name);
+      await this.#options.store.putAside(name, owner, epoch);
+      await this.#forget(name, spec.module);
+      this.#options.event({ kind: "yielded", agent: name, to: owner, epoch });
+    });
+  }
+
+  /** Stops it and gives all that it has; `begin` goes on with it, `moved` ends it here. */
+  handOver(name: AgentName): Promise<RecoveredAgent> {
+    return this.#inOrder.run(name, async () => {
+      const record = this.#get(name);
+      const threads = this.#options.threads();
+      if (threads.has(name)) await threads.stop(name, false, finish_ms);
+      this.#setStatus(record, "starting", "it is being moved");
+      return await this.#options.store.recoverAgent(name);
+    });
+  }
+
+  /** It lives elsewhere with everything that it had here. */
+  moved(name: AgentName): Promise<void> {
+    return this.#inOrder.run(name, async () => {
+      const record = this.#records.get(name);
+      if (record === undefined) return;
+      const threads = this.#options.threads();
+      if (threads.has(name)) await threads.stop(name, true);
+      await this.#options.store.removeMoved(name);
+      await this.#forget(name, record.spec.module);
+    });
+  }
+
+  /** Begins with what another node handed over; false when that is not here. Its module is stored here. */
+  takeOver(spec: AgentSpec, suspended: boolean, transfer: number): Promise<boolean> {
+    return this.#inOrder.run(spec.name, async () => {
+      this.#admit(spec, this.#records.get(spec.name));
+      if (!(await this.#options.store.takeIncoming({ spec, suspended }, transfer))) return false;
+      const record: AgentRecord = { spec, suspended, status: "starting", reason: "" };
+      this.#records.set(spec.name, record);
+      await this.#host(record);
+      return true;
+    });
+  }
+
+  kept(name: AgentName): Promise<readonly KeptJournal[]> {
+    return this.#options.store.listKept(name);
   }
 
   /** Starts a new agent or the next revision of one. Its module is stored here. When it throws, all is as before. */
-  start(spec: AgentSpec): Promise<void> {
+  start(spec: AgentSpec, asSuspended = false): Promise<void> {
     return this.#inOrder.run(spec.name, async () => {
       const before = this.#records.get(spec.name);
       this.#admit(spec, before);
-      const suspended = before?.suspended ?? false;
+      const suspended = before?.suspended ?? asSuspended;
       await this.#options.modules().prepare(spec);
       try {
         await this.#options.threads().host(spec, suspended);
@@ -116,11 +186,7 @@ export class LocalAgents {
       const threads = this.#options.threads();
       if (threads.has(name)) await threads.stop(name, true);
       await this.#options.store.removeAgent(name);
-      this.#records.delete(name);
-      this.#logs.forget(name);
-      this.#traps.forget(name);
-      this.#announce(name);
-      await this.#options.modules().release(record.spec.module);
+      await this.#forget(name, record.spec.module);
     });
   }
 
@@ -196,10 +262,6 @@ export class LocalAgents {
     }
   }
 
-  close(): void {
-    this.#unsubscribe();
-  }
-
   #admit(spec: AgentSpec, before: AgentRecord | undefined): void {
     if (before === undefined && this.#records.size >= this.#options.maxAgents) {
       throw new CaxtonError(
@@ -209,7 +271,8 @@ export class LocalAgents {
     }
     if (before === undefined) return;
     const { epoch, revision } = before.spec;
-    if (spec.epoch < epoch || (spec.epoch === epoch && spec.revision <= revision)) {
+    // The assignment may be taken back to an earlier revision; an earlier epoch never comes back.
+    if (spec.epoch < epoch || (spec.epoch === epoch && spec.revision === revision)) {
       const detail = `Agent ${quote(spec.name)} has revision ${revision} (epoch ${epoch}) by now; deploy again`;
       throw new CaxtonError("conflict", detail);
     }
@@ -229,14 +292,22 @@ export class LocalAgents {
     }
   }
 
-  async #restoreOne({ spec, suspended }: StoredAgent): Promise<boolean> {
-    const record = this.#records.get(spec.name);
+  async #forget(name: AgentName, module: ModuleHash): Promise<void> {
+    this.#records.delete(name);
+    this.#logs.forget(name);
+    this.#traps.forget(name);
+    this.#announce(name);
+    await this.#options.modules().release(module);
+  }
+
+  async #host(record: AgentRecord): Promise<boolean> {
+    const { spec, suspended } = record;
     try {
-      await this.#inOrder.run(spec.name, () => this.#options.threads().host(spec, suspended));
-      if (record !== undefined) this.#setStatus(record, suspended ? "suspended" : "running", "");
+      await this.#options.threads().host(spec, suspended);
+      this.#setStatus(record, suspended ? "suspended" : "running", "");
       return true;
     } catch (error) {
-      if (record !== undefined) this.#setStatus(record, "failed", reasonOf(error));
+      this.#setStatus(record, "failed", reasonOf(error));
       this.#options.failed(`start agent ${quote(spec.name)}`, reasonOf(error));
       return false;
     }
@@ -265,27 +336,6 @@ export class LocalAgents {
       this.#changed.clear();
       this.#options.membership.announce(changed, removed);
     });
-  }
-
-  #compare(entries: readonly DirectoryEntry[]): void {
-    for (const { agent } of entries) this.#compareOne(agent);
-  }
-
-  /** Two nodes claim one agent: the higher (epoch, node id) keeps it. */
-  #compareOne(name: AgentName): void {
-    const record = this.#records.get(name);
-    if (record === undefined) return;
-    const winner = this.#options.membership.locate(name);
-    const { self } = this.#options.membership;
-    if (winner === undefined || winner.node === self || winner.epoch < record.spec.epoch) return;
-    if (winner.epoch === record.spec.epoch && winner.node < self) return;
-    this.remove(name).then(
-      () => this.#options.event({ kind: "yielded", agent: name, to: winner.node, epoch: winner.epoch }),
-      (error: unknown) => {
-        if (error instanceof CaxtonError && error.code === "agent_not_found") return;
-        this.#options.failed(`yield agent ${quote(name)} to node ${quote(winner.node)}`, reasonOf(error));
-      },
-    );
   }
 
   #get(name: AgentName): AgentRecord {

@@ -8,6 +8,7 @@ import { parseModuleHash, quote } from "../base/ids.ts";
 import type { ModuleHash, NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import { moduleLimits } from "../wasm/limits.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
@@ -17,6 +18,7 @@ import { encodeUtf8, decodeUtf8 } from "../wire/cursor.ts";
 import { moduleKey } from "./module-key.ts";
 
 export const modulesMethod = "modules.get";
+export const keepMethod = "modules.keep";
 
 /** Prepared modules in memory; they are made again when needed. */
 const preparedLimit = 128;
@@ -26,14 +28,19 @@ const preparingLimit = 8;
 /** Peers that are asked for a module, one after another. */
 const peersAsked = 5;
 const fetch_ms = 30_000;
+/** A copy that was asked for waits this long for the assignment that it is for. */
+const expected_ms = 60_000;
 
 export interface ModuleShelfOptions {
   readonly store: Store;
   readonly preparer: Preparer;
   readonly membership: Membership;
   readonly peers: Peers;
-  /** Whether an agent of this node has it. */
+  /** Whether an agent of this node has it, or it is one of those that this node keeps for others. */
   readonly inUse: (hash: ModuleHash) => boolean;
+  /** Nodes that keep a copy, though no agent of theirs has it. */
+  readonly keepers: (hash: ModuleHash) => readonly NodeId[];
+  readonly clock: Clock;
 }
 
 type Want = Pick<AgentSpec, "module" | "capabilities" | "limits">;
@@ -57,6 +64,10 @@ export class ModuleShelf {
   constructor(options: ModuleShelfOptions) {
     this.#options = options;
     options.peers.handle(modulesMethod, (body) => this.#give(body));
+    options.peers.handle(keepMethod, async (body, { from }) => {
+      await this.keep(hashIn(body), from);
+      return new Uint8Array();
+    });
   }
 
   /** Throws `invalid_module`. Given `bytes` they are used; else the store's. */
@@ -82,9 +93,7 @@ export class ModuleShelf {
       await this.#options.store.putModule(hash, bytes);
       return await work();
     } finally {
-      const left = (this.#held.get(hash) ?? 1) - 1;
-      if (left > 0) this.#held.set(hash, left);
-      else this.#held.delete(hash);
+      this.#letGo(hash);
       await this.release(hash);
     }
   }
@@ -113,15 +122,31 @@ export class ModuleShelf {
     );
   }
 
+  /** Stores a copy; it stays while it is in use, and for a minute at least. */
+  async keep(hash: ModuleHash, first: NodeId): Promise<void> {
+    this.#held.set(hash, (this.#held.get(hash) ?? 0) + 1);
+    this.#options.clock.after(expected_ms, () => {
+      this.#letGo(hash);
+      this.release(hash).catch(() => undefined);
+    });
+    const stored = await this.#options.store.getModule(hash);
+    if (stored === undefined) await this.#options.store.putModule(hash, await this.fetch(hash, first));
+  }
+
   /** Removes the module when neither an agent here nor a deployment needs it. */
   async release(hash: ModuleHash): Promise<void> {
     if (this.#held.has(hash) || this.#options.inUse(hash)) return;
     await this.#options.store.removeModule(hash);
   }
 
+  #letGo(hash: ModuleHash): void {
+    const left = (this.#held.get(hash) ?? 1) - 1;
+    if (left > 0) this.#held.set(hash, left);
+    else this.#held.delete(hash);
+  }
+
   async #give(body: Uint8Array): Promise<Uint8Array> {
-    if (body.length !== 64) throw new CaxtonError("invalid_argument", "A module is asked for by its SHA-256");
-    const hash = parseModuleHash(decodeUtf8(body));
+    const hash = hashIn(body);
     const bytes = await this.#options.store.getModule(hash);
     if (bytes === undefined)
       throw new CaxtonError("not_found", `Module ${quote(hash)} is not stored on this node`);
@@ -167,14 +192,25 @@ export class ModuleShelf {
     }
   }
 
-  /** `first`, then nodes whose agents use it. */
+  /** `first`, then those that keep copies, then nodes whose agents use it. */
   #holders(hash: ModuleHash, first: NodeId): ReadonlySet<NodeId> {
-    const { membership } = this.#options;
-    const holders = new Set<NodeId>(first === membership.self ? [] : [first]);
+    const { membership, keepers } = this.#options;
+    const holders = new Set<NodeId>([first, ...keepers(hash)].filter((node) => this.#canBeAsked(node)));
     for (const entry of membership.directory()) {
       if (holders.size >= peersAsked) break;
-      if (entry.module === hash && entry.node !== membership.self) holders.add(entry.node);
+      if (entry.module === hash && this.#canBeAsked(entry.node)) holders.add(entry.node);
     }
     return holders;
   }
+
+  #canBeAsked(node: NodeId): boolean {
+    const { membership } = this.#options;
+    const status = membership.member(node)?.status;
+    return node !== membership.self && (status === "alive" || status === "suspect");
+  }
+}
+
+function hashIn(body: Uint8Array): ModuleHash {
+  if (body.length !== 64) throw new CaxtonError("invalid_argument", "A module is asked for by its SHA-256");
+  return parseModuleHash(decodeUtf8(body));
 }

@@ -1,116 +1,165 @@
 /**
- * Who decides where an agent belongs and under which epoch. `DirectoryOwnership` decides on the node
- * that deploys, from what the directory says: knowledge, not authority. Two nodes that deploy one new
- * name at the same moment both succeed, and the higher (epoch, node id) keeps it afterwards.
+ * Who decides where an agent belongs and under which epoch: the cluster does, by its control state. This node
+ * chooses a place by what it knows, and proposes it; of two who propose at the same moment one is refused.
  */
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
-import type { DirectoryEntry, Member, Membership } from "../cluster/membership.ts";
+import type { Member, Membership } from "../cluster/membership.ts";
+import type { AssignmentStore } from "../control/assignment-store.ts";
 import type { Candidate } from "../placement/candidate.ts";
 import { choosePlacement } from "../placement/choose-placement.ts";
 import { initialPlacementState, type PlacementState } from "../placement/strategies.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
+import { encodeSpec } from "./agent-requests.ts";
+import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 
-/** What a deployment may use: where, and as which revision of which epoch. */
+/** A specification that has no owner yet. */
+export type SpecDraft = Omit<AgentSpec, "revision" | "epoch">;
+
+/** A deployment that the cluster agreed to: the agent is the node's from now on. */
 export interface Claim {
   readonly node: NodeId;
   /** For people: why there. */
   readonly why: string;
   readonly epoch: number;
   readonly revision: number;
-  /** Where it runs now, when that must be stopped first. */
-  readonly movesFrom: NodeId | null;
   readonly created: boolean;
+  /** It could not be done: as it was before, unless somebody changed it meanwhile. */
+  takeBack(): Promise<void>;
 }
 
 export interface Ownership {
-  /** Throws `no_capacity`, `node_not_found`, or `unreachable` when its present node must be kept and cannot be asked. */
-  claim(name: AgentName, placement: AgentSpec["placement"]): Promise<Claim>;
-  /** The deployment has ended; `ok` when the agent runs there. */
-  settled(name: AgentName, ok: boolean): void;
-  /** The node that has the agent now. */
-  ownerOf(name: AgentName): DirectoryEntry | undefined;
+  /** Where a deployment would go, and from where the agent would have to be moved first. Throws as `claim`. */
+  choose(
+    name: AgentName,
+    placement: AgentSpec["placement"],
+  ): { readonly node: NodeId; readonly why: string; readonly movesFrom: NodeId | null };
+  /**
+   * Throws `no_capacity`, `node_not_found`, `conflict`, `unreachable` when its present node must be kept and cannot
+   * be asked, `no_quorum` when the cluster cannot decide.
+   */
+  claim(draft: SpecDraft, chosen: { readonly node: NodeId; readonly why: string }): Promise<Claim>;
   /** Placements by round robin so far. */
   readonly roundRobinIndex: number;
 }
 
-export class DirectoryOwnership implements Ownership {
-  readonly #membership: Membership;
-  readonly #prng: Prng;
+export interface AssignedOwnershipOptions {
+  readonly membership: Membership;
+  readonly table: AssignmentTable;
+  readonly store: AssignmentStore;
+  readonly prng: Prng;
+}
+
+export class AssignedOwnership implements Ownership {
+  readonly #options: AssignedOwnershipOptions;
   #state: PlacementState = initialPlacementState;
-  /** Placed and not yet seen in the directory. */
+  /** Placed and not yet seen among the assignments. */
   readonly #placed = new Map<AgentName, NodeId>();
 
-  constructor(membership: Membership, prng: Prng) {
-    this.#membership = membership;
-    this.#prng = prng;
+  constructor(options: AssignedOwnershipOptions) {
+    this.#options = options;
   }
 
   get roundRobinIndex(): number {
     return this.#state.round_robin_index;
   }
 
-  ownerOf(name: AgentName): DirectoryEntry | undefined {
-    return this.#membership.locate(name);
-  }
-
-  async claim(name: AgentName, placement: AgentSpec["placement"]): Promise<Claim> {
-    const present = this.#membership.locate(name);
-    if (present !== undefined && (placement.targetNode === null || placement.targetNode === present.node)) {
-      const status = this.#membership.member(present.node)?.status;
-      if (status !== "alive" && status !== "suspect") {
-        const where = `Agent ${quote(name)} belongs to node ${quote(present.node)}, which is ${status ?? "unknown"}`;
-        throw new CaxtonError(
-          "unreachable",
-          `${where}; wait for it, or name another with --target-node (its state stays behind)`,
-        );
-      }
-      const { node, epoch, revision } = present;
-      return { node, why: "where it runs", epoch, revision: revision + 1, movesFrom: null, created: false };
+  choose(
+    name: AgentName,
+    placement: AgentSpec["placement"],
+  ): { readonly node: NodeId; readonly why: string; readonly movesFrom: NodeId | null } {
+    const present = this.#options.table.get(name);
+    if (present === undefined) return { ...this.#place(name, placement), movesFrom: null };
+    const status = this.#options.membership.member(present.node)?.status;
+    const there = status === "alive" || status === "suspect";
+    if (placement.targetNode === null || placement.targetNode === present.node) {
+      if (there) return { node: present.node, why: "where it runs", movesFrom: null };
+      const where = `Agent ${quote(name)} belongs to node ${quote(present.node)}, which is ${status ?? "unknown"}`;
+      throw new CaxtonError(
+        "unreachable",
+        `${where}; wait for it, or name another with --target-node (its state stays behind)`,
+      );
     }
     const { node, why } = this.#place(name, placement);
-    if (present === undefined) return { node, why, epoch: 1, revision: 1, movesFrom: null, created: true };
+    if (there) return { node, why: `${why}; moved from ${quote(present.node)}`, movesFrom: present.node };
     return {
       node,
       why: `${why}; moved from ${quote(present.node)}, its state was not`,
-      epoch: present.epoch + 1,
-      revision: present.revision + 1,
-      movesFrom: present.node,
-      created: false,
+      movesFrom: null,
     };
   }
 
-  settled(name: AgentName, ok: boolean): void {
-    if (!ok || this.#membership.locate(name) !== undefined) this.#placed.delete(name);
+  async claim(
+    draft: SpecDraft,
+    { node, why }: { readonly node: NodeId; readonly why: string },
+  ): Promise<Claim> {
+    const { store, table } = this.#options;
+    const { name } = draft;
+    const before = table.get(name);
+    const expected = before === undefined ? null : { epoch: before.epoch, revision: before.revision };
+    const revision = (before?.revision ?? 0) + 1;
+    this.#placed.set(name, node);
+    try {
+      const spec = { ...draft, revision, epoch: before?.epoch ?? 0 };
+      const suspended = before?.suspended ?? false;
+      const put = { agent: name, node, expected, revision, above: 0, continues: 0, suspended };
+      const epoch = await store.put(
+        { ...put, cause: "deployed", spec: encodeSpec(spec) },
+        draft.deployedBy.slice(0, 256),
+      );
+      // What follows on this node reads what was decided.
+      await table.refresh("linearizable");
+      const takeBack = (): Promise<void> => this.#takeBack(name, { epoch, revision }, before);
+      return { node, why, epoch, revision, created: before === undefined, takeBack };
+    } finally {
+      this.#placed.delete(name);
+    }
+  }
+
+  async #takeBack(
+    agent: AgentName,
+    expected: { readonly epoch: number; readonly revision: number },
+    before: OwnedAgent | undefined,
+  ): Promise<void> {
+    const { store, table } = this.#options;
+    try {
+      if (before === undefined) await store.remove({ agent, expected }, "");
+      else if (before.epoch === expected.epoch) {
+        const { node, revision, suspended, spec } = before;
+        const put = { agent, node, expected, revision, above: 0, continues: 0, suspended };
+        await store.put({ ...put, cause: "deployed", spec: encodeSpec(spec) }, "");
+      }
+      await table.refresh("linearizable");
+    } catch (error) {
+      const known = error instanceof CaxtonError ? error.code : "internal";
+      // Somebody else has decided since: that holds.
+      if (known !== "conflict" && known !== "agent_not_found") throw error;
+    }
   }
 
   #place(
     name: AgentName,
     placement: AgentSpec["placement"],
   ): { readonly node: NodeId; readonly why: string } {
-    const counts = this.#counts();
-    const candidates = this.#membership
-      .members()
-      .map((member) => candidateOf(member, counts.get(member.id) ?? 0));
     const request = { ...placement, services: [], region: null, zone: null };
-    const chosen = choosePlacement(candidates, request, this.#state, this.#prng);
+    const chosen = choosePlacement(this.candidates(), request, this.#state, this.#options.prng);
     if (chosen.kind === "refused") throw new CaxtonError(chosen.code, chosen.why);
     this.#state = chosen.state;
     this.#placed.set(name, chosen.node);
     return { node: chosen.node, why: chosen.why };
   }
 
-  #counts(): ReadonlyMap<NodeId, number> {
-    const counts = new Map<NodeId, number>();
-    const add = (node: NodeId): void => void counts.set(node, (counts.get(node) ?? 0) + 1);
-    for (const { node } of this.#membership.directory()) add(node);
+  /** Every member as placement sees it, with what was just placed. */
+  candidates(): Candidate[] {
+    const { membership, table } = this.#options;
+    const counts = new Map(table.counts());
     for (const [name, node] of this.#placed) {
-      if (this.#membership.locate(name) === undefined) add(node);
+      if (table.get(name) === undefined) counts.set(node, (counts.get(node) ?? 0) + 1);
       else this.#placed.delete(name);
     }
-    return counts;
+    return membership.members().map((member) => candidateOf(member, counts.get(member.id) ?? 0));
   }
 }
 

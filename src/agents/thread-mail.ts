@@ -8,18 +8,13 @@ import { checkMessage, messageIdOf, replyByOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { fastReceiver, idKey } from "../messaging/fast-ascii.ts";
 import { messageRefusal } from "../messaging/message-rules.ts";
-import {
-  BatchWriter,
-  flagInOutbox,
-  OutcomeWriter,
-  readBatch,
-  readOutcomes,
-} from "../messaging/message-batch.ts";
+import { flagInOutbox, readBatch, readOutcomes } from "../messaging/message-batch.ts";
 import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { CommitEntry, CommitQueue } from "./commit-queue.ts";
 import { deadLetterEvent } from "./dead-letter-event.ts";
+import { MailOut, type Taken } from "./mail-out.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
 
 /** The byte of `exactly_once` in `deliveries`. */
@@ -37,24 +32,33 @@ export interface ThreadMailOptions {
 
 export class ThreadMail {
   readonly #options: ThreadMailOptions;
-  readonly #outgoing = new BatchWriter();
-  readonly #outcomes = new OutcomeWriter();
+  readonly #out: MailOut;
   /** Ids whose acceptance from main is not on disk yet. */
   readonly #accepting = new Set<string>();
   readonly #ownSuffix: string;
   /** No mail is taken any more. */
   closed = false;
+  /** The node has no lease: mail is refused for now. */
+  parked = false;
 
   constructor(options: ThreadMailOptions) {
     this.#options = options;
     this.#ownSuffix = `@${options.node}`;
+    this.#out = new MailOut({
+      agent: (name) => options.agents.get(name),
+      dropped: (ticket) => options.window.answered(ticket),
+    });
   }
 
   /** The agent that takes mail for `receiver` on this thread at present. */
   find(receiver: string): AgentFace | undefined {
     if (this.#options.window.isUnderWay(receiver)) return undefined;
     const agent = this.#lookup(receiver);
-    return agent !== undefined && agent.ready && !agent.leaving && agent.failure === undefined
+    return agent !== undefined &&
+      agent.ready &&
+      !agent.leaving &&
+      !agent.closing &&
+      agent.failure === undefined
       ? agent
       : undefined;
   }
@@ -65,7 +69,7 @@ export class ThreadMail {
     const wall_ms = this.#options.clock.wall_ms();
     readBatch(batch, (_flags, ticket, message) => {
       const outcome = this.#accept(message, ticket, arrived_ms, wall_ms);
-      if (outcome !== undefined) this.#outcomes.add(ticket, outcome);
+      if (outcome !== undefined) this.#out.refuse(ticket, outcome);
     });
   }
 
@@ -82,6 +86,12 @@ export class ThreadMail {
       return;
     }
     target.inbox.release(bytes.length);
+    // What goes on without a lease must not be the way out for what does not.
+    if (this.parked && target.continues && !this.#continues(sender)) {
+      this.#options.window.take(bytes.length, receiver, sender);
+      this.#send(outgoing, committed);
+      return;
+    }
     const here = this.#options.agents.get(target.name) === target && !target.leaving && target.ready;
     if (committed && target.durable) {
       // That commit was its acceptance; when it has left meanwhile the store keeps it.
@@ -108,7 +118,7 @@ export class ThreadMail {
     const now_ms = this.#options.clock.now_ms();
     for (const entry of entries) {
       if (entry.kind === "accepted") {
-        if (entry.ticket !== 0) this.#answer(entry.message, entry.ticket, "accepted");
+        if (entry.ticket !== 0) this.#answer(entry.agent, entry.message, entry.ticket, "accepted");
       } else {
         for (const outgoing of entry.sends) this.release(outgoing, true, now_ms);
       }
@@ -121,7 +131,7 @@ export class ThreadMail {
     for (const entry of entries) {
       affected.add(entry.agent);
       if (entry.kind === "accepted") {
-        if (entry.ticket !== 0) this.#answer(entry.message, entry.ticket, "storage_failed");
+        if (entry.ticket !== 0) this.#answer(entry.agent, entry.message, entry.ticket, "storage_failed");
         else entry.agent.returned.push(entry.message);
         continue;
       }
@@ -141,15 +151,9 @@ export class ThreadMail {
     }
   }
 
-  /** What gathered for main since the last call. */
-  take(): {
-    readonly batch: Uint8Array<ArrayBuffer> | undefined;
-    readonly outcomes: Uint8Array<ArrayBuffer> | undefined;
-  } {
-    return {
-      batch: this.#outgoing.count > 0 ? this.#outgoing.take() : undefined,
-      outcomes: this.#outcomes.count > 0 ? this.#outcomes.take() : undefined,
-    };
+  /** What may go to main; `open` while the node holds its lease. */
+  take(open: boolean): Taken {
+    return this.#out.take(open);
   }
 
   #lookup(receiver: string): AgentFace | undefined {
@@ -158,32 +162,50 @@ export class ThreadMail {
     return this.#options.agents.get(receiver.slice(0, -this.#ownSuffix.length));
   }
 
-  /** The outcome, or undefined when it comes with a commit. */
+  /** Why it is not taken; undefined when it is, now or with a commit. */
   #accept(message: Uint8Array, ticket: number, arrived_ms: number, wall_ms: number): Outcome | undefined {
     if (!isMessage(message)) return "invalid_message";
     const agent = this.#lookup(fastReceiver(message));
     if (agent === undefined) return "unknown_agent";
-    if (this.closed || !agent.ready || agent.leaving) return "unreachable";
+    if (this.closed || !agent.ready || agent.leaving || agent.closing) return "unreachable";
+    if (this.parked && !agent.continues) return "unreachable";
     if (agent.failure !== undefined) return "agent_failed";
     if (message[39] !== 0 && replyByOf(message) < wall_ms) return "expired";
     if (message[3] === exactlyOnce && !agent.durable) return "invalid_message";
     const id = idKey(message);
-    if (agent.recent.has(id)) return this.#accepting.has(id) ? "unreachable" : "accepted";
+    if (agent.recent.has(id)) {
+      if (this.#accepting.has(id)) return "unreachable";
+      this.#out.acknowledge(agent, ticket);
+      return undefined;
+    }
     if (!agent.inbox.hasRoom(message.length)) return "queue_full";
     const commits = this.#options.commits();
     if (agent.durable && commits.full) return commits.blocked ? "storage_failed" : "queue_full";
     agent.recent.add(id);
     agent.inbox.push({ bytes: message, arrived_ms });
     this.#options.wake(agent);
-    if (!agent.durable) return "accepted";
+    if (!agent.durable) {
+      this.#out.acknowledge(agent, ticket);
+      return undefined;
+    }
     this.#accepting.add(id);
     commits.add({ kind: "accepted", agent, message, ticket });
     return undefined;
   }
 
-  #answer(message: Uint8Array, ticket: number, outcome: Outcome): void {
+  #answer(
+    agent: AgentFace,
+    message: Uint8Array,
+    ticket: number,
+    outcome: "accepted" | "storage_failed",
+  ): void {
     this.#accepting.delete(idKey(message));
-    this.#outcomes.add(ticket, outcome);
+    if (outcome === "accepted") this.#out.acknowledge(agent, ticket);
+    else this.#out.refuse(ticket, outcome);
+  }
+
+  #continues(name: string): boolean {
+    return this.#options.agents.get(name)?.continues === true;
   }
 
   #put(agent: AgentFace, bytes: Uint8Array, now_ms: number): void {
@@ -193,7 +215,7 @@ export class ThreadMail {
 
   #send({ sender, bytes, receiver }: Outgoing, inOutbox: boolean): void {
     const ticket = this.#options.window.issue(bytes.length, receiver, sender);
-    this.#outgoing.add(inOutbox ? flagInOutbox : 0, ticket, bytes);
+    this.#out.send(inOutbox ? flagInOutbox : 0, ticket, bytes, this.parked && this.#continues(sender));
   }
 }
 

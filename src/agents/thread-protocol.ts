@@ -18,7 +18,12 @@ export type ToAgentThread =
       readonly thread: number;
       readonly seed: number;
       readonly store: MessagePortLike;
+      /** Until when the node may act (cluster/lease-cell.ts), and the tenure that counts. */
+      readonly lease: SharedArrayBuffer;
+      readonly tenure: number;
     }
+  /** The node's lease is back, in this tenure. */
+  | { readonly kind: "lease"; readonly tenure: number }
   /**
    * Start or replace an agent. The thread keeps compiled modules by `moduleKey`; null when main thinks it has it.
    * At most one of host, stop, suspend, resume is under way for an agent.
@@ -34,7 +39,14 @@ export type ToAgentThread =
    * A volatile agent's mail becomes dead letters. A durable one's stays in the store with its state, and with what
    * `save` gives unless `forget`: then main removes its records next.
    */
-  | { readonly kind: "stop"; readonly request: number; readonly agent: AgentName; readonly forget: boolean }
+  | {
+      readonly kind: "stop";
+      readonly request: number;
+      readonly agent: AgentName;
+      readonly forget: boolean;
+      /** A volatile agent takes no more mail, and has so long for what it has. */
+      readonly finish_ms: number;
+    }
   | { readonly kind: "suspend" | "resume"; readonly request: number; readonly agent: AgentName }
   | { readonly kind: "deliver"; readonly batch: Uint8Array }
   /**

@@ -47,6 +47,7 @@ const table: Readonly<Record<string, Access>> = {
   "DELETE /api/v1/agents/:name": "agents:deploy",
   "POST /api/v1/agents/:name/suspend": "agents:operate",
   "POST /api/v1/agents/:name/resume": "agents:operate",
+  "POST /api/v1/agents/:name/migrate": "agents:operate",
   "GET /api/v1/agents/:name/logs": "agents:logs",
 
   "GET /api/v1/messages": "messages:read",

@@ -11,9 +11,10 @@ import type { VerifyRow } from "../cluster/state-verification.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
-import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
+import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { AssignmentCause } from "../wire/control-assignments.ts";
 import type { Message } from "../wire/message.ts";
 
 export interface NodeServices {
@@ -129,8 +130,11 @@ export interface ClusterService {
     readonly assignedAt_ms?: number;
   })[];
   ping(node: NodeId): Promise<PingResult>;
-  /** Leaves gracefully; when `node` is another one, that node is asked to. */
-  leave(node: NodeId, drain_timeout_ms: number): Promise<void>;
+  /**
+   * Leaves gracefully; when `node` is another one, that node is asked to. `handOver`: its agents go to others first;
+   * else they are expected back with it.
+   */
+  leave(node: NodeId, drain_timeout_ms: number, handOver: boolean): Promise<void>;
   /** Refused (`conflict`) for a node that is alive unless `force`. */
   remove(node: NodeId, force: boolean): Promise<void>;
   verifyAuth(): Promise<readonly AuthCheckRow[]>;
@@ -142,7 +146,8 @@ export interface ClusterService {
   /** Of all nodes unless one is named. */
   verify(node: NodeId | null, deep: boolean): Promise<readonly VerifyRow[]>;
   balancing(): { readonly strategy: string; readonly round_robin_index: number };
-  setBalancing(strategy: string): void;
+  /** Of the whole cluster. */
+  setBalancing(strategy: string): Promise<void>;
 }
 
 export interface GossipKeyAnswer {
@@ -182,6 +187,20 @@ export interface AgentView {
   readonly module: ModuleHash;
   /** Details from the owner; null when it cannot be asked. */
   readonly detail: AgentDetail | null;
+  /** How it came to its node; null for an agent that the cluster has not decided about. */
+  readonly assignment: {
+    readonly cause: AssignmentCause;
+    readonly previous: NodeId | null;
+    readonly previousEpoch: number;
+    /** Unix. */
+    readonly at_ms: number;
+    /** The lost node whose journal of it was not to be had; null when nothing was lost. */
+    readonly lost: NodeId | null;
+    /** The node that says it runs there. */
+    readonly runsOn: NodeId | null;
+  } | null;
+  /** Journals of it that ended, where they are; only when it is looked at alone. */
+  readonly kept: readonly (KeptJournal & { readonly node: NodeId })[];
 }
 
 export interface AgentDetail {
@@ -213,6 +232,8 @@ export interface AgentService {
   remove(name: AgentName): Promise<void>;
   suspend(name: AgentName): Promise<void>;
   resume(name: AgentName): Promise<void>;
+  /** To that node, with all that it has. */
+  migrate(name: AgentName, to: NodeId): Promise<AgentView>;
   /** Newest last, at most `limit`; held in memory, bounded a agent. */
   logs(name: AgentName, limit: number): Promise<readonly AgentLogLine[]>;
 }

@@ -38,6 +38,7 @@ const kinds = {
   unreachable: { http: 503, exit: 3, retryable: true, title: "Not reachable" },
   timeout: { http: 504, exit: 1, retryable: true, title: "Timed out" },
   degraded: { http: 503, exit: 7, retryable: true, title: "No quorum" },
+  not_leader: { http: 503, exit: 3, retryable: true, title: "Not the leader" },
   no_quorum: { http: 503, exit: 7, retryable: true, title: "No quorum" },
   outcome_unknown: { http: 504, exit: 1, retryable: false, title: "Outcome unknown" },
   wrong_cluster: { http: 409, exit: 6, retryable: false, title: "Another cluster" },

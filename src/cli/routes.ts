@@ -3,6 +3,7 @@ import { buildRouteMap } from "@stricli/core";
 import { deploy } from "./agent/deploy.ts";
 import { list as listAgents } from "./agent/list.ts";
 import { logs } from "./agent/logs.ts";
+import { migrate } from "./agent/migrate.ts";
 import { remove as removeAgent } from "./agent/remove.ts";
 import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
@@ -48,6 +49,7 @@ const agentRoutes = {
   logs,
   suspend,
   resume,
+  migrate,
   remove: removeAgent,
   deploy,
 };

@@ -8,6 +8,8 @@ import type { Transport } from "./transport.ts";
 
 /** Uploading, validating and placing a module takes longer than a look. */
 const deployPatience_ms = 90_000;
+/** All that an agent has goes over the network. */
+const migratePatience_ms = 150_000;
 
 export class AgentsClient {
   readonly #transport: Transport;
@@ -54,6 +56,12 @@ export class AgentsClient {
 
   resume(name: string): Promise<AgentDone> {
     return this.#transport.json({ method: "POST", path: `${pathOf(name)}/resume` });
+  }
+
+  /** To that node, with all that it has; resolves when it runs there. */
+  migrate(name: string, to: string): Promise<AgentAnswer> {
+    const path = `${pathOf(name)}/migrate`;
+    return this.#transport.json({ method: "POST", path, json: { to }, patience_ms: migratePatience_ms });
   }
 
   /** At most `limit` (1,000) lines, newest last. */

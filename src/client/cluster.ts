@@ -56,8 +56,11 @@ export class ClusterClient {
   leave(options: {
     readonly node?: string;
     readonly drainTimeout_ms: number;
+    /** Its agents go to others first; else they are expected back with it. */
+    readonly handOver: boolean;
   }): Promise<{ node: string; status: "leaving" }> {
-    const json = { node: options.node, drain_timeout: formatDuration(options.drainTimeout_ms) };
+    const { node, drainTimeout_ms, handOver } = options;
+    const json = { node, drain_timeout: formatDuration(drainTimeout_ms), hand_over: handOver };
     return this.#transport.json({
       method: "POST",
       path: "/api/v1/cluster/leave",

@@ -95,6 +95,12 @@ export class AutopilotDriver {
     return true;
   }
 
+  /** A node began another life: it is written down at the next look, since until then it may not act. */
+  lifeBegan(): void {
+    this.#recordsDue_ms = 0;
+    this.#look(0);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();

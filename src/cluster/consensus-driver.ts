@@ -7,47 +7,29 @@
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
-import type { ReplicatedState } from "../control/replicated-state.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
+import type { Timer } from "../ports/clock.ts";
 import { everyone, identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
 import type { RaftEffect, RaftInput } from "../raft/effects.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
 import type { RaftMessage } from "../raft/messages.ts";
-import type { RaftLimits } from "../raft/options.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { RaftStatus } from "../raft/status.ts";
-import type { RaftTiming } from "../raft/timing.ts";
-import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
+import type { PersistEffect } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
+import { isLeaseFrame } from "../wire/lease-frame.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
 import { Commands } from "./consensus-commands.ts";
 import { coreOf } from "./consensus-core.ts";
+import { leaseOf } from "./consensus-lease.ts";
 import { Desk } from "./consensus-desk.ts";
+import type { ConsensusDriverOptions } from "./consensus-driver-options.ts";
 import { Greetings } from "./consensus-greetings.ts";
-import type { ConsensusReport, DriverRequest } from "./consensus-requests.ts";
+import type { DriverRequest } from "./consensus-requests.ts";
 import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
 import { LatestTimes } from "./latest-times.ts";
-import type { ConsensusTransport } from "./consensus-transport.ts";
-
-export interface ConsensusDriverOptions {
-  readonly log: RaftLog;
-  /** Null: a witness, which keeps no state. */
-  readonly state: ReplicatedState | null;
-  readonly clock: Clock;
-  /** Runs the callback in a later turn of the loop, after what was written to sockets has left. */
-  readonly soon: (callback: () => void) => void;
-  readonly transport: ConsensusTransport;
-  readonly report: (report: ConsensusReport) => void;
-  readonly timing: RaftTiming;
-  readonly limits: RaftLimits;
-  /** Entries applied between two times that the state machine is made durable, and the log compacted. */
-  readonly snapshotEvery_entries: number;
-  readonly seed: number;
-  /** What `heard` of the driver before this one was, on the same links; empty for the first. */
-  readonly heard: ReadonlyMap<RaftId, number>;
-}
+import type { LeaseHooks } from "./lease-driver.ts";
 
 export class ConsensusDriver {
   /** To be looked at from outside, not to be stepped. */
@@ -58,6 +40,7 @@ export class ConsensusDriver {
   readonly #desk: Desk;
   readonly #commands: Commands;
   readonly #reporter: Reporter;
+  readonly #lease: LeaseHooks | undefined;
   #inputs: RaftInput[] = [];
   /** What waits for its turn: a transaction of the log or the state among it, and what follows from that. */
   #held: readonly RaftEffect[] | null = null;
@@ -76,11 +59,15 @@ export class ConsensusDriver {
     this.core = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
     this.#greetings = this.#makeGreetings();
+    this.#lease = options.lease && leaseOf(options, options.lease, this.#raft, input);
     this.#state = new ConsensusState({
       state,
       clock,
       settleEvery_entries: options.snapshotEvery_entries,
-      input,
+      input: (value) => {
+        input(value);
+        if (value.kind === "applied") this.#lease?.applied();
+      },
       applied: (position, outcome) => this.#desk.applied(position, outcome),
       // What ended it for good stays.
       trouble: (detail) => void (this.#failed || this.#reporter.trouble(detail)),
@@ -92,6 +79,7 @@ export class ConsensusDriver {
       installed: (index) => {
         this.#desk.skipped(index);
         this.#state.replaced();
+        this.#lease?.applied();
       },
     });
     this.#commands = new Commands({
@@ -105,6 +93,7 @@ export class ConsensusDriver {
       clock,
       transport: options.transport,
       raft: () => this.#now(),
+      watched: () => state?.watched ?? 0,
       report: options.report,
     });
     this.#desk = this.#makeDesk(input);
@@ -161,7 +150,8 @@ export class ConsensusDriver {
   receive(from: NodeId, bytes: Uint8Array): void {
     if (this.#closed) return;
     try {
-      if (!isGreeting(bytes)) this.#message(from, bytes);
+      if (this.#lease !== undefined && isLeaseFrame(bytes)) this.#lease.receive(from, bytes);
+      else if (!isGreeting(bytes)) this.#message(from, bytes);
       else if (this.#failed) this.#greetings.receive(from, bytes, true);
       else this.#guarded(() => this.#greetings.receive(from, bytes, false));
     } catch (thrown) {
@@ -174,6 +164,7 @@ export class ConsensusDriver {
   linkUp(node: NodeId): void {
     if (this.#closed) return;
     this.#greetings.greet(node);
+    this.#lease?.linkUp(node);
     this.#reporter.tell();
   }
 
@@ -206,6 +197,7 @@ export class ConsensusDriver {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
+    this.#lease?.close();
     this.#reporter.close();
     this.#desk.close();
     this.#snapshots.close();
@@ -315,12 +307,16 @@ export class ConsensusDriver {
         return;
       case "apply":
         this.#reporter.moved();
-        return this.#state.apply(effect.entries);
+        this.#state.apply(effect.entries);
+        return this.#reporter.applied();
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
         return this.#tidy();
-      case "proposal":
       case "read":
+        // Those of the leases are numbered below zero.
+        if (effect.id < 0) return this.#lease?.round(-effect.id, effect.result.kind === "ready");
+        return this.#desk.take(effect);
+      case "proposal":
       case "membership":
       case "transfer":
         return this.#desk.take(effect);
@@ -365,7 +361,9 @@ export class ConsensusDriver {
 
   /** Role, term, leader or members changed. */
   #refreshStatus(): void {
-    this.#hasLeader = this.#now().leader !== null;
+    const { role, leader, term } = this.#now();
+    this.#hasLeader = leader !== null;
+    this.#lease?.status({ leader: leader === null ? null : nodeOf(leader), term, leads: role === "leader" });
     this.#keepLinks();
     this.#desk.retry();
     this.#reporter.tell();

@@ -17,6 +17,8 @@ export interface ReporterOptions {
   readonly clock: Clock;
   readonly transport: ConsensusTransport;
   readonly raft: () => RaftStatus;
+  /** See `ReplicatedState`. */
+  readonly watched: () => number;
   readonly report: (report: ConsensusReport) => void;
 }
 
@@ -24,6 +26,7 @@ export class Reporter {
   readonly counts = { elections: 0, leaderChanges: 0 };
   #trouble: string | null = null;
   #gist = "";
+  #watched = 0;
   #indices = "";
   #timer: Timer | undefined;
   #isQuiet = false;
@@ -58,6 +61,11 @@ export class Reporter {
     this.#tell(true);
   }
 
+  /** Entries were applied: main is told at once of what nodes act upon. */
+  applied(): void {
+    if (this.options.watched() !== this.#watched) this.#tell(true);
+  }
+
   #look(after_ms: number): void {
     this.#timer = this.options.clock.after(after_ms, () => {
       this.#isQuiet = !this.#tell(false);
@@ -70,7 +78,8 @@ export class Reporter {
     const { self, transport, raft, report } = this.options;
     const now = raft();
     this.#count(now);
-    const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble);
+    this.#watched = this.options.watched();
+    const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble, this.#watched);
     const [gist, indices] = [gistOf(status), indicesOf(status)];
     const changed = gist !== this.#gist;
     if (!always && !changed && indices === this.#indices) return false;

@@ -2,6 +2,7 @@
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
+import type { BootClock } from "../ports/boot-clock.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Databases } from "../ports/database.ts";
 import type { Address } from "../ports/datagrams.ts";
@@ -12,6 +13,7 @@ import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./c
 import { ConsensusDriver } from "./consensus-driver.ts";
 import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
 import { ConsensusStreams } from "./consensus-streams.ts";
+import { answerLease, LeaseDriver } from "./lease-driver.ts";
 import { inspectLog } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
@@ -23,6 +25,7 @@ const diskFull_ms = 1_000;
 
 export interface ConsensusServiceOptions {
   readonly clock: Clock;
+  readonly bootClock: BootClock;
   readonly entropy: Entropy;
   readonly databases: Databases;
   readonly streams: Streams;
@@ -43,6 +46,8 @@ interface Open {
 
 export class ConsensusService {
   #open: Open | null = null;
+  /** Of the present driver; none at a witness. */
+  #lease: LeaseDriver | undefined;
   readonly #addresses = new Map<NodeId, Address>();
   #answers: ConsensusAnswer[] = [];
   #ended = false;
@@ -82,6 +87,9 @@ export class ConsensusService {
         return;
       case "found":
         if (open) this.#again(open, "", { ...open.options, found: true });
+        return;
+      case "lease":
+        answerLease(this.#lease, message.ask, (tell) => this.options.post({ kind: "lease", tell }));
         return;
       case "stop":
         this.end();
@@ -149,7 +157,8 @@ export class ConsensusService {
     transport: ConsensusStreams,
     heard: ReadonlyMap<RaftId, number>,
   ): ConsensusDriver {
-    const { clock, soon } = this.options;
+    const { clock, soon, bootClock, post } = this.options;
+    this.#lease = undefined;
     return new ConsensusDriver({
       log: data.log,
       state: data.state,
@@ -161,6 +170,12 @@ export class ConsensusService {
       limits: options.limits,
       snapshotEvery_entries: options.snapshotEvery_entries,
       seed: options.seed,
+      lease: (ground) => {
+        const { boot } = options;
+        const began = (tenure: number): void => post({ kind: "lease", tell: { kind: "began", tenure } });
+        this.#lease = new LeaseDriver({ ...options.lease, boot, clock, bootClock, began }, ground);
+        return this.#lease;
+      },
       heard,
     });
   }

@@ -19,6 +19,7 @@ export function statusOf(
   raft: RaftStatus,
   isUp: (node: NodeId) => boolean,
   trouble: string | null,
+  watched: number,
 ): ConsensusStatus {
   const { configuration, role, leader, term, commit, applied, last, base, quorum, stopped } = raft;
   const matches = new Map(raft.peers.map((peer) => [peer.id, peer]));
@@ -53,6 +54,7 @@ export function statusOf(
     votersReached: voters.filter(({ contact }) => contact).length,
     voters: voters.length,
     trouble: trouble ?? stopped,
+    watched,
   };
 }
 

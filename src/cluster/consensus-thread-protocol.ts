@@ -5,6 +5,8 @@ import type { RaftLimits } from "../raft/options.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { ConsensusStatus } from "./consensus.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
+import type { LeaseTerms } from "../ownership/owner-lease.ts";
+import type { FromLease, ToLease } from "./node-lease.ts";
 
 /** PEM texts; the thread judges its peers' certificates itself, and holds no key of the cluster. */
 export interface RaftCertificate {
@@ -30,6 +32,7 @@ export interface OpenConsensus {
   readonly connect_ms: number;
   readonly keepAlive_ms: number;
   readonly seed: number;
+  readonly lease: { readonly terms: LeaseTerms; readonly cell: SharedArrayBuffer };
 }
 
 export type ToRaft =
@@ -42,6 +45,7 @@ export type ToRaft =
   | { readonly kind: "ask"; readonly requests: readonly ConsensusRequest[] }
   /** Writes the first configuration now: this node was chosen to begin the cluster. */
   | { readonly kind: "found" }
+  | { readonly kind: "lease"; readonly ask: ToLease }
   | { readonly kind: "stop" };
 
 export type FromRaft =
@@ -58,4 +62,5 @@ export type FromRaft =
   | { readonly kind: "answers"; readonly answers: readonly ConsensusAnswer[] }
   /** A peer was turned away, or turned this node away. */
   | { readonly kind: "refused"; readonly source: string; readonly reason: string }
+  | { readonly kind: "lease"; readonly tell: FromLease }
   | { readonly kind: "stopped" };

@@ -23,6 +23,7 @@ import {
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
 import type { LogInspection } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
+import type { FromLease, ToLease } from "./node-lease.ts";
 
 /** The thread answers at the time-out; so much later it is held to hang. */
 const grace_ms = 100;
@@ -40,6 +41,8 @@ export interface ConsensusThreadOptions {
   readonly opened: (local: Address, identity: number, rebuilt: string | null) => void;
   /** A peer was turned away, or turned this node away. */
   readonly refused: (source: string, reason: string) => void;
+  /** Of leases: for `NodeLeases`. */
+  readonly leaseTold: (message: FromLease) => void;
   /** The thread ended by itself: the node cannot go on. */
   readonly failed: (error: CaxtonError) => void;
 }
@@ -180,6 +183,10 @@ export class ConsensusThread implements Consensus {
     this.thread.post({ kind: "identity", identity });
   }
 
+  askLease(ask: ToLease): void {
+    this.thread.post({ kind: "lease", ask });
+  }
+
   /** This node begins the cluster: its log gets the first configuration, if it is new. */
   found(): void {
     this.thread.post({ kind: "found" });
@@ -244,6 +251,9 @@ export class ConsensusThread implements Consensus {
         return;
       case "refused":
         this.options.refused(message.source, message.reason);
+        return;
+      case "lease":
+        this.options.leaseTold(message.tell);
         return;
       case "stopped":
         this.#stopped.resolve();
@@ -315,6 +325,7 @@ function unknownStatus(self: NodeId): ConsensusStatus {
     ready: false,
     quorum: false,
     votersReached: 0,
+    watched: 0,
     voters: 0,
     trouble: null,
   };

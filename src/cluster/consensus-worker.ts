@@ -4,6 +4,7 @@
  */
 import { parentPort } from "node:worker_threads";
 import { present } from "../base/assert.ts";
+import { openBootClock } from "../platform/bun/boot-clock.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { openDatabases } from "../platform/node/database.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
@@ -17,6 +18,7 @@ const parent = present(parentPort, "the channel to the thread that started this 
 
 const service = new ConsensusService({
   clock: systemClock,
+  bootClock: openBootClock(),
   entropy: systemEntropy,
   databases: openDatabases(),
   streams: openStreams(),

@@ -73,6 +73,8 @@ export interface ConsensusStatus {
   readonly voters: number;
   /** Why this node takes no part any more (`disk failed: …`, `unknown command …`); null when all is well. */
   readonly trouble: string | null;
+  /** Rises whenever something was applied here that nodes act upon: assignments, settings. */
+  readonly watched: number;
 }
 
 export interface MemberChange {

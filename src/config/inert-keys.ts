@@ -42,11 +42,8 @@ export const transportKeys = {
 };
 
 export const failoverKeys = {
-  enable_auto_failover: inertKey(boolean(), "Move agents of a failed node."),
-  failure_threshold: inertKey(integer(1, 1_000), "Failed checks before failover."),
   health_check_interval: inertKey(duration(), "Between those checks."),
   rebalance_on_join: inertKey(boolean(), "Move agents to a node that joined."),
-  lease_ttl: inertKey(duration("100ms", "10m"), "How long ownership lasts unrenewed."),
   remove_offline_after: inertKey(duration(), "When an offline node is forgotten."),
 };
 

@@ -9,6 +9,7 @@ import {
   address,
   boolean,
   duration,
+  fraction,
   integer,
   list,
   listenAddress,
@@ -82,6 +83,27 @@ const transport = {
 
 const failover = {
   ...inert.failoverKeys,
+  enable_auto_failover: key(boolean(), true, "Start the agents of a lost node on others."),
+  failure_threshold: key(
+    integer(1, 1_000),
+    3,
+    "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
+  ),
+  restart_grace: key(
+    duration("0s", "1h"),
+    "30s",
+    "A node that stopped in order keeps its agents when it is back within this.",
+  ),
+  lease_ttl: key(
+    duration("500ms", "10m"),
+    "2s",
+    "How long a node may act for its agents without the leader's renewal; the same on every node.",
+  ),
+  clock_drift: key(
+    fraction(),
+    0.05,
+    "By how much one machine's clock may outrun another's; agents are given away that much later.",
+  ),
   drain_timeout: key(duration("0s", "1h"), "30s", "How long a leaving node finishes its work.", {
     live: true,
   }),

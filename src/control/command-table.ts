@@ -2,6 +2,7 @@
 import { CaxtonError } from "../base/errors.ts";
 import type { ControlCommand } from "../wire/control-command.ts";
 import type { Command, Feature, Query } from "./feature.ts";
+import { assignments } from "./features/assignments.ts";
 import { kv } from "./features/kv.ts";
 import { locks } from "./features/locks.ts";
 import { nodes } from "./features/nodes.ts";
@@ -11,9 +12,9 @@ import type { SectionDefinition } from "./section.ts";
 import { sessionSection } from "./sessions.ts";
 
 /** Rises when a command or a version of one is added: a node tells it, so that nobody proposes what others lack. */
-export const controlLevel = 1;
+export const controlLevel = 2;
 
-export const features: readonly Feature[] = [nodes, settings, kv, locks];
+export const features: readonly Feature[] = [nodes, settings, kv, locks, assignments];
 
 /** In the order of hashes and snapshots. */
 export const sections: readonly SectionDefinition[] = [

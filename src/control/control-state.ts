@@ -33,6 +33,7 @@ import {
   writeTotals,
 } from "./control-tables.ts";
 import { CommandTable, features, sections, unknownCommand } from "./command-table.ts";
+import { controlContext } from "./control-context.ts";
 import type { ControlContext } from "./feature.ts";
 import { HeldEntries } from "./held-entries.ts";
 import { IdempotencyRecords, idempotencySection, recordId, requestDigest } from "./idempotency.ts";
@@ -47,7 +48,7 @@ import type {
   SnapshotImport,
   StateHash,
 } from "./replicated-state.ts";
-import { Section, type SectionDefinition, digestOf } from "./section.ts";
+import { Section, type SectionDefinition, digestOf, writesOfWatched } from "./section.ts";
 import { Sessions, sessionSection } from "./sessions.ts";
 import { hashQueries } from "./state-queries.ts";
 import { sessionCommands } from "./session-commands.ts";
@@ -86,6 +87,7 @@ export class ControlState implements ReplicatedState {
   #configurationChanged = false;
   #principal = "";
   #markWanted = false;
+  #reloads = 0;
   #halted: Halt | null = null;
   #import: StagedSnapshot | null = null;
 
@@ -110,7 +112,11 @@ export class ControlState implements ReplicatedState {
         ...features.flatMap(({ queries }) => queries),
       ],
     );
-    this.#context = this.#makeContext();
+    this.#context = controlContext({
+      section: (definition) => this.#section(definition),
+      head: () => this.#head,
+      principal: () => this.#principal,
+    });
     this.#held = new HeldEntries({
       database,
       save: () => this.#save(),
@@ -144,6 +150,10 @@ export class ControlState implements ReplicatedState {
   get hash(): StateHash {
     this.#held.restore();
     return hashOf(this.#head, this.#written());
+  }
+
+  get watched(): number {
+    return this.#reloads + writesOfWatched(this.#sections.values());
   }
 
   stamp(command: Uint8Array, { elapsed_ms, wall_ms }: LeaderStamp): Uint8Array {
@@ -229,24 +239,6 @@ export class ControlState implements ReplicatedState {
     this.#database.close();
   }
 
-  #makeContext(): ControlContext {
-    const head = (): ControlHead => this.#head;
-    const principal = (): string => this.#principal;
-    return {
-      section: (definition) => this.#section(definition),
-      get clock_ms() {
-        return head().clock_ms;
-      },
-      get wall_ms() {
-        return head().wall_ms;
-      },
-      get principal() {
-        return principal();
-      },
-      nextRevision: () => ++this.#head.revision,
-    };
-  }
-
   #section(definition: SectionDefinition): Section {
     const section = this.#sections.get(definition);
     assert(section !== undefined, `section ${definition.name} is in the command table`);
@@ -260,6 +252,7 @@ export class ControlState implements ReplicatedState {
     this.#configurationChanged = false;
     this.#markWanted = false;
     readTotals(this.#database, this.#sections.values());
+    this.#reloads++;
     this.#sessions.load();
   }
 

@@ -39,7 +39,10 @@ CREATE TABLE marks (log_index INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
 `;
 
 /** The tables of each migration are those of the sections that name it. */
-const controlMigrations: readonly Migration[] = [{ name: "0001-control", sql: base + tablesSince(1) }];
+const controlMigrations: readonly Migration[] = [
+  { name: "0001-control", sql: base + tablesSince(1) },
+  { name: "0002-assignments", sql: tablesSince(2) },
+];
 
 function tablesSince(migration: number): string {
   return sections

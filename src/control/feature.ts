@@ -21,8 +21,10 @@ export interface ControlView {
 export interface ControlContext extends ControlView {
   /** Who asked; empty for the cluster itself. */
   readonly principal: string;
-  /** A number that was never given before: versions and fencing tokens. */
-  nextRevision(): number;
+  /** Of the entry that carries the command. */
+  readonly term: number;
+  /** A number that was never given before, and above `above`: versions, fencing tokens, epochs. */
+  nextRevision(above?: number): number;
 }
 
 interface CommandDefinition<C> {

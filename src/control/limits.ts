@@ -4,6 +4,9 @@ export const kvKeys_max = 1_000_000;
 export const kvBytes_max = 1024 * 1024 * 1024;
 export const settings_max = 1_000;
 export const locks_max = 100_000;
+export const assignments_max = 100_000;
+/** Removals of agents that are told to who follows the changes; whoever missed more reads everything. */
+export const removals_max = 4_096;
 /** A lock that ran out so long ago is forgotten. */
 export const lockRemains_ms = 600_000;
 

@@ -48,6 +48,8 @@ export interface ReplicatedState {
   readonly configuration: { readonly index: number; readonly data: Uint8Array } | null;
   readonly halted: Halt | null;
   readonly hash: StateHash;
+  /** Rises with every change that nodes act upon (assignments, settings), and may rise without one. */
+  readonly watched: number;
 
   /**
    * The entry's data for a command that a client sent, checked and stamped; for the leader, before it proposes.

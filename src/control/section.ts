@@ -26,6 +26,8 @@ export interface SectionDefinition {
   readonly since: number;
   readonly key: ColumnDefinition;
   readonly columns: readonly ColumnDefinition[];
+  /** Nodes act upon it: they are told at once when it changed. */
+  readonly watched?: true;
   /** Columns with an index, for expiry. */
   readonly indexed?: readonly string[];
 }
@@ -75,6 +77,8 @@ export class Section {
   readonly #delete: Statement;
   rows = 0;
   bytes = 0;
+  /** Rows written or deleted since this was opened, whatever became of the transaction. */
+  writes = 0;
   /** Changed since `changed` was last set to false by whoever saves the totals. */
   changed = false;
 
@@ -169,6 +173,16 @@ export class Section {
     return count === 0 ? [] : this.walk(after, count);
   }
 
+  /** Whole rows whose indexed `column` is above `value`, the lowest first. */
+  above(column: string, value: number, limit: number): readonly (SqlRow & RowMark)[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT ${this.#names}, size, digest FROM ${this.#table} WHERE ${column} > ? ORDER BY ${column} LIMIT ?`,
+      )
+      .all(value, limit);
+    return rows as readonly SqlRow[] as readonly (SqlRow & RowMark)[];
+  }
+
   /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */
   upTo(column: string, limit_value: number, limit: number): readonly SqlValue[] {
     const key = this.definition.key.name;
@@ -211,7 +225,15 @@ export class Section {
     this.bytes += sign * row.size;
     xorInto(this.#digest, row.digest);
     this.changed = true;
+    this.writes++;
   }
+}
+
+/** Rises with every change that nodes act upon. */
+export function writesOfWatched(sections: Iterable<Section>): number {
+  let writes = 0;
+  for (const section of sections) if (section.definition.watched === true) writes += section.writes;
+  return writes;
 }
 
 /** Bytes may be a part of something larger, which is not to stay in memory for them. */

@@ -18,6 +18,8 @@ const receiverMemory = 2 * linkWindow_messages;
 
 export interface LinkItem {
   readonly message: Uint8Array;
+  /** Of the owner that it is meant for; 0 when it is not known, or meant for no agent. */
+  readonly epoch: number;
   /** Called once with an index into the outcome table. */
   readonly done: (outcome: number) => void;
 }
@@ -50,6 +52,14 @@ export class LinkSender {
     return this.#unanswered_bytes + this.#queued_bytes;
   }
 
+  /** Whether one of the unanswered messages is such. */
+  some(test: (message: Uint8Array) => boolean): boolean {
+    const waits = (item: Numbered): boolean => !item.answered && test(item.message);
+    return (
+      this.#window.some(waits) || this.#queue.slice(this.#queueHead).some(({ message }) => test(message))
+    );
+  }
+
   push(item: LinkItem): void {
     this.#queue.push(item);
     this.#queued_bytes += item.message.length;
@@ -62,15 +72,17 @@ export class LinkSender {
     if (this.#sent >= next) return undefined;
     const first = this.#sent;
     const messages: Uint8Array[] = [];
+    const epochs: number[] = [];
     let bytes = 0;
     while (this.#sent < next && messages.length < linkBatchLimit) {
-      const { message } = this.#window[this.#sent - this.#base] as Numbered;
+      const { message, epoch } = this.#window[this.#sent - this.#base] as Numbered;
       if (messages.length > 0 && bytes + message.length > batchTarget_bytes) break;
       messages.push(message);
+      epochs.push(epoch);
       bytes += message.length;
       this.#sent++;
     }
-    return { kind: "batch", session: this.#session, base: this.#base, first, messages };
+    return { kind: "batch", session: this.#session, base: this.#base, first, messages, epochs };
   }
 
   /** The connection broke, or nothing was heard for long: everything unanswered is due again. */
@@ -131,7 +143,7 @@ export class LinkSender {
       (this.#window.length === 0 || this.#unanswered_bytes < linkWindow_bytes)
     ) {
       const item = this.#queue[this.#queueHead++] as LinkItem;
-      this.#window.push({ message: item.message, done: item.done, answered: false });
+      this.#window.push({ message: item.message, epoch: item.epoch, done: item.done, answered: false });
       this.#unanswered_bytes += item.message.length;
       this.#queued_bytes -= item.message.length;
     }
@@ -146,7 +158,11 @@ export class LinkSender {
 /** What the receiving half wants done with a batch. */
 export interface Received {
   /** To hand over now, each exactly once, in this order. */
-  readonly deliver: readonly { readonly sequence: number; readonly message: Uint8Array }[];
+  readonly deliver: readonly {
+    readonly sequence: number;
+    readonly message: Uint8Array;
+    readonly epoch: number;
+  }[];
   /** To send back now. */
   readonly replies: readonly LinkFrame[];
 }
@@ -174,14 +190,14 @@ export class LinkReceiver {
     if (frame.first > this.#expected || this.#outcomes.size > receiverMemory) {
       return { deliver: [], replies: [{ kind: "gap", session: this.#session, expected: this.#expected }] };
     }
-    const deliver: { sequence: number; message: Uint8Array }[] = [];
+    const deliver: { sequence: number; message: Uint8Array; epoch: number }[] = [];
     const again: { sequence: number; outcome: number }[] = [];
     frame.messages.forEach((message, index) => {
       const sequence = frame.first + index;
       if (sequence >= this.#expected) {
         this.#expected = sequence + 1;
         this.#outcomes.set(sequence, null);
-        deliver.push({ sequence, message });
+        deliver.push({ sequence, message, epoch: frame.epochs?.[index] ?? 0 });
         return;
       }
       const outcome = this.#outcomes.get(sequence);

@@ -15,7 +15,15 @@ const progressChecksBeforeFailure = 3;
 const resendDelay_ms = 100;
 
 /** Hands one received message over; `settle` must be called once with the outcome's byte. */
-export type Deliver = (message: Uint8Array, settle: (outcome: number) => void) => void;
+export type Deliver = (message: Uint8Array, epoch: number, settle: (outcome: number) => void) => void;
+
+/** What may not be sent now: what agents of a node without its lease have sent waits, so that they seem to be silent. */
+export interface ActingRule {
+  /** Everything may. */
+  holds(): boolean;
+  /** This may all the same: it is a client's, or of an agent that goes on without a lease. */
+  frees(message: Uint8Array): boolean;
+}
 
 export class PeerLink {
   readonly #peer: NodeId;
@@ -23,6 +31,7 @@ export class PeerLink {
   readonly #clock: Clock;
   readonly #deliver: Deliver;
   readonly #failure: number;
+  readonly #acting: ActingRule | undefined;
   readonly #sender: LinkSender;
   readonly #receiver = new LinkReceiver();
   #answers: { sequence: number; outcome: number }[] = [];
@@ -40,12 +49,14 @@ export class PeerLink {
     readonly clock: Clock;
     readonly deliver: Deliver;
     readonly failure: number;
+    readonly acting?: ActingRule | undefined;
   }) {
     this.#peer = options.peer;
     this.#peers = options.peers;
     this.#clock = options.clock;
     this.#deliver = options.deliver;
     this.#failure = options.failure;
+    this.#acting = options.acting;
     this.#sender = new LinkSender(options.session);
   }
 
@@ -96,8 +107,8 @@ export class PeerLink {
     const { deliver, replies } = this.#receiver.batch(frame);
     for (const reply of replies) this.#peers.send(this.#peer, "message", encodeLinkFrame(reply));
     const session = frame.session;
-    for (const { sequence, message } of deliver) {
-      this.#deliver(message, (outcome) => {
+    for (const { sequence, message, epoch } of deliver) {
+      this.#deliver(message, epoch, (outcome) => {
         if (!this.#receiver.settle(session, sequence, outcome)) return;
         this.#answers.push({ sequence, outcome });
         this.#schedule();
@@ -122,6 +133,12 @@ export class PeerLink {
       if (!this.#peers.send(this.#peer, "message", frame)) break;
     }
     if (this.#resend !== undefined) return;
+    const acting = this.#acting;
+    // One number waits for the one before, so that all of them do.
+    if (acting?.holds() === false && this.#sender.some((message) => !acting.frees(message))) {
+      this.#sendAgainSoon();
+      return;
+    }
     for (let frame = this.#sender.nextFrame(); frame !== undefined; frame = this.#sender.nextFrame()) {
       if (!this.#peers.send(this.#peer, "message", encodeLinkFrame(frame))) {
         this.#sendAgainSoon();

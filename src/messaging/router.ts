@@ -8,12 +8,8 @@ import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { reasonOf } from "../base/errors.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
-import type { Prng } from "../base/prng.ts";
 import { RingQueue } from "../base/ring-queue.ts";
-import type { Membership, MembershipEvent } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Store } from "../store/store.ts";
+import type { MembershipEvent } from "../cluster/membership.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
 import { decodeLinkFrame } from "../wire/link-frame.ts";
@@ -21,6 +17,7 @@ import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
 import { laneKeyOf, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
+import type { RouterOptions, SubmitOptions, Submitted } from "./router-options.ts";
 
 /** Messages and bytes that clients may have under way here; beyond it they are refused. */
 export const routerLimit_messages = 100_000;
@@ -28,54 +25,10 @@ export const routerLimit_bytes = 256 * 1024 * 1024;
 /** Retry delays double from the first to the last, each with ±50 % jitter. */
 const firstRetry_ms = 20;
 const lastRetry_ms = 2_000;
+/** What lanes of agents wait for that may not act now; no agent's or node's name. */
+const leaseSubject = "~lease";
 /** Lanes that a new message to the same receiver wakes at most. */
 const wokenByNewMail = 16;
-
-/** Agents of this node, as the router hands messages to them. */
-export interface LocalDelivery {
-  /** `done` is called once; for a durable agent `accepted` means durably. */
-  deliver(message: Uint8Array, done: (outcome: Outcome) => void): void;
-}
-
-/** Clients of this node's API: receivers whose name begins with `~`. */
-export interface ClientDelivery {
-  deliver(address: string, message: Uint8Array): void;
-}
-
-export interface RouterOptions {
-  readonly self: NodeId;
-  /** This boot's epoch: the session of all links. */
-  readonly session: number;
-  readonly clock: Clock;
-  readonly prng: Prng;
-  readonly membership: Pick<Membership, "member" | "locate" | "subscribe">;
-  readonly peers: Pick<Peers, "send" | "onFrame" | "onLink">;
-  readonly store: Pick<Store, "append">;
-  readonly local: LocalDelivery;
-  readonly clients: ClientDelivery;
-  readonly deadLettered: (reason: string, message: Uint8Array) => void;
-  readonly failed: (what: string, reason: string) => void;
-}
-
-export interface SubmitOptions {
-  /** It is in the outbox already: leaves it when it ends. */
-  readonly durable: boolean;
-  /** How long to retry. */
-  readonly retry_ms: number;
-  /** Whether a failure becomes a dead letter; when not, `done` alone tells. */
-  readonly deadLetter: boolean;
-  readonly done: (outcome: Outcome) => void;
-}
-
-/** A message under way, for its submitter. */
-export interface Submitted {
-  /**
-   * Makes it durable here and gives it `retry_ms` from now; from then on it ends delivered or as a
-   * dead letter. Resolves with its outcome when it had ended before; rejects when the store fails,
-   * and then it is not delivered.
-   */
-  queue(retry_ms: number): Promise<Outcome | undefined>;
-}
 
 export class Router {
   readonly #options: RouterOptions;
@@ -90,7 +43,15 @@ export class Router {
   #closed = false;
   /** From handing a message to the link until its receiver's node answered: a whole round trip. */
   readonly remoteLatency = new LatencyHistogram();
-  readonly counters = { accepted: 0, remote: 0, retries: 0, deadLetters: 0, malformedFrames: 0 };
+  readonly counters = {
+    accepted: 0,
+    remote: 0,
+    retries: 0,
+    deadLetters: 0,
+    malformedFrames: 0,
+    fenced: 0,
+    staleEpochs: 0,
+  };
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -152,6 +113,27 @@ export class Router {
     return { queue: (retry_ms) => this.#queue(itsLane, item, retry_ms) };
   }
 
+  /** Another node owns the agent: what it sent and is not under way leaves no more. Its outbox is the store's. */
+  fence(sender: AgentName): void {
+    for (const lane of [...this.#lanes.values()]) {
+      if (!lane.key.startsWith(`${sender}\n`)) continue;
+      for (const item of lane.items) {
+        item.withdrawn = true;
+        item.giveUpAt_ms = 0;
+        item.deadLetter = false;
+        this.#durable.delete(messageIdOf(item.message));
+        item.durable = false;
+        this.counters.fenced++;
+      }
+      this.#wake(lane);
+    }
+  }
+
+  /** Agents of this node may act again. */
+  actsAgain(): void {
+    this.#wakeAll(leaseSubject);
+  }
+
   /** Stops retrying and sending. What is durable comes back with the outbox at the next start. */
   close(): void {
     this.#closed = true;
@@ -202,6 +184,11 @@ export class Router {
       this.#answered(lane, item, "expired", []);
       return;
     }
+    const { acting } = this.#options;
+    if (acting?.holds() === false && !acting.frees(message)) {
+      this.#answered(lane, item, "unreachable", [leaseSubject]);
+      return;
+    }
     const receiver = receiverOf(message);
     const at = receiver.lastIndexOf("@");
     const name = at < 0 ? receiver : receiver.slice(0, at);
@@ -239,7 +226,7 @@ export class Router {
       this.remoteLatency.record(this.#options.clock.now_ms() - start_ms);
       settle(outcomeOf(outcome));
     };
-    this.#link(node).push({ message, done });
+    this.#link(node).push({ message, epoch: this.#epochOf(receiverOf(message)), done });
   }
 
   #answered(lane: Lane, item: Item, outcome: Outcome, subjects: readonly string[]): void {
@@ -384,17 +371,28 @@ export class Router {
       peers,
       clock,
       failure: outcomeCode("unreachable"),
-      deliver: (message, settle) => this.#received(message, (outcome) => settle(outcomeCode(outcome))),
+      acting: this.#options.acting,
+      deliver: (message, epoch, settle) =>
+        this.#received(message, epoch, (outcome) => settle(outcomeCode(outcome))),
     });
     this.#links.set(node, link);
     return link;
   }
 
   /** A message from another node: for this node only, never passed on, so that none can circle. */
-  #received(message: Uint8Array, settle: (outcome: Outcome) => void): void {
-    const receiver = receiverOf(message);
-    const at = receiver.lastIndexOf("@");
-    if (at >= 0 && receiver.slice(at + 1) !== this.#options.self) settle("unknown_agent");
-    else this.#deliverHere(at < 0 ? receiver : receiver.slice(0, at), message.slice(), settle);
+  #received(message: Uint8Array, epoch: number, settle: (outcome: Outcome) => void): void {
+    const [name = "", node] = receiverOf(message).split("@");
+    const own = epoch === 0 ? undefined : this.#options.epochHere?.(name);
+    if (node !== undefined && node !== this.#options.self) settle("unknown_agent");
+    else if (own !== undefined && own < epoch) {
+      // Its sender knows of a later owner than this node does: what is here is it no more.
+      this.counters.staleEpochs++;
+      settle("unknown_agent");
+    } else this.#deliverHere(name, message.slice(), settle);
+  }
+
+  #epochOf(receiver: string): number {
+    const name = receiver.split("@", 1)[0] as AgentName;
+    return name.startsWith("~") ? 0 : (this.#options.membership.locate(name)?.epoch ?? 0);
   }
 }

@@ -194,7 +194,18 @@ class Asked {
   }
 }
 
+/** What only the node concerned, or the one that leads, knows. */
+const ownAreas = [
+  "message.",
+  "agent.trap",
+  "agent.yielded",
+  "agent.state_lost",
+  "agent.not_started",
+  "failover.",
+  "drain.",
+];
+
 /** Others do not see these by themselves. */
 function isOfItsNode(type: string): boolean {
-  return type.startsWith("message.") || type === "agent.trap";
+  return ownAreas.some((area) => type.startsWith(area));
 }

@@ -10,22 +10,25 @@ import type {
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type NodeId, parseNodeId } from "../base/ids.ts";
 import type { Consensus } from "../cluster/consensus.ts";
-import type { DirectoryEntry, Member, Membership } from "../cluster/membership.ts";
+import type { Member, Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { ReplicaQueries } from "../cluster/replica-queries.ts";
 import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
 import { type VerifyRow, verifyReplicas } from "../cluster/state-verification.ts";
+import type { AssignmentTable } from "../agents/assignment-table.ts";
 import type { VoteHandover } from "../cluster/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
 import { logger } from "../telemetry/log.ts";
-import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
+import type { Balancing } from "./balancing.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
 
 const ping_ms = 2_000;
 const leaveRequest_ms = 5_000;
+/** In the request to leave: its agents go to others first. */
+const handingOver = "handing-over";
 /** Of a transfer of leadership, which takes a round trip when all is well. */
 const transfer_ms = 10_000;
 /** What the way to the leader may take on top. */
@@ -67,9 +70,11 @@ export interface ClusterServiceOptions {
   readonly queuedWrites: () => Promise<number>;
   readonly measured: () => Promise<MeasuredPerformance>;
   readonly messagePing: (node: NodeId, timeout_ms: number) => Promise<void>;
-  readonly balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number };
+  readonly balancing: Pick<Balancing, "strategy" | "set">;
+  readonly roundRobinIndex: () => number;
   /** Leaves and ends this node's process. */
-  readonly shutdown: (drain_timeout_ms: number) => void;
+  readonly shutdown: (drain_timeout_ms: number, handOver: boolean) => void;
+  readonly table: AssignmentTable;
 }
 
 export class NodeCluster implements ClusterService {
@@ -85,11 +90,12 @@ export class NodeCluster implements ClusterService {
       return encodeUtf8(await options.consensus.transferLeadership(to, { timeout_ms: transfer_ms }));
     });
     peers.handle("cluster.leave", (body) => {
-      const drain_timeout_ms = Number(decodeUtf8(body));
+      const [given, mode] = decodeUtf8(body).split(" ");
+      const drain_timeout_ms = Number(given);
       if (!(drain_timeout_ms >= 0 && drain_timeout_ms <= 3_600_000)) {
         throw new CaxtonError("invalid_argument", "Drain time-out is not between 0 and 1h");
       }
-      this.#leave(drain_timeout_ms);
+      this.#leave(drain_timeout_ms, mode === handingOver);
       return Promise.resolve(new Uint8Array());
     });
   }
@@ -167,11 +173,24 @@ export class NodeCluster implements ClusterService {
     return members.filter(({ role }) => role !== "witness").map(({ node }) => node);
   }
 
-  assignments(): readonly (DirectoryEntry & { readonly orphaned: boolean })[] {
-    const { membership } = this.#options;
-    return [...membership.directory()].map((entry) => {
-      const status = membership.member(entry.node)?.status;
-      return { ...entry, orphaned: status === "failed" || status === "left" || status === undefined };
+  assignments(): ReturnType<ClusterService["assignments"]> {
+    const { membership, table } = this.#options;
+    return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms }) => {
+      const entry = membership.locate(agent);
+      const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
+      const status = membership.member(node)?.status;
+      const orphaned = status === "failed" || status === "left" || status === undefined;
+      const running = runs ? entry.status : ("starting" as const);
+      return {
+        agent,
+        node,
+        epoch,
+        revision,
+        module: spec.module,
+        status: running,
+        assignedAt_ms: at_ms,
+        orphaned,
+      };
     });
   }
 
@@ -202,16 +221,21 @@ export class NodeCluster implements ClusterService {
     return { node, udp_ms, estimate_ms, stream_ms, message_ms, error };
   }
 
-  async leave(node: NodeId, drain_timeout_ms: number): Promise<void> {
+  async leave(node: NodeId, drain_timeout_ms: number, handOver: boolean): Promise<void> {
     const { self, membership, peers } = this.#options;
     if (node === self) {
-      this.#leave(drain_timeout_ms);
+      this.#leave(drain_timeout_ms, handOver);
       return;
     }
     if (membership.member(node) === undefined) throw unknownNode(node);
-    await peers.request(node, "cluster.leave", encodeUtf8(String(drain_timeout_ms)), {
-      timeout_ms: leaveRequest_ms,
-    });
+    await peers.request(
+      node,
+      "cluster.leave",
+      encodeUtf8(`${drain_timeout_ms} ${handOver ? handingOver : "keeping"}`),
+      {
+        timeout_ms: leaveRequest_ms,
+      },
+    );
   }
 
   async remove(node: NodeId, force: boolean): Promise<void> {
@@ -254,12 +278,12 @@ export class NodeCluster implements ClusterService {
   }
 
   /** The vote goes first, as far as the others can do without it; the node goes in any case. */
-  #leave(drain_timeout_ms: number): void {
+  #leave(drain_timeout_ms: number, handOver: boolean): void {
     const { self, votes, shutdown } = this.#options;
     void votes
       .giveAway(self)
       .catch((error: unknown) => logger("raft").warn(`Leaving with its vote: ${reasonOf(error)}`))
-      .finally(() => shutdown(drain_timeout_ms));
+      .finally(() => shutdown(drain_timeout_ms, handOver));
   }
 
   async verifyAuth(): Promise<readonly AuthCheckRow[]> {
@@ -286,19 +310,12 @@ export class NodeCluster implements ClusterService {
   }
 
   balancing(): { readonly strategy: string; readonly round_robin_index: number } {
-    const { balancing } = this.#options;
-    return { strategy: balancing.strategy, round_robin_index: balancing.roundRobinIndex() };
+    const { balancing, roundRobinIndex } = this.#options;
+    return { strategy: balancing.strategy, round_robin_index: roundRobinIndex() };
   }
 
-  setBalancing(strategy: string): void {
-    const known = placementStrategies.find((name) => name === strategy);
-    if (known === undefined) {
-      throw new CaxtonError(
-        "invalid_body",
-        `Strategy "${strategy}" is none of ${placementStrategies.join(", ")}`,
-      );
-    }
-    this.#options.balancing.strategy = known;
+  async setBalancing(strategy: string): Promise<void> {
+    await this.#options.balancing.set(strategy, "");
   }
 
   async #verifyNode(node: NodeId, own: AuthFingerprints): Promise<AuthCheckRow> {

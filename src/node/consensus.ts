@@ -8,8 +8,11 @@ import type { ConsensusStatus } from "../cluster/consensus.ts";
 import { spawnRaftWorker } from "../cluster/consensus-spawn.ts";
 import { ConsensusThread } from "../cluster/consensus-thread.ts";
 import type { OpenConsensus } from "../cluster/consensus-thread-protocol.ts";
+import { newLeaseCell } from "../cluster/lease-cell.ts";
 import type { Member } from "../cluster/membership.ts";
+import { NodeLeases } from "../cluster/node-lease.ts";
 import type { Config } from "../config/keys.ts";
+import { openBootClock } from "../platform/bun/boot-clock.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import type { Timer } from "../ports/clock.ts";
@@ -20,6 +23,7 @@ import { logger } from "../telemetry/log.ts";
 import type { RaftTag } from "../wire/gossip-tags.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import type { EventLog } from "./event-log.ts";
+import { LeaseEvents } from "./lease-events.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Network } from "./network.ts";
 
@@ -31,6 +35,8 @@ const roundTripEvery_ms = 10_000;
 
 export interface NodeConsensus {
   readonly consensus: ConsensusThread;
+  /** This node's lease, and where it leads the others'. */
+  readonly leases: NodeLeases;
   /** For the gossip tags. */
   readonly tag: () => RaftTag;
   /** Leadership goes to another voter, if this node has it and there is one. */
@@ -54,7 +60,17 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
   const { config, foundation, network } = options;
   const found = foundation.directory.founding === true || foundedBefore(config, foundation);
   const parts = new Parts(options);
-  const consensus = await startThread(options, parts, found);
+  const thread: { consensus?: ConsensusThread } = {};
+  const leases = new NodeLeases({
+    cell: newLeaseCell(),
+    clock: systemClock,
+    bootClock: openBootClock(),
+    post: (ask) => thread.consensus?.askLease(ask),
+    failed: (what, reason) => logger("lease").warn(`Could not ${what}: ${reason}`),
+  });
+  const telling = new LeaseEvents({ lease: leases, events: options.events, clock: systemClock });
+  const consensus = await startThread(options, parts, leases, found);
+  thread.consensus = consensus;
   if (found) foundation.directory.settleFounding();
   const { membership, peers } = network;
   const bootstrap = new Bootstrap({
@@ -72,6 +88,7 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
   network.onIdentity((identity) => consensus.setIdentity(identity));
   return {
     consensus,
+    leases,
     tag: () => parts.tag,
     handOver: async () => {
       const { role, voters } = consensus.status();
@@ -84,6 +101,8 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
       bootstrap.stop();
       stopWatching();
       parts.close();
+      telling.close();
+      leases.close();
       await consensus.stop(0);
     },
   };
@@ -160,6 +179,7 @@ class Parts {
 async function startThread(
   options: NodeConsensusOptions,
   parts: Parts,
+  leases: NodeLeases,
   found: boolean,
 ): Promise<ConsensusThread> {
   const { config, network, refused, crash } = options;
@@ -168,12 +188,13 @@ async function startThread(
   const bind = config.raft.bind_addr ?? { host: gossip.host, port: usual };
   const start = (address: Address): Promise<ConsensusThread> =>
     ConsensusThread.start({
-      open: openingOf(options, address, found),
+      open: openingOf(options, address, leases.cell, found),
       clock: systemClock,
       soon: (callback) => void setImmediate(callback),
       spawn: spawnRaftWorker,
       opened: (local, identity, rebuilt) => parts.opened(local, identity, rebuilt),
       refused,
+      leaseTold: (message) => leases.told(message),
       failed: crash,
     });
   try {
@@ -189,10 +210,12 @@ async function startThread(
 function openingOf(
   { config, foundation, network }: NodeConsensusOptions,
   bind: Address,
+  cell: SharedArrayBuffer,
   found: boolean,
 ): OpenConsensus {
   const { directory, self, cluster } = foundation;
   const { ca, certificate, key } = network.identity();
+  const { lease_ttl: ttl_ms, clock_drift: drift } = config.failover;
   const { max_append_entries, snapshot_threshold, trailing_logs } = config.raft;
   const timing = timingOf(config);
   return {
@@ -210,6 +233,7 @@ function openingOf(
     snapshotEvery_entries: snapshot_threshold,
     connect_ms: config.transport.connect_timeout,
     keepAlive_ms: Math.max(500, timing.election_ms),
+    lease: { terms: { ttl_ms, drift }, cell },
     seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
   };
 }

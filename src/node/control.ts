@@ -10,9 +10,12 @@ import { StateComparer } from "../cluster/state-comparison.ts";
 import { VoteHandover } from "../cluster/vote-handover.ts";
 import type { Config } from "../config/keys.ts";
 import { ControlClient } from "../control/control-client.ts";
+import { AssignmentStore } from "../control/assignment-store.ts";
+import { AssignmentTable } from "../agents/assignment-table.ts";
 import { KvStore } from "../control/kv-store.ts";
 import { LockService } from "../control/lock-service.ts";
 import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
+import { Balancing } from "./balancing.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -27,9 +30,13 @@ export interface ControlParts {
   readonly clock: Clock;
   readonly config: Config;
   readonly events: EventLog;
+  readonly failed: (what: string, reason: string) => void;
 }
 
 export interface Control {
+  readonly assignments: AssignmentStore;
+  readonly table: AssignmentTable;
+  readonly balancing: Balancing;
   readonly kv: KvStore;
   readonly locks: LockService;
   readonly replicas: ReplicaQueries;
@@ -42,12 +49,15 @@ export interface Control {
   stop(): void;
 }
 
-export function startControl({ consensus, network, clock, config, events }: ControlParts): Control {
+export function startControl({ consensus, network, clock, config, events, failed }: ControlParts): Control {
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
   const client = new ControlClient(relay, clock, () =>
     consensus.status().quorum ? command_ms : commandWithoutQuorum_ms,
   );
+  const assignments = new AssignmentStore(client);
+  const table = new AssignmentTable(assignments, consensus, clock, failed);
+  const balancing = new Balancing(client, consensus, failed);
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
   const autopilot = new AutopilotDriver({
@@ -58,13 +68,24 @@ export function startControl({ consensus, network, clock, config, events }: Cont
     voters_max,
     changed: (text) => events.record("info", "raft.members", `Members of consensus: ${text}`, {}),
   });
+  const unsubscribe = membership.subscribe((event) => {
+    if (event.kind === "joined" || event.kind === "alive" || event.kind === "updated") autopilot.lifeBegan();
+  });
   return {
+    assignments,
+    table,
+    balancing,
     kv: new KvStore(client),
     locks: new LockService(client, clock),
     replicas,
     comparer: new StateComparer(client, replicas, clock),
     safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
     votes: new VoteHandover({ consensus, peers, autopilot, clock }),
-    stop: () => autopilot.stop(),
+    stop: () => {
+      unsubscribe();
+      autopilot.stop();
+      table.close();
+      balancing.close();
+    },
   };
 }

@@ -28,7 +28,7 @@ export interface NodeHooks {
   /** The node's id is known now: the log may carry it. */
   readonly named: (node: string) => Promise<void>;
   /** Asked to leave and exit, by an operator at this node or another. */
-  readonly stop: (drain_timeout_ms: number) => void;
+  readonly stop: (drain_timeout_ms: number, handOver: boolean) => void;
   /** Something that the node cannot run without has failed. */
   readonly crash: (error: Error) => void;
 }
@@ -93,7 +93,7 @@ export async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => consensus.stop());
-  const control = startControl({ ...consensus, network, clock: systemClock, config, events });
+  const control = startControl({ ...consensus, network, clock: systemClock, config, events, failed });
   undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
   const known = await KnownPeers.start({

@@ -18,7 +18,7 @@ export function refuseWritesOutside(services: NodeServices, waitsFor: () => stri
   };
   return {
     ...services,
-    agents: guarded(agents, ["deploy", "remove", "suspend", "resume"], check),
+    agents: guarded(agents, ["deploy", "remove", "suspend", "resume", "migrate"], check),
     messages: guarded(messages, ["send"], check),
     deadLetters: guarded(deadLetters, ["replay", "purge"], check),
     // Leaving is what an operator may want of a node that nobody lets in.

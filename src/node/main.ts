@@ -42,7 +42,7 @@ class NodeProcess {
     for (const warning of this.#loaded.warnings) logger("config").warn(warning);
     this.#node = await startNode(this.#loaded, {
       named: (node) => this.#openLog(node),
-      stop: (drain_timeout_ms) => void this.#stop(drain_timeout_ms),
+      stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
       crash: (error) => this.#crash(error),
     });
     const drain_timeout_ms = this.#loaded.config.failover.drain_timeout;
@@ -83,10 +83,11 @@ class NodeProcess {
   }
 
   /** Once: leaves the cluster, finishes requests, closes the databases, exits with 0. */
-  #stop(drain_timeout_ms: number | undefined): Promise<void> {
+  #stop(drain_timeout_ms: number | undefined, handOver = false): Promise<void> {
     this.#stopping ??= (async () => {
       await this.#starting;
-      await this.#node?.stop(drain_timeout_ms ?? this.#loaded?.config.failover.drain_timeout ?? 0);
+      const within_ms = drain_timeout_ms ?? this.#loaded?.config.failover.drain_timeout ?? 0;
+      await this.#node?.stop(within_ms, handOver);
       this.#exit(0);
     })().catch((error: unknown) => this.#crash(error));
     return this.#stopping;

@@ -1,6 +1,7 @@
 /** The node's figures, for `/metrics` and `cluster performance`: read from its parts, measured by them. */
 import { latencyBounds_ms } from "../base/latency-histogram.ts";
 import type { Consensus } from "../cluster/consensus.ts";
+import type { NodeLease } from "../cluster/node-lease.ts";
 import type { MetricSources } from "../telemetry/metrics/sources.ts";
 import type { MeasuredPerformance } from "./cluster-service.ts";
 import type { Foundation } from "./foundation.ts";
@@ -12,7 +13,7 @@ export interface MeasuredParts {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly work: Work;
-  readonly consensus: { readonly consensus: Consensus };
+  readonly consensus: { readonly consensus: Consensus; readonly leases: NodeLease };
 }
 
 export function metricSources(
@@ -54,6 +55,10 @@ export function metricSources(
       const isLeader = role === "leader";
       const figures = { isLeader, quorum, term, commit, applied, last, voters, votersReached, lag_entries };
       return { ...figures, ...(await consensus.stats()) };
+    },
+    lease: () => {
+      const { held, losses, without_ms } = parts.consensus.leases.stats;
+      return { held, losses, without_ms, parked: held ? 0 : work.threads.parkable };
     },
     system: () => ({
       cpu_percent: load.current.cpu_percent,

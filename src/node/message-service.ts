@@ -11,7 +11,8 @@ import type { Membership } from "../cluster/membership.ts";
 import { partyOf, routingRefusal } from "../fipa/address.ts";
 import { validateMessage } from "../fipa/validate.ts";
 import type { ReplyWaiters } from "../messaging/reply-waiters.ts";
-import type { ClientDelivery, Router } from "../messaging/router.ts";
+import type { Router } from "../messaging/router.ts";
+import type { ClientDelivery } from "../messaging/router-options.ts";
 import type { Clock } from "../ports/clock.ts";
 import { clientNameOf, idempotentId } from "../security/client-identity.ts";
 import type { ConversationSummary, Page, Store } from "../store/store.ts";
@@ -31,7 +32,7 @@ export interface MessageServiceOptions {
   readonly self: NodeId;
   readonly clock: Clock;
   readonly router: Router;
-  readonly membership: Membership;
+  readonly membership: Pick<Membership, "locate">;
   /** Whether a node of that name is or was in the cluster, as far as this one knows. */
   readonly nodeKnown: (node: NodeId) => boolean;
   readonly store: Store;

@@ -2,7 +2,6 @@
  * Puts a node together and takes it apart again, in phases: the ground (foundation, network, consensus), work
  * (agents, messages), front (API, metrics). Each phase is undone when a later one cannot start.
  */
-import { AgentPeers } from "../agents/agent-peers.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Config } from "../config/keys.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
@@ -22,6 +21,7 @@ import type { LastWord } from "./last-word.ts";
 import { LoadMonitor } from "./load-monitor.ts";
 import { metricSources } from "./measurements.ts";
 import type { Network } from "./network.ts";
+import { NodeOwnership } from "./ownership.ts";
 import { servicesOf } from "./services.ts";
 import { Work } from "./work.ts";
 
@@ -34,8 +34,11 @@ export interface RunningNode {
   readonly id: NodeId;
   /** Applies what can be changed while running. */
   reload(config: Config): void;
-  /** Leaves the cluster, finishes what runs within `drain_timeout_ms`, closes everything. */
-  stop(drain_timeout_ms: number): Promise<void>;
+  /**
+   * Leaves the cluster, finishes what runs within `drain_timeout_ms`, closes everything. `handOver`: its agents go to
+   * others first, with all that they have; else they are expected back with it.
+   */
+  stop(drain_timeout_ms: number, handOver: boolean): Promise<void>;
   /** What the launcher is to tell the others when this process crashed; null outside of a cluster. */
   lastWord(): LastWord | null;
   /** Closes the databases and nothing else. */
@@ -61,18 +64,29 @@ async function start(
   const ground = await startGround(loaded, hooks, undo);
   const { foundation, network, events, failed } = ground;
   const { keys } = ground;
-  const work = await Work.start({ config: loaded.config, foundation, network, events, keys, failed });
+  const work = await Work.start({
+    config: loaded.config,
+    foundation,
+    network,
+    events,
+    lease: ground.consensus.leases,
+    keys,
+    failed,
+    table: ground.control.table,
+  });
   undo.push(() => work.close(0));
   const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
     network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
   });
   undo.push(() => Promise.resolve(load.stop()));
-  const agentPeers = new AgentPeers({ peers: network.peers, local: work.agents, modules: work.modules });
-  const serving = await startServing({ ...ground, work, load }, undo);
+  const ownership = new NodeOwnership({ ...ground, work });
+  undo.push(() => Promise.resolve(ownership.close()));
+  const serving = await startServing({ ...ground, work, load, ownership }, undo);
+  await ownership.start();
   await work.restore();
   ground.state.restored = true;
   announce(foundation, network, serving.front);
-  return new AssembledNode({ ...ground, ...serving, work, load, agentPeers });
+  return new AssembledNode({ ...ground, ...serving, work, load, ownership });
 }
 
 interface Serving {
@@ -83,7 +97,7 @@ interface Serving {
 }
 
 async function startServing(
-  parts: Ground & { readonly work: Work; readonly load: LoadMonitor },
+  parts: Ground & { readonly work: Work; readonly load: LoadMonitor; readonly ownership: NodeOwnership },
   undo: (() => Promise<void>)[],
 ): Promise<Serving> {
   const { config, foundation, network, keys, failed } = parts;
@@ -122,7 +136,7 @@ async function startServing(
 interface NodeParts extends Ground, Serving {
   readonly work: Work;
   readonly load: LoadMonitor;
-  readonly agentPeers: AgentPeers;
+  readonly ownership: NodeOwnership;
 }
 
 class AssembledNode implements RunningNode {
@@ -141,7 +155,7 @@ class AssembledNode implements RunningNode {
     this.#parts.front.reload();
   }
 
-  async stop(drain_timeout_ms: number): Promise<void> {
+  async stop(drain_timeout_ms: number, handOver: boolean): Promise<void> {
     const {
       foundation,
       network,
@@ -153,19 +167,20 @@ class AssembledNode implements RunningNode {
       front,
       load,
       exchange,
-      agentPeers,
+      ownership,
       metrics,
       gossipKeys,
     } = this.#parts;
     gossipKeys.close();
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
-    agentPeers.close();
     exchange.close();
     load.stop();
     await known.close();
     const end_ms = systemClock.now_ms() + drain_timeout_ms;
     const left_ms = (): number => Math.max(0, end_ms - systemClock.now_ms());
+    if (handOver) await ownership.drain(left_ms());
+    ownership.close();
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
     control.stop();
     await consensus.handOver();

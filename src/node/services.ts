@@ -1,11 +1,8 @@
 /** What a node gives its API: each service made of the node's parts. */
 import { ClusterAgents } from "../agents/cluster-agents.ts";
-import { DirectoryOwnership } from "../agents/ownership.ts";
 import type { NodeServices } from "../api/services.ts";
-import { Prng } from "../base/prng.ts";
 import { caxtonVersion } from "../base/version.ts";
 import { systemClock } from "../platform/node/clock.ts";
-import type { PlacementStrategy } from "../wire/agent-spec.ts";
 import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
@@ -13,20 +10,21 @@ import type { GossipRotation } from "./gossip-rotation.ts";
 import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./join-guard.ts";
+import type { NodeOwnership } from "./ownership.ts";
 import { measuredPerformance } from "./measurements.ts";
 import { pingNode, type Work } from "./work.ts";
 
 export function servicesOf(
-  parts: Ground & { readonly work: Work; readonly gossipKeys: GossipRotation },
+  parts: Ground & {
+    readonly work: Work;
+    readonly gossipKeys: GossipRotation;
+    readonly ownership: NodeOwnership;
+  },
 ): NodeServices {
   const { foundation, network, control, work, events, refused, hooks, state } = parts;
+  const { ownership } = parts.ownership;
   const { membership, peers } = network;
   const { consensus } = parts.consensus;
-  const ownership = new DirectoryOwnership(membership, new Prng(foundation.directory.bootEpoch));
-  const balancing: { strategy: PlacementStrategy; readonly roundRobinIndex: () => number } = {
-    strategy: "least_loaded",
-    roundRobinIndex: () => ownership.roundRobinIndex,
-  };
   const cluster = new NodeCluster({
     self: foundation.self,
     cluster: foundation.cluster,
@@ -47,22 +45,16 @@ export function servicesOf(
     queuedWrites: async () => (await foundation.store.client.stats()).outbox,
     measured: () => measuredPerformance(parts),
     messagePing: (node, timeout_ms) => pingNode(work.router, foundation.self, node, timeout_ms),
-    balancing,
-    shutdown: (drain_timeout_ms) => hooks.stop(drain_timeout_ms),
-  });
-  const agents = new ClusterAgents({
-    membership,
-    peers,
-    clock: systemClock,
-    local: work.agents,
-    modules: work.modules,
-    ownership,
+    balancing: control.balancing,
+    roundRobinIndex: () => ownership.roundRobinIndex,
+    shutdown: (drain_timeout_ms, handOver) => hooks.stop(drain_timeout_ms, handOver),
+    table: control.table,
   });
   const services: NodeServices = {
     node: foundation.self,
     version: caxtonVersion,
     cluster,
-    agents,
+    agents: agentsOf(parts),
     messages: work.messages,
     deadLetters: work.deadLetters,
     kv: control.kv,
@@ -79,4 +71,25 @@ export function servicesOf(
     }),
   };
   return refuseWritesOutside(services, network.waitsFor);
+}
+
+function agentsOf({
+  network,
+  control,
+  work,
+  ownership: { ownership, reconciler, handOver },
+}: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
+  return new ClusterAgents({
+    membership: network.membership,
+    peers: network.peers,
+    clock: systemClock,
+    local: work.agents,
+    modules: work.modules,
+    keepers: work.keepers,
+    ownership,
+    table: control.table,
+    store: control.assignments,
+    reconciler,
+    handOver,
+  });
 }

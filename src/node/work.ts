@@ -3,12 +3,16 @@ import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
 import { LocalAgents, type LocalAgentEvent } from "../agents/local-agents.ts";
+import { AssignedRoutes } from "../agents/assigned-routes.ts";
+import type { AssignmentTable } from "../agents/assignment-table.ts";
+import { ModuleKeepers } from "../agents/module-keepers.ts";
 import { ModuleShelf } from "../agents/module-shelf.ts";
 import { spawnAgentThread } from "../agents/spawn-agent-thread.ts";
 import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote, type AgentName, type MessageId, type NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
+import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Config } from "../config/keys.ts";
 import { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import { Router } from "../messaging/router.ts";
@@ -46,13 +50,17 @@ export interface WorkOptions {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly events: EventLog;
+  readonly lease: NodeLease;
   readonly keys: ClusterKeys;
+  readonly table: AssignmentTable;
   readonly failed: (what: string, reason: string) => void;
 }
 
 export class Work {
   readonly agents: LocalAgents;
   readonly modules: ModuleShelf;
+  readonly keepers: ModuleKeepers;
+  readonly routes: AssignedRoutes;
   readonly router: Router;
   readonly messages: NodeMessages;
   readonly deadLetters: NodeDeadLetters;
@@ -80,10 +88,20 @@ export class Work {
       threads: () => this.threads,
       modules: () => this.modules,
       maxAgents: config.node.max_agents,
+      fence: (agent) => this.router.fence(agent),
       event: (event) => {
         recordAgentEvent(events, event);
         if (event.kind === "dead_letter" && event.request !== null) this.#notify(event.request, event);
       },
+      failed,
+    });
+    this.routes = new AssignedRoutes(membership, options.table);
+    this.keepers = new ModuleKeepers({
+      table: options.table,
+      membership,
+      modules: () => this.modules,
+      stored: () => store.client.listModules(),
+      clock: systemClock,
       failed,
     });
     this.modules = new ModuleShelf({
@@ -91,14 +109,19 @@ export class Work {
       preparer: this.#preparer,
       membership,
       peers,
-      inUse: (hash) => this.agents.usesModule(hash),
+      inUse: (hash) => this.agents.usesModule(hash) || this.keepers.wants(hash),
+      keepers: (hash) => this.keepers.of(hash),
+      clock: systemClock,
     });
     this.router = this.#newRouter();
+    options.lease.subscribe((held) => {
+      if (held) this.router.actsAgain();
+    });
     this.messages = new NodeMessages({
       self,
       clock: systemClock,
       router: this.router,
-      membership,
+      membership: this.routes,
       // Keys of nodes are kept when nodes are gone, and over restarts.
       nodeKnown: (node) => membership.member(node) !== undefined || options.keys.owners().has(node),
       store: store.client,
@@ -125,19 +148,14 @@ export class Work {
     return present(this.#threads, "the agent threads of a started node");
   }
 
-  /** Brings agents and undelivered mail of the last run back. */
+  /** Brings undelivered mail of the last run back. */
   async restore(): Promise<void> {
-    const { running, failed } = await this.agents.restore();
-    if (running + failed > 0) {
-      const text = `Brought back ${running} agents${failed > 0 ? `; ${failed} failed to start` : ""}`;
-      this.#options.events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
-    }
     await this.#resubmitOutbox();
   }
 
   /** What runs is finished and committed; then nothing is routed any more. */
   async close(deadline_ms: number): Promise<void> {
-    this.agents.close();
+    this.keepers.close();
     await this.#threads?.shutdown(deadline_ms);
     this.router.close();
     await this.#preparer.close();
@@ -146,13 +164,13 @@ export class Work {
   #newRouter(): Router {
     const { foundation, network, events, failed } = this.#options;
     const { self, directory, store } = foundation;
-    const { membership, peers } = network;
+    const { peers } = network;
     return new Router({
       self,
       session: directory.bootEpoch,
       clock: systemClock,
       prng: new Prng(randomSeed()),
-      membership,
+      membership: this.routes,
       peers,
       store: store.client,
       local: {
@@ -162,6 +180,11 @@ export class Work {
           else this.#threads.deliver(message, done);
         },
       },
+      acting: {
+        holds: () => this.#options.lease.holds(),
+        frees: (message) => this.#frees(senderOf(message)),
+      },
+      epochHere: (agent) => this.agents.get(agent as AgentName)?.spec.epoch,
       clients: {
         deliver: (address, message) => {
           if (address !== pingEndpoint) this.messages.deliver(address, message);
@@ -175,6 +198,11 @@ export class Work {
     });
   }
 
+  /** Whether what that sender said may leave while the node has no lease. */
+  #frees(sender: string): boolean {
+    return sender.startsWith("~") || this.#threads?.specOf(sender as AgentName)?.partition === "continue";
+  }
+
   #threadOptions(): AgentThreadsOptions {
     const { config, foundation } = this.#options;
     return {
@@ -182,6 +210,7 @@ export class Work {
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
       seed: randomSeed(),
       clock: systemClock,
+      lease: this.#options.lease,
       spawn: spawnAgentThread,
       storePort: () => foundation.store.connect(),
       module: (spec) => this.modules.prepare(spec),

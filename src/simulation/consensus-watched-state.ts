@@ -37,6 +37,10 @@ export class WatchedState implements ReplicatedState {
     return this.state.halted;
   }
 
+  get watched(): number {
+    return this.state.watched;
+  }
+
   get hash(): StateHash {
     return this.state.hash;
   }

@@ -171,11 +171,15 @@ export function bytesOf(value: SqlValue | undefined): Uint8Array {
   throw new CaxtonError("data_corrupt", "A column of bytes in the store holds something else");
 }
 
+/** What came later than the first version of specifications. */
+const laterFields = { onNodeLoss: "restart", partition: "park" } as const;
+type StoredSpec = Omit<AgentSpec, keyof typeof laterFields> & Partial<AgentSpec>;
+
 function parseSpec(name: string, text: string): AgentSpec {
   try {
     const spec: unknown = JSON.parse(text);
     if (typeof spec === "object" && spec !== null && "name" in spec && spec.name === name)
-      return spec as AgentSpec;
+      return { ...laterFields, ...(spec as StoredSpec) };
   } catch (thrown) {
     throw new CaxtonError("data_corrupt", `Stored agent ${quote(name)} cannot be read: ${reasonOf(thrown)}`);
   }

@@ -5,6 +5,7 @@ import { listAgents, recoverAgent } from "./agent-tables.ts";
 import { listConversations, listMessages } from "./conversation-tables.ts";
 import { listDeadLetters } from "./dead-letter-table.ts";
 import type { StoreEngine } from "./engine.ts";
+import { listKept, putIncoming } from "./kept-agents.ts";
 import { getMeta, putMeta } from "./meta-table.ts";
 import { getModule, listModules, putModule, removeModule } from "./module-table.ts";
 import { readOutbox } from "./outbox-table.ts";
@@ -15,6 +16,10 @@ export function needsTables(call: StoreCall): boolean {
   switch (call.name) {
     case "removeAgent":
     case "recoverAgent":
+    case "putAside":
+    case "listKept":
+    case "takeIncoming":
+    case "removeMoved":
     case "recoverOutbox":
     case "listDeadLetters":
     case "takeDeadLetters":
@@ -27,6 +32,7 @@ export function needsTables(call: StoreCall): boolean {
     case "removeModule":
     case "saveAgent":
     case "listAgents":
+    case "putIncoming":
     case "getMeta":
     case "putMeta":
     case "stats":
@@ -57,6 +63,16 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return listAgents(database);
     case "recoverAgent":
       return recoverAgent(database, call.in);
+    case "putAside":
+      return engine.putAside({ ...call.in, at_ms: clock.wall_ms() });
+    case "listKept":
+      return listKept(database, call.in);
+    case "putIncoming":
+      return putIncoming(database, { ...call.in, at_ms: clock.wall_ms() });
+    case "takeIncoming":
+      return engine.takeIncoming(call.in.agent, call.in.transfer);
+    case "removeMoved":
+      return engine.removeMoved(call.in);
     case "recoverOutbox":
       return readOutbox(database, call.in);
     case "listDeadLetters":

@@ -22,8 +22,9 @@ import {
 } from "./limits.ts";
 import { storeMigrations } from "./migrations.ts";
 import { checkIntegrity, checkSchema, migrate } from "./migrator.ts";
+import * as kept from "./kept-agents.ts";
 import { applyToOutbox } from "./outbox-table.ts";
-import type { DeadLetter } from "./store.ts";
+import type { DeadLetter, StoredAgent } from "./store.ts";
 import { readTally } from "./tallies.ts";
 
 export interface EngineOptions {
@@ -144,6 +145,27 @@ export class StoreEngine {
         this.#deadLetters,
       );
     });
+  }
+
+  putAside(aside: kept.Aside): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before it is put aside");
+    const { name, owner, owner_epoch, at_ms } = aside;
+    const detail = `Agent ${quote(name)} is node ${quote(owner)}'s since epoch ${owner_epoch}: what it had sent before was not delivered`;
+    this.database.transaction(() => {
+      const unsent = kept.putAside(this.database, aside);
+      const letters = unsent.map((message) => ({ reason: "fenced", detail, at_ms, message }));
+      addDeadLetters(this.database, letters, this.#deadLetters);
+    });
+  }
+
+  takeIncoming(agent: StoredAgent, transfer: number): boolean {
+    return this.database.transaction(() => kept.takeIncoming(this.database, agent, transfer));
+  }
+
+  /** Nothing of it becomes a dead letter: all of it is elsewhere. */
+  removeMoved(name: AgentName): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before an agent is removed");
+    this.database.transaction(() => agents.removeAgent(this.database, name));
   }
 
   takeDeadLetters(ids: readonly number[] | "all"): readonly DeadLetter[] {

@@ -5,6 +5,8 @@ const mebibyte = 1024 * 1024;
 
 /** One `append`: a handled message with several of the largest sends. */
 export const batchLimit_bytes = 4 * messageLimit_bytes;
+/** Journals that ended on this node and are kept for inspection; the oldest go first. */
+export const keptJournals_max = 1_000;
 /** Appends of one client that are not yet answered; beyond, `append` rejects with `queue_full`. */
 export const clientAppendsLimit = 16_384;
 export const clientAppendsLimit_bytes = 64 * mebibyte;

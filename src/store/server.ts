@@ -217,7 +217,7 @@ export class StoreServer {
   #answer(channel: StoreChannel, request: number, call: StoreCall): void {
     try {
       if (this.#broken !== undefined && writes(call)) throw this.#broken;
-      if (call.name === "removeAgent") while (this.#engine.applySlice());
+      if (endsJournal(call)) while (this.#engine.applySlice());
       const value = call.name === "stats" ? this.#stats() : answerCall(this.#engine, this.#world.clock, call);
       if (writes(call)) this.#refusing = undefined;
       channel.post({ kind: "result", request, value });
@@ -298,6 +298,11 @@ export class StoreServer {
     if (diskTroubles.has(error.code)) this.#refusing = (this.#broken ?? error).message;
     return error;
   }
+}
+
+/** What becomes of an agent's rows is decided with all of its journal in them. */
+function endsJournal({ name }: StoreCall): boolean {
+  return name === "removeAgent" || name === "putAside" || name === "removeMoved" || name === "takeIncoming";
 }
 
 function writes(call: StoreCall): boolean {

@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from "../base/errors.ts";
 import { CaxtonError, isErrorCode } from "../base/errors.ts";
-import type { AgentName, ModuleHash } from "../base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { Channel } from "../ports/threads.ts";
 import { WireError, Writer } from "../wire/cursor.ts";
 import { writeJournalRecord } from "../wire/journal-codec.ts";
@@ -18,6 +18,7 @@ import {
 import type {
   ConversationSummary,
   DeadLetter,
+  KeptJournal,
   Page,
   RecoveredAgent,
   Store,
@@ -97,6 +98,26 @@ export class StoreClient implements Store {
 
   recoverAgent(name: AgentName): Promise<RecoveredAgent> {
     return this.#call("recoverAgent", name);
+  }
+
+  putAside(name: AgentName, owner: NodeId, owner_epoch: number): Promise<void> {
+    return this.#call("putAside", { name, owner, owner_epoch });
+  }
+
+  listKept(name: AgentName): Promise<readonly KeptJournal[]> {
+    return this.#call("listKept", name);
+  }
+
+  putIncoming(name: AgentName, transfer: number, journal: Uint8Array): Promise<void> {
+    return this.#call("putIncoming", { name, transfer, journal });
+  }
+
+  takeIncoming(agent: StoredAgent, transfer: number): Promise<boolean> {
+    return this.#call("takeIncoming", { agent, transfer });
+  }
+
+  removeMoved(name: AgentName): Promise<void> {
+    return this.#call("removeMoved", name);
   }
 
   async recoverOutbox(): Promise<readonly Uint8Array[]> {

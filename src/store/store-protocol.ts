@@ -1,10 +1,11 @@
 /** What a `StoreClient` and the store thread say to each other. Appends travel encoded and transferred, all else cloned. */
-import type { AgentName, ModuleHash } from "../base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { OutboxPage } from "./outbox-table.ts";
 import type { StoredModule } from "./module-table.ts";
 import type {
   ConversationSummary,
   DeadLetter,
+  KeptJournal,
   Page,
   RecoveredAgent,
   StoredAgent,
@@ -26,6 +27,20 @@ export interface StoreCalls {
   removeAgent: { readonly in: AgentName; readonly out: void };
   listAgents: { readonly in: null; readonly out: readonly StoredAgent[] };
   recoverAgent: { readonly in: AgentName; readonly out: RecoveredAgent };
+  putAside: {
+    readonly in: { readonly name: AgentName; readonly owner: NodeId; readonly owner_epoch: number };
+    readonly out: void;
+  };
+  listKept: { readonly in: AgentName; readonly out: readonly KeptJournal[] };
+  putIncoming: {
+    readonly in: { readonly name: AgentName; readonly transfer: number; readonly journal: Uint8Array };
+    readonly out: void;
+  };
+  takeIncoming: {
+    readonly in: { readonly agent: StoredAgent; readonly transfer: number };
+    readonly out: boolean;
+  };
+  removeMoved: { readonly in: AgentName; readonly out: void };
   recoverOutbox: { readonly in: number; readonly out: OutboxPage };
   listDeadLetters: { readonly in: PageRequest; readonly out: Page<DeadLetter> };
   takeDeadLetters: { readonly in: readonly number[] | "all"; readonly out: readonly DeadLetter[] };

@@ -4,7 +4,7 @@
  * agent thread. Every promise resolves only when the change is on disk (synchronous=FULL), and
  * rejects with a `CaxtonError` (`disk_full`, `storage_failed`, `data_corrupt`) that changed nothing.
  */
-import type { AgentName, MessageId, ModuleHash } from "../base/ids.ts";
+import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
 
@@ -24,6 +24,19 @@ export interface RecoveredAgent {
   readonly handled: readonly MessageId[];
   /** From `save`, for `load` of the next revision. */
   readonly saved: Uint8Array | undefined;
+}
+
+/** A journal that ended here under `epoch`, since `owner` has the agent under `owner_epoch`; nothing replays it. */
+export interface KeptJournal {
+  readonly name: AgentName;
+  readonly epoch: number;
+  readonly owner: NodeId;
+  readonly owner_epoch: number;
+  readonly at_ms: number;
+  /** Accepted here and never handled. */
+  readonly inbox: number;
+  /** Keys of its state. */
+  readonly keys: number;
 }
 
 export interface DeadLetter {
@@ -60,6 +73,16 @@ export interface Store {
   removeAgent(name: AgentName): Promise<void>;
   listAgents(): Promise<readonly StoredAgent[]>;
   recoverAgent(name: AgentName): Promise<RecoveredAgent>;
+  /** The agent's record goes, and its journal stays for inspection alone. Nothing when it is not there. */
+  putAside(name: AgentName, owner: NodeId, owner_epoch: number): Promise<void>;
+  /** Newest first. */
+  listKept(name: AgentName): Promise<readonly KeptJournal[]>;
+  /** Keeps what another node hands over, in place of an earlier hand-over of the agent. Throws `data_corrupt` for no journal. */
+  putIncoming(name: AgentName, transfer: number, journal: Uint8Array): Promise<void>;
+  /** The agent begins with what was handed over; false, and nothing is changed, when that is not here. */
+  takeIncoming(agent: StoredAgent, transfer: number): Promise<boolean>;
+  /** The agent lives elsewhere with everything that it had here. */
+  removeMoved(name: AgentName): Promise<void>;
 
   /** Group commit: resolves when all the records are durable, in the order of the calls. */
   append(records: readonly JournalRecord[]): Promise<void>;

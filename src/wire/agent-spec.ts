@@ -18,6 +18,12 @@ export type PlacementStrategy = (typeof placementStrategies)[number];
 export const capabilities = ["log", "send", "time", "random", "timer", "state"] as const;
 export type Capability = (typeof capabilities)[number];
 
+export const onNodeLosses = ["restart", "wait"] as const;
+export type OnNodeLoss = (typeof onNodeLosses)[number];
+
+export const partitionBehaviours = ["park", "continue"] as const;
+export type PartitionBehaviour = (typeof partitionBehaviours)[number];
+
 export interface AgentLimits {
   /** Linear memory, bytes. */
   readonly memory_bytes: number;
@@ -46,6 +52,10 @@ export interface AgentSpec {
     readonly preferNodes: readonly NodeId[];
     readonly targetNode: NodeId | null;
   };
+  /** Its node is lost: start elsewhere with what is known there, or wait for the node. */
+  readonly onNodeLoss: OnNodeLoss;
+  /** Its node is cut off from the majority: stop there and perhaps start elsewhere, or go on there and nowhere else. */
+  readonly partition: PartitionBehaviour;
   readonly deployedAt_ms: number;
   readonly deployedBy: string;
 }

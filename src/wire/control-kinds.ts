@@ -12,6 +12,10 @@ export const controlCommands = {
   kvDelete: 31,
   lockAcquire: 40,
   lockRelease: 41,
+  assignmentPut: 50,
+  assignmentMove: 51,
+  assignmentRemove: 52,
+  assignmentSuspend: 53,
 } as const;
 
 export const controlQueries = {
@@ -25,4 +29,6 @@ export const controlQueries = {
   kvGet: 30,
   kvList: 31,
   lockGet: 40,
+  assignmentsSince: 50,
+  assignmentGet: 51,
 } as const;

@@ -16,6 +16,8 @@ export type LinkFrame =
       readonly base: number;
       readonly first: number;
       readonly messages: readonly Uint8Array[];
+      /** Of the owner that each message is meant for, as its sender knows it; 0: not known. Left out: of none. */
+      readonly epochs?: readonly number[];
     }
   /** What became of numbered messages; `outcome` is an index into the outcome table of the threads. */
   | {
@@ -33,8 +35,16 @@ export function encodeLinkFrame(frame: LinkFrame): Uint8Array<ArrayBuffer> {
   const writer = new Writer(64);
   switch (frame.kind) {
     case "batch":
-      writer.u8(1).u64(frame.session).u64(frame.base).u64(frame.first).varint(frame.messages.length);
-      for (const message of frame.messages) writer.raw(message);
+      writer
+        .u8(frame.epochs === undefined ? 1 : 4)
+        .u64(frame.session)
+        .u64(frame.base)
+        .u64(frame.first);
+      writer.varint(frame.messages.length);
+      for (const [i, message] of frame.messages.entries()) {
+        if (frame.epochs !== undefined) writer.varint(frame.epochs[i] ?? 0);
+        writer.raw(message);
+      }
       break;
     case "outcomes":
       writer.u8(2).u64(frame.session).varint(frame.entries.length);
@@ -52,7 +62,7 @@ export function decodeLinkFrame(bytes: Uint8Array): LinkFrame {
   const reader = new Reader(bytes);
   const kind = reader.u8();
   const session = reader.u64();
-  if (kind === 1) return decodeBatch(reader, session);
+  if (kind === 1 || kind === 4) return decodeBatch(reader, session, kind === 4);
   if (kind === 2) {
     const count = reader.count(linkBatchLimit, 9);
     const entries = Array.from({ length: count }, () => ({ sequence: reader.u64(), outcome: reader.u8() }));
@@ -67,16 +77,19 @@ export function decodeLinkFrame(bytes: Uint8Array): LinkFrame {
   throw new WireError("unknown link frame");
 }
 
-function decodeBatch(reader: Reader, session: number): LinkFrame {
+function decodeBatch(reader: Reader, session: number, hasEpochs: boolean): LinkFrame {
   const base = reader.u64();
   const first = reader.u64();
   if (base > first) throw new WireError("link base above its first number");
   const count = reader.count(linkBatchLimit, messageHeader_bytes);
   const messages: Uint8Array[] = [];
+  const epochs: number[] = [];
   for (let i = 0; i < count; i++) {
+    if (hasEpochs) epochs.push(reader.varint());
     const rest = reader.bytes.subarray(reader.at, Math.min(reader.end, reader.at + messageLimit_bytes));
     messages.push(reader.take(checkMessage(rest)));
   }
   reader.finish();
-  return { kind: "batch", session, base, first, messages };
+  const batch = { kind: "batch", session, base, first, messages } as const;
+  return hasEpochs ? { ...batch, epochs } : batch;
 }

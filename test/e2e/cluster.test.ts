@@ -132,7 +132,9 @@ describe("three nodes on one machine", () => {
   });
 
   test("the loss of a whole node is seen, its mail waits, and a restart brings everything back", async () => {
-    await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
+    await ok(
+      one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3", "--on-node-loss", "wait"),
+    );
     expect(await send(one, "visits", "1")).toBe("1");
     const watched = watch(one);
     await eventually("the watch is on", async () => {
@@ -183,7 +185,9 @@ describe("a cluster that stops as a whole", () => {
     const watched = watch(one);
     try {
       await untilStatus(two, "node-3", "alive");
-      await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
+      await ok(
+        one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3", "--on-node-loss", "wait"),
+      );
       expect(await send(one, "visits", "1")).toBe("1");
       await three.kill();
       await untilStatus(two, "node-3", "failed");

@@ -17,6 +17,8 @@ export function testSpec(name: string, fields: SpecFields = {}): AgentSpec {
     capabilities: [...capabilities],
     restart: { policy: "restart", maxRestarts: 5 },
     placement: { strategy: "round_robin", preferNodes: [], targetNode: null },
+    onNodeLoss: "restart",
+    partition: "park",
     deployedAt_ms: 0,
     deployedBy: "test",
     ...fields,

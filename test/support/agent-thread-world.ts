@@ -14,6 +14,7 @@ import { decodeUtf8, encodeUtf8 } from "../../src/wire/cursor.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
+import { heldLease } from "./held-lease.ts";
 import { LocalStore } from "./local-store.ts";
 import { encodedMessage, type testMessage } from "./messages.ts";
 
@@ -93,6 +94,7 @@ export class AgentThreadWorld {
   /** By ticket. */
   readonly outcomes = new Map<number, Outcome>();
   readonly thread: AgentThread;
+  readonly lease = heldLease();
   stopped = false;
   #turns: (() => void)[] = [];
   readonly #answers = new Map<number, string | null>();
@@ -116,6 +118,7 @@ export class AgentThreadWorld {
       seed,
       store: this.store.client(),
       clock: this.store.clock,
+      lease: this.lease.gate,
       modules,
       soon: (turn) => void this.#turns.push(turn),
       post: (message) => this.#receive(message),
@@ -141,9 +144,9 @@ export class AgentThreadWorld {
     return this.#answers.get(request) ?? null;
   }
 
-  async stop(agent: string, forget: boolean): Promise<string | null> {
+  async stop(agent: string, forget: boolean, finish_ms = 0): Promise<string | null> {
     const request = ++this.#request;
-    this.thread.receive({ kind: "stop", request, agent: agent as AgentName, forget });
+    this.thread.receive({ kind: "stop", request, agent: agent as AgentName, forget, finish_ms });
     await this.settle();
     return this.#answers.get(request) ?? null;
   }

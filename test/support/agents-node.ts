@@ -1,4 +1,5 @@
 /** The agents of one node as in production (worker threads, store thread, WebAssembly), between in-memory peers. */
+import { heldLease } from "./held-lease.ts";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AgentThreadPort } from "../../src/agents/agent-thread-handle.ts";
@@ -7,18 +8,25 @@ import { AgentPeers } from "../../src/agents/agent-peers.ts";
 import { AgentThreads } from "../../src/agents/agent-threads.ts";
 import { ClusterAgents } from "../../src/agents/cluster-agents.ts";
 import { ModuleShelf } from "../../src/agents/module-shelf.ts";
-import { DirectoryOwnership } from "../../src/agents/ownership.ts";
+import { AssignedOwnership } from "../../src/agents/ownership.ts";
+import { AssignmentTable } from "../../src/agents/assignment-table.ts";
+import { HandOver } from "../../src/agents/hand-over.ts";
+import { ModuleKeepers } from "../../src/agents/module-keepers.ts";
+import { Reconciler, type ReconcilerEvent } from "../../src/agents/reconciler.ts";
 import { spawnAgentThread } from "../../src/agents/spawn-agent-thread.ts";
 import { present } from "../../src/base/assert.ts";
 import type { AgentName, ModuleHash } from "../../src/base/ids.ts";
 import { Prng } from "../../src/base/prng.ts";
 import type { Membership } from "../../src/cluster/membership.ts";
 import type { Peers } from "../../src/cluster/peers.ts";
+import { AssignmentStore } from "../../src/control/assignment-store.ts";
+import { ControlClient } from "../../src/control/control-client.ts";
 import { systemClock } from "../../src/platform/node/clock.ts";
 import { createPreparer, type Preparer } from "../../src/wasm/prepare-thread.ts";
 import { startStoreThread, type StoreThread } from "../../src/store/store-thread.ts";
 import { decodeMessage, encodeMessage, messageIdOf, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
+import type { SingleNodeConsensus } from "./single-node-consensus.ts";
 
 export function prebuiltAgent(name: string): Buffer {
   return readFileSync(fileURLToPath(new URL(`../../wasm-agents/${name}.wasm`, import.meta.url)));
@@ -30,12 +38,19 @@ interface NodeAgents {
   readonly cluster: ClusterAgents;
   readonly answers: AgentPeers;
   readonly preparer: Preparer;
+  readonly table: AssignmentTable;
+  readonly assignments: AssignmentStore;
+  readonly reconciler: Reconciler;
+  readonly keepers: ModuleKeepers;
 }
+
+/** Numbers of hand-overs, different at all nodes of a test. */
+const transfers = { last: 0 };
 
 export class AgentsNode {
   readonly agents: NodeAgents;
   readonly store: StoreThread;
-  readonly events: LocalAgentEvent[];
+  readonly events: (LocalAgentEvent | ReconcilerEvent)[];
   /** What left for elsewhere, in order. */
   readonly sent: Message[];
   readonly lost: string[];
@@ -54,16 +69,21 @@ export class AgentsNode {
     readonly path: string;
     readonly membership: Membership;
     readonly peers: Peers;
+    /** The cluster's: shared by its nodes. */
+    readonly consensus: SingleNodeConsensus;
     readonly threads?: number;
     readonly seed?: number;
     readonly maxAgents?: number;
   }): Promise<AgentsNode> {
     const store = await startStoreThread(options.path);
-    const events: LocalAgentEvent[] = [];
+    const events: (LocalAgentEvent | ReconcilerEvent)[] = [];
     const sent: Message[] = [];
     const lost: string[] = [];
     const threads: AgentThreadPort[] = [];
-    const { membership, peers } = options;
+    const { membership, peers, consensus } = options;
+    const failed = (what: string, reason: string): void => void lost.push(`${what}: ${reason}`);
+    const assignments = new AssignmentStore(new ControlClient(consensus, systemClock, () => 2_000));
+    const table = new AssignmentTable(assignments, consensus, systemClock, failed);
     const parts: { threads?: AgentThreads; modules?: ModuleShelf } = {};
     const local = new LocalAgents({
       store: store.client,
@@ -71,18 +91,35 @@ export class AgentsNode {
       threads: () => present(parts.threads, "the agent threads"),
       modules: () => present(parts.modules, "the modules"),
       maxAgents: options.maxAgents ?? 1_000,
+      fence: () => undefined,
       event: (event) => void events.push(event),
-      failed: (what, reason) => void lost.push(`${what}: ${reason}`),
+      failed,
     });
     const preparer = createPreparer();
-    const inUse = (hash: ModuleHash): boolean => local.usesModule(hash);
-    const modules = new ModuleShelf({ store: store.client, preparer, membership, peers, inUse });
+    const keepers = new ModuleKeepers({
+      table,
+      membership,
+      modules: () => present(parts.modules, "the modules"),
+      stored: () => store.client.listModules(),
+      clock: systemClock,
+      failed,
+    });
+    const modules = new ModuleShelf({
+      store: store.client,
+      preparer,
+      membership,
+      peers,
+      inUse: (hash: ModuleHash) => local.usesModule(hash) || keepers.wants(hash),
+      keepers: (hash) => keepers.of(hash),
+      clock: systemClock,
+    });
     parts.modules = modules;
     const agentThreads = await AgentThreads.start({
       node: membership.self,
       threads: options.threads ?? 1,
       seed: options.seed ?? 1,
       clock: systemClock,
+      lease: heldLease(),
       spawn: () => {
         const thread = spawnAgentThread();
         threads.push(thread);
@@ -103,11 +140,57 @@ export class AgentsNode {
       },
     });
     parts.threads = agentThreads;
-    const ownership = new DirectoryOwnership(membership, new Prng(1));
-    const answers = new AgentPeers({ peers, local, modules });
-    const cluster = new ClusterAgents({ membership, peers, clock: systemClock, local, modules, ownership });
-    await local.restore();
-    const agents = { threads: agentThreads, local, cluster, answers, preparer };
+    const { self } = membership;
+    const reconciler = new Reconciler({
+      self,
+      table,
+      store: assignments,
+      durable: store.client,
+      local,
+      modules: () => modules,
+      clock: systemClock,
+      event: (event) => void events.push(event),
+      failed,
+    });
+    const handOver = new HandOver({
+      self,
+      table,
+      store: assignments,
+      local,
+      reconciler,
+      peers,
+      clock: systemClock,
+      newTransfer: () => ++transfers.last,
+      failed,
+    });
+    const answers = new AgentPeers({ peers, local, table, reconciler, handOver, store: store.client });
+    const cluster = new ClusterAgents({
+      membership,
+      peers,
+      clock: systemClock,
+      local,
+      modules,
+      keepers,
+      ownership: new AssignedOwnership({ membership, table, store: assignments, prng: new Prng(1) }),
+      table,
+      store: assignments,
+      reconciler,
+      handOver,
+    });
+    await local.load();
+    await table.refresh("linearizable");
+    await reconciler.start();
+    const agents = {
+      threads: agentThreads,
+      local,
+      cluster,
+      answers,
+      preparer,
+      table,
+      assignments,
+      reconciler,
+      keepers,
+    };
     return new AgentsNode({ agents, store, events, sent, lost, threads });
   }
 
@@ -131,7 +214,9 @@ export class AgentsNode {
   }
 
   async stop(): Promise<void> {
-    this.agents.local.close();
+    this.agents.reconciler.close();
+    this.agents.keepers.close();
+    this.agents.table.close();
     this.agents.answers.close();
     await this.agents.threads.shutdown(5_000);
     await this.agents.preparer.close();

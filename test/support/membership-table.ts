@@ -22,7 +22,7 @@ export class MembershipTable implements Membership {
     for (const id of [self, ...others]) this.setStatus(id, "alive");
   }
 
-  setStatus(id: NodeId, status: MemberStatus): void {
+  setStatus(id: NodeId, status: MemberStatus, reason = "set by the test"): void {
     const kind = status === "alive" && !this.#members.has(id) ? "joined" : status;
     const member: Member = {
       id,
@@ -35,7 +35,13 @@ export class MembershipTable implements Membership {
       lastSeen_ms: 0,
     };
     this.#members.set(id, member);
-    this.#emit({ kind, member, reason: "set by the test" });
+    this.#emit({ kind, member, reason });
+  }
+
+  /** What the node says of an agent of its own. */
+  tell(entry: DirectoryEntry): void {
+    this.#entries.set(entry.agent, entry);
+    this.#emit({ kind: "directory", changed: [entry], removed: [] });
   }
 
   host(agent: string, node: NodeId): void {

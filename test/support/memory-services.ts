@@ -204,6 +204,7 @@ export class MemoryServices implements NodeServices {
     balancing: () => ({ strategy: this.#strategy, round_robin_index: 0 }),
     setBalancing: (strategy) => {
       this.#strategy = strategy;
+      return Promise.resolve();
     },
   };
 
@@ -237,6 +238,7 @@ export class MemoryServices implements NodeServices {
     resume: async (name) => {
       this.#agent(name).suspended = false;
     },
+    migrate: async (name) => this.#view(name),
     logs: async (name, limit) => this.#agent(name).logs.slice(-limit),
   };
 
@@ -341,6 +343,15 @@ export class MemoryServices implements NodeServices {
       epoch,
       module,
       detail,
+      assignment: {
+        cause: "deployed",
+        previous: null,
+        previousEpoch: 0,
+        at_ms: this.clock.wall_ms(),
+        lost: null,
+        runsOn: this.node,
+      },
+      kept: [],
     };
   }
 

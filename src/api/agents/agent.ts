@@ -1,7 +1,15 @@
 /** An agent as the API shows it: where it is, and from its owner, when that can be asked, how it does. */
 import * as v from "valibot";
 import { trapKinds } from "../../wasm/trap.ts";
-import { agentStatuses, capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import {
+  agentStatuses,
+  capabilities,
+  durabilities,
+  onNodeLosses,
+  partitionBehaviours,
+  placementStrategies,
+} from "../../wire/agent-spec.ts";
+import { assignmentCauses } from "../../wire/control-assignments.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { AgentView } from "../services.ts";
@@ -24,6 +32,8 @@ const detailSchema = v.object({
     prefer_nodes: v.array(v.string()),
     target_node: v.nullable(v.string()),
   }),
+  on_node_loss: v.picklist(onNodeLosses),
+  partition: v.picklist(partitionBehaviours),
   deployed_at: timeSchema,
   deployed_by: v.string(),
   inbox: v.number(),
@@ -48,12 +58,38 @@ export const agentSchema = v.object({
   module: v.string(),
   /** Null in lists, and when the owner cannot be asked. */
   detail: v.nullable(detailSchema),
+  /** Null for an agent that the cluster has not decided about yet. */
+  assignment: v.nullable(
+    v.object({
+      cause: v.picklist(assignmentCauses),
+      previous_node: v.nullable(v.string()),
+      previous_epoch: v.number(),
+      assigned_at: timeSchema,
+      /** The lost node that has what the agent had; null when nothing was lost. */
+      state_lost_with: v.nullable(v.string()),
+      /** The node that says it runs there. */
+      runs_on: v.nullable(v.string()),
+    }),
+  ),
+  /** Journals of it that ended since another node owns it; in lists none. */
+  kept_journals: v.array(
+    v.object({
+      node: v.string(),
+      epoch: v.number(),
+      owner: v.string(),
+      owner_epoch: v.number(),
+      at: timeSchema,
+      inbox: v.number(),
+      keys: v.number(),
+    }),
+  ),
 });
 export type AgentAnswer = v.InferOutput<typeof agentSchema>;
 
 export function agentAnswer(agent: AgentView): AgentAnswer {
   const { name, node, status, revision, epoch, module, detail } = agent;
-  if (detail === null) return { name, node, status, revision, epoch, module, detail: null };
+  const rest = { assignment: assignmentAnswer(agent), kept_journals: agent.kept.map(keptAnswer) };
+  if (detail === null) return { name, node, status, revision, epoch, module, detail: null, ...rest };
   const { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts, last_trap, reason } = detail;
   return {
     name,
@@ -73,6 +109,8 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
         prefer_nodes: [...spec.placement.preferNodes],
         target_node: spec.placement.targetNode,
       },
+      on_node_loss: spec.onNodeLoss,
+      partition: spec.partition,
       deployed_at: new Date(spec.deployedAt_ms).toISOString(),
       deployed_by: spec.deployedBy,
       inbox,
@@ -89,5 +127,24 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
       restarts,
       failure: reason === "" ? null : reason,
     },
+    ...rest,
   };
+}
+
+function assignmentAnswer({ assignment }: AgentView): AgentAnswer["assignment"] {
+  if (assignment === null) return null;
+  const { cause, previous, previousEpoch, at_ms, lost, runsOn } = assignment;
+  return {
+    cause,
+    previous_node: previous,
+    previous_epoch: previousEpoch,
+    assigned_at: new Date(at_ms).toISOString(),
+    state_lost_with: lost,
+    runs_on: runsOn,
+  };
+}
+
+function keptAnswer(kept: AgentView["kept"][number]): AgentAnswer["kept_journals"][number] {
+  const { node, epoch, owner, owner_epoch, at_ms, inbox, keys } = kept;
+  return { node, epoch, owner, owner_epoch, at: new Date(at_ms).toISOString(), inbox, keys };
 }

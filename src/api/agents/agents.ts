@@ -15,6 +15,9 @@ export const agentsQuery = v.strictObject({
 export const agentsAnswer = v.object({ agents: v.array(agentSchema), next_cursor: v.nullable(v.string()) });
 export type AgentsAnswer = v.InferOutput<typeof agentsAnswer>;
 
+const migrateBody = v.strictObject({ to: nodeIdField });
+const migrate_ms_max = 150_000;
+
 const named = v.object({ name: agentNameField });
 export const agentDone = v.object({
   name: v.string(),
@@ -86,7 +89,24 @@ export function addAgents(api: ApiRoutes): void {
       return { name: params.name, status: "running" as const };
     },
   );
+  addMigrate(api, path);
   addLogs(api, path);
+}
+
+function addMigrate(api: ApiRoutes, path: string): void {
+  api.add(
+    "post",
+    `${path}/migrate`,
+    {
+      tag: "agents",
+      summary: "Move an agent to another node, with all that it has",
+      params: named,
+      body: migrateBody,
+      answer: agentSchema,
+      timeout_ms: migrate_ms_max,
+    },
+    async ({ params, body }) => agentAnswer(await api.services.agents.migrate(params.name, body.to)),
+  );
 }
 
 function addLogs(api: ApiRoutes, path: string): void {

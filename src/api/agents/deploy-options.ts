@@ -1,7 +1,13 @@
 /** How an agent is to run, as text fields of a query or form, with the cluster's defaults for what is left out. */
 import * as v from "valibot";
 import { fuelLimit } from "../../wasm/limits.ts";
-import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import {
+  capabilities,
+  durabilities,
+  onNodeLosses,
+  partitionBehaviours,
+  placementStrategies,
+} from "../../wire/agent-spec.ts";
 import { type Priority, priorities } from "../../wire/message.ts";
 import {
   agentNameField,
@@ -45,6 +51,8 @@ export const optionFields = {
   inbox_bytes: v.optional(sizeField(1_024, memory_bytes_max)),
   restart: v.optional(choiceField(["restart", "fail"]), "restart"),
   max_restarts: v.optional(countField(0, 1_000)),
+  on_node_loss: v.optional(choiceField(onNodeLosses), "restart"),
+  partition: v.optional(choiceField(partitionBehaviours), "park"),
   placement_strategy: v.optional(choiceField(placementStrategies)),
   prefer_nodes: v.optional(listField(nodeIdField, listed), ""),
   target_node: v.optional(nodeIdField),
@@ -71,6 +79,8 @@ export function deployOptions(
       inbox_messages: given.inbox_messages ?? defaults.inbox_messages,
       inbox_bytes: given.inbox_bytes ?? defaults.inbox_bytes,
     },
+    onNodeLoss: given.on_node_loss,
+    partition: given.partition,
     restart: { policy: given.restart, maxRestarts: given.max_restarts ?? defaults.maxRestarts },
     placement: {
       strategy: given.placement_strategy ?? known,

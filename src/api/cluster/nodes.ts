@@ -142,7 +142,7 @@ function addBalance(api: ApiRoutes, tag: string): void {
       query: v.strictObject({ strategy: v.string() }),
       answer: v.object({ success: v.boolean(), strategy: v.string() }),
     },
-    ({ query }) => {
+    async ({ query }) => {
       const result = v.safeParse(choiceField(placementStrategies), query.strategy);
       if (!result.success) {
         const message = `not one of ${placementStrategies.join(", ")}`;
@@ -150,7 +150,7 @@ function addBalance(api: ApiRoutes, tag: string): void {
           { field: "strategy", message },
         ]);
       }
-      cluster.setBalancing(result.output);
+      await cluster.setBalancing(result.output);
       return { success: true, strategy: cluster.balancing().strategy };
     },
   );

@@ -12,6 +12,8 @@ export const leaveBody = v.strictObject({
   /** The node that answers unless given. */
   node: v.optional(nodeIdField),
   drain_timeout: v.optional(durationField(0, drain_ms_max), "60s"),
+  /** Whether its agents go to others first; else they are expected back with it. */
+  hand_over: v.optional(v.boolean(), true),
 });
 export const leaveAnswer = v.object({ node: v.string(), status: v.literal("leaving") });
 
@@ -37,7 +39,7 @@ export function addOperate(api: ApiRoutes): void {
     },
     async ({ body }) => {
       const node = body.node ?? self;
-      await cluster.leave(node, body.drain_timeout);
+      await cluster.leave(node, body.drain_timeout, body.hand_over);
       return { node, status: "leaving" as const };
     },
   );
@@ -67,8 +69,8 @@ export function addOperate(api: ApiRoutes): void {
     "post",
     "/api/v1/cluster/balance",
     { tag: "cluster", summary: "Choose the placement strategy", body: balanceBody, answer: balanceAnswer },
-    ({ body }) => {
-      cluster.setBalancing(body.strategy);
+    async ({ body }) => {
+      await cluster.setBalancing(body.strategy);
       return cluster.balancing();
     },
   );

@@ -3,7 +3,13 @@ import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { parseAgentName } from "../../base/ids.ts";
 import { parseSize } from "../../base/sizes.ts";
 import { readBounded } from "../../platform/node/read-bounded.ts";
-import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
+import {
+  capabilities,
+  durabilities,
+  onNodeLosses,
+  partitionBehaviours,
+  placementStrategies,
+} from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
 import { pathText } from "../files.ts";
@@ -20,6 +26,8 @@ interface Flags {
   readonly placementStrategy?: (typeof placementStrategies)[number];
   readonly preferNodes?: string;
   readonly targetNode?: string;
+  readonly onNodeLoss?: (typeof onNodeLosses)[number];
+  readonly partition?: (typeof partitionBehaviours)[number];
   readonly capability?: readonly string[];
   readonly memory?: string;
   readonly fuel?: number;
@@ -68,6 +76,18 @@ export const deploy = command<Flags, [string]>({
         placeholder: "NODE",
         brief: "This node or none",
       },
+      onNodeLoss: {
+        kind: "parsed",
+        ...choices(onNodeLosses),
+        optional: true,
+        brief: "Its node is lost: restart elsewhere, or wait for it",
+      },
+      partition: {
+        kind: "parsed",
+        ...choices(partitionBehaviours),
+        optional: true,
+        brief: "Its node is cut off: park there, or continue there alone",
+      },
       capability: {
         kind: "parsed",
         ...choices(capabilities),
@@ -103,6 +123,8 @@ export const deploy = command<Flags, [string]>({
       placement_strategy: flags.placementStrategy,
       prefer_nodes: flags.preferNodes,
       target_node: flags.targetNode,
+      on_node_loss: flags.onNodeLoss,
+      partition: flags.partition,
       capabilities: flags.capability?.join(","),
       memory: flags.memory,
       fuel: flags.fuel === undefined ? undefined : String(flags.fuel),

@@ -18,12 +18,14 @@ export const show = command<Record<never, never>, [string]>({
 });
 
 function rowsOf(agent: AgentAnswer): [string, string][] {
-  const { node, status, revision, epoch, module, detail } = agent;
+  const { node, status, revision, epoch, module, detail, assignment, kept_journals } = agent;
   const rows: [string, string][] = [
     ["NODE", node],
     ["STATUS", status],
     ["REVISION", `${revision} (epoch ${epoch})`],
     ["MODULE", module],
+    ...(assignment === null ? [] : assignmentRows(assignment)),
+    ...kept_journals.map((kept): [string, string] => ["KEPT-JOURNAL", keptText(kept)]),
   ];
   if (detail === null) return [...rows, ["DETAILS", `${node} cannot be asked at present`]];
   const { limits, placement, restart } = detail;
@@ -33,6 +35,7 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ["PRIORITY", detail.priority],
     ["CAPABILITIES", detail.capabilities.join(", ") || "none"],
     ["PLACEMENT", placement.target_node === null ? placement.strategy : `only ${placement.target_node}`],
+    ["ON-NODE-LOSS", `${detail.on_node_loss}; cut off: ${detail.partition}`],
     ["PREFERS", placement.prefer_nodes.join(", ") || "-"],
     ["MEMORY", `${formatLimit(detail.memory_bytes)} of ${formatLimit(limits.memory_bytes)}`],
     ["FUEL", String(limits.fuel)],
@@ -44,6 +47,20 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ...(detail.failure === null ? [] : [["FAILURE", detail.failure] as [string, string]]),
     ["DEPLOYED", `${detail.deployed_at} by ${detail.deployed_by}`],
   ];
+}
+
+function assignmentRows(assignment: NonNullable<AgentAnswer["assignment"]>): [string, string][] {
+  const { cause, previous_node, assigned_at, state_lost_with, runs_on } = assignment;
+  const from = previous_node === null ? "" : ` from ${previous_node}`;
+  const rows: [string, string][] = [["ASSIGNED", `${assigned_at}, ${cause}${from}`]];
+  if (runs_on === null) rows.push(["RUNS-ON", "no node says so"]);
+  if (state_lost_with !== null)
+    rows.push(["STATE-LOST", `it began anew; what it had is on ${state_lost_with}`]);
+  return rows;
+}
+
+function keptText({ node, epoch, owner, at, inbox, keys }: AgentAnswer["kept_journals"][number]): string {
+  return `on ${node}, epoch ${epoch}: ${inbox} messages, ${keys} keys (${owner} has it since ${at})`;
 }
 
 /** `3 (fuel 2, memory 1)`. */

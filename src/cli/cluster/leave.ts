@@ -1,4 +1,4 @@
-/** `caxton cluster leave [--node N]`: a node finishes its work, tells the others and exits. */
+/** `caxton cluster leave [--node N]`: a node gives its agents to others, finishes its work, tells them and exits. */
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
 import { drainTimeout_ms_max, duration } from "../parse.ts";
@@ -9,7 +9,7 @@ interface Flags {
 }
 
 export const leave = command<Flags>({
-  brief: "Let a node leave gracefully, the one that answers unless named",
+  brief: "Let a node hand its agents over and leave, the one that answers unless named",
   examples: ["caxton cluster leave", "caxton cluster leave --node node-3 --drain-timeout 2m"],
   parameters: {
     flags: {
@@ -28,6 +28,7 @@ export const leave = command<Flags>({
     const done = await cluster.leave({
       ...(node === undefined ? {} : { node }),
       drainTimeout_ms: drainTimeout,
+      handOver: true,
     });
     call.output.lines([`Node ${done.node} is leaving`], done);
   },

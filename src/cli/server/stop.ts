@@ -10,7 +10,7 @@ const poll_ms = 100;
 const exitGrace_ms = 30_000;
 
 export const stop = command<{ readonly drainTimeout: number }>({
-  brief: "Let the local node leave the cluster and exit",
+  brief: "Stop the local node; back soon, it keeps its agents (else: cluster leave)",
   examples: ["caxton server stop", "caxton server stop --data-dir data-2 --drain-timeout 5s"],
   parameters: {
     flags: {
@@ -25,7 +25,10 @@ export const stop = command<{ readonly drainTimeout: number }>({
   },
   run: async (call, { drainTimeout }) => {
     const client = await call.client();
-    const { node } = await client.cluster.leave({ drainTimeout_ms: drainTimeout });
+    const { node } = await client.cluster.leave({
+      drainTimeout_ms: drainTimeout,
+      handOver: false,
+    });
     const patience_ms = drainTimeout + exitGrace_ms;
     for (let waited_ms = 0; waited_ms < patience_ms; waited_ms += poll_ms) {
       const gone = await client.system.live().then(

@@ -9,6 +9,7 @@ import type { SectionDefinition } from "../section.ts";
 const values: SectionDefinition = {
   name: "settings",
   since: 1,
+  watched: true,
   key: { name: "name", type: "text" },
   columns: [
     { name: "version", type: "integer" },

@@ -15,6 +15,7 @@ export interface MetricSources {
   readonly messages?: Given<MessageFigures>;
   readonly store?: Given<StoreFigures>;
   readonly consensus?: Given<ConsensusFigures>;
+  readonly lease?: Given<LeaseFigures>;
   readonly system?: Given<SystemFigures>;
 }
 
@@ -41,6 +42,15 @@ export interface ConsensusFigures {
   readonly logBytes: number;
   readonly persist_ms: readonly number[];
   readonly commit_ms: readonly number[];
+}
+
+/** From `LeaseStats` of cluster/node-lease.ts. */
+export interface LeaseFigures {
+  readonly held: boolean;
+  readonly losses: number;
+  readonly without_ms: number;
+  /** Agents here that wait for it. */
+  readonly parked: number;
 }
 
 export interface ClusterFigures {

@@ -25,7 +25,8 @@ function shelf(answers: Readonly<Record<string, Uint8Array>>): { shelf: ModuleSh
   membership.hostModule("agent", honest, hash);
   const store: Pick<Store, "getModule"> = { getModule: () => Promise.resolve(undefined) };
   const options = { store: store as Store, preparer: {} as Preparer, membership, inUse: () => false };
-  return { shelf: new ModuleShelf({ ...options, peers: network.join(self) }), asked };
+  const rest = { keepers: () => [], clock: new VirtualClock() };
+  return { shelf: new ModuleShelf({ ...options, ...rest, peers: network.join(self) }), asked };
 }
 
 test("bytes of another hash are not taken: the next holder is asked", async () => {

@@ -59,7 +59,7 @@ describe("deploying", () => {
 
   it("uses the cluster's strategy and every capability unless told otherwise, and none when told so", async () => {
     const { call, services } = await apiWorld();
-    services.cluster.setBalancing("weighted");
+    await services.cluster.setBalancing("weighted");
     await call("POST", "/api/v1/agents?name=a", raw(wasm));
     await call("POST", "/api/v1/agents?name=b&capabilities=", raw(wasm));
     const [a, b] = [...services.held.values()].map(({ spec }) => spec);

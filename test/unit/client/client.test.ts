@@ -44,7 +44,7 @@ describe("the client", () => {
 
   it("operates the cluster", async () => {
     const { client, services } = await world();
-    expect(await client.cluster.leave({ node: "node-2", drainTimeout_ms: 90_000 })).toEqual({
+    expect(await client.cluster.leave({ node: "node-2", handOver: true, drainTimeout_ms: 90_000 })).toEqual({
       node: "node-2",
       status: "leaving",
     });

@@ -4,6 +4,7 @@ import { parseNodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { ConsensusService } from "../../../src/cluster/consensus-service.ts";
 import type { FromRaft } from "../../../src/cluster/consensus-thread-protocol.ts";
+import { newLeaseCell } from "../../../src/cluster/lease-cell.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import { memoryDatabases } from "../../../src/platform/memory/database.ts";
 import { seededEntropy } from "../../../src/platform/memory/entropy.ts";
@@ -19,6 +20,7 @@ const told: FromRaft[] = [];
 
 const service = new ConsensusService({
   clock,
+  bootClock: clock,
   entropy: seededEntropy(1),
   databases,
   streams: new MemoryStreams(new MemoryNetwork(clock, new Prng(1))).at("node-1"),
@@ -68,6 +70,7 @@ test("a full disk ends leadership, and when there is room again the node goes on
       connect_ms: 1_000,
       keepAlive_ms: 1_000,
       seed: 1,
+      lease: { terms: { ttl_ms: 2_000, drift: 0.05 }, cell: newLeaseCell() },
     },
   });
   expect(await until(() => status()?.ready === true)).toBe(true);

@@ -6,6 +6,7 @@ import { parseNodeId } from "../../../src/base/ids.ts";
 import { spawnRaftWorker } from "../../../src/cluster/consensus-spawn.ts";
 import { ConsensusThread } from "../../../src/cluster/consensus-thread.ts";
 import type { FromRaft, ToRaft } from "../../../src/cluster/consensus-thread-protocol.ts";
+import { newLeaseCell } from "../../../src/cluster/lease-cell.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import type { Address } from "../../../src/ports/datagrams.ts";
@@ -62,12 +63,14 @@ async function start(
       connect_ms: patience_ms,
       keepAlive_ms: 1_000,
       seed: name.length,
+      lease: { terms: { ttl_ms: 2_000, drift: 0.05 }, cell: newLeaseCell() },
     },
     clock: systemClock,
     soon: (callback) => void setImmediate(callback),
     spawn: choices.spawn ?? spawnRaftWorker,
     opened: (local, identity) => Object.assign(started, { local, identity }),
     refused: (source, reason) => started.refused.push(`${source}: ${reason}`),
+    leaseTold: () => undefined,
     failed: () => undefined,
   });
   running.push(thread);

@@ -8,11 +8,16 @@ import { encodedMessage, testMessageId } from "../../support/messages.ts";
 
 const accepted = 0;
 
+/** Some are meant for nobody's epoch. */
+const epochOf = (n: number): number => (n % 3 === 0 ? 0 : 1_000 + n);
+
 /** Two halves over a connection that breaks at random: frames in flight at a break are lost. */
 class World {
   readonly sender = new LinkSender(7);
   receiver = new LinkReceiver();
   readonly handed: string[] = [];
+  /** By message, as they came over. */
+  readonly epochs = new Map<string, number>();
   readonly answers: { id: number; outcome: number }[] = [];
   readonly #toReceiver: Uint8Array[] = [];
   readonly #toSender: Uint8Array[] = [];
@@ -25,7 +30,11 @@ class World {
 
   push(n: number): void {
     const message = encodedMessage(n);
-    this.sender.push({ message, done: (outcome) => this.answers.push({ id: n, outcome }) });
+    this.sender.push({
+      message,
+      epoch: epochOf(n),
+      done: (outcome) => this.answers.push({ id: n, outcome }),
+    });
   }
 
   /** One random thing happens. */
@@ -56,8 +65,9 @@ class World {
     const frame = bytes && decodeLinkFrame(bytes);
     if (frame?.kind !== "batch") return;
     const { deliver, replies } = this.receiver.batch(frame);
-    for (const { sequence, message } of deliver) {
+    for (const { sequence, message, epoch } of deliver) {
       this.handed.push(messageIdOf(message));
+      this.epochs.set(messageIdOf(message), epoch);
       this.#handling.push({ session: frame.session, sequence });
     }
     for (const reply of replies) this.#toSender.push(encodeLinkFrame(reply));
@@ -123,6 +133,7 @@ describe("the message link", () => {
           new Set(Array.from({ length: 40 }, (_, n) => testMessageId(n))),
         );
         expect(world.answers.length).toBe(40);
+        for (let n = 0; n < 40; n++) expect(world.epochs.get(testMessageId(n))).toBe(epochOf(n));
       }),
       { numRuns: 100 },
     );
@@ -152,7 +163,7 @@ describe("the message link", () => {
     const sender = new LinkSender(1);
     const ended: number[] = [];
     for (let n = 0; n < 3; n++) {
-      sender.push({ message: encodedMessage(n), done: (outcome) => ended.push(outcome) });
+      sender.push({ message: encodedMessage(n), epoch: 0, done: (outcome) => ended.push(outcome) });
     }
     sender.nextFrame();
     sender.fail(7);
@@ -165,7 +176,8 @@ describe("the message link", () => {
   test("a batch stays within its bytes and the window within its bound", () => {
     const sender = new LinkSender(1);
     const content = "x".repeat(100_000);
-    for (let n = 0; n < 400; n++) sender.push({ message: encodedMessage(n, { content }), done: () => {} });
+    for (let n = 0; n < 400; n++)
+      sender.push({ message: encodedMessage(n, { content }), epoch: 0, done: () => {} });
     let sent = 0;
     for (let frame = sender.nextFrame(); frame; frame = sender.nextFrame()) {
       if (frame.kind === "batch") sent += frame.messages.length;

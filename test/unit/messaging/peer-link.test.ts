@@ -26,7 +26,7 @@ function linked() {
     clock,
     ends,
     push: (n: number) =>
-      link.push({ message: encodedMessage(n), done: (outcome) => void (ends[n] = outcome) }),
+      link.push({ message: encodedMessage(n), epoch: 0, done: (outcome) => void (ends[n] = outcome) }),
     answer: (sequence: number) =>
       say({ kind: "outcomes", session: 1, entries: [{ sequence, outcome: accepted }] }),
   };

@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
-import type { NodeId } from "../../../src/base/ids.ts";
+import type { AgentName, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
-import { Router, type SubmitOptions, type Submitted } from "../../../src/messaging/router.ts";
+import { Router } from "../../../src/messaging/router.ts";
+import type { SubmitOptions, Submitted } from "../../../src/messaging/router-options.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { JournalRecord } from "../../../src/wire/journal-record.ts";
-import { contentOf, messageIdOf } from "../../../src/wire/message.ts";
+import { contentOf, messageIdOf, senderOf } from "../../../src/wire/message.ts";
 import type { Outcome } from "../../../src/wire/outcome.ts";
 import { decodeUtf8 } from "../../../src/wire/cursor.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
@@ -27,9 +28,13 @@ class TestNode {
   readonly router: Router;
   /** The store refuses what it is told. */
   diskFull = false;
+  /** It has its lease: what its agents send may go. */
+  acts = true;
   /** What local agents answer; `undefined` holds the answer back. */
   answer: (message: Uint8Array) => Outcome | undefined = () => "accepted";
   readonly held: (() => void)[] = [];
+  /** Of its own agents. */
+  readonly epochs = new Map<string, number>();
   /** Buffers that what was delivered lies in. */
   readonly buffers: ArrayBufferLike[] = [];
 
@@ -52,6 +57,11 @@ class TestNode {
       store,
       local: { deliver: (message, done) => this.#deliver(message, done) },
       clients: { deliver: (address) => this.clients.push(address) },
+      epochHere: (agent) => this.epochs.get(agent),
+      acting: {
+        holds: () => this.acts,
+        frees: (message) => senderOf(message).startsWith("~"),
+      },
       deadLettered: (reason) => this.deadLetters.push(reason),
       failed: () => {},
     });
@@ -346,6 +356,19 @@ describe("the router", () => {
     expect(to.buffers.map(({ byteLength }) => byteLength)).toEqual([message.length]);
   });
 
+  test("an owner that was followed by another takes no mail that is meant for it; its sender tries on", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    to.epochs.set("bob", 0);
+    const sent = from.submit(encodedMessage(1));
+    await run(clock, 200);
+    expect([sent.outcome, to.delivered.length]).toEqual([undefined, 0]);
+    expect(to.router.counters.staleEpochs).toBeGreaterThan(0);
+    to.epochs.set("bob", 7);
+    await run(clock, 5_000);
+    expect([sent.outcome, to.delivered]).toEqual(["accepted", ["message 1"]]);
+  });
+
   test("a message from another node is never passed on", async () => {
     const { clock, from, to } = twoNodes();
     from.membership.host("bob", b);
@@ -397,5 +420,72 @@ describe("the router", () => {
     for (const release of to.held) release();
     await run(clock, 100);
     expect([slow.outcome, behind.outcome]).toEqual(["accepted", "accepted"]);
+  });
+});
+
+describe("while this node has no lease", () => {
+  test("what its agents sent waits, clients' messages go, and all goes when it is back", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.acts = false;
+    const agents = from.submit(encodedMessage(1, { sender: "alice" }));
+    const clients = from.submit(encodedMessage(2, { sender: "~carol.1@a" }));
+    await run(clock, 5_000);
+    expect([agents.outcome, clients.outcome]).toEqual([undefined, "accepted"]);
+    expect(to.delivered).toEqual(["message 2"]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 10);
+    expect(agents.outcome).toBe("accepted");
+    expect(to.delivered).toEqual(["message 2", "message 1"]);
+  });
+
+  test("what broke on its way is not sent again until it is back", async () => {
+    const { clock, network, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    network.cut(a, b);
+    const sent = from.submit(encodedMessage(1, { sender: "alice" }));
+    await run(clock, 50);
+    from.acts = false;
+    network.heal(a, b);
+    // Beyond the moment when a link without answers sends again.
+    await run(clock, 4_000);
+    expect(to.delivered).toEqual([]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 5_000);
+    expect(sent.outcome).toBe("accepted");
+    expect(to.delivered).toEqual(["message 1"]);
+  });
+
+  test("what an agent sent that was given away meanwhile never leaves, and makes no dead letter here", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.acts = false;
+    const sent = [1, 2].map((id) => from.submit(encodedMessage(id, { sender: "alice" })));
+    const others = from.submit(encodedMessage(3, { sender: "alice-2" }));
+    await run(clock, 100);
+    from.router.fence("alice" as AgentName);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 5_000);
+    expect(to.delivered).toEqual(["message 3"]);
+    expect(others.outcome).toBe("accepted");
+    expect(sent.every(({ outcome }) => outcome !== undefined && outcome !== "accepted")).toBe(true);
+    expect([from.router.counters.fenced, from.router.counters.deadLetters, from.router.pending]).toEqual([
+      2, 0, 0,
+    ]);
+  });
+
+  test("a reply of its agent to a client here waits, too", async () => {
+    const { clock, from } = twoNodes();
+    from.acts = false;
+    from.submit(encodedMessage(1, { sender: "alice", receiver: "~carol.1@a" }));
+    await run(clock, 1_000);
+    expect(from.clients).toEqual([]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 10);
+    expect(from.clients).toEqual(["~carol.1"]);
   });
 });

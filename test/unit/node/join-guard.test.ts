@@ -46,7 +46,7 @@ describe("a node that waits for its seeds", () => {
     const { services } = guarded(() => why);
     expect(services.agents.list()).toEqual([]);
     expect((await services.cluster.status()).nodes_active).toBeGreaterThan(0);
-    await expect(services.cluster.leave(services.node, 0)).resolves.toBeUndefined();
+    await expect(services.cluster.leave(services.node, 0, true)).resolves.toBeUndefined();
   });
 
   test("takes writes as soon as it is in", async () => {
@@ -54,7 +54,7 @@ describe("a node that waits for its seeds", () => {
     const { services } = guarded(() => waitsFor);
     expect(() => services.cluster.setBalancing("random")).toThrow("in no cluster yet");
     waitsFor = null;
-    services.cluster.setBalancing("random");
+    await services.cluster.setBalancing("random");
     expect(services.cluster.balancing().strategy).toBe("random");
   });
 

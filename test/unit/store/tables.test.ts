@@ -227,6 +227,8 @@ describe("agents and small values", () => {
       limits: { memory_bytes: 1, fuel: 2, inbox_messages: 3, inbox_bytes: 4 },
       restart: { policy: "restart", maxRestarts: 5 },
       placement: { strategy: "round_robin", preferNodes: ["node-1" as NodeId], targetNode: null },
+      onNodeLoss: "restart",
+      partition: "park",
       deployedAt_ms: 6,
       deployedBy: 'someone "odd" \0 é',
     },

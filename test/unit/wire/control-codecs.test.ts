@@ -2,7 +2,23 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { bytesOfHex, hexOfBytes } from "../../../src/base/hex.ts";
-import type { NodeId } from "../../../src/base/ids.ts";
+import type { AgentName, MessageId, NodeId } from "../../../src/base/ids.ts";
+import { decodeAgentJournal, encodeAgentJournal } from "../../../src/wire/agent-journal.ts";
+import {
+  assignmentCauses,
+  decodeAssignmentFound,
+  decodeAssignmentsPage,
+  encodeAssignmentFound,
+  encodeAssignmentMoves,
+  encodeAssignmentPut,
+  encodeAssignmentRemove,
+  encodeAssignmentsPage,
+  encodeAssignmentSuspend,
+  readAssignmentMoves,
+  readAssignmentPut,
+  readAssignmentRemove,
+  readAssignmentSuspend,
+} from "../../../src/wire/control-assignments.ts";
 import {
   decodeControlCommand,
   decodeControlQuery,
@@ -93,6 +109,25 @@ const nodeRecord = fc.record({
 });
 const hex = digest.map(hexOfBytes);
 
+const agentName = fc.constantFrom("a", "agent-2").map((name) => name as AgentName);
+const nodeId = fc.constantFrom("n1", "node-2").map((id) => id as NodeId);
+const assignment = fc.record({
+  agent: agentName,
+  node: nodeId,
+  epoch: u64,
+  revision: u64,
+  changed: u64,
+  suspended: fc.boolean(),
+  cause: fc.constantFrom(...assignmentCauses),
+  previous: fc.option(nodeId, { nil: null }),
+  previousEpoch: u64,
+  continues: u64,
+  transfer: u64,
+  at_ms: u64,
+  replicas: fc.array(nodeId, { maxLength: 2 }),
+  spec: bytes,
+});
+
 function body<T>(encoded: Uint8Array, read: (reader: Reader) => T): T {
   const reader = new Reader(encoded);
   const value = read(reader);
@@ -126,6 +161,71 @@ const codecs: Record<
     fc.record({ status: fc.constantFrom(...outcomeStatuses), value: u64, body: bytes }),
     encodeOutcome,
     decodeOutcome,
+  ],
+  "assignment put": [
+    fc.record({
+      agent: agentName,
+      node: nodeId,
+      expected: fc.option(fc.record({ epoch: u64, revision: u64 }), { nil: null }),
+      revision: u64,
+      above: fc.nat(2 ** 31 - 1),
+      cause: fc.constantFrom(...assignmentCauses),
+      continues: u64,
+      suspended: fc.boolean(),
+      spec: bytes,
+    }),
+    encodeAssignmentPut,
+    (read) => body(read, readAssignmentPut),
+  ],
+  "assignment moves": [
+    fc.record({
+      cause: fc.constantFrom(...assignmentCauses),
+      term: u64,
+      moves: fc.array(
+        fc.record({ agent: agentName, from: nodeId, epoch: u64, to: nodeId, continues: u64, transfer: u64 }),
+        { maxLength: 5 },
+      ),
+    }),
+    encodeAssignmentMoves,
+    (read) => body(read, readAssignmentMoves),
+  ],
+  "assignment remove": [
+    fc.record({
+      agent: agentName,
+      expected: fc.option(fc.record({ epoch: u64, revision: u64 }), { nil: null }),
+    }),
+    encodeAssignmentRemove,
+    (read) => body(read, readAssignmentRemove),
+  ],
+  "assignment suspend": [
+    fc.record({ agent: agentName, epoch: u64, suspended: fc.boolean() }),
+    encodeAssignmentSuspend,
+    (read) => body(read, readAssignmentSuspend),
+  ],
+  "assignments page": [
+    fc.record({
+      total: u64,
+      more: fc.boolean(),
+      assignments: fc.array(assignment, { maxLength: 3 }),
+      removed: fc.array(fc.record({ agent: agentName, changed: u64 }), { maxLength: 3 }),
+    }),
+    encodeAssignmentsPage,
+    decodeAssignmentsPage,
+  ],
+  "assignment found": [fc.option(assignment, { nil: null }), encodeAssignmentFound, decodeAssignmentFound],
+  "journal of an agent": [
+    fc.record({
+      inbox: fc.array(fc.uint8Array({ minLength: 24, maxLength: 60 }), { maxLength: 3 }),
+      state: fc.array(fc.tuple(bytes, bytes), { maxLength: 3 }),
+      timers: fc.array(fc.record({ id: fc.integer(), due_ms: fc.nat(1e9) }), { maxLength: 3 }),
+      handled: fc.array(
+        fc.uuid().map((id) => id as MessageId),
+        { maxLength: 3 },
+      ),
+      saved: fc.option(fc.uint8Array({ minLength: 1, maxLength: 50 }), { nil: undefined }),
+    }),
+    encodeAgentJournal,
+    decodeAgentJournal,
   ],
   put: [
     fc.record({ key: text, value: bytes, mediaType: text, condition, fence }),
@@ -265,6 +365,10 @@ describe("control commands", () => {
       kvDelete: 31,
       lockAcquire: 40,
       lockRelease: 41,
+      assignmentPut: 50,
+      assignmentMove: 51,
+      assignmentRemove: 52,
+      assignmentSuspend: 53,
     });
   });
 

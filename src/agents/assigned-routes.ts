@@ -1,0 +1,37 @@
+/**
+ * Where a message to an agent goes: to whom the directory names, unless the assignments know a higher epoch. The
+ * directory is quicker where an agent has just started, the assignments where its former owner does not know that it
+ * is no owner any more.
+ */
+import type { AgentName, NodeId } from "../base/ids.ts";
+import type { DirectoryEntry, Member, Membership, MembershipEvent } from "../cluster/membership.ts";
+import type { AssignmentTable } from "./assignment-table.ts";
+
+export class AssignedRoutes {
+  readonly #membership: Membership;
+  readonly #table: Pick<AssignmentTable, "get">;
+  /** Entries of the directory that were passed over since an assignment has a higher epoch. */
+  stale = 0;
+
+  constructor(membership: Membership, table: Pick<AssignmentTable, "get">) {
+    this.#membership = membership;
+    this.#table = table;
+  }
+
+  member(node: NodeId): Member | undefined {
+    return this.#membership.member(node);
+  }
+
+  locate(agent: AgentName): DirectoryEntry | undefined {
+    const entry = this.#membership.locate(agent);
+    const owned = this.#table.get(agent);
+    if (owned === undefined || (entry !== undefined && entry.epoch >= owned.epoch)) return entry;
+    if (entry !== undefined) this.stale++;
+    const { node, epoch, revision, spec } = owned;
+    return { agent, node, epoch, revision, status: "starting", module: spec.module };
+  }
+
+  subscribe(listener: (event: MembershipEvent) => void): () => void {
+    return this.#membership.subscribe(listener);
+  }
+}

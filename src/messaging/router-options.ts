@@ -1,0 +1,59 @@
+/** What the router is joined to, and how a message is handed to it. */
+import type { NodeId } from "../base/ids.ts";
+import type { Prng } from "../base/prng.ts";
+import type { Membership } from "../cluster/membership.ts";
+import type { Peers } from "../cluster/peers.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Store } from "../store/store.ts";
+import type { Outcome } from "../wire/outcome.ts";
+import type { ActingRule } from "./peer-link.ts";
+
+/** Agents of this node, as the router hands messages to them. */
+export interface LocalDelivery {
+  /** `done` is called once; for a durable agent `accepted` means durably. */
+  deliver(message: Uint8Array, done: (outcome: Outcome) => void): void;
+}
+
+/** Clients of this node's API: receivers whose name begins with `~`. */
+export interface ClientDelivery {
+  deliver(address: string, message: Uint8Array): void;
+}
+
+export interface RouterOptions {
+  readonly self: NodeId;
+  /** This boot's epoch: the session of all links. */
+  readonly session: number;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly membership: Pick<Membership, "member" | "locate" | "subscribe">;
+  readonly peers: Pick<Peers, "send" | "onFrame" | "onLink">;
+  readonly store: Pick<Store, "append">;
+  readonly local: LocalDelivery;
+  readonly clients: ClientDelivery;
+  /** The epoch of an agent of this node; undefined when it has none. Without it no epoch is looked at. */
+  readonly epochHere?: (agent: string) => number | undefined;
+  /** Whether agents of this node may act; they always may when it is left out. */
+  readonly acting?: ActingRule;
+  readonly deadLettered: (reason: string, message: Uint8Array) => void;
+  readonly failed: (what: string, reason: string) => void;
+}
+
+export interface SubmitOptions {
+  /** It is in the outbox already: leaves it when it ends. */
+  readonly durable: boolean;
+  /** How long to retry. */
+  readonly retry_ms: number;
+  /** Whether a failure becomes a dead letter; when not, `done` alone tells. */
+  readonly deadLetter: boolean;
+  readonly done: (outcome: Outcome) => void;
+}
+
+/** A message under way, for its submitter. */
+export interface Submitted {
+  /**
+   * Makes it durable here and gives it `retry_ms` from now; from then on it ends delivered or as a
+   * dead letter. Resolves with its outcome when it had ended before; rejects when the store fails,
+   * and then it is not delivered.
+   */
+  queue(retry_ms: number): Promise<Outcome | undefined>;
+}

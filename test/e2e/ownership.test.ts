@@ -1,0 +1,188 @@
+/**
+ * Who owns which agent, on three real nodes: a node is killed with its launcher, and its agents answer from the
+ * others; it comes back, and yields; agents move with all that they have; a node leaves and hands over.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { TestNodeProcess, eventually } from "../support/node-process.ts";
+
+const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
+const echo = join(modules, "echo.wasm");
+const counter = join(modules, "counter.wasm");
+const agents = 30;
+
+interface Agent {
+  readonly name: string;
+  readonly node: string;
+  readonly status: string;
+  readonly epoch: number;
+  readonly assignment: { readonly cause: string; readonly state_lost_with: string | null } | null;
+  readonly kept_journals: readonly { readonly node: string; readonly epoch: number; readonly keys: number }[];
+}
+
+async function list(at: TestNodeProcess): Promise<readonly Agent[]> {
+  return ((await at.json("agent", "list")) as { readonly agents: readonly Agent[] }).agents;
+}
+
+async function show(at: TestNodeProcess, name: string): Promise<Agent> {
+  return (await at.json("agent", "show", name)) as Agent;
+}
+
+async function ok(at: TestNodeProcess, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await at.cli(...args);
+  expect(`${stderr}${code}`).toBe("0");
+  return stdout.trim();
+}
+
+/** One message and its reply, over the API: quicker than a process each. */
+async function ask(at: TestNodeProcess, to: string, content: string): Promise<string> {
+  const answer = await at.fetch("/api/v1/messages?wait=20s", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ receiver: to, performative: "request", content }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  const { reply } = JSON.parse(text) as { readonly reply: { readonly content: string | number } | null };
+  return reply === null ? "" : `${reply.content}`;
+}
+
+async function events(at: TestNodeProcess): Promise<string> {
+  const answer = await at.fetch("/api/v1/events?after=0", {
+    headers: { accept: "text/event-stream" },
+    signal: AbortSignal.timeout(1_000),
+  });
+  let text = "";
+  try {
+    for await (const chunk of answer.body ?? []) text += new TextDecoder().decode(chunk);
+  } catch (error) {
+    if ((error as Error).name !== "TimeoutError") throw error;
+  }
+  return text;
+}
+
+describe("owners", () => {
+  const nodes: TestNodeProcess[] = [];
+  let one: TestNodeProcess;
+  let two: TestNodeProcess;
+  let three: TestNodeProcess;
+
+  beforeAll(async () => {
+    one = await TestNodeProcess.start({ id: "node-1" });
+    nodes.push(one);
+    two = await TestNodeProcess.start({ id: "node-2", join: [one] });
+    nodes.push(two);
+    three = await TestNodeProcess.start({ id: "node-3", join: [one, two] });
+    nodes.push(three);
+    await eventually("three voters", async () => {
+      const { members } = (await one.json("cluster", "leader")) as { members: { role: string }[] };
+      return members.filter(({ role }) => role === "voter").length === 3 ? true : undefined;
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const node of nodes) await node.dispose();
+  }, 60_000);
+
+  test("agents go where they are assigned, and each node says so", async () => {
+    for (let i = 0; i < agents; i++) {
+      await ok(one, "deploy", echo, "--name", `echo-${i}`, "--placement-strategy", "round-robin");
+    }
+    const seen = await eventually("thirty agents at node 3", async () => {
+      const found = await list(three);
+      return found.length === agents && found.every(({ status }) => status === "running") ? found : undefined;
+    });
+    expect(new Set(seen.map(({ node }) => node))).toEqual(new Set(["node-1", "node-2", "node-3"]));
+  }, 120_000);
+
+  test("an agent moves with all that it has", async () => {
+    await ok(one, "deploy", counter, "--name", "tally", "--target-node", "node-1");
+    for (const expected of ["1", "2", "3"]) expect(await ask(two, "tally", "+1")).toBe(expected);
+    expect(await ok(two, "agent", "migrate", "tally", "--to", "node-2")).toContain(
+      "Migrated tally to node-2",
+    );
+    expect(await ask(three, "tally", "+1")).toBe("4");
+    await ok(one, "agent", "migrate", "tally", "--to", "node-3");
+    expect(await ask(one, "tally", "+1")).toBe("5");
+  }, 60_000);
+
+  test("agents of a node that is killed answer from the others", async () => {
+    const before = await list(one);
+    const lost = before.filter(({ node }) => node === "node-3").map(({ name }) => name);
+    expect(lost).toContain("tally");
+    const begin = performance.now();
+    await three.kill();
+    await Promise.all(lost.filter((name) => name !== "tally").map((name) => ask(one, name, "again")));
+    console.log(`failover of ${lost.length}: ${(performance.now() - begin).toFixed(0)} ms`);
+    const after = await list(two);
+    for (const name of lost) {
+      const agent = after.find((found) => found.name === name);
+      expect(agent?.node).not.toBe("node-3");
+      expect(agent?.epoch).toBeGreaterThan(before.find((found) => found.name === name)?.epoch ?? 0);
+    }
+    expect(await show(one, "tally")).toMatchObject({
+      assignment: { cause: "failover", state_lost_with: "node-3" },
+    });
+    // Its journal was there: it began anew.
+    expect(await ask(one, "tally", "+1")).toBe("1");
+    const told = (await events(one)) + (await events(two));
+    expect(told).toContain("Node node-3 detected as failed");
+    expect(told).toContain(`Redistributing ${lost.length} agents from node-3`);
+    expect(told).toMatch(/All agents successfully redistributed \(\d+\.\ds\)/);
+  }, 60_000);
+
+  test("a node that comes back yields what was given away, and keeps its journal for inspection", async () => {
+    await three.start();
+    const tally = await eventually("the kept journal of node 3", async () => {
+      const found = await show(three, "tally");
+      return found.kept_journals.length > 0 ? found : undefined;
+    });
+    expect(tally.kept_journals).toMatchObject([{ node: "node-3", keys: 1 }]);
+    expect(tally.node).not.toBe("node-3");
+    expect(await ask(three, "tally", "+1")).toBe("2");
+    expect((await list(three)).filter(({ node }) => node === "node-3")).toEqual([]);
+  }, 60_000);
+
+  test("an owner that sleeps while its agents are given away lets nothing out when it wakes", async () => {
+    const ping = "sleeper";
+    await ok(one, "deploy", counter, "--name", ping, "--target-node", "node-3");
+    expect(await ask(one, ping, "+1")).toBe("1");
+    three.signalGroup("SIGSTOP");
+    await eventually("the sleeper has another owner", async () =>
+      (await show(one, ping)).node === "node-3" ? undefined : true,
+    );
+    expect(await ask(one, ping, "+1")).toBe("1");
+    three.signalGroup("SIGCONT");
+    const said = await Promise.all([one, two, three].map((node) => ask(node, ping, "+1")));
+    expect(said.toSorted()).toEqual(["2", "3", "4"]);
+    const { kept_journals } = await eventually("the sleeper yields", async () => {
+      const found = await show(three, ping);
+      return found.kept_journals.length > 0 ? found : undefined;
+    });
+    expect(kept_journals).toMatchObject([{ node: "node-3" }]);
+  }, 60_000);
+
+  test("a node that restarts in order keeps its agents with what they have", async () => {
+    const { node } = await show(one, "tally");
+    const home = node === "node-1" ? one : two;
+    const other = node === "node-1" ? two : one;
+    const { epoch } = await show(other, "tally");
+    expect(await home.stop()).toBe(0);
+    await home.start();
+    expect(await ask(other, "tally", "+1")).toBe("3");
+    expect(await show(other, "tally")).toMatchObject({ node: home.id, epoch });
+  }, 60_000);
+
+  test("a node that leaves hands everything over", async () => {
+    await ok(one, "agent", "migrate", "tally", "--to", "node-2");
+    await ok(one, "cluster", "leave", "--node", "node-2", "--drain-timeout", "30s");
+    expect(await two.exited()).toBe(0);
+    const left = await eventually("nothing is assigned to node 2", async () => {
+      const found = await list(one);
+      return found.every(({ node }) => node !== "node-2") ? found : undefined;
+    });
+    expect(left.length).toBe(agents + 2);
+    expect(await ask(one, "tally", "+1")).toBe("4");
+    expect((await show(one, "tally")).assignment).toMatchObject({ cause: "drained", state_lost_with: null });
+  }, 60_000);
+});

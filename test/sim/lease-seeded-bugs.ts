@@ -1,0 +1,87 @@
+/**
+ * What would make two nodes act for one agent, as patches of our own sources. Played over worlds of leases each must be
+ * caught. A patch whose text is no longer there fails its test, so the table cannot rot unnoticed.
+ */
+import type { Patch } from "../support/patched-tree.ts";
+
+export interface LeaseSeededBug extends Patch {
+  readonly name: string;
+  /** The seed that found it when it was tried last: where to begin. */
+  readonly from?: number;
+  /** Also tried in every run of the tests, being quick. */
+  readonly always?: true;
+}
+
+export const leaseSeededBugs: readonly LeaseSeededBug[] = [
+  {
+    name: "an owner counts from when the grant came",
+    file: "cluster/lease-renewals.ts",
+    text: "for (const { renewal, assignedUpTo } of due) this.#owner.granted({ renewal, assignedUpTo });",
+    patched:
+      "for (const { assignedUpTo } of due) this.#owner.granted({ renewal: this.#owner.renew(this.#options.bootClock.now_ms()), assignedUpTo });",
+    from: 8,
+  },
+  {
+    name: "a leader grants before the round",
+    file: "cluster/lease-grants.ts",
+    text: "this.#options.ask(this.#attempt);",
+    patched: "this.round(this.#attempt, true);",
+    from: 6,
+  },
+  {
+    name: "a new leader does not wait",
+    file: "ownership/lease-book.ts",
+    text: "this.#inherited_ms = now_ms + this.#wait_ms;",
+    patched: "this.#inherited_ms = now_ms;",
+    always: true,
+  },
+  {
+    name: "clocks are thought to run alike",
+    file: "ownership/lease-book.ts",
+    text: "this.#wait_ms = ttl_ms * (1 + drift);",
+    patched: "this.#wait_ms = ttl_ms * (1 + drift * 0);",
+    from: 3,
+  },
+  {
+    name: "the clock of leases stands still while the machine sleeps",
+    file: "simulation/lease-node.ts",
+    text: "const bootClock = { now_ms: () => host.now_ms() };",
+    patched: "const bootClock = { now_ms: () => host.now_ms() - this.slept_ms };",
+    from: 2,
+    always: true,
+  },
+  {
+    name: "a grant counts before the assignments are known that it was granted with",
+    file: "cluster/lease-renewals.ts",
+    text: "const due = this.#waiting.filter(({ assignedUpTo }) => assignedUpTo <= index);",
+    patched: "const due = [...this.#waiting];",
+    also: {
+      file: "ownership/owner-lease.ts",
+      text: "return now_ms < this.#expires_ms && appliedIndex >= this.#assignedUpTo;",
+      patched: "return now_ms < this.#expires_ms && appliedIndex >= 0;",
+    },
+    from: 4,
+    always: true,
+  },
+  {
+    name: "a node is granted its lease while its agents are being given away",
+    file: "cluster/lease-grants.ts",
+    text: "permission === undefined && ttl_ms <= terms.ttl_ms",
+    patched: "ttl_ms <= terms.ttl_ms",
+    from: 5,
+  },
+  {
+    name: "a gap that is over counts as none",
+    file: "cluster/lease-cell.ts",
+    text: "if (Atomics.load(this.#words, tenureAt) !== this.#admitted) return 0;",
+    patched: "",
+    always: true,
+  },
+  {
+    name: "a leader that was deposed goes on giving away",
+    file: "cluster/lease-driver.ts",
+    text: "else if (before.leads) this.grants.resign();",
+    patched: "",
+    from: 3,
+  },
+];
