@@ -35,6 +35,13 @@ const table: Readonly<Record<string, Access>> = {
   "POST /api/v1/cluster/leader": "cluster:operate",
   "GET /api/v1/cluster/compare-state": "cluster:operate",
   "GET /api/v1/cluster/verify": "cluster:operate",
+  "GET /api/v1/cluster/partition": "cluster:read",
+  "GET /api/v1/cluster/partition/report": "cluster:read",
+  "GET /api/v1/cluster/partition/queued-writes": "cluster:read",
+  "GET /api/v1/cluster/partition/queued-writes/:id": "cluster:read",
+  "POST /api/v1/cluster/partition/resolve": "cluster:operate",
+  "GET /api/v1/cluster/partition/rehearsal": "cluster:read",
+  "POST /api/v1/cluster/partition/rehearsal": "cluster:operate",
   "POST /api/v1/cluster/leave": "cluster:operate",
   "POST /api/v1/cluster/remove": "cluster:operate",
 

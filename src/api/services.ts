@@ -11,6 +11,7 @@ import type { VerifyRow } from "../cluster/state-verification.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
+import type { PartitionService } from "./partition-service.ts";
 import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
@@ -28,6 +29,7 @@ export interface NodeServices {
   readonly events: EventService;
   readonly health: HealthService;
   readonly security: SecurityService;
+  readonly partition: PartitionService;
 }
 
 export interface HealthService {
@@ -46,7 +48,7 @@ export interface ClusterStatus {
   readonly uuid: string | null;
   readonly node: NodeId;
   /**
-   * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by members seen alive until Raft decides;
+   * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by contact with a leader that has a quorum;
    * "WAITING (in no cluster yet: …)" before.
    */
   readonly status: string;

@@ -11,6 +11,7 @@ import { identityOf } from "../raft/configuration.ts";
 import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./consensus-data.ts";
 import { ConsensusDriver } from "./consensus-driver.ts";
 import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
+import type { CutOrder } from "./network-cut.ts";
 import { ConsensusStreams } from "./consensus-streams.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
@@ -25,6 +26,8 @@ export interface ConsensusServiceOptions {
   readonly entropy: Entropy;
   readonly databases: Databases;
   readonly streams: Streams;
+  /** Cuts the streams; nothing happens without it. */
+  readonly cut?: (order: CutOrder) => void;
   readonly soon: (callback: () => void) => void;
   readonly streamIdentity: (certificate: RaftCertificate, cluster: string) => StreamIdentity;
   readonly setAside: (path: string) => void;
@@ -74,6 +77,9 @@ export class ConsensusService {
         return;
       case "found":
         if (open) this.#again(open, "", { ...open.options, found: true });
+        return;
+      case "cut":
+        this.options.cut?.(message.order);
         return;
       case "stop":
         this.end();

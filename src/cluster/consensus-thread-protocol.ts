@@ -4,6 +4,7 @@ import type { Address } from "../ports/datagrams.ts";
 import type { RaftLimits } from "../raft/options.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { ConsensusStatus } from "./consensus.ts";
+import type { CutOrder } from "./network-cut.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
 
 /** PEM texts; the thread judges its peers' certificates itself, and holds no key of the cluster. */
@@ -42,6 +43,8 @@ export type ToRaft =
   | { readonly kind: "ask"; readonly requests: readonly ConsensusRequest[] }
   /** Writes the first configuration now: this node was chosen to begin the cluster. */
   | { readonly kind: "found" }
+  /** Of a drill: this thread's streams to and from there are silent for that time. */
+  | { readonly kind: "cut"; readonly order: CutOrder }
   | { readonly kind: "stop" };
 
 export type FromRaft =

@@ -21,6 +21,7 @@ import {
   type StateCheck,
 } from "./consensus.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
+import type { CutOrder } from "./network-cut.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
 /** The thread answers at the time-out; so much later it is held to hang. */
@@ -171,6 +172,11 @@ export class ConsensusThread implements Consensus {
 
   setIdentity(identity: RaftCertificate): void {
     this.thread.post({ kind: "identity", identity });
+  }
+
+  /** For a drill: the raft threads there and this one do not reach each other for that time. */
+  cut(order: CutOrder): void {
+    this.thread.post({ kind: "cut", order });
   }
 
   /** This node begins the cluster: its log gets the first configuration, if it is new. */

@@ -196,5 +196,5 @@ class Asked {
 
 /** Others do not see these by themselves. */
 function isOfItsNode(type: string): boolean {
-  return type.startsWith("message.") || type === "agent.trap";
+  return type.startsWith("message.") || type.startsWith("partition.") || type === "agent.trap";
 }

@@ -71,6 +71,7 @@ async function start(
   const serving = await startServing({ ...ground, work, load }, undo);
   await work.restore();
   ground.state.restored = true;
+  ground.partition.serve(serving.front.perform, () => work.agents.hostsCritical);
   announce(foundation, network, serving.front);
   return new AssembledNode({ ...ground, ...serving, work, load, agentPeers });
 }
@@ -147,6 +148,7 @@ class AssembledNode implements RunningNode {
       network,
       consensus,
       control,
+      partition,
       known,
       work,
       events,
@@ -167,6 +169,7 @@ class AssembledNode implements RunningNode {
     const end_ms = systemClock.now_ms() + drain_timeout_ms;
     const left_ms = (): number => Math.max(0, end_ms - systemClock.now_ms());
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
+    await partition.close();
     control.stop();
     await consensus.handOver();
     await network.membership.leave(leave_ms);

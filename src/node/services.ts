@@ -42,7 +42,8 @@ export function servicesOf(
     safeToStop: (node) => control.safeToStop(node),
     fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
-    queuedWrites: async () => (await foundation.store.client.stats()).outbox,
+    partition: parts.partition.service,
+    queuedWrites: () => parts.partition.queued,
     measured: () => measuredPerformance(parts),
     messagePing: (node, timeout_ms) => pingNode(work.router, foundation.self, node, timeout_ms),
     balancing,
@@ -67,6 +68,7 @@ export function servicesOf(
     locks: control.locks,
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
+    partition: parts.partition.service,
     health: nodeHealth({
       foundation,
       network,

@@ -1,5 +1,9 @@
 /** The schema of the store, oldest first. A migration that was released never changes: a new one is added. */
 import nodeStore from "./migrations/0001-node-store.sql" with { type: "text" };
+import queuedWrites from "./migrations/0002-queued-writes.sql" with { type: "text" };
 import type { Migration } from "./migrator.ts";
 
-export const storeMigrations: readonly Migration[] = [{ name: "0001-node-store", sql: nodeStore }];
+export const storeMigrations: readonly Migration[] = [
+  { name: "0001-node-store", sql: nodeStore },
+  { name: "0002-queued-writes", sql: queuedWrites },
+];

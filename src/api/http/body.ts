@@ -19,6 +19,8 @@ const slowest_bytesAMs = 256;
 /** What the bodies being read have taken so far, and the clock that ends them. */
 export class BodyBudget {
   #held_bytes = 0;
+  /** What was read of a request that still lives, so that it can be read again. */
+  readonly #read = new WeakMap<Request, Uint8Array<ArrayBuffer>>();
 
   constructor(readonly clock: Clock) {}
 
@@ -34,6 +36,14 @@ export class BodyBudget {
   giveBack(bytes: number): void {
     this.#held_bytes -= bytes;
   }
+
+  keep(request: Request, body: Uint8Array<ArrayBuffer>): void {
+    this.#read.set(request, body);
+  }
+
+  kept(request: Request): Uint8Array<ArrayBuffer> | undefined {
+    return this.#read.get(request);
+  }
 }
 
 /**
@@ -45,6 +55,8 @@ export async function readBody(
   limit_bytes: number,
   budget: BodyBudget,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const kept = budget.kept(request);
+  if (kept !== undefined) return kept;
   const encoding = request.headers.get("content-encoding") ?? "";
   if (encoding !== "" && encoding.toLowerCase() !== "identity") {
     throw new CaxtonError(
@@ -55,7 +67,9 @@ export async function readBody(
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limit_bytes) throw tooLarge(limit_bytes);
   if (request.body === null) return new Uint8Array(0);
-  return await readStream(request.body, limit_bytes, budget);
+  const body = await readStream(request.body, limit_bytes, budget);
+  budget.keep(request, body);
+  return body;
 }
 
 async function readStream(
