@@ -61,7 +61,16 @@ async function start(
   const ground = await startGround(loaded, hooks, undo);
   const { foundation, network, events, failed } = ground;
   const { keys } = ground;
-  const work = await Work.start({ config: loaded.config, foundation, network, events, keys, failed });
+  const isCutOff = (node: NodeId): boolean => ground.partition.isCutOff(node);
+  const work = await Work.start({
+    config: loaded.config,
+    foundation,
+    network,
+    events,
+    keys,
+    isCutOff,
+    failed,
+  });
   undo.push(() => work.close(0));
   const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
     network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });

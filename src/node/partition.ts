@@ -1,6 +1,7 @@
 /** Starts what a node does about partitions, and tells its log and events of it. */
 import { uuidv7 } from "uuidv7";
 import type { QueuedWriteView } from "../api/partition-service.ts";
+import type { NodeId } from "../base/ids.ts";
 import type { Consensus } from "../cluster/consensus.ts";
 import type { CutOrder } from "../cluster/network-cut.ts";
 import { PartitionMonitor } from "../cluster/partition-monitor.ts";
@@ -101,6 +102,14 @@ export class Partition {
 
   get queued(): number {
     return this.#queue?.depth ?? 0;
+  }
+
+  /**
+   * This node is in a minority, or takes part in a drill that cuts it off from that node. On a majority's side a node
+   * that is cut off cannot be told from one that is gone: mail for it waits as `messaging.retry` says.
+   */
+  isCutOff(node: NodeId): boolean {
+    return this.monitor.minority || (this.#rehearsals?.cutsOff(node) ?? false);
   }
 
   /** The API is there: what waits can be done. `critical` tells whether a critical agent is on this node. */

@@ -62,7 +62,8 @@ export class Rehearsals {
   /** Agreed to, and not begun. */
   #agreed: { readonly id: string; readonly timer: Timer } | null = null;
   /** The cut that this node takes part in. */
-  #running: { readonly id: string; readonly timers: Timer[] } | null = null;
+  #running: { readonly id: string; readonly timers: Timer[]; readonly others: ReadonlySet<NodeId> } | null =
+    null;
   #commanded: Commanded | null = null;
 
   /** Answers the others from now on. */
@@ -81,6 +82,11 @@ export class Rehearsals {
 
   get latest(): Rehearsal | null {
     return this.#commanded?.rehearsal ?? null;
+  }
+
+  /** Whether a drill keeps that node from this one now. */
+  cutsOff(node: NodeId): boolean {
+    return this.#running?.others.has(node) ?? false;
   }
 
   /** Resolves when the cut has begun. Throws `node_not_found`, `invalid_argument`, `conflict`. */
@@ -188,7 +194,7 @@ export class Rehearsals {
       this.#running = null;
       events.record("info", "partition.rehearsal", "Rehearsal: the network is whole again", { id, by });
     });
-    this.#running = { id, timers: [start, end] };
+    this.#running = { id, timers: [start, end], others: new Set(names) };
   }
 
   /** What did not work, by node. */

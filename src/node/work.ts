@@ -47,6 +47,8 @@ export interface WorkOptions {
   readonly network: Network;
   readonly events: EventLog;
   readonly keys: ClusterKeys;
+  /** Whether the way to that node is cut by a partition, as far as this node can tell. */
+  readonly isCutOff: (node: NodeId) => boolean;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -154,6 +156,7 @@ export class Work {
       membership,
       peers,
       store: store.client,
+      isCutOff: this.#options.isCutOff,
       local: {
         deliver: (message, done) => {
           // Peers may send before this node's threads run: they try again.

@@ -18,6 +18,7 @@ import { consensusTable } from "./consensus-table.ts";
 import { HistogramProducer, type NamedHistogram } from "./histogram-producer.ts";
 import { HttpMetrics } from "./http-metrics.ts";
 import type { Instrument, Labelled } from "./instrument.ts";
+import { partitionTable } from "./partition-table.ts";
 import type { MetricSources } from "./sources.ts";
 import { storeTable, systemTable } from "./system-table.ts";
 
@@ -62,6 +63,7 @@ export class Metrics {
     add("messages", messageTable, sources.messages);
     add("store", storeTable, sources.store);
     add("consensus", consensusTable, sources.consensus);
+    add("partition", partitionTable, sources.partition);
     add("system", systemTable, sources.system);
     this.http = new HttpMetrics(meter);
     histograms.push(() => Promise.resolve(this.http.durations()));
