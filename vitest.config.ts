@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
+import { testLimit_ms } from "./test/support/patience.ts";
+import { UnhandledErrors } from "./test/support/unhandled-errors.ts";
 
+/** Of `test/support/run-tests.ts`: where it wants its reports. */
+const report = process.env["CAXTON_VITEST_REPORT"];
 const onBun = process.versions["bun"] !== undefined;
 
 /** Bun and Deno import SQL as text by themselves; the bundler under vitest has to be told. */
@@ -19,7 +24,12 @@ export default defineConfig({
     pool: onBun ? "threads" : "forks",
     // Two cores, and tests of real processes that mostly wait.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    sequence: { sequencer: LongestFirst },
+    ...(report !== undefined && {
+      reporters: ["default", ["json", { outputFile: report }], new UnhandledErrors(`${report}.unhandled`)],
+    }),
+    setupFiles: ["test/support/property-seed.ts"],
+    testTimeout: testLimit_ms,
+    hookTimeout: testLimit_ms,
   },
 });

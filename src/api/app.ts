@@ -22,6 +22,7 @@ import { addRehearsal } from "./cluster/rehearsal.ts";
 import { addStateChecks } from "./cluster/state-checks.ts";
 import { addStatus } from "./cluster/status.ts";
 import { addEvents } from "./events/events.ts";
+import type { BodyOptions } from "./http/body.ts";
 import { ApiRoutes } from "./http/endpoint.ts";
 import { Gate, type RequestObserver, problemResponse } from "./http/gate.ts";
 import { GatedRouter, everyPath } from "./http/gated-router.ts";
@@ -53,6 +54,7 @@ export interface ApiOptions {
   /** Origins that browsers may call from; none unless given. */
   readonly corsOrigins?: readonly string[];
   readonly agentDefaults?: AgentDefaults;
+  readonly bodies?: BodyOptions;
   readonly observer?: RequestObserver;
 }
 
@@ -74,7 +76,8 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
     app.use(everyPath, cors({ origin: [...options.corsOrigins], allowMethods: [...methods], maxAge: 600 }));
   }
 
-  const api = new ApiRoutes(app, services, clock, options.requestTimeout_ms ?? requestTimeout_ms_default);
+  const requestTimeout_ms = options.requestTimeout_ms ?? requestTimeout_ms_default;
+  const api = new ApiRoutes(app, services, clock, requestTimeout_ms, options.bodies);
   addMembers(api);
   addStatus(api);
   addOperate(api);

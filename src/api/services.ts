@@ -49,7 +49,7 @@ export interface ClusterStatus {
   readonly node: NodeId;
   /**
    * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by contact with a leader that has a quorum;
-   * "WAITING (in no cluster yet: …)" before.
+   * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
   readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";
@@ -262,6 +262,13 @@ export interface ListedDeadLetters {
   readonly notAsked: readonly NotAsked[];
 }
 
+/** `noAnswer`: nodes that were asked, may have done it, and did not say so. */
+export interface ChangedDeadLetters {
+  readonly count: number;
+  readonly notAsked: readonly NotAsked[];
+  readonly noAnswer: readonly NotAsked[];
+}
+
 /** Ids are each node's own: of `node`, or of the one that is asked. "all" is of every node unless one is named. */
 export interface SelectedDeadLetters {
   readonly ids: readonly number[] | "all";
@@ -272,8 +279,8 @@ export interface DeadLetterService {
   /** Of every node unless one is named. */
   list(options: { node: NodeId | null; limit: number; cursor: string | null }): Promise<ListedDeadLetters>;
   /** Sends them again; tells how many. */
-  replay(selected: SelectedDeadLetters): Promise<{ count: number; notAsked: readonly NotAsked[] }>;
-  purge(selected: SelectedDeadLetters): Promise<{ count: number; notAsked: readonly NotAsked[] }>;
+  replay(selected: SelectedDeadLetters): Promise<ChangedDeadLetters>;
+  purge(selected: SelectedDeadLetters): Promise<ChangedDeadLetters>;
 }
 
 /** Dotted types: `member.failed`, `agent.trap`, `agent.deployed`, `message.dead_letter`, `cluster.refused`, … */

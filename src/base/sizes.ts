@@ -25,7 +25,7 @@ export function parseSize(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
-/** A size for people: one decimal at most, decimal units, as in `2.1GB`. */
+/** What was measured, for people: one decimal at most, decimal units, as in `2.1GB`. */
 export function formatSize(bytes: number): string {
   for (const [unit, size] of [
     ["TB", 1e12],
@@ -34,6 +34,15 @@ export function formatSize(bytes: number): string {
     ["KB", 1e3],
   ] as const) {
     if (bytes >= size) return `${Number((bytes / size).toFixed(1))}${unit}`;
+  }
+  return `${bytes}B`;
+}
+
+/** What is set, for people: exact, as it is written in a configuration, `64MiB` or `10MB`; `parseSize` reads it back. */
+export function formatLimit(bytes: number): string {
+  for (const unit of ["TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "KB"]) {
+    const size = unit_bytes[unit.toLowerCase()] as number;
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
   }
   return `${bytes}B`;
 }

@@ -1,8 +1,9 @@
 /** The flags that every command takes. */
-import { parseDuration } from "../base/durations.ts";
-import { choices } from "./parse.ts";
+import { choices, duration } from "./parse.ts";
 import { formats } from "./output.ts";
 import type { Format } from "./output.ts";
+
+const requestTimeout_ms_max = 24 * 3_600_000;
 
 export interface GlobalFlags {
   readonly api?: string | undefined;
@@ -72,7 +73,7 @@ export const globalFlags = {
   },
   requestTimeout: {
     kind: "parsed",
-    parse: parseDuration,
+    parse: duration(1, requestTimeout_ms_max),
     default: "30s",
     placeholder: "D",
     brief: "Until one request is given up [default 30s]",

@@ -1,4 +1,5 @@
 /** Values of flags and arguments, each refused with what is accepted. */
+import { formatDuration, parseDuration } from "../base/durations.ts";
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import { nearest } from "../base/nearest.ts";
@@ -30,6 +31,18 @@ function choice<const T extends readonly string[]>(options: T): (input: string) 
     const near = nearest(input, options);
     const hint = near === undefined ? "" : `; did you mean ${near}?`;
     throw new CaxtonError("invalid_argument", `${quote(input)} is not one of ${options.join(", ")}${hint}`);
+  };
+}
+
+/** The longest that a drain may be asked to take, as the API has it. */
+export const drainTimeout_ms_max = 3_600_000;
+
+export function duration(low_ms: number, high_ms: number): (input: string) => number {
+  return (input) => {
+    const value_ms = parseDuration(input);
+    if (value_ms >= low_ms && value_ms <= high_ms) return value_ms;
+    const range = `from ${formatDuration(low_ms)} to ${formatDuration(high_ms)}`;
+    throw new CaxtonError("invalid_argument", `Duration ${quote(input)} is not ${range}`);
   };
 }
 

@@ -2,8 +2,9 @@
  * `caxton simulate`: a whole cluster in this process, from a seed, with faults; no node is touched. Exits 1
  * when an invariant broke, with the seed and a small scenario that replays it.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseDuration } from "../base/durations.ts";
+import { readBoundedText } from "../platform/node/read-bounded.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { RunResult } from "../simulation/run.ts";
@@ -18,6 +19,8 @@ import {
 import { timingProfiles, type TimingProfile } from "../swim/timing.ts";
 import { type Call, command } from "./command.ts";
 import { asText, choices, wholeNumber } from "./parse.ts";
+
+const scenarioLimit_bytes = 1024 * 1024;
 
 interface Flags {
   readonly nodes?: number;
@@ -191,7 +194,7 @@ async function scenarioFrom(file: string, flags: Flags): Promise<Scenario> {
   const { parseScenario } = await import("../simulation/scenario-file.ts");
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readBoundedText(file, scenarioLimit_bytes);
   } catch (error) {
     throw new CaxtonError("invalid_argument", `Cannot read scenario ${quote(file)}: ${reasonOf(error)}`, {
       cause: error,

@@ -22,6 +22,9 @@ export interface Target {
   readonly dataDir: string;
 }
 
+/** What a header can carry; whether it is good the node says. */
+const tokenPattern = /^[!-~]{1,8192}$/;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 type TargetFlags = Pick<GlobalFlags, "api" | "token" | "apiKey" | "dataDir" | "context">;
 
@@ -46,6 +49,11 @@ export function findTarget(flags: TargetFlags, env: Environment): Target {
   const named = flags.dataDir !== undefined || context?.data_dir !== undefined;
   // A token found by itself goes neither over a network in clear nor to an address that only happens to be given.
   const mayUseLocal = named || isLoopback(url.hostname.replaceAll(/[[\]]/g, "")) || url.protocol === "https:";
+  if (token !== undefined && !tokenPattern.test(token))
+    throw new CaxtonError(
+      "invalid_argument",
+      "The token is not one line of letters, digits, '.', '_' and '-'",
+    );
   const found = token ?? (mayUseLocal ? readSecret(join(dataDir, "admin.token")) : undefined);
   return {
     api: url.href.replace(/\/$/, ""),

@@ -14,13 +14,14 @@ import type { RaftEffect, RaftInput } from "../raft/effects.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
 import type { RaftMessage } from "../raft/messages.ts";
 import type { RaftLimits } from "../raft/options.ts";
-import { Raft } from "../raft/raft.ts";
+import type { Raft } from "../raft/raft.ts";
 import type { RaftStatus } from "../raft/status.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { PersistEffect, RaftLog } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
 import { Commands } from "./consensus-commands.ts";
+import { coreOf } from "./consensus-core.ts";
 import { Desk } from "./consensus-desk.ts";
 import { Greetings } from "./consensus-greetings.ts";
 import type { ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
@@ -57,8 +58,8 @@ export class ConsensusDriver {
   readonly #commands: Commands;
   readonly #reporter: Reporter;
   #inputs: RaftInput[] = [];
-  /** What waits for its transaction. */
-  #held: RaftEffect[] | null = null;
+  /** What waits for its turn: a transaction of the log or the state among it, and what follows from that. */
+  #held: readonly RaftEffect[] | null = null;
   #scheduled = false;
   #timer: Timer | undefined;
   #timerDue_ms = Infinity;
@@ -232,12 +233,11 @@ export class ConsensusDriver {
   #turn(): void {
     this.#scheduled = false;
     if (this.#closed) return;
-    if (this.#held === null) this.#step(false);
+    if (this.#held === null) this.#step();
     else this.#finish(this.#held);
   }
 
-  /** `sent`: something was given to the links in this turn already, and has to leave before anything blocks. */
-  #step(sent: boolean): void {
+  #step(): void {
     const now_ms = this.options.clock.now_ms();
     const inputs = this.#inputs;
     this.#inputs = [];
@@ -245,37 +245,55 @@ export class ConsensusDriver {
     if (this.#commands.waiting > 0)
       effects.push(...this.#raft.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#arm();
-    if (!effects.some(({ kind }) => kind === "persist")) {
-      for (const effect of effects) this.#perform(effect);
-      if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
-      return;
-    }
-    const held: RaftEffect[] = [];
-    for (const effect of effects) {
-      if (effect.kind === "send" && effect.after === 0) this.#perform(effect);
-      else held.push(effect);
-    }
-    if (!sent && held.length === effects.length) {
-      this.#finish(held);
-      return;
-    }
-    this.#held = held;
-    // What was sent just now leaves at the end of this turn; the transaction blocks the next.
+    const rest = this.#sendFirst(effects, ({ after }) => after === 0);
+    // What was sent just now leaves at the end of this turn: what blocks is done in the next.
+    if (rest.length < effects.length && rest.some(blocks)) this.#hold(rest);
+    else this.#finish(rest);
+  }
+
+  #hold(effects: readonly RaftEffect[]): void {
+    this.#held = effects;
     this.#scheduled = true;
     this.options.soon(() => this.#turn());
+  }
+
+  /** Gives messages to the links, and returns everything else. */
+  #sendFirst(
+    effects: readonly RaftEffect[],
+    mayLeave: (send: Extract<RaftEffect, { kind: "send" }>) => boolean,
+  ): readonly RaftEffect[] {
+    const rest: RaftEffect[] = [];
+    for (const effect of effects) {
+      if (effect.kind === "send" && mayLeave(effect)) this.#send(effect.to, effect.message);
+      else rest.push(effect);
+    }
+    return rest;
   }
 
   #finish(held: readonly RaftEffect[]): void {
     this.#held = null;
     const persists = held.filter((effect): effect is PersistEffect => effect.kind === "persist");
+    if (persists.length > 0 && !this.#persist(persists)) return;
+    const rest = this.#sendFirst(held, () => true).filter(({ kind }) => kind !== "persist");
+    const answered = persists.length > 0 && rest.length + persists.length < held.length;
+    // An answer that was promised is not to wait for the state machine.
+    if (answered && rest.some(blocks)) {
+      this.#hold(rest);
+      return;
+    }
+    for (const effect of rest) this.#perform(effect);
+    if (persists.length > 0 && !answered) this.#step();
+    else if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
+  }
+
+  /** False: nothing that waited for it may happen, and nothing more is written: what the disk has is not known. */
+  #persist(persists: readonly PersistEffect[]): boolean {
     const start_ms = this.options.clock.now_ms();
     this.#guarded(() => this.options.log.persist(persists));
-    // Nothing that was held may happen then, and nothing more is written: what the disk has is not known.
-    if (this.#failed) return;
+    if (this.#failed) return false;
     keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
-    for (const effect of held) this.#perform(effect);
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
-    this.#step(true);
+    return true;
   }
 
   #perform(effect: RaftEffect): void {
@@ -365,25 +383,12 @@ export class ConsensusDriver {
   }
 }
 
+/** Whether it may take a while, in which nothing is heard or said. */
+function blocks({ kind }: RaftEffect): boolean {
+  return kind === "persist" || kind === "apply" || kind === "compact" || kind.startsWith("snapshot-");
+}
+
 function keep(times: number[], time_ms: number): void {
   times.push(time_ms);
   if (times.length > timesLimit) times.shift();
-}
-
-function coreOf({ log, state, clock, timing, limits, seed }: ConsensusDriverOptions): Raft {
-  return new Raft(
-    {
-      self: log.boots.self,
-      witness: state === null,
-      timing,
-      hints: true,
-      leaseReads: false,
-      clockDrift: 0.01,
-      limits,
-      seed,
-    },
-    log.stored(state === null ? log.base.index : state.applied.index),
-    log,
-    clock.now_ms(),
-  );
 }

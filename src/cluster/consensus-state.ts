@@ -14,6 +14,8 @@ import type { RaftInput } from "../raft/effects.ts";
 import type { Entry } from "../raft/entry.ts";
 
 const retry_ms = 1_000;
+/** What is applied is written so much later at the latest; until then only the log has it. */
+const commit_ms = 100;
 
 export interface ConsensusStateOptions {
   /** Null of a witness: whatever is committed counts as applied. */
@@ -29,6 +31,7 @@ export interface ConsensusStateOptions {
 export class ConsensusState {
   #pending: readonly CommittedEntry[] = [];
   #retry: Timer | undefined;
+  #commit: Timer | undefined;
   #settled: number;
 
   constructor(private readonly options: ConsensusStateOptions) {
@@ -78,6 +81,7 @@ export class ConsensusState {
 
   close(): void {
     this.#retry?.cancel();
+    this.#commit?.cancel();
   }
 
   #machine(): ReplicatedState {
@@ -104,16 +108,27 @@ export class ConsensusState {
       this.#retry = clock.after(retry_ms, () => this.#again());
       return;
     }
-    for (const [i, outcome] of outcomes.entries()) {
-      const { index, term } = entries[i] as CommittedEntry;
-      this.options.applied({ index, term }, outcome);
-    }
+    for (const [i, outcome] of outcomes.entries()) this.options.applied(entries[i] as LogPosition, outcome);
+    if (state.uncommitted) this.#commitLater(commit_ms);
     if (state.halted !== null) {
       trouble(`stopped applying at entry ${state.halted.index}: ${state.halted.reason}`);
       return;
     }
     input({ kind: "applied", index: last.index });
     if (last.index - this.#settled >= this.options.settleEvery_entries) this.settle();
+  }
+
+  #commitLater(delay_ms: number): void {
+    this.#commit ??= this.options.clock.after(delay_ms, () => {
+      this.#commit = undefined;
+      try {
+        this.options.state?.commit();
+        if (delay_ms === retry_ms) this.options.trouble(null);
+      } catch (thrown) {
+        this.options.trouble(`cannot write its state: ${reasonOf(thrown)}`);
+        this.#commitLater(retry_ms);
+      }
+    });
   }
 
   #again(): void {

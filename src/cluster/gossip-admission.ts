@@ -104,22 +104,28 @@ function refuse(code: RefusalCode, detail: string): Judgement {
 
 export type Welcome =
   | { readonly kind: "welcome"; readonly uuid: string; readonly frames: readonly (readonly GossipRecord[])[] }
-  | { readonly kind: "refused"; readonly reason: string };
+  /** `elsewhere`: whoever answers is of another cluster, and stays so. */
+  | { readonly kind: "refused"; readonly reason: string; readonly elsewhere: boolean };
 
 /** What a newcomer, or a member that looks for a lost one, makes of an answer. Never throws. */
 export function readWelcome(bytes: Uint8Array, uuid: string | null): Welcome {
   try {
     const answer = decodeHelloAnswer(bytes);
-    if (answer.kind === "refusal") return { kind: "refused", reason: answer.detail };
+    if (answer.kind === "refusal") {
+      const elsewhere = answer.code === "other_uuid" || answer.code === "other_name";
+      return { kind: "refused", reason: answer.detail, elsewhere };
+    }
     if (uuid !== null && answer.uuid !== uuid) {
       return {
         kind: "refused",
         reason: `another cluster of the same name: its UUID is ${answer.uuid}, ours ${uuid}`,
+        elsewhere: true,
       };
     }
     return { kind: "welcome", uuid: answer.uuid, frames: answer.records.map(decodeRecords) };
   } catch (error) {
-    if (error instanceof WireError) return { kind: "refused", reason: "its answer is malformed" };
+    if (error instanceof WireError)
+      return { kind: "refused", reason: "its answer is malformed", elsewhere: false };
     throw error;
   }
 }

@@ -252,7 +252,7 @@ export class GossipDriver {
       contacted: (contact, by) => this.#step({ kind: "contacted", contact, by }),
       adopted: (known) => report({ kind: "adopted", uuid: known }),
       enter: (known) => this.#enter(known),
-      refused: (source, reason) => this.#refusals.refused(source, reason),
+      refused: (source, reason, elsewhere) => this.#refusals.refused(source, reason, elsewhere),
     });
   }
 

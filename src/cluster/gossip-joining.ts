@@ -23,7 +23,8 @@ export interface JoiningDriver {
   readonly contacted: (contact: number, by: NodeId | null) => void;
   readonly adopted: (uuid: string) => void;
   readonly enter: (uuid: string) => void;
-  readonly refused: (source: string, reason: string) => void;
+  /** `elsewhere`: the source, which this node looked for, is of another cluster. */
+  readonly refused: (source: string, reason: string, elsewhere: boolean) => void;
 }
 
 export class GossipJoining {
@@ -61,7 +62,7 @@ export class GossipJoining {
     const admission = this.driver.admission();
     const judgement = judgeHello({ ...admission, uuid: this.#uuid }, hello, from);
     if (judgement.kind === "refuse") {
-      this.driver.refused(`${from} at ${remote.host}`, judgement.answer.detail);
+      this.driver.refused(`${from} at ${remote.host}`, judgement.answer.detail, false);
       return encodeHelloAnswer(judgement.answer);
     }
     assert(this.#uuid !== null, "only a member lets others in");
@@ -72,14 +73,16 @@ export class GossipJoining {
 
   contacted(contact: number, address: Address, outcome: ContactOutcome): void {
     if (outcome.kind === "failed") {
-      if (outcome.code === "wrong_key") this.driver.refused(formatAddress(address), outcome.reason);
+      if (outcome.code === "wrong_key" || outcome.code === "wrong_cluster")
+        this.driver.refused(formatAddress(address), outcome.reason, true);
       this.driver.contacted(contact, null);
       return;
     }
     const { by, reply } = outcome;
     const welcome = readWelcome(reply, this.#uuid);
     if (welcome.kind === "refused") {
-      this.driver.refused(formatAddress(address), `it does not let this node in: ${welcome.reason}`);
+      const reason = `it does not let this node in: ${welcome.reason}`;
+      this.driver.refused(formatAddress(address), reason, welcome.elsewhere);
       this.driver.contacted(contact, null);
       return;
     }

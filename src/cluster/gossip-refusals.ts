@@ -25,8 +25,9 @@ export class GossipRefusals {
     if (text !== undefined) this.refused(address.host, text);
   }
 
-  refused(source: string, reason: string): void {
-    if (this.#told.allows(source, this.now())) this.report({ kind: "refused", source, reason });
+  /** `elsewhere`: this node looked for the source, which is of another cluster. */
+  refused(source: string, reason: string, elsewhere = false): void {
+    if (this.#told.allows(source, this.now())) this.report({ kind: "refused", source, reason, elsewhere });
   }
 
   conflict(node: NodeId, source: NodeId, reason: string): void {

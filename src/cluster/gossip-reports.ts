@@ -29,7 +29,13 @@ export type GossipReport =
   /** A fresh joiner was welcomed: this UUID is to be kept; the driver waits for its `kept`. */
   | { readonly kind: "adopted"; readonly uuid: string }
   | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
-  | { readonly kind: "refused"; readonly source: string; readonly reason: string }
+  | {
+      readonly kind: "refused";
+      readonly source: string;
+      readonly reason: string;
+      /** This node looked for the source, which is of another cluster. */
+      readonly elsewhere: boolean;
+    }
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
   | { readonly kind: "left-told" };
 

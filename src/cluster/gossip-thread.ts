@@ -310,6 +310,7 @@ export class GossipThread implements Membership {
         kind: "refused",
         source: this.self,
         reason: `cannot keep the cluster's UUID: ${reasonOf(error)}`,
+        elsewhere: false,
       });
       return;
     }

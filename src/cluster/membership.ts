@@ -56,7 +56,13 @@ export type MembershipEvent =
   /** Two nodes use one name: the higher boot epoch has it, and the other is no member any more. Told once a minute. */
   | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
   /** A peer or packet that was turned away, told once a source and minute: a wrong key, another cluster, an old version. */
-  | { readonly kind: "refused"; readonly source: string; readonly reason: string };
+  | {
+      readonly kind: "refused";
+      readonly source: string;
+      readonly reason: string;
+      /** This node looked for the source, which is of another cluster. */
+      readonly elsewhere: boolean;
+    };
 
 export interface GossipStats {
   readonly packetsSent: number;
@@ -75,7 +81,10 @@ export interface GossipStats {
 
 export interface Membership {
   readonly self: NodeId;
-  /** Every member known, this node included, the failed and the left until they are reaped. By id. */
+  /**
+   * Every member known, this node included, the failed and the left until they are reaped. By id. The list is never
+   * altered: another takes its place when anything of a member changes, and till then it is the same one.
+   */
   members(): readonly Member[];
   member(id: NodeId): Member | undefined;
   /** The winner by (epoch, then node id) among all owners' claims, of owners that have not left. */

@@ -7,6 +7,7 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import { bodyLimit_bytes, type PeerFrame } from "../wire/peer-frame.ts";
 import { BodyAssembler, BodySource } from "./peer-body.ts";
 import type { PeerQueue } from "./peer-queue.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** Requests to one peer at once, and the bytes of their bodies. */
 export const callsLimit = 256;
@@ -101,7 +102,10 @@ export class PeerCalls {
   /** The connection is lost or could not be made: `detail` is what each caller gets. */
   fail(code: ErrorCode, detail: string): void {
     this.#trouble = detail;
-    for (const id of [...this.#calls.keys()]) this.#take(id)?.reject(new CaxtonError(code, detail));
+    for (const id of [...this.#calls.keys()]) {
+      const call = this.#take(id);
+      call?.reject(call.source.begun ? new Unanswered(code, detail) : new CaxtonError(code, detail));
+    }
   }
 
   #expire(id: number, timeout_ms: number): void {
@@ -110,7 +114,7 @@ export class PeerCalls {
     if (call.source.begun) this.cancelled(id);
     const trouble = this.#trouble === "" || call.source.begun ? "" : ` (${this.#trouble})`;
     const detail = `"${this.peer}" did not answer ${call.method}: timed out after ${timeout_ms} ms${trouble}`;
-    call.reject(new CaxtonError("timeout", detail));
+    call.reject(call.source.begun ? new Unanswered("timeout", detail) : new CaxtonError("timeout", detail));
   }
 
   #take(id: number): Call | undefined {

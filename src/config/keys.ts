@@ -78,7 +78,7 @@ const transport = {
   connect_timeout: key(duration("10ms", "5m"), "5s", "Until a connection to a peer is given up."),
   request_timeout: key(duration("10ms", "1h"), "30s", "Until a request to the API is given up."),
   keep_alive: key(duration("100ms", "1h"), "5s", "Silence of a peer until it is asked for a sign of life."),
-  max_message_size: inertKey(size("64KiB", "1GiB"), "The largest frame that peers exchange: 16 MiB."),
+  max_message_size: inertKey(size("64KiB", "1GiB"), "The largest frame that peers exchange: 16MiB."),
 };
 
 const failover = {

@@ -1,5 +1,6 @@
 /** Every feature of the control state, and what its commands, queries and tables are found by. */
 import { CaxtonError } from "../base/errors.ts";
+import type { ControlCommand } from "../wire/control-command.ts";
 import type { Command, Feature, Query } from "./feature.ts";
 import { kv } from "./features/kv.ts";
 import { locks } from "./features/locks.ts";
@@ -43,4 +44,11 @@ export class CommandTable {
       `This node's program knows no control query ${kind}: upgrade it`,
     );
   }
+}
+
+export function unknownCommand({ kind, version }: Pick<ControlCommand, "kind" | "version">): CaxtonError {
+  return new CaxtonError(
+    "version_mismatch",
+    `This node's program does not know control command ${kind}, version ${version}: upgrade it`,
+  );
 }

@@ -32,8 +32,9 @@ import {
   writeSettled,
   writeTotals,
 } from "./control-tables.ts";
-import { CommandTable, features, sections } from "./command-table.ts";
+import { CommandTable, features, sections, unknownCommand } from "./command-table.ts";
 import type { ControlContext } from "./feature.ts";
+import { HeldEntries } from "./held-entries.ts";
 import { IdempotencyRecords, idempotencySection, recordId, requestDigest } from "./idempotency.ts";
 import { sweepInterval_ms } from "./limits.ts";
 import type {
@@ -78,6 +79,7 @@ export class ControlState implements ReplicatedState {
   readonly #records: IdempotencyRecords;
   readonly #table: CommandTable;
   readonly #context: ControlContext;
+  readonly #held: HeldEntries;
   readonly #chainInput = new Writer(1_024);
   #head: { -readonly [K in keyof ControlHead]: ControlHead[K] };
   #settled: number;
@@ -100,11 +102,21 @@ export class ControlState implements ReplicatedState {
     this.#table = new CommandTable(
       [...own, ...features.flatMap(({ commands }) => commands)],
       [
-        ...hashQueries(database, () => this.#hashNow(), [...this.#sections.values()]),
+        ...hashQueries(
+          database,
+          () => this.hash,
+          () => this.#written(),
+        ),
         ...features.flatMap(({ queries }) => queries),
       ],
     );
     this.#context = this.#makeContext();
+    this.#held = new HeldEntries({
+      database,
+      save: () => this.#save(),
+      reload: () => this.#reload(),
+      apply: (entries) => this.#applyAll(entries),
+    });
     StagedSnapshot.clear(database);
     const { settled, ...head } = readHead(database);
     this.#head = head;
@@ -113,7 +125,8 @@ export class ControlState implements ReplicatedState {
   }
 
   get applied(): LogPosition {
-    return { index: this.#head.index, term: this.#head.term };
+    const { index, term } = this.#held.lost ?? this.#head;
+    return { index, term };
   }
 
   get settled(): number {
@@ -129,7 +142,8 @@ export class ControlState implements ReplicatedState {
   }
 
   get hash(): StateHash {
-    return this.#hashNow();
+    this.#held.restore();
+    return hashOf(this.#head, this.#written());
   }
 
   stamp(command: Uint8Array, { elapsed_ms, wall_ms }: LeaderStamp): Uint8Array {
@@ -152,30 +166,24 @@ export class ControlState implements ReplicatedState {
 
   apply(entries: readonly CommittedEntry[]): readonly Uint8Array[] {
     if (this.#halted !== null || entries.length === 0) return [];
-    const outcomes: Uint8Array[] = [];
-    let halt: Halt | null = null;
     try {
-      this.#database.transaction(() => {
-        for (const entry of entries) {
-          assert(entry.index === this.#head.index + 1, "entries are applied without a gap");
-          const result = this.#applyEntry(entry);
-          if (!(result instanceof Uint8Array)) {
-            halt = result;
-            break;
-          }
-          outcomes.push(result);
-        }
-        this.#save();
-      }, "relaxed");
+      return this.#held.run(entries, () => this.#applyAll(entries));
     } catch (thrown) {
-      this.#reload();
+      this.#halted = null;
       throw thrown;
     }
-    this.#halted = halt;
-    return outcomes;
+  }
+
+  get uncommitted(): boolean {
+    return this.#held.waiting;
+  }
+
+  commit(): void {
+    this.#held.commit();
   }
 
   settle(): number {
+    this.#held.commit();
     if (this.#settled === this.#head.index) return this.#settled;
     const index = this.#head.index;
     this.#database.transaction(() => writeSettled(this.#database, index), "durable");
@@ -184,6 +192,7 @@ export class ControlState implements ReplicatedState {
   }
 
   query(query: Uint8Array): Uint8Array {
+    this.#held.restore();
     try {
       const { kind, body } = decodeControlQuery(query);
       return this.#table.query(kind).run(this.#context, body);
@@ -196,12 +205,13 @@ export class ControlState implements ReplicatedState {
   }
 
   exportSnapshot(): SnapshotExport {
+    this.#held.commit();
     return openSnapshotExport(this.#databases, this.#path);
   }
 
   importSnapshot(): SnapshotImport {
     this.#import?.abandon();
-    this.#import = new StagedSnapshot(this.#database, (head) => {
+    this.#import = new StagedSnapshot(this.#held.between(), (head) => {
       this.#halted = null;
       this.#settled = head.index;
       this.#reload();
@@ -210,6 +220,12 @@ export class ControlState implements ReplicatedState {
   }
 
   close(): void {
+    try {
+      this.#held.commit();
+    } catch {
+      // What is not written stands in the log, and is applied again.
+      this.#held.drop();
+    }
     this.#database.close();
   }
 
@@ -255,8 +271,25 @@ export class ControlState implements ReplicatedState {
     this.#configurationChanged = false;
   }
 
-  #hashNow(): StateHash {
-    return hashOf(this.#head, this.#sections.values());
+  /** The sections with everything in their tables. */
+  #written(): readonly Section[] {
+    this.#sessions.flush();
+    return [...this.#sections.values()];
+  }
+
+  /** Outcomes up to where it halts. */
+  #applyAll(entries: readonly CommittedEntry[]): readonly Uint8Array[] {
+    const outcomes: Uint8Array[] = [];
+    for (const entry of entries) {
+      assert(entry.index === this.#head.index + 1, "entries are applied without a gap");
+      const result = this.#applyEntry(entry);
+      if (!(result instanceof Uint8Array)) {
+        this.#halted = result;
+        break;
+      }
+      outcomes.push(result);
+    }
+    return outcomes;
   }
 
   /** The outcome, or why it cannot be applied; nothing has changed then. */
@@ -362,14 +395,6 @@ export class ControlState implements ReplicatedState {
 
   #mark(): void {
     this.#markWanted = false;
-    this.#sessions.flush();
-    writeMark(this.#database, this.#head.index, encodeControlHash(this.#hashNow()));
+    writeMark(this.#database, this.#head.index, encodeControlHash(this.hash));
   }
-}
-
-function unknownCommand({ kind, version }: ControlCommand): CaxtonError {
-  return new CaxtonError(
-    "version_mismatch",
-    `This node's program does not know control command ${kind}, version ${version}: upgrade it`,
-  );
 }

@@ -24,6 +24,10 @@ export const idempotencyKeptUnderPressure_ms = 600_000;
 export const sweepInterval_ms = 1_000;
 export const sweep_max = 1_000;
 
+/** Entries applied in one transaction, and their bytes: a commit blocks the raft thread for a moment. */
+export const heldEntries_max = 1_024;
+export const heldEntries_bytes = 4 * 1024 * 1024;
+
 /** Hashes that are kept for comparison, newest first. */
 export const marks_max = 64;
 export const snapshotChunk_bytes = 256 * 1024;

@@ -56,17 +56,23 @@ export interface ReplicatedState {
   stamp(command: Uint8Array, stamp: LeaderStamp): Uint8Array;
 
   /**
-   * Applies entries that follow `applied` without a gap, in one transaction with the applied index. Gives
-   * an outcome for each (empty for what is no command); fewer than entries only when it halted on the way, and
-   * none once it is halted. Throws `CaxtonError` (`disk_full`, `storage_failed`, `data_corrupt`): nothing of
-   * the call is applied then, and it may be tried again.
+   * Applies entries that follow `applied` without a gap, in one transaction with the applied index, which may be left
+   * open: see `commit`. Gives an outcome for each (empty for what is no command); fewer than entries only when it
+   * halted on the way, and none once it is halted. Throws `CaxtonError` (`disk_full`, `storage_failed`,
+   * `data_corrupt`): nothing of the call is applied then, and it may be tried again.
    */
   apply(entries: readonly CommittedEntry[]): readonly Uint8Array[];
+
+  /** Whether `commit` has something to do. */
+  readonly uncommitted: boolean;
+
+  /** Writes what was applied, as after a crash it would have to be applied again. Throws as `apply`; try it again. */
+  commit(): void;
 
   /** Makes everything applied durable and returns its index. Throws as `apply`. */
   settle(): number;
 
-  /** Read only, of the state at `applied`. Throws `CaxtonError` for a query that is malformed or unknown. */
+  /** Read only, of the state at `applied`. Throws `CaxtonError` for a query that is malformed or unknown, and as `apply`. */
   query(query: Uint8Array): Uint8Array;
 
   /**

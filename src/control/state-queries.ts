@@ -18,10 +18,11 @@ import type { Section } from "./section.ts";
 export function hashQueries(
   database: Database,
   now: () => ControlHash,
-  sections: readonly Section[],
+  /** With everything written to their tables that is kept in memory. */
+  sections: () => readonly Section[],
 ): readonly Query[] {
   const named = (name: string): Section => {
-    const section = sections.find(({ definition }) => definition.name === name);
+    const section = sections().find(({ definition }) => definition.name === name);
     if (section === undefined) throw unknownSection(name);
     return section;
   };

@@ -67,7 +67,7 @@ function tokenRefusal(field: string, text: string): string | null {
 function contentRefusal(content: Uint8Array): string | null {
   if (content.length === 0) return "content is missing: it is at least 1 byte";
   if (content.length > contentLimit_bytes) {
-    return `content has ${content.length} bytes: at most ${contentLimit_bytes} (10 MiB)`;
+    return `content has ${content.length} bytes: at most ${contentLimit_bytes} (10MiB)`;
   }
   return null;
 }

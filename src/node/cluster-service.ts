@@ -48,6 +48,8 @@ export interface ClusterServiceOptions {
   readonly uuid: () => string | null;
   /** Why this node is in no cluster yet; null when it is in one. */
   readonly waitsFor: () => string | null;
+  /** Why it is in another cluster than it was to be, to follow "it"; else null. */
+  readonly alone: () => string | null;
   readonly startedAt_ms: number;
   readonly clock: Clock;
   readonly membership: Membership;
@@ -105,6 +107,9 @@ export class NodeCluster implements ClusterService {
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
     const waitsFor = this.#options.waitsFor();
+    const alone = this.#options.alone();
+    const apart = alone === null ? null : `ALONE (it ${alone})`;
+    const outside = waitsFor === null ? apart : `WAITING (in no cluster yet: it ${waitsFor})`;
     const { leader, term, members, quorum } = consensus.status();
     const { minority, action } = this.#options.partition;
     const healthy = quorum && !minority;
@@ -115,7 +120,7 @@ export class NodeCluster implements ClusterService {
       cluster,
       uuid: uuid(),
       node: self,
-      status: waitsFor === null ? side : `WAITING (in no cluster yet: it ${waitsFor})`,
+      status: outside ?? side,
       operations: waitsFor === null ? operations : "READ-ONLY",
       nodes_active: active,
       nodes_total: expected.length,

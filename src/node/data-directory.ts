@@ -10,7 +10,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CaxtonError, type ErrorCode, reasonOf } from "../base/errors.ts";
 import { type NodeId, quote } from "../base/ids.ts";
-import { connectLibsql } from "../platform/node/libsql-connection.ts";
+import { connectLibsql, makePrivate } from "../platform/node/libsql-connection.ts";
+import { logger } from "../telemetry/log.ts";
 import type { Database } from "../ports/database.ts";
 import { type Identity, parseIdentity } from "./data-identity.ts";
 import { replaceFile } from "../platform/node/replace-file.ts";
@@ -159,7 +160,13 @@ class HeldDirectory implements DataDirectory {
 function makeDirectory(directory: string, given: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (!statSync(directory).isDirectory()) throw new Error("it is a file");
+    const found = statSync(directory);
+    if (!found.isDirectory()) throw new Error("it is a file");
+    // Told and not refused: volumes of containers come so.
+    if ((found.mode & 0o002) !== 0) {
+      const danger = "any user of this machine can replace this node's keys: chmod 700 it";
+      logger("node").warn(`Data directory ${quote(given)} can be written by everybody, so ${danger}`);
+    }
   } catch (thrown) {
     throw failure(given, "cannot be made", thrown);
   }
@@ -168,6 +175,7 @@ function makeDirectory(directory: string, given: string): void {
 function takeLock(directory: string, given: string): Database {
   let lock: Database;
   try {
+    makePrivate(join(directory, lockFile));
     lock = connectLibsql(join(directory, lockFile), join(given, lockFile), 0);
   } catch (thrown) {
     throw failure(given, "cannot be written", thrown);

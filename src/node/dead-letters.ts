@@ -16,6 +16,7 @@ import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type MessageId, namePattern, quote, type NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
+import { Unanswered } from "../cluster/unanswered.ts";
 import type { Router } from "../messaging/router.ts";
 import type { DeadLetter, Page, Store } from "../store/store.ts";
 import { decodeDeadLetterPage, encodeDeadLetterPage } from "../wire/dead-letter-page.ts";
@@ -125,11 +126,11 @@ export class NodeDeadLetters implements DeadLetterService {
     };
     if (ids !== "all" || node !== null) {
       const [target] = this.#nodes(node ?? self);
-      return { count: target === undefined ? 0 : await at(target), notAsked: [] };
+      return { count: target === undefined ? 0 : await at(target), notAsked: [], noAnswer: [] };
     }
-    const notAsked: NotAsked[] = [];
-    const answers = await this.#askAll(this.#nodes(null), notAsked, at);
-    return { count: answers.reduce((sum, { answer }) => sum + answer, 0), notAsked };
+    const [notAsked, noAnswer]: [NotAsked[], NotAsked[]] = [[], []];
+    const answers = await this.#askAll(this.#nodes(null), notAsked, at, noAnswer);
+    return { count: answers.reduce((sum, { answer }) => sum + answer, 0), notAsked, noAnswer };
   }
 
   /** By name; one of them, or all that have not left. */
@@ -142,27 +143,32 @@ export class NodeDeadLetters implements DeadLetterService {
     return there.map(({ id }) => id).toSorted();
   }
 
-  /** The answers of those who gave one, in the order of `nodes`; who gave none is added to `notAsked`. */
+  /**
+   * The answers of those who gave one, in the order of `nodes`; who gave none is added to `notAsked`, or to `noAnswer`
+   * when the question had left.
+   */
   async #askAll<T>(
     nodes: readonly NodeId[],
     notAsked: NotAsked[],
     ask: (node: NodeId) => Promise<T>,
+    noAnswer = notAsked,
   ): Promise<readonly { readonly node: NodeId; readonly answer: T }[]> {
     const { membership, self } = this.#options;
-    const asked = nodes.map(async (node): Promise<NotAsked | { node: NodeId; answer: T }> => {
+    type Missing = NotAsked & { readonly list: NotAsked[] };
+    const asked = nodes.map(async (node): Promise<Missing | { node: NodeId; answer: T }> => {
       if (node !== self && membership.member(node)?.status === "failed")
-        return { node, reason: "it is failed" };
+        return { node, reason: "it is failed", list: notAsked };
       try {
         return { node, answer: await ask(node) };
       } catch (error) {
         if (node === self) throw error;
-        return { node, reason: reasonOf(error) };
+        return { node, reason: reasonOf(error), list: error instanceof Unanswered ? noAnswer : notAsked };
       }
     });
     const answers: { readonly node: NodeId; readonly answer: T }[] = [];
     for (const result of await Promise.all(asked)) {
       if ("answer" in result) answers.push(result);
-      else notAsked.push(result);
+      else result.list.push({ node: result.node, reason: result.reason });
     }
     return answers;
   }

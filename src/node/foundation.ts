@@ -11,6 +11,7 @@ import {
   type CertificateAuthority,
   type IssuedCertificate,
 } from "../security/certificates.ts";
+import { messageIdentityKey } from "../security/client-identity.ts";
 import { loadClusterKey, parseClusterKey, readClusterKey, writeClusterKey } from "../security/cluster-key.ts";
 import { loadSigningKey } from "../security/issuer-key-file.ts";
 import type { SigningKey } from "../security/issuer-key.ts";
@@ -29,6 +30,8 @@ export interface Foundation {
   readonly authority: CertificateAuthority;
   readonly gossipKeys: GossipKeys;
   readonly signingKey: SigningKey;
+  /** `messageIdentityKey` of the cluster. */
+  readonly messageSecret: Uint8Array;
   readonly store: StoreThread;
   /** A new certificate of this node. */
   newIdentity(): StreamIdentity & IssuedCertificate;
@@ -66,6 +69,7 @@ export async function openFoundation(
       authority,
       gossipKeys: await GossipKeys.open(directory.file("gossip.keys"), clusterKey, further),
       signingKey: await loadSigningKey(directory.file("signing.key")),
+      messageSecret: messageIdentityKey(clusterKey),
       store: await startStoreThread(directory.file("store.db"), {
         deadLetters_max: config.messaging.dead_letter_limit,
       }),

@@ -56,7 +56,11 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const { verifier, renewal } = await startTokens(options);
   const certificate = new ApiCertificate(config, foundation.authority);
   const tls = certificate.current();
-  const { api, metrics, perform } = await startListeners(options, verifier, tls);
+  const stopping = new AbortController();
+  const { api, metrics, perform } = await startListeners(options, verifier, {
+    tls,
+    stopping: stopping.signal,
+  });
   const renewCertificate = (): void => {
     try {
       const next = certificate.current();
@@ -80,6 +84,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       renewal.stop();
       certificate.stop();
       rmSync(directory.file("api.address"), { force: true });
+      stopping.abort();
       await Promise.all([api.stop(deadline_ms), metrics.stop(0)]);
       verifier.close();
     },
@@ -108,7 +113,7 @@ async function startTokens(
 async function startListeners(
   options: FrontOptions,
   verifier: TokenVerifier,
-  tls: ServerTls | undefined,
+  { tls, stopping }: { readonly tls: ServerTls | undefined; readonly stopping: AbortSignal },
 ): Promise<Pick<Front, "api" | "metrics" | "perform">> {
   const { config, services, keys, observer } = options;
   const app = createApi(services, {
@@ -118,6 +123,7 @@ async function startListeners(
     entropy: systemEntropy,
     https: tls !== undefined,
     observer,
+    bodies: { collect: () => Bun.gc(true), stopping },
     requestTimeout_ms: config.transport.request_timeout,
     agentDefaults: {
       ...agentDefaults,

@@ -53,6 +53,8 @@ export interface GossipRotationOptions {
   readonly entropy: Entropy;
   /** Null: only when asked to. */
   readonly rotateEvery_ms: number | null;
+  /** Why this node is in no cluster yet; null when it is in one. Outside of it no schedule counts. */
+  readonly waitsFor: () => string | null;
   /** For a live member that does not take its ring; 10 s unless given. */
   readonly patience_ms?: number;
   /** The ring of this node is another one now. */
@@ -287,8 +289,10 @@ export class GossipRotation implements SecurityService {
 
   /** The node with the lowest name among the live does it for all. */
   #checkSchedule(every_ms: number): void {
-    const { clock, keys, failed, self } = this.#options;
+    const { clock, keys, failed, self, waitsFor } = this.#options;
     this.#schedule = clock.after(Math.min(scheduleCheck_ms, every_ms), () => this.#checkSchedule(every_ms));
+    // A ring of its own making would meet the cluster's with a generation that counts for nothing there.
+    if (waitsFor() !== null) return;
     const now_ms = clock.wall_ms();
     if (keys.ring.since_ms === 0) {
       // Never rotated: the time counts from the first start that knows of the schedule.

@@ -34,12 +34,12 @@ export function nodeHealth(parts: HealthParts): HealthService {
     },
     ready: async () => {
       const disk = await writable();
-      const waitsFor = parts.network.waitsFor();
+      const outside = parts.network.waitsFor() ?? parts.network.alone();
       const required: Health["checks"] = [
         {
           name: "joined",
-          ok: waitsFor === null,
-          detail: waitsFor === null ? "in the cluster" : `this node ${waitsFor}`,
+          ok: outside === null,
+          detail: outside === null ? "in the cluster" : `this node ${outside}`,
         },
         {
           name: "agents",

@@ -30,22 +30,24 @@ export function refuseWritesOutside(services: NodeServices, waitsFor: () => stri
   };
 }
 
-/** The same service, whose `writes` first call `check`. */
+/** The same service, whose `writes` first call `check`. Made once, since every request goes through it. */
 function guarded<S extends object>(service: S, writes: readonly (keyof S)[], check: () => void): S {
-  const methods = new Map<PropertyKey, unknown>();
-  return new Proxy(service, {
-    get: (target, key) => {
-      const known = methods.get(key);
-      if (known !== undefined) return known;
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== "function") return value;
-      const isWrite = writes.includes(key as keyof S);
-      const method = (...args: readonly unknown[]): unknown => {
-        if (isWrite) check();
-        return Reflect.apply(value, target, args) as unknown;
-      };
-      methods.set(key, method);
-      return method;
-    },
-  });
+  const methods: Record<PropertyKey, unknown> = {};
+  for (const name of methodNames(service)) {
+    const method = (service[name as keyof S] as (...args: readonly unknown[]) => unknown).bind(service);
+    const isWrite = writes.includes(name as keyof S);
+    methods[name] = isWrite ? (...args: readonly unknown[]): unknown => (check(), method(...args)) : method;
+  }
+  return methods as S;
+}
+
+/** Its own and its classes' methods; a service has nothing else. */
+function methodNames(service: object): ReadonlySet<PropertyKey> {
+  const names = new Set<PropertyKey>();
+  for (let level = service; level !== Object.prototype; level = Object.getPrototypeOf(level) as object) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
+      if (typeof value === "function" && name !== "constructor") names.add(name);
+    }
+  }
+  return names;
 }

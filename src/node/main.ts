@@ -2,10 +2,11 @@
  * The process of a node: reads its configuration, starts it, answers signals and the launcher, ends.
  * Everything that goes wrong at the start is one line on stderr and an exit code.
  */
-import { readFileSync } from "node:fs";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { configFile_bytes_max } from "../config/file-limit.ts";
 import { loadConfig, type LoadedConfig } from "../config/load-config.ts";
 import { diffForReload } from "../config/reload-diff.ts";
+import { readBoundedText } from "../platform/node/read-bounded.ts";
 import { logger } from "../telemetry/log.ts";
 import { watchLauncher } from "./launcher-channel.ts";
 import { openLog, type OpenLog } from "./log-output.ts";
@@ -125,7 +126,7 @@ class NodeProcess {
 
 function readFileOrNull(path: string): string | null {
   try {
-    return readFileSync(path, "utf8");
+    return readBoundedText(path, configFile_bytes_max);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;

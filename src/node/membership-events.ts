@@ -41,6 +41,8 @@ export class MembershipEvents {
       recordOther(this.log, event);
       return;
     }
+    // Says nothing of whether it is there: a suspicion stands.
+    if (event.kind === "updated") return;
     const { id } = event.member;
     const held = this.#suspicions.get(id);
     held?.timer.cancel();
@@ -53,10 +55,9 @@ export class MembershipEvents {
       this.#suspicions.set(id, { event, timer });
       return;
     }
-    const restarted = event.reason.startsWith("restarted");
     if (event.kind === "failed" && held) this.#tell(held.event);
-    if (event.kind === "alive" && !this.#accused.has(id) && !restarted) return;
-    this.#tell(event, event.kind === "alive" && restarted && !this.#accused.has(id));
+    if (event.kind === "alive" && !this.#accused.has(id) && !isNewLife(event)) return;
+    this.#tell(event);
   }
 
   close(): void {
@@ -64,12 +65,18 @@ export class MembershipEvents {
     this.#suspicions.clear();
   }
 
-  #tell(event: MemberEvent, restarted = false): void {
+  #tell(event: MemberEvent): void {
     const { id } = event.member;
+    const wasAccused = this.#accused.has(id);
     if (event.kind === "suspect" || event.kind === "failed") this.#accused.add(id);
-    else if (event.kind !== "updated") this.#accused.delete(id);
-    recordMember(this.log, event, restarted);
+    else this.#accused.delete(id);
+    recordMember(this.log, event, wasAccused);
   }
+}
+
+/** Of swim's reasons: what was in its memory is gone. */
+function isNewLife({ reason }: MemberEvent): boolean {
+  return reason.startsWith("restarted");
 }
 
 function recordOther(events: EventLog, event: OtherEvent): void {
@@ -83,7 +90,7 @@ function recordOther(events: EventLog, event: OtherEvent): void {
   events.record("warn", "member.conflict", text, { node, source, reason });
 }
 
-function recordMember(events: EventLog, event: MemberEvent, restarted: boolean): void {
+function recordMember(events: EventLog, event: MemberEvent, wasAccused: boolean): void {
   const { id, address, bootEpoch, incarnation } = event.member;
   const { reason } = event;
   const log = logger("cluster");
@@ -95,9 +102,12 @@ function recordMember(events: EventLog, event: MemberEvent, restarted: boolean):
       events.record("info", "member.joined", `Node ${id} joined from ${where}`, data);
       break;
     case "alive": {
-      const text = `Node ${id} ${restarted ? "restarted" : "is alive again"}`;
-      log.info(restarted ? text : `${text}: ${reason}`);
-      events.record("info", "member.alive", text, data);
+      // Who was told of a suspicion or a failure waits for its end; that it is a new life is told with it.
+      const again = `Node ${id} is alive again`;
+      const back = isNewLife(event) ? `${again}: it restarted` : again;
+      const restarted = `Node ${id} restarted`;
+      log.info(wasAccused ? `${again}: ${reason}` : restarted);
+      events.record("info", "member.alive", wasAccused ? back : restarted, data);
       break;
     }
     case "suspect":

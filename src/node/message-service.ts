@@ -5,16 +5,16 @@
 import type { MessageService, SendRequest, SendResult } from "../api/services.ts";
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError } from "../base/errors.ts";
-import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
+import { quote, type AgentName, type MessageId, type NodeId } from "../base/ids.ts";
 import { LruMap } from "../base/lru-map.ts";
 import type { Membership } from "../cluster/membership.ts";
-import { routingRefusal } from "../fipa/address.ts";
+import { partyOf, routingRefusal } from "../fipa/address.ts";
 import { validateMessage } from "../fipa/validate.ts";
 import type { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import type { ClientDelivery, Router } from "../messaging/router.ts";
 import type { Clock } from "../ports/clock.ts";
+import { clientNameOf, idempotentId } from "../security/client-identity.ts";
 import type { ConversationSummary, Page, Store } from "../store/store.ts";
-import { encodeUtf8 } from "../wire/cursor.ts";
 import { decodeMessage, encodeMessage, readUuid, type Message } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { errorOfNotice, isFailureNotice } from "./failure-notice.ts";
@@ -41,6 +41,8 @@ export interface MessageServiceOptions {
   /** How long a queued message is tried before it becomes a dead letter. */
   readonly retry_ms: number;
   readonly newMessageId: () => MessageId;
+  /** Of `idempotentId`. */
+  readonly secret: Uint8Array;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -62,7 +64,8 @@ export class NodeMessages implements MessageService, ClientDelivery {
     if (request.wait_ms !== null && waiters.full) {
       throw new CaxtonError("queue_full", "Too many clients wait for replies on this node; retry later");
     }
-    const message = await this.#complete(request);
+    const message = this.#complete(request);
+    checkParties(message);
     const refusal = validateMessage(message, clock.wall_ms()) ?? routingRefusal(message.receiver);
     if (refusal !== null) throw new CaxtonError("invalid_message", refusal);
     const { contentLimit_bytes } = this.#options;
@@ -133,15 +136,15 @@ export class NodeMessages implements MessageService, ClientDelivery {
   }
 
   /** Identity, return address and conversation, where the client gave none. */
-  async #complete(request: SendRequest): Promise<Message> {
+  #complete(request: SendRequest): Message {
     const { message, idempotencyKey, principal, wait_ms } = request;
+    const { secret, newMessageId } = this.#options;
     const messageId =
-      idempotencyKey === null ? this.#options.newMessageId() : await idempotentId(principal, idempotencyKey);
-    const subject = principal.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 32);
+      idempotencyKey === null ? newMessageId() : idempotentId(secret, principal, idempotencyKey);
     return {
       ...message,
       messageId,
-      sender: `~${subject}.${messageId.replaceAll("-", "")}@${this.#options.self}`,
+      sender: `~${clientNameOf(principal)}.${messageId.replaceAll("-", "")}@${this.#options.self}`,
       createdAt_ms: this.#options.clock.wall_ms(),
       conversationId: message.conversationId || messageId,
       replyWith: message.replyWith || (wait_ms === null ? "" : messageId),
@@ -216,13 +219,20 @@ function isIdempotent(name: string): boolean {
   return name.at(name.lastIndexOf(".") + 1 + 12) === "8";
 }
 
-/** The same for the same principal and key at every node: a UUID (version 8) of their SHA-256. */
-async function idempotentId(principal: string, key: string): Promise<MessageId> {
-  const digest = await crypto.subtle.digest("SHA-256", encodeUtf8(`${principal}\n${key}`));
-  const bytes = new Uint8Array(digest, 0, 16).slice();
-  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x80;
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  return readUuid(bytes, 0) as MessageId;
+/**
+ * A client has no inbox: what comes to its address answers it, and only agents answer. So another client's address
+ * is no receiver, nor a place to have an agent's answer sent to. Throws `forbidden`.
+ */
+function checkParties({ sender, receiver, replyTo }: Message): void {
+  if (receiver.startsWith("~")) {
+    const detail = `Receiver ${quote(receiver)} is a client's address, which takes only what agents answer`;
+    throw new CaxtonError("forbidden", `${detail}; send to an agent`);
+  }
+  if (!replyTo.startsWith("~") || partyOf(replyTo) === partyOf(sender)) return;
+  throw new CaxtonError(
+    "forbidden",
+    `reply_to ${quote(replyTo)} is another client's address: leave it out, or name an agent`,
+  );
 }
 
 function refusalOf(outcome: Exclude<Outcome, "accepted">, receiver: string): CaxtonError {

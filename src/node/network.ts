@@ -1,7 +1,6 @@
 /** The node's place in the cluster: peer streams and membership on one address, certificates kept fresh. */
 import { reasonOf } from "../base/errors.ts";
 import { resolveHost, spawnGossipWorker } from "../cluster/gossip-spawn.ts";
-import { OncePerMinute } from "../cluster/gossip-statistics.ts";
 import { GossipThread } from "../cluster/gossip-thread.ts";
 import type { Membership, NodeTags } from "../cluster/membership.ts";
 import { type CutOrder, NetworkCut, cuttableStreams } from "../cluster/network-cut.ts";
@@ -11,7 +10,7 @@ import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { openStreams } from "../platform/node/streams.ts";
 import type { Timer } from "../ports/clock.ts";
-import { formatAddress, type Address } from "../ports/datagrams.ts";
+import type { Address } from "../ports/datagrams.ts";
 import type { TimingOverrides } from "../swim/timing.ts";
 import { logger } from "../telemetry/log.ts";
 import { neighboursOf } from "../swim/neighbours.ts";
@@ -19,13 +18,12 @@ import { createCertifier } from "../security/death-certifier.ts";
 import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { advertiseAddress } from "./advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
+import { JoinTroubles } from "./join-troubles.ts";
 import type { LastWord } from "./last-word.ts";
 
 /** A certificate is replaced when this much of its life is left. */
 const renewBefore_ms = 30 * 86_400_000;
 const renewalCheck_ms = 3_600_000;
-/** Seeds whose last answer is told. */
-const troublesLimit = 8;
 
 export interface Network {
   readonly peers: PeerNetwork;
@@ -34,6 +32,8 @@ export interface Network {
   readonly uuid: () => string | null;
   /** Why this node is in no cluster yet, to follow "it"; null when it is in one. */
   readonly waitsFor: () => string | null;
+  /** Why it is alone in a cluster of its own though it was to join another, to follow "it"; else null. */
+  readonly alone: () => string | null;
   /** This life's death certificate for a few others; null before this node is a member, or alone. */
   readonly lastWord: () => LastWord | null;
   /** This node's certificate as it is now, and each new one. */
@@ -73,9 +73,10 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     refused: options.refused,
   });
   let membership: GossipThread;
-  const seeds = new SeedTroubles(config.coordination.cluster.seeds);
+  const log = logger("cluster");
+  const troubles = new JoinTroubles(config.coordination.cluster.seeds, (text) => log.warn(text));
   try {
-    membership = await startMembership(options, peers, seeds);
+    membership = await startMembership(options, peers, troubles);
   } catch (error) {
     await peers.close();
     throw error;
@@ -85,7 +86,8 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     peers,
     membership,
     uuid: () => membership.uuid,
-    waitsFor: () => (membership.uuid === null ? seeds.text() : null),
+    waitsFor: () => (membership.uuid === null ? troubles.waiting() : null),
+    alone: () => (membership.uuid === null || hasOthers(membership) ? null : troubles.alone()),
     lastWord: () => lastWordOf(foundation, membership),
     identity: () => renewal.identity,
     onIdentity: (handler) => renewal.onRenewal(handler),
@@ -125,27 +127,10 @@ function lastWordOf({ directory, self, cluster }: Foundation, membership: Gossip
   };
 }
 
-/** What came of each seed, for a node that waits for one. */
-class SeedTroubles {
-  readonly #last = new Map<string, string>();
-
-  constructor(readonly seeds: readonly Address[]) {}
-
-  add(seed: string, reason: string): void {
-    if (this.#last.has(seed) || this.#last.size < troublesLimit) this.#last.set(seed, reason);
-  }
-
-  text(): string {
-    const troubles = [...this.#last].map(([seed, reason]) => `${seed}: ${reason}`);
-    const seeds = this.seeds.map((seed) => formatAddress(seed));
-    return `waits for a seed to let it in (${(troubles.length > 0 ? troubles : seeds).join("; ")})`;
-  }
-}
-
 async function startMembership(
   options: NetworkOptions,
   peers: PeerNetwork,
-  troubles: SeedTroubles,
+  troubles: JoinTroubles,
 ): Promise<GossipThread> {
   const { config, foundation, tags } = options;
   const { directory, self, cluster } = foundation;
@@ -153,8 +138,7 @@ async function startMembership(
   const bind = { host: bind_addr.host, port: peers.local.port };
   const advertise = advertise_addr === null ? advertiseAddress(bind) : await resolved(advertise_addr);
   const log = logger("cluster");
-  const notes = new OncePerMinute();
-  return await GossipThread.start({
+  const membership = await GossipThread.start({
     identity: {
       self,
       boot: directory.bootEpoch,
@@ -178,12 +162,22 @@ async function startMembership(
       log.info(`Let into cluster "${cluster}" (${uuid})`);
       return Promise.resolve();
     },
-    seedFailed: (seed, reason) => {
-      troubles.add(seed, reason);
-      if (notes.allows(seed, systemClock.now_ms())) log.warn(`Cannot join ${seed}: ${reason}; trying on`);
-    },
+    seedFailed: (seed, reason) => troubles.add(seed, reason, false, systemClock.now_ms()),
     failed: options.crash,
   });
+  membership.subscribe((event) => {
+    if (event.kind !== "refused" || hasOthers(membership)) return;
+    troubles.add(event.source, event.reason, event.elsewhere, systemClock.now_ms());
+  });
+  return membership;
+}
+
+/** Some other member is here, or silent for a moment. */
+function hasOthers(membership: Membership): boolean {
+  const { self } = membership;
+  return membership
+    .members()
+    .some(({ id, status }) => id !== self && (status === "alive" || status === "suspect"));
 }
 
 /** Gives the peer streams a new certificate of this node well before the old one ends. */

@@ -227,7 +227,7 @@ function announce(foundation: Foundation, network: Network, front: Front): void 
   const log = logger("node");
   const member = network.membership.member(self);
   const gossip = member === undefined ? "" : formatAddress(member.address);
-  const joined = network.waitsFor() ?? "is ready";
+  const joined = network.waitsFor() ?? network.alone() ?? "is ready";
   log.info(`Node "${self}" of cluster "${cluster}" ${joined}`);
   log.info(`API ${front.api.url} · metrics ${front.metrics.url}/metrics · gossip ${gossip}`);
   log.info(`Data in ${directory.path}; the CLI on this machine finds admin.token there`);

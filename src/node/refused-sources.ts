@@ -1,4 +1,5 @@
 /** Who was turned away lately, and why: for `cluster verify-auth`, the event log and the log. */
+import { brokenHandshake } from "../ports/streams.ts";
 import { logger } from "../telemetry/log.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -15,8 +16,9 @@ export class RefusedSources {
     this.#events = events;
   }
 
-  /** A host that is refused for the same reason again, from whatever port, is told once. */
+  /** A host that is refused for the same reason again, from whatever port, is told once; a broken handshake never. */
   add(source: string, reason: string): void {
+    if (reason === brokenHandshake) return;
     const key = `${source.replace(port, "")}\n${reason}`;
     if (this.#told.has(key)) return;
     this.#told.set(key, { source, reason });

@@ -32,6 +32,7 @@ export function servicesOf(
     cluster: foundation.cluster,
     uuid: network.uuid,
     waitsFor: network.waitsFor,
+    alone: network.alone,
     startedAt_ms: parts.startedAt_ms,
     clock: systemClock,
     membership,

@@ -108,6 +108,7 @@ export class Work {
       contentLimit_bytes: config.agents.max_message_size,
       retry_ms: config.messaging.retry,
       newMessageId: () => uuidv7() as MessageId,
+      secret: foundation.messageSecret,
       failed,
     });
     const { retry: retry_ms } = config.messaging;

@@ -19,6 +19,15 @@ export interface Statement {
  */
 export type TransactionMode = "durable" | "relaxed" | "preview";
 
+export interface HeldTransaction {
+  /** False when it has ended, also by the engine itself. */
+  readonly open: boolean;
+  /** Throws as `Database`, and then nothing of it is left. */
+  commit(): void;
+  /** Harmless when it has ended. */
+  rollback(): void;
+}
+
 /**
  * Every method throws `CaxtonError`: `disk_full`, `data_corrupt`, `data_locked` (another process
  * holds the file), `storage_failed`; after a throw inside `transaction` nothing of it is left.
@@ -31,6 +40,11 @@ export interface Database {
   prepare(sql: string): Statement;
   /** `work` in BEGIN IMMEDIATE … COMMIT; rolled back when it throws. Not nested. */
   transaction<T>(work: () => T, mode?: TransactionMode): T;
+  /**
+   * A relaxed transaction that stays open over many calls, so that pages which change again are written once.
+   * No other may begin before it has ended. The engine may end it by itself when a write fails.
+   */
+  begin(): HeldTransaction;
   /** Harmless twice. Nothing works afterwards. */
   close(): void;
 }

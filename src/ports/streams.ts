@@ -16,6 +16,12 @@ export interface StreamIdentity {
   readonly verify: (certificate: Uint8Array) => PeerVerdict;
 }
 
+/**
+ * Reported of a dialler that went away or fell silent before it had shown who it is: a dial that was given up, a cut,
+ * the probe of a load balancer. Nobody was refused.
+ */
+export const brokenHandshake = "the connection broke during the handshake";
+
 export type PeerVerdict =
   | { readonly kind: "accepted"; readonly node: NodeId; readonly serial: string }
   | { readonly kind: "refused"; readonly code: "wrong_key" | "wrong_cluster"; readonly reason: string };

@@ -18,7 +18,8 @@ export type KeyLabel =
   | "token signing"
   | "gossip packet subkey"
   | "death certificate"
-  | "cluster uuid";
+  | "cluster uuid"
+  | "message identity";
 
 /** `length` bytes for one purpose; `context` tells apart the keys of that purpose. */
 export function deriveKey(

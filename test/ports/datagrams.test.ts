@@ -6,6 +6,7 @@ import { memoryDatagrams } from "../../src/platform/memory/datagrams.ts";
 import { MemoryNetwork } from "../../src/platform/memory/network.ts";
 import { openDatagrams } from "../../src/platform/node/datagrams.ts";
 import type { Address, Datagrams, DatagramSocket, SendOutcome } from "../../src/ports/datagrams.ts";
+import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 
 interface Subject {
@@ -117,7 +118,7 @@ describe.each(Object.entries(subjects))("datagrams: %s", (_name, make) => {
 
   test("a closed socket sends nothing, receives nothing and closes twice", async () => {
     const subject = make();
-    const [a, b] = [await bind(subject), await bind(subject)];
+    const [a, b] = [await bind(subject, await freePort()), await bind(subject)];
     await a.socket.close();
     await a.socket.close();
     expect(a.socket.send(b.socket.local, bytes("x"))).toBe("closed");

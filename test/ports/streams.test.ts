@@ -18,6 +18,8 @@ import type {
   Streams,
 } from "../../src/ports/streams.ts";
 import { certificateAuthority, nodeIdentity } from "../../src/security/certificates.ts";
+import { freePort } from "../support/free-port.ts";
+import { patience_ms } from "../support/patience.ts";
 import { until } from "../support/until.ts";
 
 interface Subject {
@@ -109,7 +111,7 @@ async function connect(
 ): Promise<End> {
   const end = new End();
   ends.push(end);
-  const options = { timeout_ms: 5_000, ...(expect_ === undefined ? {} : { expect: expect_ }) };
+  const options = { timeout_ms: patience_ms, ...(expect_ === undefined ? {} : { expect: expect_ }) };
   end.connection = await subject.settled(subject.streams.connect(to, identity, options, end));
   return end;
 }
@@ -221,7 +223,7 @@ describe.each(Object.entries(subjects))("streams: %s", (_name, make) => {
 
   test("nobody listening is a refused connection; a taken port an error", async () => {
     const subject = make();
-    const { listener } = await listen(subject, subject.identity("server"));
+    const { listener } = await listen(subject, subject.identity("server"), await freePort());
     await expect(listen(subject, subject.identity("other"), listener.local.port)).rejects.toMatchObject({
       code: "port_in_use",
       message: `Cannot listen on 127.0.0.1:${listener.local.port} (TCP): address in use`,

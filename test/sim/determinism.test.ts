@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runScenario } from "../../src/simulation/run.ts";
 import { parseScenario } from "../../src/simulation/scenario-file.ts";
+import { patience_ms } from "../support/patience.ts";
 
 const support = join(import.meta.dirname, "..", "support");
 const file = join(import.meta.dirname, "scenarios", "few-nodes.json");
 const scenario = parseScenario(readFileSync(file, "utf8"), file);
-const limit_ms = 60_000;
 
 describe("the same seed is the same run", () => {
   test("twice here, and another seed is another run", async () => {
@@ -22,21 +22,17 @@ describe("the same seed is the same run", () => {
     expect(other.hash).not.toBe(one.hash);
   });
 
-  test(
-    "on Bun and on Deno",
-    async () => {
-      const { hash } = await runScenario(scenario);
-      const args = [
-        join(support, "run-deno.ts"),
-        "run",
-        "--no-check",
-        "--allow-all",
-        join(support, "print-trace.ts"),
-        file,
-      ];
-      const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: limit_ms });
-      expect(stdout.trim(), stderr).toBe(hash);
-    },
-    limit_ms,
-  );
+  test("on Bun and on Deno", async () => {
+    const { hash } = await runScenario(scenario);
+    const args = [
+      join(support, "run-deno.ts"),
+      "run",
+      "--no-check",
+      "--allow-all",
+      join(support, "print-trace.ts"),
+      file,
+    ];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: patience_ms });
+    expect(stdout.trim(), stderr).toBe(hash);
+  });
 });

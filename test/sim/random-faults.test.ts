@@ -4,13 +4,15 @@ import { faultNames, randomFaults } from "../../src/simulation/random-schedule.t
 import { geographyOf } from "../../src/simulation/regions.ts";
 import { runScenario } from "../../src/simulation/run.ts";
 import { type RegionPlan, type Scenario } from "../../src/simulation/scenario.ts";
+import { testLimit_ms } from "../support/patience.ts";
+import { thorough } from "../support/thorough.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `CAXTON_SIM_NODES=1000` in a cluster of that size. */
 const seeds = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const nodes = Number(process.env["CAXTON_SIM_NODES"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
 const long = seeds > 0 || nodes > 0;
-const limit_ms = long ? 3_600_000 : 60_000;
+const limit_ms = long ? 3_600_000 : testLimit_ms;
 
 /** Smaller clusters also send messages. */
 const withMessages = 10;
@@ -27,9 +29,9 @@ interface Plan {
 const plans: readonly Plan[] = long
   ? [{ nodes: nodes || 30, seeds: seeds || 1, regions: "one", faults_ms: 60_000 }]
   : [
-      { nodes: 7, seeds: 12, regions: "zones", faults_ms: 30_000 },
-      { nodes: 30, seeds: 4, regions: "one", faults_ms: 30_000 },
-      { nodes: 100, seeds: 1, regions: "zones", faults_ms: 10_000 },
+      { nodes: 7, seeds: thorough ? 12 : 6, regions: "zones", faults_ms: 30_000 },
+      { nodes: 30, seeds: thorough ? 4 : 2, regions: "one", faults_ms: 30_000 },
+      { nodes: thorough ? 100 : 50, seeds: 1, regions: "zones", faults_ms: 10_000 },
     ];
 
 function scenarioOf(plan: Plan, seed: number): Scenario {

@@ -4,10 +4,10 @@
  */
 import { plugin } from "bun";
 import { readFileSync } from "node:fs";
+import { testLimit_ms } from "./patience.ts";
 
-const deadline_ms = 30_000;
 /** On the first line, so that line numbers stay. */
-const prologue = `(await import("bun:test")).setDefaultTimeout(${deadline_ms}); `;
+const prologue = `(await import("bun:test")).setDefaultTimeout(${testLimit_ms}); `;
 
 plugin({
   name: "deadline",

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { checkHistory, type HistoryEntry } from "../../src/simulation/linearizability.ts";
 import { eventually, type NodeOptions, TestNodeProcess } from "./node-process.ts";
+import { question_ms } from "./patience.ts";
 
 const clientScript = fileURLToPath(new URL("./kv-history-client.ts", import.meta.url));
 
@@ -15,7 +16,7 @@ export interface LeaderView {
 }
 
 export async function leaderView(node: TestNodeProcess): Promise<LeaderView | undefined> {
-  const answer = await node.fetch("/api/v1/cluster/leader", { signal: AbortSignal.timeout(2_000) });
+  const answer = await node.fetch("/api/v1/cluster/leader", { signal: AbortSignal.timeout(question_ms) });
   return answer.ok ? ((await answer.json()) as LeaderView) : undefined;
 }
 

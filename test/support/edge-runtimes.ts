@@ -7,9 +7,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { patience_ms } from "./patience.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const start_ms_max = 20_000;
 
 export const edgeRuntimes = ["bun", "deno", "node", "workerd"] as const;
 export type EdgeRuntime = (typeof edgeRuntimes)[number];
@@ -123,7 +123,7 @@ function bundled(file: string, folder: string, target: "node" | "browser"): stri
 function addressOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";
-    const timer = setTimeout(() => reject(new Error(`did not start: ${output}`)), start_ms_max);
+    const timer = setTimeout(() => reject(new Error(`did not start: ${output}`)), patience_ms);
     const seen = (piece: Buffer): void => {
       output += piece.toString();
       const url = /listening (?:on )?(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1];

@@ -3,11 +3,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { Machines } from "./namespaces.ts";
 import { eventually } from "./node-process.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const cli = join(root, "src/cli/main.ts");
+const asker = new URL("./machine-asker.ts", import.meta.url).pathname;
 
 export interface Watch {
   /** Whole lines, oldest first. */
@@ -21,6 +23,12 @@ export interface Result {
   readonly stderr: string;
 }
 
+/** What the node's API said; status 0 when it could not be asked, and why. */
+export interface MachineAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
 /** A node on a machine of its own; its API is on that machine's loopback. */
 export class MachineNode {
   readonly id: string;
@@ -29,6 +37,9 @@ export class MachineNode {
   readonly #index: number;
   #process: ChildProcess | undefined;
   #output = "";
+  #asker: ChildProcess | undefined;
+  /** Of those who wait for an answer, oldest first. */
+  readonly #asking: ((answer: MachineAnswer) => void)[] = [];
 
   constructor(machines: Machines, index: number) {
     this.#machines = machines;
@@ -37,8 +48,17 @@ export class MachineNode {
     this.dataDir = mkdtempSync(join(tmpdir(), `caxton-ns-${this.id}-`));
   }
 
+  get host(): string {
+    return this.#machines.machines[this.#index]?.address ?? "";
+  }
+
   get address(): string {
-    return `${this.#machines.machines[this.#index]?.address}:7946`;
+    return `${this.host}:7946`;
+  }
+
+  /** The command that runs `command` on this machine. */
+  command(command: readonly string[]): string[] {
+    return this.#machines.on(this.#index, command);
   }
 
   /** `flags` besides the usual ones. */
@@ -65,12 +85,22 @@ export class MachineNode {
     return { code, stdout, stderr };
   }
 
+  /** The API's answer at `path`; undefined while there is none. */
+  async ask<T>(path: string): Promise<T | undefined> {
+    const { status, body } = await new Promise<MachineAnswer>((resolve) => {
+      this.#asking.push(resolve);
+      this.#asker ??= this.#startAsker();
+      this.#asker.stdin?.write(`${path}\n`);
+    });
+    return status === 200 ? (body as T) : undefined;
+  }
+
   /** Node ids and statuses as this node sees them; undefined while it cannot say. */
   async view(): Promise<Record<string, string> | undefined> {
-    const { code, stdout } = await this.cli("cluster", "members", "--format", "json");
-    if (code !== 0) return undefined;
-    const { members } = JSON.parse(stdout) as { readonly members: readonly { id: string; status: string }[] };
-    return Object.fromEntries(members.map(({ id, status }) => [id, status]));
+    const seen = await this.ask<{ readonly members: readonly { id: string; status: string }[] }>(
+      "/api/v1/cluster/members",
+    );
+    return seen && Object.fromEntries(seen.members.map(({ id, status }) => [id, status]));
   }
 
   async until(wanted: Record<string, string>): Promise<void> {
@@ -118,6 +148,7 @@ export class MachineNode {
   }
 
   async dispose(): Promise<void> {
+    this.#asker?.kill("SIGKILL");
     await this.killed();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
@@ -127,9 +158,18 @@ export class MachineNode {
   }
 
   #spawn(args: readonly string[], detached: boolean): ChildProcess {
-    const [command, ...rest] = this.#machines.on(this.#index, [process.execPath, cli, ...args]);
+    const [command, ...rest] = this.command([process.execPath, cli, ...args]);
     const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/", NO_COLOR: "1" };
     return spawn(command as string, rest, { cwd: root, env, detached, stdio: ["ignore", "pipe", "pipe"] });
+  }
+
+  #startAsker(): ChildProcess {
+    const [command, ...rest] = this.command([process.execPath, asker, this.dataDir]);
+    const child = spawn(command as string, rest, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
+    createInterface({ input: child.stdout }).on("line", (line) =>
+      this.#asking.shift()?.(JSON.parse(line) as MachineAnswer),
+    );
+    return child;
   }
 }
 

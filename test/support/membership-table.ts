@@ -99,7 +99,7 @@ export class MembershipTable implements Membership {
   }
 
   refuse(source: string, reason: string): void {
-    this.#emit({ kind: "refused", source, reason });
+    this.#emit({ kind: "refused", source, reason, elsewhere: false });
   }
 
   /** Addresses that were added to the seeds. */

@@ -10,6 +10,7 @@ import type {
   Health,
   ListedDeadLetter,
   NodeServices,
+  ChangedDeadLetters,
   NotAsked,
   SelectedDeadLetters,
   SendRequest,
@@ -99,7 +100,7 @@ export class MemoryServices implements NodeServices {
   readonly partition = new MemoryPartition(this.node);
 
   readonly cluster: NodeServices["cluster"] = {
-    members: () => this.known,
+    members: () => [...this.known],
     startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
     status: () =>
       Promise.resolve({
@@ -387,14 +388,14 @@ export class MemoryServices implements NodeServices {
     });
   }
 
-  #take({ ids, node }: SelectedDeadLetters): { count: number; notAsked: readonly NotAsked[] } {
+  #take({ ids, node }: SelectedDeadLetters): ChangedDeadLetters {
     const at = ids === "all" ? node : (node ?? this.node);
     const kept = this.letters.filter(
       (letter) => (at !== null && letter.node !== at) || (ids !== "all" && !ids.includes(letter.id)),
     );
     const count = this.letters.length - kept.length;
     this.letters.splice(0, this.letters.length, ...kept);
-    return { count, notAsked: ids === "all" && node === null ? this.notAsked : [] };
+    return { count, notAsked: ids === "all" && node === null ? this.notAsked : [], noAnswer: [] };
   }
 
   async *#follow(after: number | null, signal: AbortSignal): AsyncIterable<ClusterEvent> {

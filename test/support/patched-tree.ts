@@ -3,11 +3,9 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patience_ms } from "./patience.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-
-/** A patched program may never end. */
-const limit_ms = 40_000;
 
 export interface Patch {
   readonly file: string;
@@ -39,10 +37,11 @@ export class PatchedTree {
     const restore = this.#apply(patch);
     const restoreAlso = patch.also && this.#apply(patch.also);
     try {
+      // A patched program may never end.
       const { status, stdout } = spawnSync(process.execPath, [program, ...args], {
         cwd: this.folder,
         encoding: "utf8",
-        timeout: limit_ms,
+        timeout: patience_ms,
         maxBuffer: 64 * 1024 * 1024,
       });
       return { exit: status, stdout };

@@ -1,45 +1,69 @@
 /**
- * `bun run test [filter …]`: every test with vitest on Bun, then one line `N passed, N failed`.
+ * `bun run test [filter …]`: every test with vitest on Bun, then one line `N passed, N failed`. Files of real
+ * processes (`e2e/`) that failed are run once more, alone: the others took the machine from them. What passes then is
+ * named as flaky and counts as passed; what fails again has failed.
  * Exits 1 when any failed or none ran. `CAXTON_TEST_REPORT` names a file to keep vitest's JSON in.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { repositoryRoot } from "./source-tree.ts";
+import {
+  countsOf,
+  failuresOf,
+  pathOf,
+  readReport,
+  withSecondRun,
+  type VitestReport,
+} from "./vitest-report.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "caxton-test-report-"));
-const report = process.env["CAXTON_TEST_REPORT"] ?? join(folder, "report.json");
 
-interface Report {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numFailedTestSuites: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+interface Run {
+  readonly report: VitestReport;
+  /** What went wrong besides tests: errors outside of them, an end for no reason that the report tells. */
+  readonly besides: number;
 }
 
-const vitest = spawnSync(
-  process.execPath,
-  [
-    ...["run", "--bun", "vitest", "run", "--reporter=default", "--reporter=json"],
-    ...[`--outputFile.json=${report}`, ...process.argv.slice(2)],
-  ],
-  { cwd: root, stdio: "inherit" },
-);
+function run(name: string, args: readonly string[]): Run {
+  const path = join(folder, `${name}.json`);
+  const { status } = spawnSync(process.execPath, ["run", "--bun", "vitest", "run", ...args], {
+    cwd: repositoryRoot,
+    stdio: "inherit",
+    env: { ...process.env, CAXTON_VITEST_REPORT: path },
+  });
+  const report = readReport(path);
+  const besides = Number(readFileSync(`${path}.unhandled`, "utf8"));
+  return { report, besides: status !== 0 && countsOf(report).failed === 0 ? Math.max(besides, 1) : besides };
+}
+
+function runAll(): Run {
+  const first = run("first", process.argv.slice(2));
+  const again = first.report.testResults
+    .filter((file) => failuresOf(file).length > 0 && pathOf(file).startsWith("test/e2e/"))
+    .map(pathOf);
+  if (again.length === 0) return first;
+  console.log(`\nOnce more, alone: ${again.join(", ")}\n`);
+  const second = run("second", ["--no-file-parallelism", ...again]);
+  return {
+    report: withSecondRun(first.report, second.report),
+    besides: first.besides + second.besides,
+  };
+}
+
 let passed = 0;
-let failed = 0;
+let failed = 1;
 try {
-  const results = JSON.parse(readFileSync(report, "utf8")) as Report;
-  passed = results.numPassedTests;
-  // A file that could not even be loaded has no tests of its own: count it as one.
-  const broken = results.testResults.filter(
-    (file) => file.status === "failed" && file.assertionResults.length === 0,
-  );
-  failed = results.numFailedTests + broken.length;
+  const { report, besides } = runAll();
+  const counts = countsOf(report);
+  [passed, failed] = [counts.passed, counts.failed + besides];
+  const kept = process.env["CAXTON_TEST_REPORT"];
+  if (kept !== undefined) writeFileSync(kept, JSON.stringify({ ...report, besides }));
+  for (const line of report.flaky ?? []) console.log(line);
 } catch (error) {
   console.error(`No report of the tests: ${String(error)}`);
 }
-if (vitest.status !== 0 && failed === 0) failed = 1;
 rmSync(folder, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = passed > 0 && failed === 0 ? 0 : 1;

@@ -1,20 +1,10 @@
 /**
  * The last step of `.ci/run`: adds up the runners' reports (bun test's JUnit, vitest's JSON) and the
- * steps that failed, names every test that failed once more, prints `N passed, N failed`, and exits 1
- * when any failed, a report is missing, or none ran.
+ * steps that failed, names every test that failed, or failed and passed alone, prints `N passed, N failed`, and
+ * exits 1 when any failed, a report is missing, or none ran.
  */
 import { existsSync, readFileSync } from "node:fs";
-
-interface VitestReport {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly message: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
-  }[];
-}
+import { countsOf, failuresOf, pathOf, readReport } from "./vitest-report.ts";
 
 const [failedSteps, junitPath, vitestPath] = process.argv.slice(2);
 let passed = 0;
@@ -36,15 +26,13 @@ if (junitPath !== undefined && existsSync(junitPath)) {
 }
 
 if (vitestPath !== undefined && existsSync(vitestPath)) {
-  const report = JSON.parse(readFileSync(vitestPath, "utf8")) as VitestReport;
-  failed += report.numFailedTests;
-  passed += report.numPassedTests;
-  for (const { name, status, message, assertionResults } of report.testResults) {
-    const names = assertionResults.filter((test) => test.status === "failed").map((test) => test.fullName);
-    // A file that could not be run has no tests that failed.
-    if (names.length === 0 && status === "failed") names.push(message);
-    for (const test of names) console.log(`failed with vitest: ${name}: ${test}`);
-  }
+  const report = readReport(vitestPath);
+  const counts = countsOf(report);
+  passed += counts.passed;
+  failed += counts.failed + (report.besides ?? 0);
+  for (const file of report.testResults)
+    for (const test of failuresOf(file)) console.log(`failed with vitest: ${pathOf(file)}: ${test}`);
+  for (const line of report.flaky ?? []) console.log(line);
 } else {
   console.log("vitest left no report");
   failed += 1;

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
-import { formatSize } from "../../base/sizes.ts";
+import { formatLimit } from "../../base/sizes.ts";
 import { type BodyBudget, mediaType, readBody } from "../http/body.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField } from "../http/fields.ts";
@@ -161,7 +161,7 @@ async function readForm(form: FormData): Promise<{ fields: Record<string, string
       if (value.size > module_bytes_max) {
         throw new CaxtonError(
           "payload_too_large",
-          `The module is larger than ${formatSize(module_bytes_max)}`,
+          `The module is larger than ${formatLimit(module_bytes_max)}`,
         );
       }
       wasm = new Uint8Array(await value.arrayBuffer());

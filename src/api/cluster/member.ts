@@ -29,8 +29,20 @@ export type MemberView = v.InferOutput<typeof memberSchema>;
 /** A member is replaced when it changes, so that what was made of it once stays true. */
 const texts = new WeakMap<Member, string>();
 
-/** `memberView` as JSON. */
-export function memberText(member: Member): string {
+/** As a list is replaced when a member of it changes. */
+const lists = new WeakMap<readonly Member[], string>();
+
+/** `memberView` of each as JSON, with commas between. */
+export function memberTexts(members: readonly Member[]): string {
+  let text = lists.get(members);
+  if (text === undefined) {
+    text = members.map(memberText).join(",");
+    lists.set(members, text);
+  }
+  return text;
+}
+
+function memberText(member: Member): string {
   let text = texts.get(member);
   if (text === undefined) {
     text = JSON.stringify(memberView(member));

@@ -5,7 +5,7 @@ import { pageFields, timeSchema } from "../http/fields.ts";
 import { jsonResponse } from "../http/headers.ts";
 import { pageOf } from "../http/page.ts";
 import { TimeText } from "../http/time-text.ts";
-import { memberSchema, memberText } from "./member.ts";
+import { memberSchema, memberTexts } from "./member.ts";
 
 export const membersQuery = v.strictObject({
   ...pageFields,
@@ -37,7 +37,8 @@ export function addMembers(api: ApiRoutes): void {
       const wanted = query.status === undefined ? all : all.filter(({ status }) => status === query.status);
       const { items, next_cursor } = pageOf(wanted, ({ id }) => id, query);
       const head = `{"self":${self},"now":"${time.of(api.clock.wall_ms())}","members":[`;
-      const text = `${head}${items.map(memberText).join(",")}],"next_cursor":${JSON.stringify(next_cursor)}}`;
+      const cursor = next_cursor === null ? "null" : JSON.stringify(next_cursor);
+      const text = `${head}${memberTexts(items)}],"next_cursor":${cursor}}`;
       return jsonResponse(text, 200, c.get("request"));
     },
   );

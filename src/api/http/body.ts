@@ -5,29 +5,72 @@
 import { formatDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import { formatSize } from "../../base/sizes.ts";
+import { formatLimit } from "../../base/sizes.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { WireError, decodeUtf8 } from "../../wire/cursor.ts";
 import { parseJson } from "./json-text.ts";
 
-/** Of all bodies that are being read at a time. */
+/** Of the buffers of all bodies that are being read at a time. */
 export const bodiesLimit_bytes = 256 * 1024 * 1024;
+/** Once the node stops, a body that is not there by then has half a request before it: it counts as nothing. */
+const lastBodies_ms = 500;
+/** A buffer begins with this and doubles: never more than twice what came, nor more than what may come. */
+const firstBuffer_bytes = 16 * 1024;
+/** What reading a body leaves (pieces, text, values) is several times its size: collected after so many bytes of bodies. */
+const collectAfter_bytes = 64 * 1024 * 1024;
 /** Any body may take this long, and the time that its limit takes at the slowest rate. */
 const bodyTime_ms = 30_000;
 const slowest_bytesAMs = 256;
 
+export interface BodyOptions {
+  /** Frees what nobody holds; without it that is left to the runtime, which may let it grow to gigabytes. */
+  readonly collect?: (() => void) | undefined;
+  /** Aborted when the node stops. */
+  readonly stopping?: AbortSignal | undefined;
+}
+
 /** What the bodies being read have taken so far, and the clock that ends them. */
 export class BodyBudget {
   #held_bytes = 0;
-  /** What was read of a request that still lives, so that it can be read again. */
-  readonly #read = new WeakMap<Request, Uint8Array<ArrayBuffer>>();
+  /** What was read of the requests whose bodies may be needed again; null until it was. */
+  readonly #read = new WeakMap<Request, Uint8Array<ArrayBuffer> | null>();
+  #garbage_bytes = 0;
+  readonly #hurries = new Set<() => void>();
 
-  constructor(readonly clock: Clock) {}
+  constructor(
+    readonly clock: Clock,
+    private readonly options: BodyOptions = {},
+  ) {
+    const hurryAll = (): void => {
+      for (const hurry of this.#hurries) hurry();
+    };
+    options.stopping?.addEventListener("abort", hurryAll, { once: true });
+  }
+
+  /** Calls `giveUp` when the time is over, which is soon once the node stops; ended by what it returns. */
+  bounded(time_ms: number, giveUp: (why: CaxtonError) => void): () => void {
+    const tooLate = `The body did not come within ${formatDuration(time_ms)}`;
+    let timer = this.clock.after(time_ms, () => giveUp(new CaxtonError("timeout", tooLate)));
+    const hurry = (): void => {
+      timer.cancel();
+      const why = new CaxtonError(
+        "unavailable",
+        "This node stops, and the body has not come; nothing was done",
+      );
+      timer = this.clock.after(lastBodies_ms, () => giveUp(why));
+    };
+    if (this.options.stopping?.aborted === true) hurry();
+    else this.#hurries.add(hurry);
+    return () => {
+      timer.cancel();
+      this.#hurries.delete(hurry);
+    };
+  }
 
   /** Throws `too_many_requests` when they have too much. */
   take(bytes: number): void {
     if (this.#held_bytes + bytes > bodiesLimit_bytes) {
-      const detail = `This node reads ${formatSize(bodiesLimit_bytes)} of request bodies already; retry later`;
+      const detail = `This node reads ${formatLimit(bodiesLimit_bytes)} of request bodies already; retry later`;
       throw new CaxtonError("too_many_requests", detail);
     }
     this.#held_bytes += bytes;
@@ -37,12 +80,25 @@ export class BodyBudget {
     this.#held_bytes -= bytes;
   }
 
-  keep(request: Request, body: Uint8Array<ArrayBuffer>): void {
-    this.#read.set(request, body);
+  /** Its body will be kept when it was read, for as long as the request lives, so that it can be read again. */
+  remember(request: Request): void {
+    if (!this.#read.has(request)) this.#read.set(request, null);
   }
 
-  kept(request: Request): Uint8Array<ArrayBuffer> | undefined {
-    return this.#read.get(request);
+  keep(request: Request, body: Uint8Array<ArrayBuffer>): void {
+    if (this.#read.has(request)) this.#read.set(request, body);
+  }
+
+  kept(request: Request): Uint8Array<ArrayBuffer> | null {
+    return this.#read.get(request) ?? null;
+  }
+
+  /** A body of so many bytes was read, and what that took is garbage. */
+  left(bytes: number): void {
+    this.#garbage_bytes += bytes;
+    if (this.#garbage_bytes < collectAfter_bytes) return;
+    this.#garbage_bytes = 0;
+    this.options.collect?.();
   }
 }
 
@@ -56,7 +112,7 @@ export async function readBody(
   budget: BodyBudget,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const kept = budget.kept(request);
-  if (kept !== undefined) return kept;
+  if (kept !== null) return kept;
   const encoding = request.headers.get("content-encoding") ?? "";
   if (encoding !== "" && encoding.toLowerCase() !== "identity") {
     throw new CaxtonError(
@@ -64,56 +120,92 @@ export async function readBody(
       `Content-Encoding ${quote(encoding)} is not accepted: send the body as it is, without encoding`,
     );
   }
-  const declared = Number(request.headers.get("content-length") ?? 0);
+  const declared = Number(request.headers.get("content-length") ?? limit_bytes);
   if (declared > limit_bytes) throw tooLarge(limit_bytes);
   if (request.body === null) return new Uint8Array(0);
-  const body = await readStream(request.body, limit_bytes, budget);
+  // No more than a hint: the runtime judges the header, and the limit holds whatever it says.
+  const declared_bytes = Number.isSafeInteger(declared) ? declared : limit_bytes;
+  const body = await readStream(request.body, { limit_bytes, declared_bytes }, budget);
   budget.keep(request, body);
   return body;
 }
 
 async function readStream(
   body: ReadableStream<Uint8Array>,
-  limit_bytes: number,
+  { limit_bytes, declared_bytes }: { readonly limit_bytes: number; readonly declared_bytes: number },
   budget: BodyBudget,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
-  const parts: Uint8Array[] = [];
+  const buffer = new BodyBuffer(declared_bytes, budget);
   const time_ms = bodyTime_ms + Math.ceil(limit_bytes / slowest_bytesAMs);
-  let [length, late] = [0, false];
-  const timer = budget.clock.after(time_ms, () => {
-    late = true;
+  let late: CaxtonError | undefined;
+  const ended = budget.bounded(time_ms, (why) => {
+    late = why;
     reader.cancel().catch(() => undefined);
   });
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (late) throw new CaxtonError("timeout", `The body did not come within ${formatDuration(time_ms)}`);
+      if (late) throw late;
       if (done) break;
-      if (length + value.length > limit_bytes) throw tooLarge(limit_bytes);
-      budget.take(value.length);
-      length += value.length;
-      parts.push(value);
+      if (buffer.length + value.length > limit_bytes) throw tooLarge(limit_bytes);
+      buffer.add(value);
     }
-    return joined(parts, length);
+    return buffer.whole();
   } catch (error) {
     await reader.cancel().catch(() => undefined);
     if (error instanceof CaxtonError) throw error;
     throw new CaxtonError("invalid_body", "The body ended early", { cause: error });
   } finally {
-    timer.cancel();
-    budget.giveBack(length);
+    ended();
+    buffer.free();
+    budget.left(buffer.length);
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+/** One body as it comes, in one buffer: pieces that were kept until the end would be there twice then. */
+class BodyBuffer {
+  length = 0;
+  #buffer = new ArrayBuffer(0);
+  readonly #expected_bytes: number;
+  readonly #budget: BodyBudget;
+
+  constructor(expected_bytes: number, budget: BodyBudget) {
+    this.#expected_bytes = expected_bytes;
+    this.#budget = budget;
   }
-  return whole;
+
+  add(piece: Uint8Array): void {
+    const needed = this.length + piece.length;
+    if (needed > this.#buffer.byteLength) this.#grow(needed);
+    new Uint8Array(this.#buffer).set(piece, this.length);
+    this.length = needed;
+  }
+
+  /** The body, which is its reader's from now on; the budget is for bodies that are still to come. */
+  whole(): Uint8Array<ArrayBuffer> {
+    this.#budget.giveBack(this.#buffer.byteLength);
+    const { length } = this;
+    const whole = new Uint8Array(
+      length === this.#buffer.byteLength ? this.#buffer : this.#buffer.transfer(length),
+    );
+    this.#buffer = new ArrayBuffer(0);
+    return whole;
+  }
+
+  /** Nothing after `whole`. */
+  free(): void {
+    this.#budget.giveBack(this.#buffer.byteLength);
+    this.#buffer = this.#buffer.transfer(0);
+  }
+
+  #grow(needed: number): void {
+    const doubled = Math.max(firstBuffer_bytes, 2 * this.#buffer.byteLength);
+    const size = Math.max(needed, Math.min(doubled, this.#expected_bytes));
+    this.#budget.take(size - this.#buffer.byteLength);
+    // `transfer` frees the old one at once; a copy would wait for the collector.
+    this.#buffer = this.#buffer.transfer(size);
+  }
 }
 
 /** Refuses another media type (`unsupported_media_type`), a body that is not UTF-8 or not JSON (`invalid_body`). */
@@ -130,6 +222,9 @@ export async function readJson(request: Request, limit_bytes: number, budget: Bo
   } catch (error) {
     if (error instanceof WireError) throw new CaxtonError("invalid_body", "The body is not valid UTF-8");
     throw error;
+  } finally {
+    // Now, and not when the collector comes.
+    bytes.buffer.transfer(0);
   }
 }
 
@@ -139,5 +234,5 @@ export function mediaType(request: Request): string {
 }
 
 function tooLarge(limit_bytes: number): CaxtonError {
-  return new CaxtonError("payload_too_large", `The body is larger than ${formatSize(limit_bytes)}`);
+  return new CaxtonError("payload_too_large", `The body is larger than ${formatLimit(limit_bytes)}`);
 }

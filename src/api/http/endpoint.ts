@@ -9,12 +9,12 @@ import { CaxtonError } from "../../base/errors.ts";
 import { formatDuration } from "../../base/durations.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { NodeServices } from "../services.ts";
-import { BodyBudget, readBody, readJson } from "./body.ts";
+import { BodyBudget, type BodyOptions, readBody, readJson } from "./body.ts";
 import { describeEndpoint } from "./describe.ts";
 import { jsonResponse } from "./headers.ts";
 import { type InMinority, MinorityWrites } from "./minority-writes.ts";
 import type { ApiContext, ApiEnv } from "./request.ts";
-import { type AnySchema, readQuery, validate } from "./validate.ts";
+import { type AnySchema, checkEscapes, readQuery, validate } from "./validate.ts";
 
 export const jsonBody_bytes = 1024 * 1024;
 
@@ -65,8 +65,9 @@ export class ApiRoutes {
     readonly services: NodeServices,
     readonly clock: Clock,
     readonly requestTimeout_ms: number,
+    bodies: BodyOptions = {},
   ) {
-    this.bodies = new BodyBudget(clock);
+    this.bodies = new BodyBudget(clock, bodies);
     this.#minority = new MinorityWrites(services.partition);
   }
 
@@ -79,10 +80,14 @@ export class ApiRoutes {
     const timeout_ms = endpoint.timeout_ms ?? this.requestTimeout_ms;
     const readInput = queryReader(path, endpoint.query);
     const { body: schema, bodyLimit_bytes = jsonBody_bytes, inMinority } = endpoint;
-    const inputOf = (c: ApiContext): Omit<Input<Q, P, B>, "body"> => ({
-      query: readInput(c.req.raw.url),
-      params: endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path"),
-    });
+    const takesNoBody = method !== "get" && endpoint.body === undefined && endpoint.media === undefined;
+    const inputOf = (c: ApiContext): Omit<Input<Q, P, B>, "body"> => {
+      const query = readInput(c.req.raw.url);
+      if (endpoint.params !== undefined) checkEscapes(pathPart(c.req.raw.url), "path");
+      if (takesNoBody) refuseBody(c.req.raw.headers, path);
+      const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
+      return { query, params };
+    };
     const bodyOf = (c: ApiContext, of: B): Promise<v.InferOutput<B>> =>
       readJson(c.req.raw, bodyLimit_bytes, this.bodies).then((value) =>
         validate(of, value, "invalid_body", "Body"),
@@ -103,13 +108,15 @@ export class ApiRoutes {
     const run =
       inMinority === undefined
         ? go
-        : (c: ApiContext) =>
-            this.#minority.pass(
+        : (c: ApiContext) => {
+            this.bodies.remember(c.req.raw);
+            return this.#minority.pass(
               c,
               inMinority,
               () => check(c),
               () => go(c),
             );
+          };
     const spec: DescribeRouteOptions = describeEndpoint(endpoint);
     this.app.on(method.toUpperCase(), path, Object.assign(run, { [uniqueSymbol]: { spec } }));
   }
@@ -133,6 +140,18 @@ export class ApiRoutes {
       work.then(resolve, reject).finally(() => timer.cancel());
     });
   }
+}
+
+function pathPart(url: string): string {
+  const mark = url.indexOf("?");
+  return mark < 0 ? url : url.slice(0, mark);
+}
+
+/** Who sends one means something by it. That of a GET means nothing (RFC 9110, 9.3.1) and is not looked at. */
+function refuseBody(headers: Headers, path: string): void {
+  const isEmpty = (headers.get("content-length") ?? "0") === "0" && !headers.has("transfer-encoding");
+  if (!isEmpty)
+    throw new CaxtonError("invalid_argument", `${path} takes no body: send what it is to do in the query`);
 }
 
 const noText: Readonly<Record<string, string>> = {};

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { parseDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { type AgentName, type NodeId, namePattern, nameRule } from "../../base/ids.ts";
-import { parseSize } from "../../base/sizes.ts";
+import { formatLimit, parseSize } from "../../base/sizes.ts";
 
 export const pageLimit_max = 1_000;
 export const pageLimit_default = 100;
@@ -44,17 +44,18 @@ export function sizeField(min_bytes: number, max_bytes: number) {
   return v.pipe(
     v.string(),
     transformed(parseSize),
-    v.minValue(min_bytes, `less than ${min_bytes} bytes`),
-    v.maxValue(max_bytes, `more than ${max_bytes} bytes`),
+    v.minValue(min_bytes, `less than ${formatLimit(min_bytes)}`),
+    v.maxValue(max_bytes, `more than ${formatLimit(max_bytes)}`),
   );
 }
 
-/** A comma-separated list, each item of it against `item`. Empty text is the empty list. */
-export function listField<S extends v.GenericSchema<string, unknown>>(item: S, limit: number) {
+/** A comma-separated list, each item of it against `item`. Empty text is the empty list, where that is allowed. */
+export function listField<S extends v.GenericSchema<string, unknown>>(item: S, limit: number, least = 0) {
   return v.pipe(
     v.string(),
     v.transform((text) => (text === "" ? [] : text.split(",").map((part) => part.trim()))),
     v.array(item),
+    v.minLength(least, "empty"),
     v.maxLength(limit, `more than ${limit} items`),
   );
 }

@@ -6,10 +6,12 @@
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 
 export const depth_max = 64;
+/** A few bytes of text become an object of sixty-four, and whoever parses millions does nothing else meanwhile. */
+export const values_max = 250_000;
 
-/** Throws `CaxtonError("invalid_body")`: too deep, not JSON and where, or with a number that would not come out as it came in. */
+/** Throws `CaxtonError("invalid_body")`: too deep, too many values, not JSON and where, or with a number that would not come out as it came in. */
 export function parseJson(text: string): unknown {
-  checkDepth(text);
+  checkShape(text);
   const value = parsed(text);
   if (hasInfinity(value)) {
     throw new CaxtonError(
@@ -24,6 +26,7 @@ export function parseJson(text: string): unknown {
 function hasInfinity(value: unknown): boolean {
   if (typeof value === "number") return !Number.isFinite(value);
   if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasInfinity);
   return Object.values(value).some(hasInfinity);
 }
 
@@ -44,16 +47,25 @@ function parsed(text: string): unknown {
   }
 }
 
-function checkDepth(text: string): void {
+function checkShape(text: string): void {
   let depth = 0;
+  let values = 1;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 34) i = closingQuote(text, i);
     else if (code === 91 || code === 123) {
       if (++depth > depth_max)
         throw new CaxtonError("invalid_body", `The body nests deeper than ${depth_max} levels`);
-    } else if (code === 93 || code === 125) depth--;
+      values++;
+    } else if (code === 44) values++;
+    else if (code === 93 || code === 125) depth--;
+    if (values > values_max) throw tooMany();
   }
+}
+
+function tooMany(): CaxtonError {
+  const detail = `The body has more than ${values_max} values`;
+  return new CaxtonError("invalid_body", `${detail}: send large data as text or base64`);
 }
 
 /** Where the string that opens at `open` closes, or the end of the text. */

@@ -13,6 +13,8 @@ export function pageOf<T>(
 ): PageOf<T> {
   const { limit, cursor } = query;
   const ordered = isOrdered(items, keyOf) ? items : items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  // Most lists fit in a page, and then are given as they are.
+  if (cursor === undefined && ordered.length <= limit) return { items: ordered, next_cursor: null };
   const after = cursor === undefined ? ordered : ordered.filter((item) => keyOf(item) > cursor);
   const page = after.slice(0, limit);
   const last = page.at(-1);

@@ -1,6 +1,6 @@
 /** Query, path and body against their Valibot schema; a refusal names every field at fault. */
 import * as v from "valibot";
-import type { ErrorCode } from "../../base/errors.ts";
+import { CaxtonError, type ErrorCode } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
 import { type FieldError, FieldsError } from "./problem.ts";
 
@@ -24,11 +24,25 @@ export function validate<S extends AnySchema>(
   throw new FieldsError(code, `${what} refused: ${detail}`, fields);
 }
 
+/** Refuses a part of a URL whose escapes are no UTF-8: decoders would leave them as they are, or put marks for them. */
+export function checkEscapes(text: string, what: "path" | "query"): void {
+  if (!text.includes("%")) return;
+  try {
+    decodeURIComponent(text);
+  } catch {
+    throw new CaxtonError(
+      "invalid_argument",
+      `The ${what} is not percent-encoded UTF-8: %25 is a percent sign`,
+    );
+  }
+}
+
 /** The parameters of a URL's query. Throws for one that is given twice. */
 export function readQuery(url: string): Record<string, string> {
   const mark = url.indexOf("?");
   const query: Record<string, string> = {};
   if (mark === -1) return query;
+  checkEscapes(url.slice(mark + 1), "query");
   for (const [name, value] of new URLSearchParams(url.slice(mark + 1))) {
     if (Object.hasOwn(query, name)) {
       const field = { field: name, message: "given twice" };

@@ -5,7 +5,7 @@ import type { NodeId } from "../../base/ids.ts";
 import { decodeMessage } from "../../wire/message.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { countField, listField, nodeIdField, pageFields, timeSchema } from "../http/fields.ts";
-import type { SelectedDeadLetters } from "../services.ts";
+import type { ChangedDeadLetters, SelectedDeadLetters } from "../services.ts";
 import { messageAnswer, messageSchema } from "./message.ts";
 
 const ids_max = 1_000;
@@ -38,13 +38,15 @@ export const selection = v.strictObject({
   node: v.optional(nodeIdField),
 });
 const selectionQuery = v.strictObject({
-  ids: v.optional(listField(countField(0, Number.MAX_SAFE_INTEGER), ids_max)),
+  ids: v.optional(listField(countField(0, Number.MAX_SAFE_INTEGER), ids_max, 1)),
   all: v.optional(v.literal("true")),
   node: v.optional(nodeIdField),
 });
-export const replayedAnswer = v.object({ replayed: v.number(), not_asked: notAsked });
+/** Nodes that were asked and may have done it: what they did is not in the count. */
+const noAnswer = notAsked;
+export const replayedAnswer = v.object({ replayed: v.number(), not_asked: notAsked, no_answer: noAnswer });
 export type ReplayedAnswer = v.InferOutput<typeof replayedAnswer>;
-export const purgedAnswer = v.object({ purged: v.number(), not_asked: notAsked });
+export const purgedAnswer = v.object({ purged: v.number(), not_asked: notAsked, no_answer: noAnswer });
 export type PurgedAnswer = v.InferOutput<typeof purgedAnswer>;
 
 export function addDeadLetters(api: ApiRoutes): void {
@@ -79,8 +81,8 @@ export function addDeadLetters(api: ApiRoutes): void {
     "/api/v1/dead-letters/replay",
     { tag, summary: "Send them again", body: selection, answer: replayedAnswer },
     async ({ body }) => {
-      const { count, notAsked: missing } = await deadLetters.replay(selected(body));
-      return { replayed: count, not_asked: [...missing] };
+      const done = await deadLetters.replay(selected(body));
+      return { replayed: done.count, ...missing(done) };
     },
   );
   api.add(
@@ -88,10 +90,14 @@ export function addDeadLetters(api: ApiRoutes): void {
     "/api/v1/dead-letters",
     { tag, summary: "Purge them", query: selectionQuery, answer: purgedAnswer },
     async ({ query }) => {
-      const { count, notAsked: missing } = await deadLetters.purge(selected(query));
-      return { purged: count, not_asked: [...missing] };
+      const done = await deadLetters.purge(selected(query));
+      return { purged: done.count, ...missing(done) };
     },
   );
+}
+
+function missing(done: ChangedDeadLetters) {
+  return { not_asked: [...done.notAsked], no_answer: [...done.noAnswer] };
 }
 
 /** "Everything" is never meant by saying nothing. */

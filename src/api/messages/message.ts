@@ -161,9 +161,9 @@ function contentBytes(content: unknown, base64: boolean): Uint8Array {
   if (base64) bytes = fromBase64(content);
   else bytes = encodeUtf8(typeof content === "string" ? content : JSON.stringify(content));
   if (bytes.length === 0)
-    throw new CaxtonError("invalid_message", "The content is empty: it has 1 byte to 10 MiB");
+    throw new CaxtonError("invalid_message", "The content is empty: it has 1 byte to 10MiB");
   if (bytes.length > contentLimit_bytes) {
-    throw new CaxtonError("payload_too_large", "The content is larger than 10 MiB");
+    throw new CaxtonError("payload_too_large", "The content is larger than 10MiB");
   }
   return bytes;
 }

@@ -1,14 +1,16 @@
 /** `caxton deploy FILE.wasm --name N`: deploys or updates an agent and prints where it went. */
-import { readFileSync } from "node:fs";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { parseAgentName } from "../../base/ids.ts";
 import { parseSize } from "../../base/sizes.ts";
+import { readBounded } from "../../platform/node/read-bounded.ts";
 import { capabilities, durabilities, placementStrategies } from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
 import { pathText } from "../files.ts";
 import { asText, choices, wholeNumber } from "../parse.ts";
 
+/** The API's own limit. */
+const module_bytes_max = 16 * 1024 * 1024;
 const priorities = ["low", "normal", "high", "critical"] as const;
 
 interface Flags {
@@ -116,7 +118,7 @@ export const deploy = command<Flags, [string]>({
 
 function readModule(file: string): Uint8Array {
   try {
-    return readFileSync(file);
+    return readBounded(file, module_bytes_max);
   } catch (error) {
     throw new CaxtonError("invalid_argument", `Cannot read module ${pathText(file)}: ${reasonOf(error)}`, {
       cause: error,

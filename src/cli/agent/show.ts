@@ -1,6 +1,6 @@
 /** `caxton agent show NAME`: what an agent is and how it does. */
 import type { AgentAnswer } from "../../api/agents/agent.ts";
-import { formatSize } from "../../base/sizes.ts";
+import { formatLimit, formatSize } from "../../base/sizes.ts";
 import { command } from "../command.ts";
 import { agentArgument } from "../positional.ts";
 import { renderTable } from "../table.ts";
@@ -34,7 +34,7 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ["CAPABILITIES", detail.capabilities.join(", ") || "none"],
     ["PLACEMENT", placement.target_node === null ? placement.strategy : `only ${placement.target_node}`],
     ["PREFERS", placement.prefer_nodes.join(", ") || "-"],
-    ["MEMORY", `${formatSize(detail.memory_bytes)} of ${formatSize(limits.memory_bytes)}`],
+    ["MEMORY", `${formatLimit(detail.memory_bytes)} of ${formatLimit(limits.memory_bytes)}`],
     ["FUEL", String(limits.fuel)],
     ["INBOX", `${detail.inbox} of ${limits.inbox_messages} (${formatSize(detail.inbox_bytes)})`],
     ["HANDLED", String(detail.handled)],

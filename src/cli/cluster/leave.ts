@@ -1,7 +1,7 @@
 /** `caxton cluster leave [--node N]`: a node finishes its work, tells the others and exits. */
-import { parseDuration } from "../../base/durations.ts";
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { drainTimeout_ms_max, duration } from "../parse.ts";
 
 interface Flags {
   readonly node?: string;
@@ -16,7 +16,7 @@ export const leave = command<Flags>({
       node: { kind: "parsed", parse: parseNodeId, optional: true, placeholder: "N", brief: "The node" },
       drainTimeout: {
         kind: "parsed",
-        parse: parseDuration,
+        parse: duration(0, drainTimeout_ms_max),
         default: "60s",
         placeholder: "D",
         brief: "How long it may finish its work",

@@ -1,6 +1,8 @@
 /** The configuration as a node started here would read it. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { LoadedConfig } from "../../config/load-config.ts";
+import { configFile_bytes_max } from "../../config/file-limit.ts";
+import { readBoundedText } from "../../platform/node/read-bounded.ts";
 import type { Call } from "../command.ts";
 
 /** Throws `CaxtonError("invalid_config")` with a line a problem. */
@@ -11,7 +13,7 @@ export async function readConfig(call: Call, file: string | undefined): Promise<
     flags: dataDir === undefined ? {} : { "data-dir": dataDir },
     file,
     env: call.env,
-    readFile: (path) => (existsSync(path) ? readFileSync(path, "utf8") : null),
+    readFile: (path) => (existsSync(path) ? readBoundedText(path, configFile_bytes_max) : null),
   });
 }
 

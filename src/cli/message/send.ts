@@ -1,20 +1,23 @@
 /** `caxton message send --to NAME --content TEXT`: sends a message; with `--wait` prints the reply's content. */
-import { readFileSync } from "node:fs";
 import type { MessageAnswer } from "../../api/messages/message.ts";
 import type { SendAnswer } from "../../api/messages/send.ts";
-import { formatDuration, parseDuration } from "../../base/durations.ts";
+import { formatDuration } from "../../base/durations.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import { deliveries, performatives } from "../../wire/message.ts";
+import { readBounded } from "../../platform/node/read-bounded.ts";
+import { contentLimit_bytes, deliveries, performatives } from "../../wire/message.ts";
 import type { Call } from "../command.ts";
 import { command } from "../command.ts";
 import { pathText } from "../files.ts";
-import { asText, choices } from "../parse.ts";
+import { asText, choices, duration } from "../parse.ts";
 import { printable } from "../table.ts";
 
 const priorities = ["low", "normal", "high", "critical"] as const;
 /** Replies that say no: the command fails with them. */
 const refusals: readonly string[] = ["failure", "refuse", "not-understood"];
+
+/** The API's own limit. */
+const wait_ms_max = 300_000;
 
 interface Flags {
   readonly to: string;
@@ -66,7 +69,7 @@ export const send = command<Flags>({
       delivery: { kind: "parsed", ...choices(deliveries), optional: true, brief: deliveries.join(", ") },
       wait: {
         kind: "parsed",
-        parse: parseDuration,
+        parse: duration(0, wait_ms_max),
         optional: true,
         placeholder: "5s",
         brief: "Wait so long for a reply, as 5s",
@@ -127,7 +130,7 @@ function contentOf(given: string): { readonly content: string; readonly content_
   const file = given === "-" ? 0 : given.slice(1);
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readBounded(file, contentLimit_bytes);
   } catch (error) {
     const what = file === 0 ? "standard input" : pathText(given.slice(1));
     throw new CaxtonError("invalid_argument", `Cannot read the content from ${what}: ${reasonOf(error)}`, {

@@ -1,8 +1,9 @@
 /** `caxton server stop`: the local node leaves gracefully and exits; returns when it has. */
 import { setTimeout as pause } from "node:timers/promises";
-import { formatDuration, parseDuration } from "../../base/durations.ts";
+import { formatDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { command } from "../command.ts";
+import { drainTimeout_ms_max, duration } from "../parse.ts";
 
 const poll_ms = 100;
 /** After the drain: the last databases, and the process itself. */
@@ -15,7 +16,7 @@ export const stop = command<{ readonly drainTimeout: number }>({
     flags: {
       drainTimeout: {
         kind: "parsed",
-        parse: parseDuration,
+        parse: duration(0, drainTimeout_ms_max),
         default: "30s",
         placeholder: "D",
         brief: "How long it may finish its work",

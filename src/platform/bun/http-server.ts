@@ -77,11 +77,20 @@ function listen(
       development: false,
       // Without development mode Bun shares the port with any other process that does the same.
       reusePort: false,
-      fetch: (request) => fetch(request),
+      fetch: (request) => fetch(withAuthority(request, address)),
     });
   } catch (error) {
     throw listenError(address, error);
   }
+}
+
+/**
+ * Without a Host header, as HTTP/1.0 probes of load balancers come, or with one that is no host, Bun's URL is the path
+ * alone. Everything behind counts on a whole one.
+ */
+function withAuthority(request: Request, address: Address): Request {
+  if (!request.url.startsWith("/")) return request;
+  return new Request(`http://${formatAddress(address)}${request.url}`, request);
 }
 
 function listenError(address: Address, error: unknown): CaxtonError {

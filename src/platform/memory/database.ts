@@ -5,7 +5,13 @@
  */
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import type { Database, Databases, Statement, TransactionMode } from "../../ports/database.ts";
+import type {
+  Database,
+  Databases,
+  HeldTransaction,
+  Statement,
+  TransactionMode,
+} from "../../ports/database.ts";
 import { connectLibsql } from "../node/libsql-connection.ts";
 
 export interface MemoryDatabases extends Databases {
@@ -19,6 +25,7 @@ const page_bytes = 4_096;
 
 export function memoryDatabases(): MemoryDatabases {
   const files = new Map<string, Database>();
+  const held = new Map<string, HeldTransaction>();
   let failure: CaxtonError | undefined;
   return {
     exists: (path) => files.has(path),
@@ -29,6 +36,8 @@ export function memoryDatabases(): MemoryDatabases {
       }
       const file = kept ?? connectLibsql(":memory:", path, 0);
       files.set(path, file);
+      // Whoever had it open before has crashed.
+      held.get(path)?.rollback();
       const pages =
         options.maximum_bytes === undefined
           ? 2 ** 30
@@ -36,7 +45,8 @@ export function memoryDatabases(): MemoryDatabases {
       file.execute("PRAGMA foreign_keys=ON");
       file.execute(`PRAGMA max_page_count=${pages}`);
       file.execute(`PRAGMA query_only=${options.readonly === true ? 1 : 0}`);
-      return new MemoryDatabase(path, file, () => failure);
+      const begun = (transaction: HeldTransaction): void => void held.set(path, transaction);
+      return new MemoryDatabase(path, file, () => failure, begun);
     },
     view: (path) => {
       const file = files.get(path);
@@ -78,9 +88,16 @@ class MemoryDatabase implements Database {
   readonly #path: string;
   readonly #file: Database;
   readonly #failure: () => CaxtonError | undefined;
+  readonly #begun: (transaction: HeldTransaction) => void;
   #open = true;
 
-  constructor(path: string, file: Database, failure: () => CaxtonError | undefined) {
+  constructor(
+    path: string,
+    file: Database,
+    failure: () => CaxtonError | undefined,
+    begun: (transaction: HeldTransaction) => void,
+  ) {
+    this.#begun = begun;
     this.#path = path;
     this.#file = file;
     this.#failure = failure;
@@ -106,6 +123,23 @@ class MemoryDatabase implements Database {
       if (failure !== undefined) throw failure;
       return result;
     }, mode);
+  }
+
+  begin(): HeldTransaction {
+    const held = this.#inner().begin();
+    this.#begun(held);
+    return {
+      get open() {
+        return held.open;
+      },
+      commit: () => {
+        const failure = this.#failure();
+        if (failure === undefined) return held.commit();
+        held.rollback();
+        throw failure;
+      },
+      rollback: () => held.rollback(),
+    };
   }
 
   close(): void {

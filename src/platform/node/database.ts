@@ -15,10 +15,11 @@ import type {
   Database,
   DatabaseOptions,
   Databases,
+  HeldTransaction,
   Statement,
   TransactionMode,
 } from "../../ports/database.ts";
-import { connectLibsql } from "./libsql-connection.ts";
+import { connectLibsql, makePrivate } from "./libsql-connection.ts";
 
 /** How long a statement waits for another process that holds the file. */
 const busyTimeout_ms = 3_000;
@@ -50,6 +51,7 @@ function open(path: string, options: DatabaseOptions = {}): Database {
     throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
   }
   const location = options.readonly === true ? `${pathToFileURL(file).href}?mode=ro` : file;
+  if (options.readonly !== true) makePrivate(file);
   const connection = new FileDatabase(file, connectLibsql(location, path, busyTimeout_ms));
   try {
     connection.execute(`PRAGMA cache_size=-${cache_kib}; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY`);
@@ -91,6 +93,7 @@ function endedAtClose(view: Database): Database {
     execute: (sql) => view.execute(sql),
     prepare: (sql) => view.prepare(sql),
     transaction: (work, mode) => view.transaction(work, mode),
+    begin: () => view.begin(),
     close: () => {
       if (open) view.execute("ROLLBACK");
       open = false;
@@ -126,6 +129,17 @@ class FileDatabase implements Database {
 
   transaction<T>(work: () => T, mode?: TransactionMode): T {
     return this.#watch(() => this.#inner.transaction(work, mode));
+  }
+
+  begin(): HeldTransaction {
+    const held = this.#watch(() => this.#inner.begin());
+    return {
+      get open() {
+        return held.open;
+      },
+      commit: () => this.#watch(() => held.commit()),
+      rollback: () => held.rollback(),
+    };
   }
 
   close(): void {

@@ -3,12 +3,20 @@
  * Every bound value is converted in `bindable`, because the addon aborts the whole process on a
  * boolean or an object, cuts text at a NUL, and binds every number as REAL.
  */
+import { closeSync, openSync } from "node:fs";
 import Libsql from "libsql";
 import { assert } from "../../base/assert.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import type { Database, SqlRow, SqlValue, Statement, TransactionMode } from "../../ports/database.ts";
+import type {
+  Database,
+  HeldTransaction,
+  SqlRow,
+  SqlValue,
+  Statement,
+  TransactionMode,
+} from "../../ports/database.ts";
 
 /** Distinct statements of one connection; a program that exceeds it builds SQL from data. */
 const statementsLimit = 512;
@@ -34,6 +42,18 @@ interface NativeDatabase {
   prepare(sql: string): NativeStatement;
   close(): void;
   readonly inTransaction: boolean;
+}
+
+/**
+ * Makes the file of a new database, for its owner alone; SQLite gives its log the same rights. One that is there is
+ * not touched, nor even opened: closing it would end this process's locks on it.
+ */
+export function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch {
+    // It is there; or it cannot be made, which the engine says better.
+  }
 }
 
 /** `location` is what the addon opens (a path, a `file:` URI or `:memory:`); `name` is for messages. */
@@ -76,13 +96,9 @@ export class LibsqlConnection implements Database {
   }
 
   transaction<T>(work: () => T, mode: TransactionMode = "durable"): T {
-    assert(!this.#native.inTransaction, "transactions are not nested");
+    assert(!this.#isBusy, "transactions are not nested");
     if (mode === "preview") return this.#preview(work);
-    if (mode !== this.#mode) {
-      this.execute(mode === "durable" ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-      this.#mode = mode;
-    }
-    this.execute("BEGIN IMMEDIATE");
+    this.#begin(mode);
     try {
       const result = work();
       this.execute("COMMIT");
@@ -91,6 +107,34 @@ export class LibsqlConnection implements Database {
       this.#rollback();
       throw thrown;
     }
+  }
+
+  begin(): HeldTransaction {
+    assert(!this.#isBusy, "transactions are not nested");
+    this.#begin("relaxed");
+    const isOpen = (): boolean => this.#isBusy;
+    return {
+      get open() {
+        return isOpen();
+      },
+      commit: () => {
+        try {
+          this.execute("COMMIT");
+        } catch (thrown) {
+          this.#rollback();
+          throw thrown;
+        }
+      },
+      rollback: () => this.#rollback(),
+    };
+  }
+
+  #begin(mode: "durable" | "relaxed"): void {
+    if (mode !== this.#mode) {
+      this.execute(mode === "durable" ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+      this.#mode = mode;
+    }
+    this.execute("BEGIN IMMEDIATE");
   }
 
   /** Without spilling, the pages that change stay in memory, and rolling back writes nothing. */
@@ -121,6 +165,11 @@ export class LibsqlConnection implements Database {
     }
   }
 
+  /** The addon aborts the process when a closed database is asked. */
+  get #isBusy(): boolean {
+    return this.#open && this.#native.inTransaction;
+  }
+
   /** Runs a call of the addon; whatever it throws comes out as a `CaxtonError`. */
   guard<T>(work: () => T): T {
     if (!this.#open) throw new CaxtonError("storage_failed", `Database ${quote(this.#name)} is closed`);
@@ -133,8 +182,7 @@ export class LibsqlConnection implements Database {
 
   /** The engine has rolled back by itself after some errors; that one is fine, any other is not. */
   #rollback(): void {
-    if (!this.#native.inTransaction) return;
-    this.execute("ROLLBACK");
+    if (this.#isBusy) this.execute("ROLLBACK");
   }
 }
 

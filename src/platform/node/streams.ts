@@ -9,12 +9,13 @@ import tls from "node:tls";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
-import type {
-  StreamConnection,
-  StreamHandlers,
-  StreamIdentity,
-  StreamListener,
-  Streams,
+import {
+  brokenHandshake,
+  type StreamConnection,
+  type StreamHandlers,
+  type StreamIdentity,
+  type StreamListener,
+  type Streams,
 } from "../../ports/streams.ts";
 import { encodeStreamVerdict } from "../../wire/stream-verdict.ts";
 import { dial } from "./stream-dial.ts";
@@ -29,6 +30,9 @@ const connectionLimit = 16_384;
 export function openStreams(): Streams {
   return { listen, connect: dial };
 }
+
+/** Of a handshake that did not come to its end. */
+const brokenCodes = new Set(["ECONNRESET", "EPIPE", "ERR_TLS_HANDSHAKE_TIMEOUT"]);
 
 async function listen(
   local: Address,
@@ -47,7 +51,8 @@ async function listen(
     // A socket that has closed already no longer tells its address everywhere.
     const { remoteAddress: host, remotePort: port } = socket;
     const remote = host === undefined || port === undefined ? "unknown" : formatAddress({ host, port });
-    refused(remote, `TLS handshake failed: ${reasonOf(error)}`);
+    const broken = "code" in error && brokenCodes.has(String(error.code));
+    refused(remote, broken ? brokenHandshake : `TLS handshake failed: ${reasonOf(error)}`);
     socket.destroy();
   });
   await listening(server, local);

@@ -15,8 +15,8 @@ interface Durations {
 }
 
 export class HttpMetrics {
-  /** By route, by the first digit of the status and method. */
-  readonly #routes = new Map<string, Map<string, Durations>>();
+  /** By route, by method, by the first digit of the status: no text is made for a request. */
+  readonly #routes = new Map<string, Map<string, (Durations | undefined)[]>>();
   readonly #refused;
 
   constructor(meter: Meter) {
@@ -44,7 +44,9 @@ export class HttpMetrics {
   /** Empty before the first answer. */
   durations(): readonly NamedHistogram[] {
     if (this.#routes.size === 0) return [];
-    const all = [...this.#routes.values()].flatMap((route) => [...route.values()]);
+    const all = [...this.#routes.values()].flatMap((route) =>
+      [...route.values()].flatMap((ofMethod) => ofMethod.filter((found) => found !== undefined)),
+    );
     const series = all.map(({ labels, counts, sum_ms }) => ({
       labels,
       figures: { bounds_ms, counts, sum_ms },
@@ -56,16 +58,18 @@ export class HttpMetrics {
   #durationsOf(route: string, method: string, hundreds: number): Durations {
     let ofRoute = this.#routes.get(route);
     if (ofRoute === undefined) {
-      ofRoute = new Map<string, Durations>();
+      ofRoute = new Map<string, (Durations | undefined)[]>();
       this.#routes.set(route, ofRoute);
     }
-    const key = `${hundreds}${method}`;
-    let durations = ofRoute.get(key);
-    if (durations === undefined) {
-      const labels = { method, route, status: `${hundreds}xx` };
-      durations = { labels, counts: Array.from({ length: bounds_ms.length + 1 }, () => 0), sum_ms: 0 };
-      ofRoute.set(key, durations);
+    let ofMethod = ofRoute.get(method);
+    if (ofMethod === undefined) {
+      ofMethod = [];
+      ofRoute.set(method, ofMethod);
     }
-    return durations;
+    return (ofMethod[hundreds] ??= {
+      labels: { method, route, status: `${hundreds}xx` },
+      counts: Array.from({ length: bounds_ms.length + 1 }, () => 0),
+      sum_ms: 0,
+    });
   }
 }

@@ -76,7 +76,7 @@ describe("deploying", () => {
       [400, "name: missing", "", raw(wasm)],
       [400, "name: not 1 to 64", "?name=../x", raw(wasm)],
       [400, "memory:", "?name=a&memory=lots", raw(wasm)],
-      [400, "less than 65536", "?name=a&memory=1", raw(wasm)],
+      [400, "less than 64KiB", "?name=a&memory=1", raw(wasm)],
       [400, "capabilities", "?name=a&capabilities=log,root", raw(wasm)],
       [400, "flavour: unknown field", "?name=a&flavour=x", raw(wasm)],
       [400, "flavour: unknown field", "", form({ module: file, name: "a", flavour: "x" })],

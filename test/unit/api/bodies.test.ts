@@ -1,8 +1,9 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bodiesLimit_bytes } from "../../../src/api/http/body.ts";
-import { depth_max, parseJson } from "../../../src/api/http/json-text.ts";
+import { BodyBudget, bodiesLimit_bytes, readBody } from "../../../src/api/http/body.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { depth_max, parseJson, values_max } from "../../../src/api/http/json-text.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
 const path = "/api/v1/messages";
@@ -24,6 +25,22 @@ function streamed(piece: Uint8Array, count: number) {
     { highWaterMark: 0 },
   );
   return { body, taken };
+}
+
+function countedBudget() {
+  const held = { bytes: 0, most: 0 };
+  class Counted extends BodyBudget {
+    override take(bytes: number): void {
+      super.take(bytes);
+      held.bytes += bytes;
+      held.most = Math.max(held.most, held.bytes);
+    }
+    override giveBack(bytes: number): void {
+      super.giveBack(bytes);
+      held.bytes -= bytes;
+    }
+  }
+  return { held, budget: new Counted(new VirtualClock()) };
 }
 
 describe("bodies", () => {
@@ -96,6 +113,25 @@ describe("bodies", () => {
     }
     const brackets = { ...good, content: "[".repeat(1_000) };
     expect((await call("POST", path, { json: brackets })).status).toBe(202);
+  });
+
+  it("of more values than a node takes the time for are refused before they are parsed", () => {
+    const many = (piece: string, last: string): string => `[${`${piece},`.repeat(values_max - 2)}${last}]`;
+    expect(parseJson(many("0", "0"))).toHaveLength(values_max - 1);
+    for (const text of [many("0", "0,0"), many("{}", "0"), many('""', '"",""')])
+      expect(() => parseJson(text)).toThrow(`more than ${values_max} values`);
+    const commas = JSON.stringify({ content: ",[{".repeat(values_max) });
+    expect(parseJson(commas)).toEqual(JSON.parse(commas));
+  });
+
+  it("leave their garbage to be collected after so many bytes, however they are sent", async () => {
+    const collected = { times: 0 };
+    const { call } = await apiWorld({ bodies: { collect: () => void collected.times++ } });
+    const content = "x".repeat(9 * 1024 * 1024);
+    for (let count = 0; count < 7; count++) await call("POST", path, { json: { ...good, content } });
+    expect(collected.times).toBe(0);
+    await call("POST", path, { json: { ...good, content } });
+    expect(collected.times).toBe(1);
   });
 
   it("that are compressed are refused with what is accepted, on JSON and on modules", async () => {
@@ -264,6 +300,61 @@ describe("queries and paths", () => {
   });
 });
 
+describe("what would be ignored", () => {
+  it("a body where none is taken is refused, and nothing is done; an empty one is none", async () => {
+    const { call, services } = await apiWorld();
+    const routes = [
+      ["POST", "/api/v1/agents/echo/suspend"],
+      ["DELETE", "/api/v1/agents/echo"],
+      ["DELETE", "/api/v1/dead-letters?all=true"],
+    ] as const;
+    for (const [method, to] of routes) {
+      const answer = await call(method, to, { body: "{}", headers: { "content-length": "2" } });
+      expect([answer.status, await answer.json()]).toMatchObject([
+        400,
+        { detail: expect.stringContaining("takes no body") },
+      ]);
+      const chunked = await call(method, to, { headers: { "transfer-encoding": "chunked" } });
+      expect(chunked.status).toBe(400);
+      expect((await call(method, to, { headers: { "content-length": "0" } })).status).not.toBe(400);
+    }
+    expect(services.held.size).toBe(0);
+    expect(
+      (await call("GET", "/api/v1/cluster/members", { headers: { "content-length": "2" } })).status,
+    ).toBe(200);
+  });
+
+  it("an empty list of ids is none", async () => {
+    const { call } = await apiWorld();
+    for (const query of ["ids=", "ids=,", "ids=1,"])
+      expect((await call("DELETE", `/api/v1/dead-letters?${query}`)).status, query).toBe(400);
+    const json = { ids: [] };
+    expect((await call("POST", "/api/v1/dead-letters/replay", { json })).status).toBe(422);
+  });
+
+  it("escapes that are no UTF-8 are refused in paths and queries; others are what they say", async () => {
+    const { call, services } = await apiWorld();
+    for (const bad of ["%FF", "%", "a%2", "%C3", "%zz", "%ED%A0%80", "%25%FF"]) {
+      for (const [method, to] of [
+        ["PUT", `/api/v1/kv/${bad}`],
+        ["GET", `/api/v1/kv/${bad}`],
+        ["DELETE", `/api/v1/kv/${bad}`],
+        ["GET", `/api/v1/kv?prefix=${bad}`],
+        ["GET", `/api/v1/agents/${bad}`],
+      ] as const) {
+        const answer = await call(method, to, method === "PUT" ? { body: "x" } : {});
+        expect([answer.status, await answer.json()], `${method} ${to}`).toMatchObject([
+          400,
+          { code: "invalid_argument", detail: expect.stringContaining("percent-encoded UTF-8") },
+        ]);
+      }
+    }
+    expect((await call("PUT", "/api/v1/kv/caf%C3%A9%2525", { body: "x" })).status).toBeLessThan(300);
+    expect((await call("GET", "/api/v1/kv/caf%C3%A9%2525")).status).toBe(200);
+    expect(services.sent).toEqual([]);
+  });
+});
+
 describe("bodies that come slowly", () => {
   const headers = { "content-type": "application/json" };
   const mebibyte = 1024 * 1024;
@@ -297,6 +388,50 @@ describe("bodies that come slowly", () => {
     const answer = await answered;
     expect(await answer.json()).toMatchObject({ status: 504, code: "timeout" });
     expect(found.ended).toBe(true);
+  });
+
+  it("of any pieces come whole, and give back what they took", async () => {
+    const { held, budget } = countedBudget();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 40_000, size: "max" }), { maxLength: 6 }),
+        fc.boolean(),
+        async (pieces, declared) => {
+          const all = Buffer.concat(pieces);
+          const body = new ReadableStream<Uint8Array>({
+            start(controller) {
+              for (const piece of pieces) controller.enqueue(piece);
+              controller.close();
+            },
+          });
+          const length: Record<string, string> = declared ? { "content-length": `${all.length}` } : {};
+          const init = { method: "POST", body, duplex: "half", headers: length };
+          const read = await readBody(new Request("http://node/", init), 1_000_000, budget);
+          expect(Buffer.compare(read, all)).toBe(0);
+          expect(read.buffer.byteLength).toBe(all.length);
+          expect(held.bytes).toBe(0);
+        },
+      ),
+      { numRuns: 50 },
+    );
+    expect(held.most).toBeGreaterThan(0);
+  });
+
+  it("are given up soon when the node stops, and whole ones are still taken", async () => {
+    const stopping = new AbortController();
+    const { call, clock } = await apiWorld({ bodies: { stopping: stopping.signal } });
+    const before = stuck(1, new Uint8Array(10));
+    const answers = [call("POST", path, { body: before.body, headers })];
+    while (before.found.given < 1) await turns(1);
+    stopping.abort();
+    const after = stuck(1, new Uint8Array(10));
+    answers.push(call("POST", path, { body: after.body, headers }));
+    while (after.found.given < 1) await turns(1);
+    expect((await call("POST", path, { json: good })).status).toBe(202);
+    clock.advance(500);
+    for (const answer of await Promise.all(answers))
+      expect(await answer.json()).toMatchObject({ status: 503, code: "unavailable" });
+    expect([before.found.ended, after.found.ended]).toEqual([true, true]);
   });
 
   it("have a budget together, and what it refuses is taken when they ended", async () => {

@@ -173,6 +173,19 @@ describe("members", () => {
     expect(seen).toEqual(["node-1", "node-2", "node-3"]);
   });
 
+  it("are shown as they are now, whatever was shown before", async () => {
+    const { call, services } = await apiWorld();
+    const seen = async (): Promise<readonly string[]> => {
+      const { members } = (await (await call("GET", "/api/v1/cluster/members")).json()) as {
+        readonly members: readonly { readonly id: string; readonly status: string }[];
+      };
+      return members.map(({ id, status }) => `${id} ${status}`);
+    };
+    expect(await seen()).toEqual(["node-1 alive", "node-2 alive", "node-3 failed"]);
+    services.known.splice(1, 1, services.member("node-2", "suspect"));
+    expect(await seen()).toEqual(["node-1 alive", "node-2 suspect", "node-3 failed"]);
+  });
+
   it("are filtered by status", async () => {
     const { call } = await apiWorld();
     expect(await (await call("GET", "/api/v1/cluster/members?status=failed")).json()).toMatchObject({

@@ -183,7 +183,7 @@ describe("agents", () => {
     expect(shown).toMatchObject({
       "AGENT-ID": "echo",
       DURABILITY: "local",
-      MEMORY: "65.5KB of 67.1MB",
+      MEMORY: "64KiB of 64MiB",
       HANDLED: "7",
     });
     expect((await world.caxton("agent", "suspend", "echo")).stdout).toBe("Suspended echo\n");

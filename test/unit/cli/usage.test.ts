@@ -32,6 +32,15 @@ describe("a wrong command line is refused with the nearest right one, in one lin
       'error: --priority: "hihg" is not one of low, normal, high, critical; did you mean high?',
     ],
     ["cluster members --api ftp://x", 'error: API address "ftp://x" is not like http://127.0.0.1:8080'],
+    ["cluster members --request-timeout 99999999h", "error: --request-timeout: Duration"],
+    ["cluster leave --drain-timeout 99999h", "error: --drain-timeout: Duration"],
+    ["message send --to a --content x --wait 6m", "error: --wait: Duration"],
+    [
+      "message send --to a --content @/dev/zero --api 127.0.0.1:1 --token t",
+      "error: Cannot read the content from",
+    ],
+    ["deploy /dev/zero --name a --api 127.0.0.1:1 --token t", "error: Cannot read module"],
+    ["cluster members --token a\nb", "error: The token is not one line"],
     ["cluster members --api-key k", "error: --api-key has no effect in this version: use --token"],
   ])("%s", async (line, beginning) => {
     const { exit, stdout, stderr } = await caxton(...line.split(" "));

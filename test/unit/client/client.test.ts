@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { createClient } from "../../../src/client/client.ts";
 import { apiWorld } from "../../support/api-world.ts";
+import { freePort } from "../../support/free-port.ts";
 
 async function world() {
   const api = await apiWorld();
@@ -99,7 +100,11 @@ describe("the client", () => {
       reason: "unknown_agent",
       message: { content: "hello" },
     });
-    expect(await client.messages.replayDeadLetters([1])).toEqual({ replayed: 1, not_asked: [] });
+    expect(await client.messages.replayDeadLetters([1])).toEqual({
+      replayed: 1,
+      not_asked: [],
+      no_answer: [],
+    });
     expect(await client.messages.purgeDeadLetters([2])).toMatchObject({ purged: 1 });
     expect(await client.messages.purgeDeadLetters("all")).toMatchObject({ purged: 2 });
   });
@@ -120,10 +125,7 @@ describe("the client", () => {
   });
 
   it("says what to do when no node answers", async () => {
-    const server = createServer().listen(0, "127.0.0.1");
-    await new Promise((resolve) => server.once("listening", resolve));
-    const { port } = server.address() as { port: number };
-    await new Promise((resolve) => server.close(resolve));
+    const port = await freePort();
     const client = createClient({ url: `http://127.0.0.1:${port}`, token: null, requestTimeout_ms: 5_000 });
     await expect(client.cluster.status()).rejects.toMatchObject({
       code: "unreachable",

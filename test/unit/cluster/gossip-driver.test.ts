@@ -251,7 +251,7 @@ describe("joining", () => {
     ],
     ["an old copy of a data directory", { boot: 3 }, /older than 5/],
     ["a boot epoch of the future", { boot: 2 ** 47 }, /future/],
-  ])("refuses %s and says so at both ends, once a source and minute", async (_what, choices, reason) => {
+  ])("refuses %s and says so at both ends, once a source and minute", async (what, choices, reason) => {
     const world = new World(18);
     const seed = await world.start("n1");
     const first = await world.start("n2", { boot: 5, seeds: ["n1"] });
@@ -266,6 +266,10 @@ describe("joining", () => {
       expect(sources.length).toBeGreaterThan(0);
       expect(new Set(sources).size).toBe(sources.length);
     }
+    // Who looked for the seed learns whether there is any use in going on with it.
+    const elsewhere = stranger.reports.some((report) => report.kind === "refused" && report.elsewhere);
+    expect(elsewhere).toBe(what.startsWith("another"));
+    expect(seed.reports.some((report) => report.kind === "refused" && report.elsewhere)).toBe(false);
   });
 
   test("another cluster key is told by the address it came from, and changes nothing", async () => {

@@ -7,6 +7,7 @@ import { systemClock } from "../../../src/platform/node/clock.ts";
 import type { Address } from "../../../src/ports/datagrams.ts";
 import { ContactNetwork } from "../../support/contact-peers.ts";
 import { freePort } from "../../support/free-port.ts";
+import { question_ms } from "../../support/patience.ts";
 import { until } from "../../support/until.ts";
 
 const uuid = "0192f0c0-0000-7000-8000-0000000000aa";
@@ -99,7 +100,7 @@ describe("the gossip thread over real UDP", () => {
     await until(() => a.thread.member("node-3" as NodeId)?.load.agents === 1);
     expect(a.events.some((event) => event.kind === "directory")).toBe(true);
 
-    expect(await a.thread.ping("node-3" as NodeId, 2_000)).toBeGreaterThan(0);
+    expect(await a.thread.ping("node-3" as NodeId, question_ms)).toBeGreaterThan(0);
     await expect(a.thread.ping("node-9" as NodeId, 100)).rejects.toThrow(/No node "node-9"/);
 
     await b.thread.leave(3_000);
@@ -129,7 +130,7 @@ describe("the gossip thread over real UDP", () => {
       for (const node of [a, b]) node.thread.setGossipKeys(keys);
       // An answer of each thread says that it has the keys.
       await Promise.all([a, b].map((node) => node.thread.stats()));
-      expect(await a.thread.ping(b.thread.self, 2_000)).toBeGreaterThan(0);
+      expect(await a.thread.ping(b.thread.self, question_ms)).toBeGreaterThan(0);
     }
     expect(a.thread.gossipKeys).toEqual([fresh]);
     expect((await b.thread.stats()).dropped["unknown_key"]).toBeUndefined();

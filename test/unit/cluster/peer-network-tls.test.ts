@@ -6,6 +6,8 @@ import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import { openStreams } from "../../../src/platform/node/streams.ts";
 import { certificateAuthority, nodeIdentity } from "../../../src/security/certificates.ts";
+import { freePort } from "../../support/free-port.ts";
+import { patience_ms } from "../../support/patience.ts";
 import { until } from "../../support/until.ts";
 
 const world = { clock: systemClock, entropy: systemEntropy };
@@ -16,13 +18,13 @@ afterEach(async () => {
   for (const network of networks.splice(0)) await network.close();
 });
 
-async function node(name: string, key = 0) {
+async function node(name: string, key = 0, port = 0) {
   const id = parseNodeId(name);
   const refused: string[] = [];
   const network = await openPeerNetwork({
     node: id,
     bootEpoch: 1,
-    local: { host: "127.0.0.1", port: 0 },
+    local: { host: "127.0.0.1", port },
     identity: nodeIdentity(authorities[key] as (typeof authorities)[0], id, "prod", world),
     streams: openStreams(),
     ...world,
@@ -41,18 +43,18 @@ test("frames in order and of any size, requests and first contact work over TLS"
   for (const size of sent) expect(a.network.send(b.id, "message", new Uint8Array(size))).toBe(true);
   b.network.handle("reverse", async (body) => body.toReversed());
   const body = systemEntropy.bytes(5_000_000);
-  const reply = await a.network.request(b.id, "reverse", body, { timeout_ms: 20_000 });
+  const reply = await a.network.request(b.id, "reverse", body, { timeout_ms: patience_ms });
   expect(Buffer.compare(reply.toReversed(), body)).toBe(0);
   await until(() => sizes.length === sent.length);
   expect(sizes).toEqual(sent);
   b.network.onContact(async (hello, from) => new TextEncoder().encode(`${from} ${hello.length}`));
-  const contact = await a.network.contact(b.network.local, new Uint8Array(3), 5_000);
+  const contact = await a.network.contact(b.network.local, new Uint8Array(3), patience_ms);
   expect([contact.from, new TextDecoder().decode(contact.reply)]).toEqual(["b", "a 3"]);
 });
 
 test("a wrong key is a clear error on one side and a refusal on the other", async () => {
   const [a, b] = [await node("a"), await node("b", 1)];
-  await expect(a.network.contact(b.network.local, new Uint8Array(0), 5_000)).rejects.toMatchObject({
+  await expect(a.network.contact(b.network.local, new Uint8Array(0), patience_ms)).rejects.toMatchObject({
     code: "wrong_key",
     message: expect.stringContaining("does not come from our cluster key"),
   });
@@ -61,7 +63,7 @@ test("a wrong key is a clear error on one side and a refusal on the other", asyn
 });
 
 test("a peer that closes and comes back at its port is connected again", async () => {
-  const [a, b] = [await node("a"), await node("b")];
+  const [a, b] = [await node("a"), await node("b", 0, await freePort())];
   a.network.setAddress(b.id, b.network.local);
   const links: string[] = [];
   a.network.onLink(({ state }) => links.push(state));

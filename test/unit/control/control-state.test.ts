@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { type ControlState, openControlState } from "../../../src/control/control-state.ts";
+import { heldEntries_max } from "../../../src/control/limits.ts";
 import { memoryDatabases } from "../../../src/platform/memory/database.ts";
 import { controlCommands, controlQueries } from "../../../src/wire/control-kinds.ts";
 import {
@@ -37,8 +38,9 @@ function world() {
   const state = openControlState(databases, "control.db");
   const leader = new TestLeader(state);
   opened.push(() => databases.dispose());
-  const reopen = (): ControlState => openControlState(databases, "control.db");
-  return { databases, state, leader, reopen, ...shorthands(leader) };
+  const crash = (): ControlState => openControlState(databases, "control.db");
+  const reopen = (): ControlState => (state.close(), crash());
+  return { databases, state, leader, reopen, crash, ...shorthands(leader) };
 }
 
 function shorthands(leader: TestLeader) {
@@ -379,17 +381,56 @@ describe("what is wrong", () => {
   });
 
   it("changes nothing when the disk fails, and goes on afterwards with the same result", () => {
-    const { state, leader, databases, put } = world();
+    const { state, leader, databases, put, get, reopen } = world();
     const session = leader.run({ kind: controlCommands.sessionOpen, body: new Uint8Array() }).value;
     put("a", "1", "any", { session: { session, sequence: 1, floor: 0 } });
     const before = state.hash;
     databases.failCommits(new CaxtonError("disk_full", "no room"));
-    expect(thrownBy(() => put("a", "2", "any", { session: { session, sequence: 2, floor: 0 } })).code).toBe(
-      "disk_full",
-    );
+    expect(thrownBy(() => state.commit()).code).toBe("disk_full");
+    // What was answered stays answered, though the disk has none of it.
     expect(state.hash).toEqual(before);
+    expect(decodeUtf8(get("a")?.value ?? new Uint8Array())).toBe("1");
+    expect(state.uncommitted).toBe(true);
+    expect(thrownBy(() => state.settle()).code).toBe("disk_full");
     databases.failCommits(undefined);
     expect(put("a", "2", "absent", { session: { session, sequence: 2, floor: 0 } }).status).toBe("conflict");
+    const after = state.hash;
+    expect(reopen().hash).toEqual(after);
+  });
+
+  it("in the middle of many entries takes back the whole call, and only that", () => {
+    const { state, leader, databases, put } = world();
+    put("a", "1");
+    const before = state.hash;
+    const known = leader.entry({
+      kind: controlCommands.kvPut,
+      body: encodeKvPut({
+        key: "b",
+        value: new Uint8Array(8),
+        mediaType: "a/b",
+        condition: "any",
+        fence: null,
+      }),
+    });
+    const entries = Array.from({ length: heldEntries_max }, (_, i) => ({ ...known, index: 2 + i }));
+    databases.failCommits(new CaxtonError("disk_full", "no room"));
+    expect(thrownBy(() => state.apply(entries)).code).toBe("disk_full");
+    expect(state.hash).toEqual(before);
+    databases.failCommits(undefined);
+    expect(state.apply(entries)).toHaveLength(entries.length);
+    expect(state.uncommitted).toBe(false);
+  });
+
+  it("as a crash takes back what was not committed, with the applied index", () => {
+    const { state, put, crash } = world();
+    put("a", "1");
+    state.commit();
+    const before = state.hash;
+    put("a", "2");
+    expect(state.uncommitted).toBe(true);
+    const again = crash();
+    expect(again.applied.index).toBe(1);
+    expect(again.hash).toEqual(before);
   });
 
   it("in a query is refused with its reason", () => {
@@ -409,10 +450,11 @@ describe("bounds", () => {
     const made = world();
     made.put("there", "1");
     made.acquire("there");
+    made.state.close();
     made.databases.open("control.db").execute(`
       INSERT OR IGNORE INTO totals (name, rows, bytes, digest) VALUES ('${section}', 0, 0, zeroblob(16));
       UPDATE totals SET ${column} = ${count} WHERE name = '${section}'`);
-    const leader = new TestLeader(made.reopen());
+    const leader = new TestLeader(made.crash());
     return { leader, ...shorthands(leader) };
   }
 

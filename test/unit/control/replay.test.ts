@@ -133,11 +133,17 @@ describe("one log", () => {
         opened.push(databases);
         const crashed = openControlState(databases, "control.db");
         applyAll(crashed, entries.slice(0, at), () => 5);
+        const told = crashed.hash;
+        if (at % 2 === 0) crashed.commit();
         databases.failCommits(new CaxtonError("storage_failed", "injected"));
-        if (at < entries.length) expect(() => crashed.apply(entries.slice(at))).toThrow("injected");
+        if (crashed.uncommitted) expect(() => crashed.commit()).toThrow("injected");
+        expect(crashed.hash).toEqual(told);
+        expect(applyAll(crashed, entries.slice(at), () => 2)).toEqual(expected.slice(at));
         databases.failCommits(undefined);
         const reopened = openControlState(databases, "control.db");
-        expect(applyAll(reopened, entries.slice(at), () => 3)).toEqual(expected.slice(at));
+        const from = reopened.applied.index - (entries[0]?.index ?? 1) + 1;
+        expect(from).toBe(at % 2 === 0 ? at : 0);
+        expect(applyAll(reopened, entries.slice(from), () => 3)).toEqual(expected.slice(from));
         expect(reopened.hash).toEqual(one.hash);
 
         const before = fresh();

@@ -58,7 +58,7 @@ describe("validateMessage", () => {
 
   test("takes content of 10 MiB and no more", () => {
     expect(refusal({ content: new Uint8Array(contentLimit_bytes + 1) })).toBe(
-      "content has 10485761 bytes: at most 10485760 (10 MiB)",
+      "content has 10485761 bytes: at most 10485760 (10MiB)",
     );
     expect(refusal({ content: new Uint8Array(contentLimit_bytes) })).toBeNull();
   });

@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
@@ -9,6 +17,7 @@ import {
   type DataDirectoryOptions,
   openDataDirectory,
 } from "../../../src/node/data-directory.ts";
+import { openDatabases } from "../../../src/platform/node/database.ts";
 import { ScriptProcesses } from "../../support/script-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
@@ -68,6 +77,23 @@ describe("identity", () => {
     expect(second).toMatchObject({ nodeId: "node-a", cluster: "caxton", boots: 2, isNew: false });
     second.close();
     expect(open({ nodeId: "node-a" as NodeId, cluster: "caxton" }).boots).toBe(3);
+  });
+
+  test("its databases and their logs are for its owner alone, wherever it stands", async () => {
+    mkdirSync(path(), { recursive: true, mode: 0o755 });
+    chmodSync(path(), 0o755);
+    const directory = open();
+    const database = openDatabases().open(directory.file("store.db"));
+    try {
+      database.execute("CREATE TABLE kept (a)");
+      const modes = readdirSync(path()).map((name) => [name, statSync(join(path(), name)).mode & 0o077]);
+      expect(modes.map(([name]) => name)).toEqual(
+        expect.arrayContaining(["lock.db", "store.db", "store.db-wal"]),
+      );
+      expect(modes.filter(([, mode]) => mode !== 0)).toEqual([]);
+    } finally {
+      database.close();
+    }
   });
 
   test("another node id or cluster is refused with what to do, and changes nothing", () => {

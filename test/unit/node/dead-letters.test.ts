@@ -1,4 +1,6 @@
 /** Three nodes' dead letters, asked for at one of them. */
+import type { Peers } from "../../../src/cluster/peers.ts";
+import { Unanswered } from "../../../src/cluster/unanswered.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import type { Router } from "../../../src/messaging/router.ts";
@@ -53,6 +55,7 @@ let network: MemoryPeersNetwork;
 let membership: MembershipTable;
 let holders: Map<NodeId, Holder>;
 let letters: NodeDeadLetters;
+let peersOfThree: Peers;
 
 beforeEach(() => {
   network = new MemoryPeersNetwork(new VirtualClock());
@@ -62,10 +65,12 @@ beforeEach(() => {
     const holder = new Holder([2, 3, 4][at] as number);
     holders.set(self, holder);
     const { store, router } = holder;
+    const peers = network.join(self);
+    if (self === three) peersOfThree = peers;
     const node = new NodeDeadLetters({
       self,
       membership,
-      peers: network.join(self),
+      peers,
       store,
       router,
       retry_ms: 60_000,
@@ -136,8 +141,16 @@ describe("the list", () => {
 
 describe("a change", () => {
   test("by ids is of one node: this one, or the one that is named", async () => {
-    expect(await letters.purge({ ids: [1, 2], node: null })).toEqual({ count: 2, notAsked: [] });
-    expect(await letters.replay({ ids: [1, 9], node: two })).toEqual({ count: 1, notAsked: [] });
+    expect(await letters.purge({ ids: [1, 2], node: null })).toEqual({
+      count: 2,
+      notAsked: [],
+      noAnswer: [],
+    });
+    expect(await letters.replay({ ids: [1, 9], node: two })).toEqual({
+      count: 1,
+      notAsked: [],
+      noAnswer: [],
+    });
     expect(holders.get(two)?.outbox).toHaveLength(1);
     expect(holders.get(two)?.submitted).toHaveLength(1);
     expect([...holders.values()].map((holder) => holder.letters.length)).toEqual([0, 2, 4]);
@@ -148,6 +161,16 @@ describe("a change", () => {
     const done = await letters.purge({ ids: "all", node: null });
     expect([done.count, done.notAsked.map(({ node }) => node)]).toEqual([5, [three]]);
     expect([...holders.values()].map((holder) => holder.letters.length)).toEqual([0, 0, 4]);
+  });
+
+  test("of all that a node was asked for and may have done is told as that", async () => {
+    const late = new Unanswered("timeout", "it did not answer in time");
+    for (const method of ["dead-letters.purge", "dead-letters.replay"])
+      peersOfThree.handle(method, () => Promise.reject(late));
+    for (const change of [letters.replay.bind(letters), letters.purge.bind(letters)]) {
+      const { notAsked, noAnswer } = await change({ ids: "all", node: null });
+      expect([notAsked, noAnswer]).toEqual([[], [{ node: three, reason: "it did not answer in time" }]]);
+    }
   });
 
   test("at a node that cannot be reached fails", async () => {

@@ -1,6 +1,6 @@
 /** What a node refuses to stand on. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
@@ -8,6 +8,7 @@ import { loadConfig, type LoadedConfig } from "../../../src/config/load-config.t
 import { openDataDirectory } from "../../../src/node/data-directory.ts";
 import { openFoundation } from "../../../src/node/foundation.ts";
 import { refuseTakenAddresses } from "../../../src/node/free-addresses.ts";
+import { freePort } from "../../support/free-port.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const directory = temporaryDirectory("foundation");
@@ -54,11 +55,11 @@ describe("a taken address", () => {
   test.each(["bind-addr", "api-addr", "metrics-addr"])(
     "of --%s is told before a cluster is begun",
     async (flag) => {
+      const port = await freePort();
       const server = createServer();
       await new Promise<void>((resolve) => {
-        server.listen(0, "127.0.0.1", resolve);
+        server.listen(port, "127.0.0.1", resolve);
       });
-      const { port } = server.address() as AddressInfo;
       try {
         const flags = { ...anyPort, "data-dir": directory.path, [flag]: `127.0.0.1:${port}` };
         const loaded = loadConfig({ flags, env: {}, readFile: () => null });

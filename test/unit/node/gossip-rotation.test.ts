@@ -8,7 +8,12 @@ import { GossipRotation } from "../../../src/node/gossip-rotation.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
-import { formatGossipRing, GossipKeys } from "../../../src/security/gossip-keys.ts";
+import {
+  formatGossipRing,
+  GossipKeys,
+  type GossipRing,
+  isNewerRing,
+} from "../../../src/security/gossip-keys.ts";
 import { encodeUtf8 } from "../../../src/wire/cursor.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
 import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
@@ -36,6 +41,9 @@ class Cluster {
   readonly nodes = new Map<NodeId, Node>();
   /** Runs after each ring that any node has taken. */
   taken: (count: number) => void = () => undefined;
+  /** Runs before any node looks at a ring that it is given. */
+  before: (node: Node, ring: GossipRing) => Promise<void> = () => Promise.resolve();
+  waitsFor: string | null = null;
   #taken = 0;
 
   took(): void {
@@ -112,6 +120,11 @@ class Node {
     readonly table: MembershipTable,
     rotateEvery_ms: number | null,
   ) {
+    const take = keys.take.bind(keys);
+    keys.take = async (ring) => {
+      await cluster.before(this, ring);
+      return await take(ring);
+    };
     table.setGossipKeys(keys.accepted);
     const set = table.setGossipKeys.bind(table);
     table.setGossipKeys = (accepted) => {
@@ -126,6 +139,7 @@ class Node {
       clock: cluster.clock,
       entropy: systemEntropy,
       rotateEvery_ms,
+      waitsFor: () => cluster.waitsFor,
       patience_ms: 1_000,
       changed: (text) => this.told.push(text),
       failed: (what, reason) => this.failures.push(`${what}: ${reason}`),
@@ -239,6 +253,39 @@ describe("rotating the gossip key", () => {
     }
   });
 
+  test("another's step that comes between two of this one ends it there, whichever ring would win", async () => {
+    for (let round = 0; round < 8; round++) {
+      const cluster = await three();
+      const a = cluster.node("a" as NodeId);
+      cluster.before = async (node, ring) => {
+        // While others take the first step: somebody who had it went on from there.
+        if (node === a || ring.generation !== 1 || a.keys.ring.generation !== 1) return;
+        const keys = [...ring.keys, systemEntropy.bytes(32)];
+        await a.keys.take({ ...ring, generation: 2, keys });
+      };
+      await expect(a.rotation.rotateGossipKey()).rejects.toThrow("overtook this one");
+      expect(cluster.hears).toBe(true);
+      expect(a.keys.ring.keys).toHaveLength(3);
+      cluster.close();
+      directory.remove();
+    }
+  });
+
+  test("the new key is not left alone when another's ring took its place meanwhile", async () => {
+    const cluster = await three();
+    const a = cluster.node("a" as NodeId);
+    cluster.before = async (node, ring) => {
+      // While others take the second step: another rotation got as far as that, and its ring wins.
+      if (node === a || ring.generation !== 2 || a.keys.ring.keys.length !== 2) return;
+      let other = { ...ring, keys: [systemEntropy.bytes(32)] };
+      while (!isNewerRing(other, ring)) other = { ...ring, keys: [systemEntropy.bytes(32)] };
+      await a.keys.take(other);
+    };
+    await expect(a.rotation.rotateGossipKey()).rejects.toThrow('overtook this one at node "a"');
+    const generations = [...cluster.nodes.values()].map(({ keys }) => keys.ring.generation);
+    expect(generations).toEqual([2, 2, 2]);
+  });
+
   test("one at a time at one node", async () => {
     const cluster = await three();
     const again = cluster.node("a" as NodeId).rotation;
@@ -309,8 +356,14 @@ describe("rotating the gossip key", () => {
   test("by schedule the node with the lowest name does it, once a time", async () => {
     const cluster = new Cluster();
     clusters.push(cluster);
+    cluster.waitsFor = "waits for a seed";
     for (const name of names) await cluster.start(name, 3_600_000);
     const generations = (): number[] => [...cluster.nodes.values()].map(({ keys }) => keys.ring.generation);
+    // In no cluster yet: neither does the time begin, nor does anybody rotate.
+    const looks = (): number => cluster.waits.filter((wait_ms) => wait_ms === 30_000).length;
+    await until(() => looks() >= 12);
+    expect([...cluster.nodes.values()].map(({ keys }) => keys.ring.since_ms)).toEqual([0, 0, 0]);
+    cluster.waitsFor = null;
     await until(() => [...cluster.nodes.values()].every(({ keys }) => keys.ring.since_ms > 0));
     expect(generations()).toEqual([0, 0, 0]);
     cluster.wall_ms += 3_600_000;

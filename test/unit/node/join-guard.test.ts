@@ -57,4 +57,27 @@ describe("a node that waits for its seeds", () => {
     services.cluster.setBalancing("random");
     expect(services.cluster.balancing().strategy).toBe("random");
   });
+
+  test("guards services that are classes, with what they keep to themselves and inherit", async () => {
+    class Reading {
+      readonly #values = new Map([["a", 1]]);
+      get(key: string): Promise<number | undefined> {
+        return Promise.resolve(this.#values.get(key));
+      }
+    }
+    class Writing extends Reading {
+      #writes = 0;
+      put(): number {
+        return ++this.#writes;
+      }
+    }
+    const memory = new MemoryServices(new VirtualClock());
+    const kv = new Writing() as unknown as NodeServices["kv"];
+    let waitsFor: string | null = why;
+    const services = refuseWritesOutside(Object.assign(memory, { kv }), () => waitsFor);
+    expect(await services.kv.get("a", {} as Parameters<typeof kv.get>[1])).toBe(1);
+    expect(() => services.kv.put({} as Parameters<typeof kv.put>[0], asker)).toThrow("in no cluster yet");
+    waitsFor = null;
+    expect(services.kv.put({} as Parameters<typeof kv.put>[0], asker)).toBe(1);
+  });
 });

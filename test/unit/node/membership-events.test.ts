@@ -24,7 +24,7 @@ afterEach(async () => {
 
 type Told = readonly [
   after_ms: number,
-  kind: "joined" | "alive" | "suspect" | "failed" | "left",
+  kind: "joined" | "alive" | "suspect" | "failed" | "left" | "updated",
   reason?: string,
 ];
 
@@ -88,13 +88,30 @@ test.each<[string, readonly Told[], readonly string[]]>([
     [failed, again],
   ],
   [
+    "one whose subject was heard of meanwhile: that is no refutation",
+    [
+      [0, "suspect"],
+      [200, "updated", "has other tags"],
+      [200, "failed"],
+    ],
+    [suspected, failed],
+  ],
+  [
     "back with a new life",
     [
       [0, "suspect"],
       [900, "failed"],
       [9, "alive", "restarted (boot epoch 7)"],
     ],
-    [suspected, failed, again],
+    [suspected, failed, `${again}: it restarted`],
+  ],
+  [
+    "a new life that ends a suspicion",
+    [
+      [0, "suspect"],
+      [900, "alive", "restarted (boot epoch 7)"],
+    ],
+    [suspected, `${again}: it restarted`],
   ],
   [
     "a restart that nobody missed",
@@ -147,6 +164,16 @@ test("joining, suspicion, failure and return are in the node's log, a failure as
     "INFO  cluster: Node b is suspected: does not answer probes",
     "WARN  cluster: Node b has failed: did not answer in time",
     "INFO  cluster: Node b is alive again: answers again",
+  ]);
+});
+
+test("the log says of a return whether it is a new life", async () => {
+  const anew = "restarted (boot epoch 7)";
+  await lines([0, "alive", anew], [0, "suspect"], [900, "alive", anew]);
+  expect(logged).toEqual([
+    "INFO  cluster: Node b restarted",
+    "INFO  cluster: Node b is suspected: does not answer probes",
+    "INFO  cluster: Node b is alive again: restarted (boot epoch 7)",
   ]);
 });
 

@@ -7,6 +7,7 @@ import { ReplyWaiters } from "../../../src/messaging/reply-waiters.ts";
 import { Router, routerLimit_bytes, routerLimit_messages } from "../../../src/messaging/router.ts";
 import { failureNotice } from "../../../src/node/failure-notice.ts";
 import { NodeMessages } from "../../../src/node/message-service.ts";
+import { messageIdentityKey } from "../../../src/security/client-identity.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { decodeUtf8, encodeUtf8 } from "../../../src/wire/cursor.ts";
@@ -29,7 +30,7 @@ class ClientsNode {
   traps = false;
   #ids = 0;
 
-  constructor() {
+  constructor(secret = 7) {
     const { clock, membership } = this;
     const network = new MemoryPeersNetwork(clock);
     const store = { append: () => Promise.resolve() } as Pick<Store, "append"> as Store;
@@ -66,6 +67,7 @@ class ClientsNode {
       contentLimit_bytes: 1_000,
       retry_ms: 60_000,
       newMessageId: () => testMessageId(1_000 + this.#ids++),
+      secret: messageIdentityKey(new Uint8Array(32).fill(secret)),
       failed: () => {},
     });
     membership.host("bob", self);
@@ -219,6 +221,25 @@ describe("messages of clients", () => {
     expect((await node.ask("hello", "k", { receiver: "carol" })).text).toBe("conflict");
     expect(node.handled).toHaveLength(1);
     expect((await node.ask("other", "k", {}, "mallory")).text).toBe("reply to other");
+  });
+
+  test("under a key have the same id at every node of the cluster, and one that no other cluster can tell", async () => {
+    const { messageId } = await new ClientsNode().ask("hello", "k");
+    expect((await new ClientsNode().ask("hello", "k")).messageId).toBe(messageId);
+    expect((await new ClientsNode(8).ask("hello", "k")).messageId).not.toBe(messageId);
+  });
+
+  test("do not go to clients, nor have others' answers sent there", async () => {
+    const node = new ClientsNode();
+    const { messageId } = await node.ask("hello", "k");
+    const address = `~alice.${messageId.replaceAll("-", "")}@node-1`;
+    node.handled.length = 0;
+    expect((await node.ask("forged", null, { receiver: address }, "mallory")).text).toBe("forbidden");
+    expect((await node.ask("forged", null, { receiver: address })).text).toBe("forbidden");
+    expect((await node.ask("forged", null, { replyTo: address }, "mallory")).text).toBe("forbidden");
+    expect(node.handled).toEqual([]);
+    expect((await node.ask("hello", null, { replyTo: address })).text).toBe("reply to hello");
+    expect((await node.ask("hello", null, { replyTo: "carol" }, "mallory")).text).toBe("reply to hello");
   });
 
   test("a key whose message was refused is free again", async () => {

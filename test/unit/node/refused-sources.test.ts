@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { EventLog } from "../../../src/node/event-log.ts";
 import { RefusedSources } from "../../../src/node/refused-sources.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { brokenHandshake } from "../../../src/ports/streams.ts";
 import type { ClusterEvent } from "../../../src/api/services.ts";
 
 test("a host that is refused again and again, from other ports, is told once for each reason", async () => {
@@ -21,6 +22,13 @@ test("a host that is refused again and again, from other ports, is told once for
     "node-2 (10.0.0.3:41)",
   ]);
   expect(refused.recent().get("10.0.0.2:7946")).toBe("wrong key");
+});
+
+test("a connection that broke in its handshake was refused by nobody", () => {
+  const events = new EventLog(new VirtualClock(), 1);
+  const refused = new RefusedSources(events);
+  refused.add("10.0.0.1:41", brokenHandshake);
+  expect([refused.recent().size, events.since(0, 10).length]).toEqual([0, 0]);
 });
 
 test("only the latest refusals are remembered", () => {

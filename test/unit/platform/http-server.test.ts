@@ -25,6 +25,35 @@ describe("the HTTP listener", () => {
     expect(await (await fetch(server.url)).text()).toBe("here");
   });
 
+  test.each([
+    ["HTTP/1.0 without Host", "POST /a%20b?c=d HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi"],
+    ["a Host that is none", "POST /a%20b?c=d HTTP/1.1\r\nHost: a/b c?\r\nContent-Length: 2\r\n\r\nhi"],
+    ["an empty Host", "POST /a%20b?c=d HTTP/1.1\r\nHost: \r\nContent-Length: 2\r\n\r\nhi"],
+  ])("gives whole URLs and bodies for %s", async (_what, text) => {
+    const server = start({
+      address: loopback,
+      tls: undefined,
+      fetch: async (request) => {
+        const { pathname, search } = new URL(request.url);
+        return new Response(`<${request.method} ${pathname}${search} ${await request.text()}>`);
+      },
+    });
+    const socket = connect(server.local.port, "127.0.0.1");
+    socket.setEncoding("latin1");
+    let answer = "";
+    const answered = new Promise<void>((resolve) => {
+      socket.on("data", (part: string) => {
+        answer += part;
+        if (answer.includes(">")) resolve();
+      });
+      socket.once("close", () => resolve());
+    });
+    socket.write(text);
+    await answered;
+    socket.destroy();
+    expect(answer).toContain("<POST /a%20b?c=d hi>");
+  });
+
   test("refuses an address in use, and one that is not of this machine", () => {
     const { local } = start({ address: loopback, tls: undefined, fetch: () => new Response() });
     const again = (host: string) => () =>

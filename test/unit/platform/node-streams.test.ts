@@ -6,12 +6,13 @@ import { parseNodeId } from "../../../src/base/ids.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import { openStreams } from "../../../src/platform/node/streams.ts";
-import type { StreamHandlers } from "../../../src/ports/streams.ts";
+import { brokenHandshake, type StreamHandlers } from "../../../src/ports/streams.ts";
 import {
   certificateAuthority,
   issueServerCertificate,
   nodeIdentity,
 } from "../../../src/security/certificates.ts";
+import { patience_ms } from "../../support/patience.ts";
 import { until } from "../../support/until.ts";
 
 const world = { clock: systemClock, entropy: systemEntropy };
@@ -58,20 +59,22 @@ async function server(serve: (socket: net.Socket) => void): Promise<{ host: stri
 }
 
 test.each([
-  ["an HTTP request", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"],
-  ["random bytes", Buffer.from(systemEntropy.bytes(2_000))],
-  ["half a TLS record", Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0])],
-])("%s at the listener is refused and the next node is still served", async (_what, bytes) => {
+  ["an HTTP request", "GET / HTTP/1.1\r\nhost: x\r\n\r\n", "TLS handshake failed: "],
+  ["random bytes", Buffer.from([9, ...systemEntropy.bytes(2_000)]), "TLS handshake failed: "],
+  ["half a TLS record", Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0]), brokenHandshake],
+  ["nothing", Buffer.alloc(0), brokenHandshake],
+])("%s at the listener is told and the next node is still served", async (_what, bytes, reason) => {
   const { port, refused, accepted } = await listen();
   const socket = net.connect(port, "127.0.0.1");
   socket.on("error", () => {});
   socket.end(bytes);
   closing.push(() => socket.destroy());
   await until(() => refused.length > 0);
+  expect(refused[0]).toContain(reason);
   const connection = await openStreams().connect(
     { host: "127.0.0.1", port },
     identity("client"),
-    { timeout_ms: 5_000 },
+    { timeout_ms: patience_ms },
     deaf,
   );
   closing.push(() => connection.destroy());
@@ -128,16 +131,18 @@ test("dialling what does not speak TLS, says nothing, or hangs up is a clear err
   const plain = await server((socket) => void socket.end("220 mail.example.org\r\n"));
   const silent = await server(() => {});
   const hangup = await server((socket) => void socket.destroy());
-  await expect(dial(plain, 5_000)).rejects.toMatchObject({ code: "unreachable" });
+  await expect(dial(plain, patience_ms)).rejects.toMatchObject({ code: "unreachable" });
   await expect(dial(silent, 50)).rejects.toMatchObject({
     code: "timeout",
     message: `Cannot connect to 127.0.0.1:${silent.port}: timed out after 50 ms`,
   });
-  await expect(dial(hangup, 5_000)).rejects.toMatchObject({
+  await expect(dial(hangup, patience_ms)).rejects.toMatchObject({
     code: "unreachable",
     message: expect.stringContaining("closed during the handshake"),
   });
-  await expect(dial({ host: "localhost", port: 1 }, 5_000)).rejects.toMatchObject({ code: "unreachable" });
+  await expect(dial({ host: "localhost", port: 1 }, patience_ms)).rejects.toMatchObject({
+    code: "unreachable",
+  });
 });
 
 test("a peer with a good certificate that talks another protocol is a clear error", async () => {
@@ -150,7 +155,7 @@ test("a peer with a good certificate that talks another protocol is a clear erro
   closing.push(() => listener.close());
   const to = { host: "127.0.0.1", port: (listener.address() as net.AddressInfo).port };
   await expect(
-    openStreams().connect(to, identity("client"), { timeout_ms: 5_000 }, deaf),
+    openStreams().connect(to, identity("client"), { timeout_ms: patience_ms }, deaf),
   ).rejects.toMatchObject({
     code: "unreachable",
     message: expect.stringContaining("not of our protocol"),

@@ -86,12 +86,38 @@ describe("tokens", () => {
     expect(await refusal(verifier, token)).toContain("expired");
   });
 
-  it("refuses a remembered token when its key leaves the set", async () => {
+  it("refuses a remembered token when its key leaves the set, one that was just used, too", async () => {
     const { keys, tokens, verifier } = await world();
-    const token = await tokens.issue({ subject: "alice", roles: ["viewer"], lifetime_ms: hour_ms });
-    await verifier.verify(token);
+    const [rare, usual] = await Promise.all(
+      ["alice", "bob"].map((subject) => tokens.issue({ subject, roles: ["viewer"], lifetime_ms: hour_ms })),
+    );
+    await verifier.verify(rare as string);
+    for (let use = 0; use < 3; use++) await verifier.verify(usual as string);
     keys.remove("node-1");
-    expect(await refusal(verifier, token)).toContain("signing key");
+    expect(await refusal(verifier, rare as string)).toContain("signing key");
+    expect(await refusal(verifier, usual as string)).toContain("signing key");
+  });
+
+  it("hashes a token again only when many others were used since", async () => {
+    const hashed: string[] = [];
+    const hash = (text: string): string => {
+      hashed.push(text);
+      return hashTextNative(text) as string;
+    };
+    const { tokens, verifier } = await world({ hash });
+    const issue = (subject: string): Promise<string> =>
+      tokens.issue({ subject, roles: ["viewer"], lifetime_ms: hour_ms });
+    const token = await issue("alice");
+    for (let use = 0; use < 10; use++) await verifier.verify(token);
+    const uses = hashed.length;
+    expect(uses).toBe(2);
+    for (let other = 0; other < 64; other++) {
+      const another = await issue(`user-${other}`);
+      await verifier.verify(another);
+      await verifier.verify(another);
+    }
+    expect(await verifier.verify(token)).toMatchObject({ subject: "alice" });
+    expect(hashed.filter((text) => text === token)).toHaveLength(uses + 1);
   });
 
   it("refuses wrong claims and headers, each with its reason", async () => {

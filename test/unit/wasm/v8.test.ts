@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
+import { patience_ms } from "../../support/patience.ts";
 import { Specimen, instrument } from "../../support/wasm-compare.ts";
 import { randomProgram } from "../../support/wasm-programs.ts";
 
@@ -37,7 +38,7 @@ function findNode(): string | undefined {
 
 const node = findNode();
 
-test.skipIf(node === undefined)("V8 gives the same results for the same fuel", { timeout: 30_000 }, () => {
+test.skipIf(node === undefined)("V8 gives the same results for the same fuel", () => {
   const folder = mkdtempSync(join(tmpdir(), "caxton-wasm-"));
   try {
     const modules = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -53,7 +54,7 @@ test.skipIf(node === undefined)("V8 gives the same results for the same fuel", {
     for (const [file, bytes] of modules) writeFileSync(file, bytes);
     const child = spawnSync(node ?? "node", ["-e", script, ...modules.keys()], {
       encoding: "utf8",
-      timeout: 25_000,
+      timeout: patience_ms,
     });
     expect(child.stderr).toBe("");
     const theirs = JSON.parse(child.stdout) as Record<string, string[]>;

@@ -1,6 +1,6 @@
 /** `caxton message dead-letters purge`: deletes them for good. */
 import { command } from "../../command.ts";
-import { noticeNotAsked, selected, selectionParameters } from "./selection.ts";
+import { noticeNoAnswer, noticeNotAsked, selected, selectionParameters } from "./selection.ts";
 import type { LetterId, SelectionFlags } from "./selection.ts";
 
 export const purge = command<SelectionFlags, LetterId[]>({
@@ -18,7 +18,9 @@ export const purge = command<SelectionFlags, LetterId[]>({
     for (const { ids, node } of chosen) answers.push(await messages.purgeDeadLetters(ids, node));
     const purged = answers.reduce((sum, answer) => sum + answer.purged, 0);
     const not_asked = answers.flatMap((answer) => answer.not_asked);
-    call.output.lines([`Purged ${purged}`], { purged, not_asked });
+    const no_answer = answers.flatMap((answer) => answer.no_answer);
+    call.output.lines([`Purged ${purged}`], { purged, not_asked, no_answer });
     noticeNotAsked(call, not_asked);
+    noticeNoAnswer(call, no_answer);
   },
 });

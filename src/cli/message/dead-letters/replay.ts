@@ -1,6 +1,6 @@
 /** `caxton message dead-letters replay`: sends them again. */
 import { command } from "../../command.ts";
-import { noticeNotAsked, selected, selectionParameters } from "./selection.ts";
+import { noticeNoAnswer, noticeNotAsked, selected, selectionParameters } from "./selection.ts";
 import type { LetterId, SelectionFlags } from "./selection.ts";
 
 export const replay = command<SelectionFlags, LetterId[]>({
@@ -17,7 +17,9 @@ export const replay = command<SelectionFlags, LetterId[]>({
     for (const { ids, node } of chosen) answers.push(await messages.replayDeadLetters(ids, node));
     const replayed = answers.reduce((sum, answer) => sum + answer.replayed, 0);
     const not_asked = answers.flatMap((answer) => answer.not_asked);
-    call.output.lines([`Replayed ${replayed}`], { replayed, not_asked });
+    const no_answer = answers.flatMap((answer) => answer.no_answer);
+    call.output.lines([`Replayed ${replayed}`], { replayed, not_asked, no_answer });
     noticeNotAsked(call, not_asked);
+    noticeNoAnswer(call, no_answer);
   },
 });

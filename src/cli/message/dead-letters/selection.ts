@@ -63,6 +63,15 @@ export function noticeNotAsked(
   for (const { node, reason } of notAsked) output.notice(`warning: ${node} could not be asked: ${reason}`);
 }
 
+/** On standard error: who was asked, and may have done it. */
+export function noticeNoAnswer(
+  { output }: Call,
+  noAnswer: readonly { readonly node: string; readonly reason: string }[],
+): void {
+  for (const { node, reason } of noAnswer)
+    output.notice(`warning: ${node} did not answer, and may have done it: ${reason}`);
+}
+
 function parseLetterId(input: string): LetterId {
   const [, id, node] = /^(\d{1,15})(?:@(.+))?$/.exec(input) ?? [];
   if (id === undefined)
