@@ -19,6 +19,8 @@ import type { JournalRecord } from "../wire/journal-record.ts";
 import { decodeLinkFrame } from "../wire/link-frame.ts";
 import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
+import type { ClientDelivery, LocalDelivery } from "./deliveries.ts";
+import { holdOn } from "./held-mail.ts";
 import { laneKeyOf, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
 
@@ -28,23 +30,8 @@ export const routerLimit_bytes = 256 * 1024 * 1024;
 /** Retry delays double from the first to the last, each with ±50 % jitter. */
 const firstRetry_ms = 20;
 const lastRetry_ms = 2_000;
-/** What is in the outbox waits for the end of a partition this much longer than its own time. */
-const hold_ms_max = 24 * 3_600_000;
-/** After the end of a partition: until nodes that are reached again are known to be. */
-const held_ms = 30_000;
 /** Lanes that a new message to the same receiver wakes at most. */
 const wokenByNewMail = 16;
-
-/** Agents of this node, as the router hands messages to them. */
-export interface LocalDelivery {
-  /** `done` is called once; for a durable agent `accepted` means durably. */
-  deliver(message: Uint8Array, done: (outcome: Outcome) => void): void;
-}
-
-/** Clients of this node's API: receivers whose name begins with `~`. */
-export interface ClientDelivery {
-  deliver(address: string, message: Uint8Array): void;
-}
 
 export interface RouterOptions {
   readonly self: NodeId;
@@ -128,7 +115,6 @@ export class Router {
       durable: options.durable,
       deadLetter: options.deadLetter,
       giveUpAt_ms: this.#options.clock.now_ms() + options.retry_ms,
-      holdUntil_ms: this.#options.clock.now_ms() + options.retry_ms + hold_ms_max,
       ended: undefined,
       withdrawn: false,
       whenEnded: undefined,
@@ -257,20 +243,14 @@ export class Router {
       return;
     }
     const now_ms = this.#options.clock.now_ms();
-    if (outcome === "unreachable") this.#hold(item, subjects[1], now_ms);
+    const [, node] = subjects;
+    if (node !== undefined && this.#options.isCutOff?.(node as NodeId) === true) holdOn(item, now_ms);
     if (isTransient(outcome) && now_ms < item.giveUpAt_ms) {
       lane.inboxFull = outcome === "queue_full";
       this.#retry(lane, subjects, item.giveUpAt_ms - now_ms);
       return;
     }
     this.#end(lane, item, outcome);
-  }
-
-  /** A cut that lasts is no reason for a dead letter: it is kept on disk, and arrives once the cut is over. */
-  #hold(item: Item, node: string | undefined, now_ms: number): void {
-    if (!item.durable || node === undefined || now_ms >= item.holdUntil_ms) return;
-    if (this.#options.isCutOff?.(node as NodeId) !== true) return;
-    item.giveUpAt_ms = Math.max(item.giveUpAt_ms, Math.min(item.holdUntil_ms, now_ms + held_ms));
   }
 
   /** Waits, but not past the moment when the item is given up. */

@@ -15,6 +15,7 @@ const possible = canMakeNamespaces();
 if (!possible) console.warn("partition-product.test.ts is not run: it needs root and iproute2 on Linux");
 const all = { "node-1": "alive", "node-2": "alive", "node-3": "alive" };
 const patience_ms = 60_000;
+const echo = new URL("../../wasm-agents/echo.wasm", import.meta.url).pathname;
 
 interface Answer {
   readonly status: number;
@@ -180,6 +181,8 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
       );
       expect([lock.status, lock.body]).toEqual([503, expect.stringContaining("protects nothing now")]);
       await status(three, "Queued writes: 7");
+      const late = await three.cli("deploy", echo, "--name", "late");
+      expect([late.code, late.stderr]).toEqual([7, expect.stringContaining("not done yet")]);
 
       expect((await put(two, "contested", "theirs")).status).toBe(200);
       const { stdout, code } = await one.cli("cluster", "detect-partition");
@@ -195,8 +198,9 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
       machines.heal(2);
     }
     await three.until(all);
-    const report = await settled(three, 7);
-    expect(report.counts).toMatchObject({ applied: 6, conflicted: 1, refused: 0, expired: 0 });
+    const report = await settled(three, 8);
+    expect(report.counts).toMatchObject({ applied: 7, conflicted: 1, refused: 0, expired: 0 });
+    expect((await call(one, "GET", "/api/v1/agents/late")).status).toBe(200);
     const lost = report.writes.find(({ state }) => state === "conflicted");
     expect(lost).toMatchObject({
       path: "/api/v1/kv/contested",
@@ -211,14 +215,14 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
       const lines = watch.lines();
       const wanted = [
         "[INFO] Partition healed, merging state",
-        "[INFO] Replaying 7 queued messages",
+        "[INFO] Replaying 8 queued messages",
         "[INFO] Cluster synchronized",
       ];
       return wanted.every((line) => lines.some((given) => given.startsWith(line))) ? true : undefined;
     });
     watch.stop();
     expect((await three.cli("cluster", "partition", "report")).stdout).toContain(
-      "node-3: 7 writes: 6 applied, 1 conflicted, 0 refused, 0 expired, 0 waiting",
+      "node-3: 8 writes: 7 applied, 1 conflicted, 0 refused, 0 expired, 0 waiting",
     );
   }, 240_000);
 
@@ -235,7 +239,6 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
     } finally {
       machines.heal(2);
     }
-    const waiting: number[] = [];
     for (let kills = 0; kills < 2; kills++) {
       await eventually(
         "some are replayed",
@@ -244,16 +247,21 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
       );
       process.kill(three.nodePid(), "SIGKILL");
       await three.until(all);
-      waiting.push(Number(/Queued writes: (\d+)/.exec((await three.cli("cluster", "status")).stdout)?.[1]));
     }
-    const report = await settled(three, 7 + 1 + writes);
-    expect(report.counts).toMatchObject({ queued: 0, replaying: 0, applied: 7 + writes, conflicted: 1 });
+    const report = await settled(three, 8 + 1 + writes);
+    expect(report.counts).toMatchObject({ queued: 0, replaying: 0, applied: 8 + writes, conflicted: 1 });
     for (const { path, state, detail } of report.writes.filter((write) => write.path.includes("counted"))) {
       const { body } = await call(one, "GET", `${path}?format=json`);
       const { version } = JSON.parse(body) as { readonly version: number };
       // Done twice, it would be at a higher version than the outcome says.
       expect([state, detail]).toEqual(["applied", `now at version ${version}`]);
     }
+    // Each life found some that waited.
+    const waiting = [...three.output.matchAll(/Replaying (\d+) queued messages/g)].map(([, count]) =>
+      Number(count),
+    );
+    expect(waiting.slice(-3)).toEqual(waiting.slice(-3).toSorted((a, b) => b - a));
+    expect(waiting.at(-1)).toBeLessThan(writes);
     await replicasAgree();
   }, 240_000);
 
@@ -293,10 +301,10 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
     expect(drill.stdout).toMatch(
       /Rehearsal ended\nnode-3: \d+ writes: \d+ applied, 0 conflicted, 0 refused, 0 expired, 0 waiting/,
     );
-    const queued = written.filter((one_) => one_.status === 202);
+    const queued = written.filter((one) => one.status === 202);
     expect(queued.length).toBeGreaterThan(0);
     expect(queued.every(({ node }) => node === three)).toBe(true);
-    const acknowledged = written.filter((one_) => one_.status < 300);
+    const acknowledged = written.filter((one) => one.status < 300);
     await replicasAgree();
     const { body } = await call(two, "GET", "/api/v1/kv?prefix=drill-&limit=1000");
     const present = new Set(

@@ -57,11 +57,10 @@ export const reportAnswer = v.object({
 });
 export type ReportAnswer = v.InferOutput<typeof reportAnswer>;
 
-export const queuedWritesAnswer = v.object({
+const queuedWritesAnswer = v.object({
   writes: v.array(queuedWriteSchema),
   next_cursor: v.nullable(v.string()),
 });
-export type QueuedWritesAnswer = v.InferOutput<typeof queuedWritesAnswer>;
 
 export const resolveBody = v.strictObject({
   prefer: v.union([v.literal("majority"), nodeIdField]),

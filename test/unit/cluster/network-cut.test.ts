@@ -50,13 +50,13 @@ class HeldStreams implements Streams {
   }
 
   dialledBy(peer: NodeId): void {
-    let handlers: StreamHandlers | undefined;
+    const accepted: { handlers?: StreamHandlers | undefined } = {};
     const late: StreamHandlers = {
-      data: (chunk) => handlers?.data(chunk),
-      drain: () => handlers?.drain(),
-      close: (reason) => handlers?.close(reason),
+      data: (chunk) => accepted.handlers?.data(chunk),
+      drain: () => accepted.handlers?.drain(),
+      close: (reason) => accepted.handlers?.close(reason),
     };
-    handlers = this.accept?.(this.#end(peer, late));
+    accepted.handlers = this.accept?.(this.#end(peer, late));
   }
 
   #end(peer: NodeId, handlers: StreamHandlers): StreamConnection {
