@@ -60,7 +60,7 @@ interface Commanded {
 export class Rehearsals {
   readonly #options: RehearsalsOptions;
   /** Agreed to, and not begun. */
-  #agreed: { readonly id: string; readonly timer: Timer } | null = null;
+  #agreed: { readonly id: string; readonly by: NodeId; readonly timer: Timer } | null = null;
   /** The cut that this node takes part in. */
   #running: { readonly id: string; readonly timers: Timer[]; readonly others: ReadonlySet<NodeId> } | null =
     null;
@@ -160,13 +160,19 @@ export class Rehearsals {
 
   #agree(order: Order): void {
     const { self, membership, clock } = this.#options;
-    if (this.#running !== null || (this.#agreed !== null && this.#agreed.id !== order.id))
+    // Who asks again has given up what it asked before.
+    if (this.#running !== null || (this.#agreed !== null && this.#agreed.by !== order.by))
       throw new CaxtonError("conflict", `Node "${self}" takes part in another drill`);
     for (const node of order.isolated) {
       if (membership.member(node)?.status !== "alive")
         throw new CaxtonError("conflict", `Node "${self}" does not see "${node}" alive`);
     }
-    this.#agreed = { id: order.id, timer: clock.after(agreed_ms, () => this.#forget(order.id)) };
+    this.#agreed?.timer.cancel();
+    this.#agreed = {
+      id: order.id,
+      by: order.by,
+      timer: clock.after(agreed_ms, () => this.#forget(order.id)),
+    };
   }
 
   #forget(id: string): void {

@@ -129,7 +129,14 @@ export class WriteQueue {
       throw error;
     }
     // The same request again, under its key.
-    if (row.id !== id) this.#left();
+    if (row.id !== id) {
+      this.#left();
+      const kept = v.parse(headSchema, JSON.parse(row.head));
+      if (kept.method !== method || kept.path !== path) {
+        const detail = `The Idempotency-Key was used for ${kept.method} ${kept.path}, which waits in the queue`;
+        throw new CaxtonError("conflict", detail);
+      }
+    }
     this.replay();
     return this.#view(row);
   }

@@ -60,7 +60,10 @@ export interface QueuedWriteToDo extends QueuedWriteRow {
 
 export type QueuedWriteCounts = Readonly<Record<QueuedWriteState, number>>;
 
-/** The write that is kept now: another one when its principal's key waits already. Throws `unavailable` when full. */
+/**
+ * The write that is kept now: the same one again when its principal's key waits already. Throws `conflict` when that
+ * is of another write, and `unavailable` when the queue is full.
+ */
 export function putQueuedWrite(database: Database, write: NewQueuedWrite, limit: number): QueuedWriteRow {
   return database.transaction(() => {
     const { id, principal, idempotencyKey, subject, at_ms, head, body } = write;
@@ -71,7 +74,14 @@ export function putQueuedWrite(database: Database, write: NewQueuedWrite, limit:
            WHERE principal = ? AND idempotency_key = ? AND state IN ('queued', 'replaying')`,
         )
         .get(principal, idempotencyKey);
-      if (same !== undefined) return rowOf(same);
+      if (same !== undefined) {
+        if (same["subject"] === subject && Buffer.compare(bytesOf(same["body"]), body) === 0)
+          return rowOf(same);
+        throw new CaxtonError(
+          "conflict",
+          "The Idempotency-Key was used for another write, which waits in this node's queue",
+        );
+      }
     }
     const held = database
       .prepare(

@@ -216,6 +216,7 @@ describe("the queue of a minority's writes", () => {
     const first = await queue.accept(write("a", same));
     expect((await queue.accept(write("a", same))).id).toBe(first.id);
     expect(queue.depth).toBe(1);
+    await expect(queue.accept(write("b", same))).rejects.toMatchObject({ code: "conflict" });
     const other = { ...same, principal: { ...write("a").principal, subject: "bob" } };
     expect((await queue.accept(write("a", other))).id).not.toBe(first.id);
   });
