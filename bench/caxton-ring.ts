@@ -1,8 +1,8 @@
 /** A ring of `gossip-process.ts`, which tell each change at once. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { type FromProcess, type ProcessOptions, type ToProcess } from "./gossip-process.ts";
-import { type Change, range, type Ring } from "./ring.ts";
+import { freePorts } from "../test/support/free-port.ts";
+import type { Change, Ring } from "./ring.ts";
 
 const program = new URL("./gossip-process.ts", import.meta.url).pathname;
 const uuid = "0192f0c0-0000-7000-8000-00000000beac";
@@ -78,8 +78,8 @@ export class CaxtonRing implements Ring {
   constructor(private readonly count: number) {}
 
   async start(): Promise<void> {
-    for (const index of range(this.count)) {
-      const process = new GossipProcess(index, await freePort(), ({ node, ...change }) => {
+    for (const [index, port] of (await freePorts(this.count)).entries()) {
+      const process = new GossipProcess(index, port, ({ node, ...change }) => {
         for (const listener of this.#listeners) listener({ ...change, subject: Number(node.slice(1)) });
       });
       this.#nodes.push(process);
@@ -168,16 +168,4 @@ export class CaxtonRing implements Ring {
     const seed = this.#nodes.find((one) => one !== node);
     if (seed) node.tell({ kind: "join", seeds: [{ host: "127.0.0.1", port: seed.port }] });
   }
-}
-
-/** Free a moment ago. */
-export async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

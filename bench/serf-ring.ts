@@ -3,7 +3,7 @@
  * stream holds member events back for a second to sum them up.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { freePort } from "./caxton-ring.ts";
+import { freePorts } from "../test/support/free-port.ts";
 import { wall_ms } from "./gossip-process.ts";
 import { type Change, range, type Ring } from "./ring.ts";
 import { fields, SerfRpc, textOf } from "./serf-rpc.ts";
@@ -50,8 +50,10 @@ export class SerfRing implements Ring {
   constructor(private readonly count: number) {}
 
   async start(): Promise<void> {
-    for (const index of range(this.count))
-      this.#agents.push(new SerfAgent(index, await freePort(), await freePort()));
+    const ports = await freePorts(2 * this.count);
+    for (const index of range(this.count)) {
+      this.#agents.push(new SerfAgent(index, ports[2 * index] ?? 0, ports[2 * index + 1] ?? 0));
+    }
     await Promise.all(this.#agents.map((agent) => agent.start()));
     this.#polling = Promise.all(this.#agents.map((agent) => this.#poll(agent)));
   }

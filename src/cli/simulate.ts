@@ -35,6 +35,7 @@ interface Flags {
   readonly save?: string;
   readonly shrink: boolean;
   readonly raft?: number;
+  readonly consensus?: number;
 }
 
 const seedLimit = 2 ** 32 - 1;
@@ -133,12 +134,23 @@ export const simulate = command<Flags>({
         placeholder: "N",
         brief: "Instead: N random worlds of Raft alone, from the seed on",
       },
+      consensus: {
+        kind: "parsed",
+        parse: wholeNumber(1, raftSeedsLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "Instead: N random worlds of all of consensus, from the seed on",
+      },
     },
   },
   run: async (call, flags) => {
     if (flags.raft !== undefined) {
       const { simulateRaft } = await import("./simulate-raft.ts");
       return simulateRaft(call, flags.seed ?? defaults.seed, flags.raft);
+    }
+    if (flags.consensus !== undefined) {
+      const { simulateConsensus } = await import("./simulate-consensus.ts");
+      return await simulateConsensus(call, flags.seed ?? defaults.seed, flags.consensus);
     }
     const { runScenario } = await import("../simulation/run.ts");
     const { headline, summaryLines, timelineLines } = await import("../simulation/summary.ts");

@@ -2,12 +2,14 @@
  * Carries out what the autopilot decides while this node leads: changes of members, and the nodes' records
  * in the control state. What is decided is `ownership/autopilot.ts`'s; one step is under way at a time.
  */
-import { reasonOf } from "../base/errors.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
 import type { Asker } from "../control/kv-store.ts";
 import type { ControlClient } from "../control/control-client.ts";
 import { controlLevel } from "../control/command-table.ts";
 import { Autopilot, autopilotTiming, type AutopilotTiming } from "../ownership/autopilot.ts";
 import type { NodePresence, PilotNode, PilotStep, PilotView } from "../ownership/autopilot-view.ts";
+import { canSpareVote, successorOf } from "../ownership/safe-to-stop.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import { logger } from "../telemetry/log.ts";
 import { controlCommands, controlQueries } from "../wire/control-kinds.ts";
@@ -22,6 +24,8 @@ const step_ms = 10_000;
 const records_ms = 5_000;
 /** Records that are written at one look. */
 const records_max = 16;
+/** Nodes that leave at one time and are remembered. */
+const leaving_max = 64;
 const itself: Asker = { principal: "", idempotencyKey: null };
 
 export interface AutopilotDriverOptions {
@@ -50,6 +54,8 @@ export class AutopilotDriver {
   #stopped = false;
   #recordsDue_ms = 0;
   #told = "";
+  /** Lives of nodes that gave their vote away and leave: not to be made voters again meanwhile. */
+  readonly #leaving = new Map<NodeId, number>();
 
   constructor(options: AutopilotDriverOptions) {
     this.#options = options;
@@ -60,7 +66,33 @@ export class AutopilotDriver {
 
   /** What consensus and gossip know now, as the pilot sees it; for this node's leadership and for safety checks. */
   get view(): PilotView {
-    return viewOf(this.#options);
+    return viewOf(this.#options, (member) => this.#leaving.get(member.id) === member.bootEpoch);
+  }
+
+  /**
+   * A voter that leaves for good votes no more. Throws `conflict` where the others cannot do without it yet,
+   * `precondition_failed` where they never can, and as `changeMembership`. Only at the leader.
+   */
+  async resign(node: NodeId, timeout_ms: number): Promise<void> {
+    const { consensus, membership, changed } = this.#options;
+    const spare = canSpareVote(node, this.view);
+    if (!spare.safe) {
+      const code = spare.final ? "precondition_failed" : "conflict";
+      throw new CaxtonError(code, `Node "${node}" keeps its vote: ${spare.why}`);
+    }
+    const life = membership.members().find(({ id }) => id === node);
+    if (life !== undefined) this.#leaving.set(node, life.bootEpoch);
+    for (const [oldest] of this.#leaving) if (this.#leaving.size > leaving_max) this.#leaving.delete(oldest);
+    await consensus.changeMembership([{ node, role: "learner" }], { timeout_ms });
+    changed?.(`${node} leaves and votes no more`);
+  }
+
+  /** The only voter makes another node one, if any can be; false otherwise. Only at the leader. */
+  async addSuccessor(timeout_ms: number): Promise<boolean> {
+    const node = successorOf(this.view);
+    if (node === undefined) return false;
+    await this.#options.consensus.changeMembership([{ node, role: "voter" }], { timeout_ms });
+    return true;
   }
 
   stop(): void {
@@ -154,12 +186,18 @@ export class AutopilotDriver {
   }
 }
 
-function viewOf({ consensus, membership, voters_max }: AutopilotDriverOptions): PilotView {
+function viewOf(
+  { consensus, membership, voters_max }: AutopilotDriverOptions,
+  isLeaving: (member: Member) => boolean,
+): PilotView {
   const { self, members, joint } = consensus.status();
   const taking = new Map(members.map((member) => [member.node, member]));
   const nodes = membership
     .members()
-    .map((member) => pilotNode(member, taking.get(member.id)))
+    .map((member) => {
+      const node = pilotNode(member, taking.get(member.id));
+      return node !== null && isLeaving(member) ? { ...node, presence: "gone" as const } : node;
+    })
     .filter((node) => node !== null);
   return { self, nodes, members, changing: joint, voters_max };
 }

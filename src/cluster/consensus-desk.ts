@@ -9,7 +9,7 @@ import type { ConsensusStats } from "./consensus.ts";
 import { Operations } from "./consensus-operations.ts";
 import { Proposals } from "./consensus-proposals.ts";
 import { Reads } from "./consensus-reads.ts";
-import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
+import type { ConsensusAnswer, DriverRequest } from "./consensus-requests.ts";
 import type { ConsensusState } from "./consensus-state.ts";
 
 export interface DeskOptions {
@@ -20,6 +20,8 @@ export interface DeskOptions {
   readonly raft: () => RaftStatus;
   /** Whether it is worth asking the core: somebody leads, or it says at once why not. */
   readonly hasLeader: () => boolean;
+  /** This participant leads: it looks at commands when it stamps them. */
+  readonly leads: () => boolean;
   /** Gives a command to the core, soon; answered by a `proposal` effect or `reject`. */
   readonly give: (id: number, command: Uint8Array) => void;
   readonly input: (input: RaftInput) => void;
@@ -49,7 +51,7 @@ export class Desk {
     this.#operations = new Operations({ clock, input, answer });
   }
 
-  ask(request: ConsensusRequest): void {
+  ask(request: DriverRequest): void {
     const { request: number } = request;
     if (this.#closed) {
       this.#fail(number, "unavailable", "Consensus is stopping");
@@ -118,11 +120,11 @@ export class Desk {
     this.#operations.close();
   }
 
-  #propose({ request, command, timeout_ms }: Extract<ConsensusRequest, { kind: "propose" }>): void {
-    const { state } = this.options;
+  #propose({ request, command, timeout_ms }: Extract<DriverRequest, { kind: "propose" }>): void {
+    const { state, leads } = this.options;
     try {
       // Only a look: who leads stamps it. What no node would take is refused here, with the reason.
-      if (state.machine !== null) state.stamp(command, { elapsed_ms: 0, wall_ms: 0 });
+      if (state.machine !== null && !leads()) state.stamp(command, { elapsed_ms: 0, wall_ms: 0 });
     } catch (thrown) {
       this.#fail(request, thrown instanceof CaxtonError ? thrown.code : "internal", reasonOf(thrown));
       return;
@@ -137,8 +139,13 @@ export class Desk {
       this.#fail(request, "unavailable", "A witness keeps no state to compare");
       return;
     }
-    const check = { node: nodeOf(self), state: machine.hash, halted: machine.halted };
-    answer({ kind: "checked", request, check });
+    try {
+      // Of what was applied and lost with a full disk there is no hash before it could be applied again.
+      const check = { node: nodeOf(self), state: machine.hash, halted: machine.halted };
+      answer({ kind: "checked", request, check });
+    } catch (thrown) {
+      this.#fail(request, thrown instanceof CaxtonError ? thrown.code : "internal", reasonOf(thrown));
+    }
   }
 
   #compact(request: number): void {

@@ -24,14 +24,12 @@ import { Commands } from "./consensus-commands.ts";
 import { coreOf } from "./consensus-core.ts";
 import { Desk } from "./consensus-desk.ts";
 import { Greetings } from "./consensus-greetings.ts";
-import type { ConsensusReport, ConsensusRequest } from "./consensus-requests.ts";
+import type { ConsensusReport, DriverRequest } from "./consensus-requests.ts";
 import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
 import { ConsensusState } from "./consensus-state.ts";
+import { LatestTimes } from "./latest-times.ts";
 import type { ConsensusTransport } from "./consensus-transport.ts";
-
-/** Durations kept for the statistics. */
-const timesLimit = 512;
 
 export interface ConsensusDriverOptions {
   readonly log: RaftLog;
@@ -47,6 +45,8 @@ export interface ConsensusDriverOptions {
   /** Entries applied between two times that the state machine is made durable, and the log compacted. */
   readonly snapshotEvery_entries: number;
   readonly seed: number;
+  /** What `heard` of the driver before this one was, on the same links; empty for the first. */
+  readonly heard: ReadonlyMap<RaftId, number>;
 }
 
 export class ConsensusDriver {
@@ -68,7 +68,7 @@ export class ConsensusDriver {
   /** The log could not be written. */
   #failed = false;
   #refusedFrames = 0;
-  readonly #persist_ms: number[] = [];
+  readonly #persisted = new LatestTimes();
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock } = options;
@@ -113,16 +113,13 @@ export class ConsensusDriver {
   }
 
   #makeGreetings(): Greetings {
-    const { log, transport, report } = this.options;
+    const { log, transport, report, heard } = this.options;
     return new Greetings({
       boots: log.boots,
+      heard,
       send: (node, bytes) => transport.send(node, "raft", bytes),
       greeted: () => this.#keepLinks(),
-      outdated: (by, seenBoot) => {
-        const { previous } = log.boots;
-        const detail = `Node ${by} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${previous}`;
-        report({ kind: "outdated", detail });
-      },
+      outdated: (detail) => report({ kind: "outdated", detail }),
     });
   }
 
@@ -136,6 +133,7 @@ export class ConsensusDriver {
       raft: () => this.#now(),
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
+      leads: () => this.#raft.role === "leader",
       give: (id, data) => {
         this.#commands.add({ kind: "propose", id, data });
         this.#wake();
@@ -148,7 +146,7 @@ export class ConsensusDriver {
         snapshotsReceived: this.#snapshots.received,
         refusedFrames: this.#refusedFrames,
         logBytes: log.size_bytes,
-        persist_ms: [...this.#persist_ms],
+        persist_ms: this.#persisted.values_ms,
       }),
     });
   }
@@ -161,8 +159,9 @@ export class ConsensusDriver {
   receive(from: NodeId, bytes: Uint8Array): void {
     if (this.#closed) return;
     try {
-      if (isGreeting(bytes)) this.#guarded(() => this.#greetings.receive(from, bytes));
-      else this.#message(from, bytes);
+      if (!isGreeting(bytes)) this.#message(from, bytes);
+      else if (this.#failed) this.#greetings.receive(from, bytes, true);
+      else this.#guarded(() => this.#greetings.receive(from, bytes, false));
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
       this.#refusedFrames++;
@@ -191,8 +190,18 @@ export class ConsensusDriver {
     this.#input({ kind: "round-trip", roundTrip_ms });
   }
 
-  ask(request: ConsensusRequest): void {
+  ask(request: DriverRequest): void {
     this.#desk.ask(request);
+  }
+
+  /** The participants that have greeted, for a driver that takes this one's place. */
+  get heard(): ReadonlyMap<RaftId, number> {
+    return this.#greetings.heard;
+  }
+
+  /** To be looked at, not to be stepped. */
+  get core(): Raft {
+    return this.#raft;
   }
 
   /** Ends at once; the log stays open, for its opener to close. */
@@ -291,7 +300,8 @@ export class ConsensusDriver {
     const start_ms = this.options.clock.now_ms();
     this.#guarded(() => this.options.log.persist(persists));
     if (this.#failed) return false;
-    keep(this.#persist_ms, this.options.clock.now_ms() - start_ms);
+    this.#persisted.add(this.options.clock.now_ms() - start_ms);
+    this.#reporter.moved();
     this.#inputs.unshift({ kind: "persisted", id: persists.at(-1)?.id ?? 0 });
     return true;
   }
@@ -307,6 +317,7 @@ export class ConsensusDriver {
       case "persist":
         return;
       case "apply":
+        this.#reporter.moved();
         return this.#state.apply(effect.entries);
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
@@ -386,9 +397,4 @@ export class ConsensusDriver {
 /** Whether it may take a while, in which nothing is heard or said. */
 function blocks({ kind }: RaftEffect): boolean {
   return kind === "persist" || kind === "apply" || kind === "compact" || kind.startsWith("snapshot-");
-}
-
-function keep(times: number[], time_ms: number): void {
-  times.push(time_ms);
-  if (times.length > timesLimit) times.shift();
 }

@@ -13,18 +13,29 @@ const greetedLimit = 4_096;
 
 export interface GreetingsOptions {
   readonly boots: RaftBoots;
+  /** Who greeted an earlier driver of this process: on a link that stays up nobody greets again. */
+  readonly heard: ReadonlyMap<RaftId, number>;
   readonly send: (node: NodeId, bytes: Uint8Array) => void;
   /** Somebody greeted, perhaps for the first time. */
   readonly greeted: () => void;
-  /** This node's own log is an old copy, as `by` says who heard of a later boot. */
-  readonly outdated: (by: NodeId, seenBoot: number) => void;
+  /** This node's own log is an old copy: somebody has heard of a later boot. */
+  readonly outdated: (detail: string) => void;
 }
 
 export class Greetings {
   /** The participants that have greeted, and the boot that they did it in. */
   readonly #greeted = new Map<RaftId, number>();
 
-  constructor(private readonly options: GreetingsOptions) {}
+  constructor(private readonly options: GreetingsOptions) {
+    for (const [participant, boot] of options.heard) {
+      options.boots.see(participant, boot);
+      this.#greeted.set(participant, boot);
+    }
+  }
+
+  get heard(): ReadonlyMap<RaftId, number> {
+    return this.#greeted;
+  }
 
   /** To be said first on each link. */
   greet(node: NodeId): void {
@@ -51,13 +62,20 @@ export class Greetings {
     return boot === null || known === undefined || boot >= known;
   }
 
-  /** Throws `WireError`. */
-  receive(from: NodeId, bytes: Uint8Array): void {
+  /**
+   * `failed`: nothing may be written any more. What is heard then counts for the driver that takes this one's place.
+   * Throws `WireError`, and what writing throws.
+   */
+  receive(from: NodeId, bytes: Uint8Array, failed: boolean): void {
     const { boots, send, outdated, greeted } = this.options;
     const said = decodeGreeting(bytes);
     if (said.kind === "outdated") {
       const own = said.identity === identityOf(boots.self);
-      if (own && said.seenBoot > boots.previous && said.seenBoot < boots.boot) outdated(from, said.seenBoot);
+      const { seenBoot } = said;
+      if (own && seenBoot > boots.previous && seenBoot < boots.boot)
+        outdated(
+          `Node ${from} has heard of boot ${seenBoot} of this node, and its Raft log was last opened in ${boots.previous}`,
+        );
       return;
     }
     const participant = raftIdOf(from, said.identity);
@@ -68,7 +86,6 @@ export class Greetings {
       send(from, encodeGreeting({ kind: "outdated", identity: said.identity, seenBoot: seen }));
       return;
     }
-    boots.see(participant, said.boot);
     // One log a node: its earlier one is gone.
     for (const id of this.#greeted.keys()) if (nodeOf(id) === from) this.#greeted.delete(id);
     this.#greeted.set(participant, said.boot);
@@ -76,6 +93,8 @@ export class Greetings {
       if (this.#greeted.size <= greetedLimit) break;
       this.#greeted.delete(oldest);
     }
+    if (failed) return;
+    boots.see(participant, said.boot);
     greeted();
   }
 }

@@ -9,6 +9,8 @@ import type { ConsensusTransport } from "./consensus-transport.ts";
 
 /** Indices are told this often while they move. */
 const every_ms = 50;
+/** And looked at this often while nothing moved, for what comes of time alone: a leader that is heard no more. */
+const quiet_ms = 250;
 
 export interface ReporterOptions {
   readonly self: RaftId;
@@ -24,16 +26,22 @@ export class Reporter {
   #gist = "";
   #indices = "";
   #timer: Timer | undefined;
+  #isQuiet = false;
   #role = "follower";
   #leader: RaftId | null = null;
 
   constructor(private readonly options: ReporterOptions) {}
 
   start(): void {
-    this.#timer = this.options.clock.after(every_ms, () => {
-      this.start();
-      this.#tell(false);
-    });
+    this.#look(every_ms);
+  }
+
+  /** Something was written or applied. */
+  moved(): void {
+    if (!this.#isQuiet) return;
+    this.#isQuiet = false;
+    this.#timer?.cancel();
+    this.#look(every_ms);
   }
 
   close(): void {
@@ -50,16 +58,26 @@ export class Reporter {
     this.#tell(true);
   }
 
-  #tell(always: boolean): void {
+  #look(after_ms: number): void {
+    this.#timer = this.options.clock.after(after_ms, () => {
+      this.#isQuiet = !this.#tell(false);
+      this.#look(this.#isQuiet ? quiet_ms : every_ms);
+    });
+  }
+
+  /** Whether there was something to tell. */
+  #tell(always: boolean): boolean {
     const { self, transport, raft, report } = this.options;
     const now = raft();
     this.#count(now);
     const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble);
     const [gist, indices] = [gistOf(status), indicesOf(status)];
-    if (!always && gist === this.#gist && indices === this.#indices) return;
+    const changed = gist !== this.#gist;
+    if (!always && !changed && indices === this.#indices) return false;
     this.#gist = gist;
     this.#indices = indices;
-    report({ kind: "status", status });
+    report({ kind: "status", status, changed });
+    return true;
   }
 
   #count({ role, leader }: RaftStatus): void {

@@ -7,19 +7,20 @@ import type { Databases } from "../ports/database.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { StreamIdentity, Streams } from "../ports/streams.ts";
-import { identityOf } from "../raft/configuration.ts";
+import { identityOf, type RaftId } from "../raft/configuration.ts";
 import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./consensus-data.ts";
 import { ConsensusDriver } from "./consensus-driver.ts";
 import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
 import type { CutOrder } from "./network-cut.ts";
 import { ConsensusStreams } from "./consensus-streams.ts";
+import { inspectLog } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
 /** The longest wait before a lost connection is dialled again: an election must not wait for it. */
 const redial_ms = 1_000;
 
-/** After so long a log whose disk was full is opened again. */
-const diskFull_ms = 5_000;
+/** Whether a full disk has room again is tried this often: one small write, for as long as it takes. */
+const diskFull_ms = 1_000;
 
 export interface ConsensusServiceOptions {
   readonly clock: Clock;
@@ -71,7 +72,14 @@ export class ConsensusService {
         return;
       case "ask":
         for (const request of message.requests) {
-          if (open) open.driver.ask(request);
+          if (open && request.kind === "inspect") {
+            const inspection = inspectLog(
+              open.data.log,
+              open.driver.core.status(this.options.clock.now_ms()),
+              request.from,
+            );
+            this.#answer({ kind: "inspected", request: request.request, inspection });
+          } else if (open && request.kind !== "inspect") open.driver.ask(request);
           else this.#notOpen(request.request);
         }
         return;
@@ -132,10 +140,21 @@ export class ConsensusService {
       throw error;
     }
     for (const [node, address] of this.#addresses) network.setAddress(node, address);
-    this.#opened({ options, streams: network, local, data, driver: this.#drive(options, data, network) });
+    this.#opened({
+      options,
+      streams: network,
+      local,
+      data,
+      driver: this.#drive(options, data, network, new Map()),
+    });
   }
 
-  #drive(options: OpenConsensus, data: ConsensusData, transport: ConsensusStreams): ConsensusDriver {
+  #drive(
+    options: OpenConsensus,
+    data: ConsensusData,
+    transport: ConsensusStreams,
+    heard: ReadonlyMap<RaftId, number>,
+  ): ConsensusDriver {
     const { clock, soon } = this.options;
     return new ConsensusDriver({
       log: data.log,
@@ -148,6 +167,7 @@ export class ConsensusService {
       limits: options.limits,
       snapshotEvery_entries: options.snapshotEvery_entries,
       seed: options.seed,
+      heard,
     });
   }
 
@@ -169,7 +189,7 @@ export class ConsensusService {
         return;
       case "failed":
         // A full disk is no broken one: nothing of the transaction is left, and the log is looked through again.
-        if (report.code === "disk_full") this.options.clock.after(diskFull_ms, again(""));
+        if (report.code === "disk_full") this.#whenRoom(again(""));
         return;
       case "answer":
         this.#answer(report.answer);
@@ -182,14 +202,31 @@ export class ConsensusService {
     }
   }
 
+  /** Until then the driver that failed says so in its status. */
+  #whenRoom(again: () => void): void {
+    const failed = this.#open?.data;
+    this.options.clock.after(diskFull_ms, () => {
+      if (failed === undefined || this.#open?.data !== failed) return;
+      try {
+        failed.log.probe();
+      } catch {
+        // Still full, or broken now: its status says that it is not written.
+        this.#whenRoom(again);
+        return;
+      }
+      again();
+    });
+  }
+
   /** A new driver on the same streams: on new files when there is a reason, on the same ones otherwise. */
   #again(open: Open, reason: string, options: OpenConsensus): void {
     try {
+      const { heard } = open.driver;
       open.driver.close();
       open.data.close();
       const at = this.#dataOptions(options);
       const data = reason === "" ? openConsensusData(at) : rebuildConsensusData(at, reason);
-      this.#opened({ ...open, options, data, driver: this.#drive(options, data, open.streams) });
+      this.#opened({ ...open, options, data, driver: this.#drive(options, data, open.streams, heard) });
       for (const node of this.#addresses.keys()) if (open.streams.isUp(node)) this.#open?.driver.linkUp(node);
     } catch (error) {
       this.#unopened(error);

@@ -33,6 +33,8 @@ export class ConsensusState {
   #retry: Timer | undefined;
   #commit: Timer | undefined;
   #settled: number;
+  /** What is pending could not be applied yet. */
+  #stuck = false;
 
   constructor(private readonly options: ConsensusStateOptions) {
     this.#settled = options.state?.settled ?? 0;
@@ -77,6 +79,7 @@ export class ConsensusState {
     this.#pending = [];
     this.#retry?.cancel();
     this.#settled = this.options.state?.settled ?? 0;
+    this.#goesOn();
   }
 
   close(): void {
@@ -104,10 +107,12 @@ export class ConsensusState {
       outcomes = state.apply(entries);
     } catch (thrown) {
       this.#pending = entries;
+      this.#stuck = true;
       trouble(`cannot apply entry ${entries[0]?.index ?? 0}: ${reasonOf(thrown)}`);
       this.#retry = clock.after(retry_ms, () => this.#again());
       return;
     }
+    this.#goesOn();
     for (const [i, outcome] of outcomes.entries()) this.options.applied(entries[i] as LogPosition, outcome);
     if (state.uncommitted) this.#commitLater(commit_ms);
     if (state.halted !== null) {
@@ -134,7 +139,12 @@ export class ConsensusState {
   #again(): void {
     const entries = this.#pending;
     this.#pending = [];
-    this.options.trouble(null);
     this.#apply(entries);
+  }
+
+  #goesOn(): void {
+    if (!this.#stuck) return;
+    this.#stuck = false;
+    this.options.trouble(null);
   }
 }

@@ -57,7 +57,7 @@ export type FromRaft =
     }
   /** `open` failed; the thread ends. */
   | { readonly kind: "unopened"; readonly code: string; readonly detail: string }
-  | { readonly kind: "status"; readonly status: ConsensusStatus }
+  | { readonly kind: "status"; readonly status: ConsensusStatus; readonly changed: boolean }
   | { readonly kind: "answers"; readonly answers: readonly ConsensusAnswer[] }
   /** A peer was turned away, or turned this node away. */
   | { readonly kind: "refused"; readonly source: string; readonly reason: string }

@@ -22,6 +22,7 @@ import {
 } from "./consensus.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
 import type { CutOrder } from "./network-cut.ts";
+import type { LogInspection } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 
 /** The thread answers at the time-out; so much later it is held to hang. */
@@ -145,6 +146,12 @@ export class ConsensusThread implements Consensus {
     return answer.check;
   }
 
+  async inspect(from: number, { timeout_ms }: { readonly timeout_ms: number }): Promise<LogInspection> {
+    const answer = await this.#ask({ kind: "inspect", from, timeout_ms }, "timeout");
+    if (answer.kind !== "inspected") throw unexpected(answer);
+    return answer.inspection;
+  }
+
   async compact({ timeout_ms }: { readonly timeout_ms: number }): Promise<number> {
     const answer = await this.#ask({ kind: "compact", timeout_ms }, "timeout");
     if (answer.kind !== "compacted") throw unexpected(answer);
@@ -236,7 +243,7 @@ export class ConsensusThread implements Consensus {
         return;
       }
       case "status":
-        this.#tell(message.status);
+        this.#tell(message.status, message.changed);
         return;
       case "answers":
         for (const answer of message.answers) this.#answered(answer);
@@ -252,8 +259,9 @@ export class ConsensusThread implements Consensus {
     }
   }
 
-  #tell(status: ConsensusStatus): void {
+  #tell(status: ConsensusStatus, changed: boolean): void {
     this.#status = status;
+    if (!changed) return;
     for (const handler of this.#handlers) handler(status);
   }
 

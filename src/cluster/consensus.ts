@@ -5,6 +5,7 @@
  * control/ gives them their meaning.
  */
 import type { NodeId } from "../base/ids.ts";
+import type { LogInspection } from "./log-inspection.ts";
 import type { Halt, StateHash } from "../control/replicated-state.ts";
 import type { Address } from "../ports/datagrams.ts";
 
@@ -135,6 +136,8 @@ export interface Consensus {
   ): Promise<{ readonly index: number }>;
   /** Hash at this node's applied index. */
   check(options: { readonly timeout_ms: number }): Promise<StateCheck>;
+  /** Reads a slice of this node's log anew, from an entry on; from 0 the file as well. */
+  inspect(from: number, options: { readonly timeout_ms: number }): Promise<LogInspection>;
   /** Snapshots and compacts the log now, as far as rules allow. Resolves with the index it is compacted to. */
   compact(options: { readonly timeout_ms: number }): Promise<number>;
   /** A sign, or proof, that a node's process of that boot epoch (null: whichever) is gone. Harmless when wrong. */

@@ -52,8 +52,9 @@ export interface GossipDriverOptions {
   readonly report: (report: GossipReport) => void;
 }
 
-/** Last-seen times and the automatic profile are looked at this often. */
+/** Last-seen times and the automatic profile are looked at this often, and later by this much to spare a wake-up. */
 const second_ms = 1_000;
+const secondSlack_ms = 400;
 
 export class GossipDriver {
   readonly #options: GossipDriverOptions;
@@ -80,17 +81,8 @@ export class GossipDriver {
     const now = clock.now_ms();
     const timing = timingOf(options.profile, options.timing);
     const reserved_bytes = headsReserve_bytes(self);
-    const core = {
-      self,
-      boot,
-      address,
-      tags: briefTags(tags),
-      timing,
-      seed,
-      plain,
-      payloadLimit_bytes,
-      reserved_bytes,
-    };
+    const limits = { payloadLimit_bytes, reserved_bytes };
+    const core = { self, boot, address, tags: briefTags(tags), timing, seed, plain, ...limits };
     this.#swim = new Swim(core, now);
     this.#swim.setBootCeiling(bootCeiling(clock));
     this.#secondAt = now + second_ms;
@@ -385,11 +377,16 @@ export class GossipDriver {
     return this.#options.clock.now_ms();
   }
 
-  /** One timer, moved only when something is due before it. */
+  /** One timer, moved with what is due next: a wake-up for nothing costs far more than a timer. */
   #arm(): void {
     if (this.#closed) return;
-    const due = Math.min(this.#swim.wake, this.#sync.due(), this.#tags.due(), this.#secondAt);
-    if (this.#timer && this.#timerAt <= due) return;
+    const due = Math.min(
+      this.#swim.wake,
+      this.#sync.due(),
+      this.#tags.due(),
+      this.#secondAt + secondSlack_ms,
+    );
+    if (this.#timer && this.#timerAt === due) return;
     this.#timer?.cancel();
     this.#timerAt = due;
     this.#timer = this.#options.clock.after(Math.max(0, due - this.#now()), () => {

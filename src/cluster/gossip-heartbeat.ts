@@ -7,6 +7,8 @@ import type { Clock, Timer } from "../ports/clock.ts";
 
 /** Main beats this often. */
 export const beat_ms = 250;
+/** A check comes this long after the last beat, so that it is never due while they come in time. */
+const check_ms = 300;
 /** So many checks in a row without a beat: a little over 2 s. */
 const missedLimit = 8;
 /** Three checks without a beat: main's loop lags. */
@@ -33,7 +35,8 @@ export class Heartbeat {
     const wasMissing = this.missing;
     this.#missed = 0;
     if (this.#closed) return;
-    this.#timer ??= this.clock.after(beat_ms, () => this.#check());
+    this.#timer?.cancel();
+    this.#timer = this.clock.after(check_ms, () => this.#check());
     if (wasMissing) this.resumed();
   }
 

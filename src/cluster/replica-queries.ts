@@ -15,15 +15,19 @@ import {
   encodeSectionWalk,
 } from "../wire/control-hash.ts";
 import type { Consensus } from "./consensus.ts";
+import type { LogInspection } from "./log-inspection.ts";
 import type { Peers } from "./peers.ts";
 
 const ask_ms = 5_000;
+/** Of what another node says, shown to people. */
+const detailLimit = 500;
 /** The queries that another node may ask: hashes, no contents. */
 const allowed: ReadonlySet<number> = new Set([
   controlQueries.hash,
   controlQueries.mark,
   controlQueries.sectionWalk,
   controlQueries.sectionCheck,
+  controlQueries.fileCheck,
 ]);
 
 export interface ReplicaHealth {
@@ -40,6 +44,12 @@ export class ReplicaQueries {
     this.#consensus = consensus;
     this.#peers = peers;
     peers.handle("control.replica", (body) => this.#answer(body));
+    peers.handle("control.inspect", async (body) => {
+      const from = Number(decodeUtf8(body));
+      if (!Number.isSafeInteger(from) || from < 0)
+        throw new CaxtonError("invalid_argument", "Not a place in a log");
+      return encodeUtf8(JSON.stringify(await this.#consensus.inspect(from, { timeout_ms: ask_ms })));
+    });
     peers.handle("control.health", async () => encodeUtf8(JSON.stringify(await this.#ownHealth())));
   }
 
@@ -60,13 +70,42 @@ export class ReplicaQueries {
     return decodeSectionCheck(await this.#ask(node, controlQueries.sectionCheck, encodeSectionWalk(walk)));
   }
 
+  /** What is wrong with the structure of the state's file; null where nothing is. */
+  async fileDamage(node: NodeId): Promise<string | null> {
+    const damage = decodeUtf8(await this.#ask(node, controlQueries.fileCheck, new Uint8Array()));
+    return damage === "" ? null : damage.slice(0, detailLimit);
+  }
+
+  /** A slice of a node's Raft log, read anew. */
+  async inspect(node: NodeId, from: number): Promise<LogInspection> {
+    if (node === this.#consensus.self) return await this.#consensus.inspect(from, { timeout_ms: ask_ms });
+    const answer = await this.#peers.request(node, "control.inspect", encodeUtf8(String(from)), {
+      timeout_ms: ask_ms,
+    });
+    const { compacted, applied, commit, last, checked, next, damage } = JSON.parse(
+      decodeUtf8(answer),
+    ) as Partial<LogInspection>;
+    return {
+      compacted: Number(compacted),
+      applied: Number(applied),
+      commit: Number(commit),
+      last: Number(last),
+      checked: Number(checked),
+      next: typeof next === "number" && next > from ? next : null,
+      damage: typeof damage === "string" ? damage.slice(0, detailLimit) : null,
+    };
+  }
+
   async health(node: NodeId): Promise<ReplicaHealth> {
     if (node === this.#consensus.self) return await this.#ownHealth();
     const answer = await this.#peers.request(node, "control.health", new Uint8Array(), {
       timeout_ms: ask_ms,
     });
     const { applied, trouble } = JSON.parse(decodeUtf8(answer)) as Partial<ReplicaHealth>;
-    return { applied: Number(applied), trouble: typeof trouble === "string" ? trouble.slice(0, 500) : null };
+    return {
+      applied: Number(applied),
+      trouble: typeof trouble === "string" ? trouble.slice(0, detailLimit) : null,
+    };
   }
 
   async #ask(node: NodeId, kind: number, body: Uint8Array): Promise<Uint8Array> {

@@ -35,11 +35,14 @@ async function verifyReplica(
     const { applied, trouble } = await replicas.health(node);
     const detail = trouble ?? `applied up to ${applied}`;
     rows.push({ node, check: "consensus", ok: trouble === null, detail });
+    rows.push(await verifyLog(replicas, node, deep));
     if (!deep) {
       const { root, index } = await replicas.hash(node);
       rows.push({ node, check: "state hash", ok: true, detail: `${root} at ${index}` });
       return rows;
     }
+    const damage = await replicas.fileDamage(node);
+    rows.push({ node, check: "state file", ok: damage === null, detail: damage ?? "its structure is sound" });
     for (const { name } of (await replicas.hash(node)).sections) {
       if (name !== "log") rows.push(await verifySection(replicas, node, name));
     }
@@ -47,6 +50,20 @@ async function verifyReplica(
     rows.push({ node, check: "reachable", ok: false, detail: reasonOf(error) });
   }
   return rows;
+}
+
+/** Deep: every entry; otherwise the file and the first of them. */
+async function verifyLog(replicas: ReplicaQueries, node: NodeId, deep: boolean): Promise<VerifyRow> {
+  const check = "raft log";
+  let found = await replicas.inspect(node, 0);
+  let { checked } = found;
+  while (deep && found.damage === null && found.next !== null) {
+    found = await replicas.inspect(node, found.next);
+    checked += found.checked;
+  }
+  const { compacted, applied, commit, last, damage } = found;
+  const place = `${compacted + 1} to ${last} kept, ${commit} committed, ${applied} applied`;
+  return { node, check, ok: damage === null, detail: damage ?? `${checked} entries are sound; ${place}` };
 }
 
 async function verifySection(replicas: ReplicaQueries, node: NodeId, name: string): Promise<VerifyRow> {

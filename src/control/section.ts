@@ -37,6 +37,8 @@ export interface RowMark {
 }
 
 export const digest_bytes = 16;
+/** Rows of a section whose small columns are kept at hand: what was changed lately is changed again. */
+const kept_max = 4_096;
 const sqlTypes = { integer: "INTEGER", text: "TEXT", bytes: "BLOB" } as const;
 
 export function columnsOf(definition: SectionDefinition): readonly ColumnDefinition[] {
@@ -64,6 +66,9 @@ export class Section {
   readonly #names: string;
   readonly #digest = new Uint8Array(digest_bytes);
   readonly #encoder = new Writer(1_024);
+  readonly #small: readonly { readonly name: string; readonly at: number }[];
+  /** As they are in the table, without large columns, the least recently used first. */
+  readonly #kept = new Map<SqlValue, SqlRow & RowMark>();
   readonly #get: Statement;
   readonly #peek: Statement;
   readonly #put: Statement;
@@ -79,7 +84,8 @@ export class Section {
     this.#table = table;
     this.#columns = columnsOf(definition);
     this.#names = this.#columns.map(({ name }) => name).join(", ");
-    const small = this.#columns.filter(({ large }) => large !== true).map(({ name }) => name);
+    this.#small = this.#columns.flatMap(({ name, large }, at) => (large === true ? [] : [{ name, at }]));
+    const small = this.#small.map(({ name }) => name);
     const key = definition.key.name;
     this.#get = database.prepare(`SELECT ${this.#names}, size, digest FROM ${table} WHERE ${key} = ?`);
     this.#peek = database.prepare(`SELECT ${small.join(", ")}, size, digest FROM ${table} WHERE ${key} = ?`);
@@ -96,6 +102,7 @@ export class Section {
     this.rows = totals.rows;
     this.bytes = totals.bytes;
     this.#digest.set(totals.digest);
+    this.#kept.clear();
     this.changed = false;
   }
 
@@ -110,7 +117,9 @@ export class Section {
 
   /** Without large columns. */
   peek(key: SqlValue): (SqlRow & RowMark) | undefined {
-    return this.#peek.get(key) as (SqlRow & RowMark) | undefined;
+    const known = this.#kept.get(key) ?? (this.#peek.get(key) as (SqlRow & RowMark) | undefined);
+    if (known !== undefined) this.#keep(key, known);
+    return known;
   }
 
   /** `before` is what `get` or `peek` gave for the key; `values` all columns in order, the key first. */
@@ -119,12 +128,17 @@ export class Section {
     const digest = digestOf(encoded);
     this.#put.run(...values, encoded.length, digest);
     if (before !== undefined) this.#count(before, -1);
-    this.#count({ digest, size: encoded.length }, 1);
+    const mark = { digest, size: encoded.length };
+    this.#count(mark, 1);
+    const row: Record<string, SqlValue> = { ...mark };
+    for (const { name, at } of this.#small) row[name] = ownOf(values[at] as SqlValue);
+    this.#keep(values[0] as SqlValue, row as SqlRow & RowMark);
   }
 
   delete(before: RowMark, key: SqlValue): void {
     const { changes } = this.#delete.run(key);
     assert(changes === 1, `a row that was there is deleted from ${this.#table}`);
+    this.#kept.delete(key);
     this.#count(before, -1);
   }
 
@@ -180,6 +194,18 @@ export class Section {
     return writer.view();
   }
 
+  #keep(key: SqlValue, row: SqlRow & RowMark): void {
+    // Keys of bytes are equal without being the same.
+    if (key instanceof Uint8Array) return;
+    this.#kept.delete(key);
+    this.#kept.set(key, row);
+    if (this.#kept.size <= kept_max) return;
+    for (const oldest of this.#kept.keys()) {
+      this.#kept.delete(oldest);
+      break;
+    }
+  }
+
   #count(row: RowMark, sign: 1 | -1): void {
     this.rows += sign;
     this.bytes += sign * row.size;
@@ -188,8 +214,17 @@ export class Section {
   }
 }
 
+/** Bytes may be a part of something larger, which is not to stay in memory for them. */
+function ownOf(value: SqlValue): SqlValue {
+  return value instanceof Uint8Array ? value.slice() : value;
+}
+
 export function digestOf(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer").subarray(0, digest_bytes);
+  const whole = hash("sha256", bytes, "buffer");
+  // A view of so small an array costs more than the copy, and keeps all of it.
+  const digest = new Uint8Array(digest_bytes);
+  for (let i = 0; i < digest_bytes; i++) digest[i] = whole[i] as number;
+  return digest;
 }
 
 export function xorInto(target: Uint8Array, digest: Uint8Array): void {

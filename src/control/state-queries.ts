@@ -1,6 +1,8 @@
 /** Queries about the state itself: its hash, marks of it, and walks through its sections. */
-import { CaxtonError } from "../base/errors.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Database } from "../ports/database.ts";
+import { quickCheckLimit_bytes } from "../store/limits.ts";
+import { checkIntegrity } from "../store/migrator.ts";
 import { controlQueries } from "../wire/control-kinds.ts";
 import {
   type ControlHash,
@@ -9,11 +11,25 @@ import {
   encodeSectionCheck,
   readSectionWalk,
 } from "../wire/control-hash.ts";
-import type { Reader } from "../wire/cursor.ts";
+import { encodeUtf8, type Reader } from "../wire/cursor.ts";
 import { checkSection, walkSection } from "./control-hash.ts";
 import { readMark, unknownSection } from "./control-tables.ts";
 import { type Query, defineQuery } from "./feature.ts";
 import type { Section } from "./section.ts";
+
+/** What is wrong with the structure of the file; null where nothing is, or where it is too large to be read at once. */
+function fileDamage(database: Database): string | null {
+  const row = database
+    .prepare("SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()")
+    .get();
+  if (Number(row?.["size"]) > quickCheckLimit_bytes) return null;
+  try {
+    checkIntegrity(database, "control.db");
+    return null;
+  } catch (thrown) {
+    return reasonOf(thrown);
+  }
+}
 
 export function hashQueries(
   database: Database,
@@ -32,6 +48,12 @@ export function hashQueries(
       name: "hash",
       read: () => null,
       run: () => encodeControlHash(now()),
+    }),
+    defineQuery({
+      kind: controlQueries.fileCheck,
+      name: "file.check",
+      read: () => null,
+      run: () => encodeUtf8(fileDamage(database) ?? ""),
     }),
     defineQuery({
       kind: controlQueries.mark,

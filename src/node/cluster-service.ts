@@ -16,8 +16,10 @@ import type { Peers } from "../cluster/peers.ts";
 import type { ReplicaQueries } from "../cluster/replica-queries.ts";
 import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
 import { type VerifyRow, verifyReplicas } from "../cluster/state-verification.ts";
+import type { VoteHandover } from "../cluster/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
+import { logger } from "../telemetry/log.ts";
 import { placementStrategies, type PlacementStrategy } from "../wire/agent-spec.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
@@ -59,6 +61,7 @@ export interface ClusterServiceOptions {
   readonly comparer: StateComparer;
   /** Null on any other node than the leader. */
   readonly safeToStop: (node: NodeId) => StopAnswer | null;
+  readonly votes: Pick<VoteHandover, "mayGo" | "giveAway">;
   readonly fingerprints: () => AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;
@@ -77,7 +80,7 @@ export class NodeCluster implements ClusterService {
 
   constructor(options: ClusterServiceOptions) {
     this.#options = options;
-    const { peers, fingerprints, shutdown } = options;
+    const { peers, fingerprints } = options;
     peers.handle("cluster.ping", (body) => Promise.resolve(body));
     peers.handle("cluster.fingerprints", () => Promise.resolve(encodeUtf8(JSON.stringify(fingerprints()))));
     peers.handle("cluster.transfer-leader", async (body) => {
@@ -89,7 +92,7 @@ export class NodeCluster implements ClusterService {
       if (!(drain_timeout_ms >= 0 && drain_timeout_ms <= 3_600_000)) {
         throw new CaxtonError("invalid_argument", "Drain time-out is not between 0 and 1h");
       }
-      shutdown(drain_timeout_ms);
+      this.#leave(drain_timeout_ms);
       return Promise.resolve(new Uint8Array());
     });
   }
@@ -205,9 +208,9 @@ export class NodeCluster implements ClusterService {
   }
 
   async leave(node: NodeId, drain_timeout_ms: number): Promise<void> {
-    const { self, membership, peers, shutdown } = this.#options;
+    const { self, membership, peers } = this.#options;
     if (node === self) {
-      shutdown(drain_timeout_ms);
+      this.#leave(drain_timeout_ms);
       return;
     }
     if (membership.member(node) === undefined) throw unknownNode(node);
@@ -216,7 +219,7 @@ export class NodeCluster implements ClusterService {
     });
   }
 
-  remove(node: NodeId, force: boolean): Promise<void> {
+  async remove(node: NodeId, force: boolean): Promise<void> {
     const { self, membership } = this.#options;
     const member = membership.member(node);
     if (member === undefined) throw unknownNode(node);
@@ -226,14 +229,42 @@ export class NodeCluster implements ClusterService {
         `Node "${node}" is the one asked; to take it out: caxton cluster leave`,
       );
     }
-    if ((member.status === "alive" || member.status === "suspect") && !force) {
+    const lives = member.status === "alive" || member.status === "suspect";
+    if (lives && !force) {
       throw new CaxtonError(
         "conflict",
         `Node "${node}" is ${member.status}; let it leave, or remove it with --force`,
       );
     }
+    if (lives) await this.#spare(node);
     membership.remove(node);
-    return Promise.resolve();
+  }
+
+  /** A node that lives is taken out by force only if the others keep their quorum; then its vote goes first. */
+  async #spare(node: NodeId): Promise<void> {
+    const { consensus, votes } = this.#options;
+    const votesNow = consensus
+      .status()
+      .members.some((member) => member.node === node && member.role !== "learner");
+    if (!votesNow) return;
+    const { safe, why } = await votes.mayGo(node);
+    if (!safe) {
+      throw new CaxtonError(
+        "conflict",
+        `Node "${node}" votes, and the cluster would lose its quorum: ${why}. Bring another voter back first; or, ` +
+          "if this one is really lost, end its process: a node that is gone is removed without this question",
+      );
+    }
+    await votes.giveAway(node);
+  }
+
+  /** The vote goes first, as far as the others can do without it; the node goes in any case. */
+  #leave(drain_timeout_ms: number): void {
+    const { self, votes, shutdown } = this.#options;
+    void votes
+      .giveAway(self)
+      .catch((error: unknown) => logger("raft").warn(`Leaving with its vote: ${reasonOf(error)}`))
+      .finally(() => shutdown(drain_timeout_ms));
   }
 
   async verifyAuth(): Promise<readonly AuthCheckRow[]> {

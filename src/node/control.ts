@@ -7,6 +7,7 @@ import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import { ReplicaQueries } from "../cluster/replica-queries.ts";
 import { StateComparer } from "../cluster/state-comparison.ts";
+import { VoteHandover } from "../cluster/vote-handover.ts";
 import type { Config } from "../config/keys.ts";
 import { ControlClient } from "../control/control-client.ts";
 import { KvStore } from "../control/kv-store.ts";
@@ -35,6 +36,8 @@ export interface Control {
   readonly comparer: StateComparer;
   /** May the node be taken down now? Null on any other node than the leader. */
   safeToStop(node: NodeId): StopAnswer | null;
+  /** What becomes of the votes of nodes that leave or are removed. */
+  readonly votes: VoteHandover;
   /** Before consensus ends. */
   stop(): void;
 }
@@ -61,6 +64,7 @@ export function startControl({ consensus, network, clock, config, events }: Cont
     replicas,
     comparer: new StateComparer(client, replicas, clock),
     safeToStop: (node) => (consensus.status().role === "leader" ? safeToStop(node, autopilot.view) : null),
+    votes: new VoteHandover({ consensus, peers, autopilot, clock }),
     stop: () => autopilot.stop(),
   };
 }

@@ -12,6 +12,8 @@ const answer_ms = 2_000;
 const probe_bytes = 64 * 1024;
 const probeKey = "health.probe";
 
+type Check = Health["checks"][number];
+
 export interface HealthParts {
   readonly foundation: Foundation;
   readonly network: Network;
@@ -35,7 +37,7 @@ export function nodeHealth(parts: HealthParts): HealthService {
     ready: async () => {
       const disk = await writable();
       const outside = parts.network.waitsFor() ?? parts.network.alone();
-      const required: Health["checks"] = [
+      const required: Check[] = [
         {
           name: "joined",
           ok: outside === null,
@@ -53,8 +55,10 @@ export function nodeHealth(parts: HealthParts): HealthService {
         },
         disk,
       ];
+      const { quorum, part } = consensusChecks(parts.consensus);
+      required.push(part);
       // Told, not demanded: agents, messages and local reads go on without a quorum.
-      const checks = [...required, quorumCheck(parts.consensus)];
+      const checks = [...required, quorum];
       return { ok: required.every(({ ok }) => ok), checks };
     },
   };
@@ -64,7 +68,7 @@ export function nodeHealth(parts: HealthParts): HealthService {
  * Whether the store takes writes. While the latest one failed each question tries a small one itself, one
  * at a time, so that a disk with room again is noticed on a node that writes nothing.
  */
-export function diskCheck(store: Pick<Store, "stats" | "putMeta">): () => Promise<Health["checks"][number]> {
+export function diskCheck(store: Pick<Store, "stats" | "putMeta">): () => Promise<Check> {
   let trying: Promise<void> | undefined;
   return () =>
     answers("disk", "takes writes", async () => {
@@ -74,18 +78,19 @@ export function diskCheck(store: Pick<Store, "stats" | "putMeta">): () => Promis
     });
 }
 
-function quorumCheck(consensus: HealthParts["consensus"]): Health["checks"][number] {
+/** Whether the cluster can decide, and whether this node's own part in it is well: its disk, its log, its state. */
+function consensusChecks(consensus: HealthParts["consensus"]): Record<"quorum" | "part", Check> {
   const { quorum, leader, term, votersReached, voters, trouble } = consensus.status();
   const reached = `${votersReached} of ${voters} voters in reach`;
   const lead = leader === null ? "no leader" : `${leader} leads in term ${term}`;
-  return { name: "quorum", ok: quorum && trouble === null, detail: trouble ?? `${lead}, ${reached}` };
+  const well = trouble === null;
+  return {
+    quorum: { name: "quorum", ok: quorum && well, detail: `${lead}, ${reached}` },
+    part: { name: "consensus", ok: well, detail: trouble ?? "takes part" },
+  };
 }
 
-async function answers(
-  name: string,
-  well: string,
-  ask: () => Promise<unknown>,
-): Promise<Health["checks"][number]> {
+async function answers(name: string, well: string, ask: () => Promise<unknown>): Promise<Check> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(`no answer within ${answer_ms} ms`), answer_ms);

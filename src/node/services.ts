@@ -41,6 +41,7 @@ export function servicesOf(
     replicas: control.replicas,
     comparer: control.comparer,
     safeToStop: (node) => control.safeToStop(node),
+    votes: control.votes,
     fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
     partition: parts.partition.service,

@@ -98,6 +98,7 @@ export class Election {
       this.wait();
     }
     if (granted) this.#hintAt = Infinity;
+    if (granted && pre && this.#yieldsTo(from)) this.roles.becomeFollower(state.term, state.leader);
     state.send(from, { kind: "vote-reply", term: granted ? term : state.term, pre, granted });
   }
 
@@ -149,7 +150,7 @@ export class Election {
   #tally(): void {
     const { state } = this;
     if (state.campaign === null) return;
-    const outcome = state.configurations.quorum.outcome(state.campaign.votes);
+    const outcome = state.configurations.quorum.outcome(this.#votes(state.campaign.votes));
     if (outcome === "open") return;
     if (outcome === "won") {
       if (state.role === "pre-candidate") this.#campaign(false);
@@ -160,6 +161,21 @@ export class Election {
     this.roles.becomeFollower(state.term, state.leader);
     if (state.leaderDoubted && --this.#hintTriesLeft > 0)
       this.#hintAt = state.now + this.#candidates().length * this.#slot_ms();
+  }
+
+  /** Nobody waits for the answer of a leader that is held to be gone. */
+  #votes(cast: ReadonlyMap<RaftId, boolean>): ReadonlyMap<RaftId, boolean> {
+    const { role, leader, leaderDoubted } = this.state;
+    if (role !== "pre-candidate" || !leaderDoubted || leader === null || cast.has(leader)) return cast;
+    return new Map(cast).set(leader, false);
+  }
+
+  /** Two that follow the same hint would split the vote: the later one in their order lets the other go on. */
+  #yieldsTo(other: RaftId): boolean {
+    const { role, leaderDoubted, self } = this.state;
+    if (role !== "pre-candidate" || !leaderDoubted) return false;
+    const order = this.#candidates();
+    return order.includes(other) && order.indexOf(other) < order.indexOf(self);
   }
 
   /** Far too late for it means that this process was asleep: what the leader said meanwhile may wait to be read. */

@@ -21,6 +21,8 @@ export class Heartbeats {
     const { state } = this;
     const { leadership } = state;
     if (leadership === null) return;
+    // It slept through no heartbeat that anybody waited for.
+    if (isAlone(leadership)) leadership.heartbeatAt = Math.max(leadership.heartbeatAt, state.now);
     const isTime = state.now >= leadership.heartbeatAt;
     if (isTime) {
       this.#forgivePause(leadership);
@@ -50,8 +52,10 @@ export class Heartbeats {
     return now - leadership.quorumFrom <= timing.election_ms || this.#isAnswered(leadership);
   }
 
+  /** Nobody waits for the heartbeats of a leader that is alone. */
   due(): number {
-    return this.state.leadership?.heartbeatAt ?? Infinity;
+    const { leadership } = this.state;
+    return leadership === null || isAlone(leadership) ? Infinity : leadership.heartbeatAt;
   }
 
   #beginRound(leadership: Leadership): void {
@@ -85,4 +89,8 @@ export class Heartbeats {
       leadership.forgiven = true;
     } else if (this.#isAnswered(leadership)) leadership.forgiven = false;
   }
+}
+
+function isAlone({ peers }: Leadership): boolean {
+  return peers.size === 0;
 }

@@ -5,10 +5,9 @@
 import { type Configuration, everyone, type Member, type RaftId, votersOf } from "../raft/configuration.ts";
 import { decodeConfiguration } from "../raft/configuration-codec.ts";
 import type { RaftEffect } from "../raft/effects.ts";
-import type { Entry, LogPosition } from "../raft/entry.ts";
+import type { Entry, HardState, LogPosition } from "../raft/entry.ts";
 import type { RaftMessage } from "../raft/messages.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { RaftNode } from "./raft-node.ts";
 
 export class RaftViolation extends Error {
   constructor(
@@ -17,6 +16,26 @@ export class RaftViolation extends Error {
   ) {
     super(`${checker}: ${what}`);
   }
+}
+
+/** A participant as the checkers see it: what it has on disk, and what it has applied. */
+export interface CheckedParticipant {
+  readonly id: RaftId;
+  /** Null while it is down. */
+  readonly raft: Raft | null;
+  /** Its own clock. */
+  readonly local: number;
+  readonly nature: { readonly options: { readonly witness: boolean } };
+  readonly disk: {
+    readonly hardState: HardState;
+    readonly last: LogPosition;
+    has(position: LogPosition): boolean;
+  };
+  readonly machine: {
+    readonly position: LogPosition;
+    readonly settled: number;
+    readonly hash: number | string;
+  };
 }
 
 interface Seen {
@@ -35,7 +54,7 @@ interface Committed {
 const text = new TextDecoder();
 
 export class RaftCheckers {
-  readonly #nodes: ReadonlyMap<RaftId, RaftNode>;
+  readonly #nodes: ReadonlyMap<RaftId, CheckedParticipant>;
   readonly #leaders = new Map<number, RaftId>();
   readonly #votes = new Map<string, RaftId>();
   /** Terms by index of what some leader has committed, and what was applied there. */
@@ -43,7 +62,7 @@ export class RaftCheckers {
   /** The terms of those who committed it. */
   readonly #committedIn: number[] = [0, 1];
   readonly #applied = new Map<number, Committed>();
-  readonly #hashes = new Map<number, number>();
+  readonly #hashes = new Map<number, number | string>();
   readonly #seen = new Map<RaftId, Seen>();
   /** The highest term that each disk has promised, over restarts. */
   readonly #promised = new Map<RaftId, number>();
@@ -52,7 +71,7 @@ export class RaftCheckers {
   elections = 0;
   snapshots = 0;
 
-  constructor(nodes: ReadonlyMap<RaftId, RaftNode>) {
+  constructor(nodes: ReadonlyMap<RaftId, CheckedParticipant>) {
     this.#nodes = nodes;
   }
 
@@ -61,7 +80,7 @@ export class RaftCheckers {
   }
 
   /** A message leaves `node`: what it promises is on its disk. */
-  sent({ id, disk }: RaftNode, to: RaftId, message: RaftMessage): void {
+  sent({ id, disk }: CheckedParticipant, to: RaftId, message: RaftMessage): void {
     const { term, vote } = disk.hardState;
     if (message.kind === "vote-reply" && message.granted && !message.pre) {
       const key = `${message.term} ${id}`;
@@ -88,7 +107,7 @@ export class RaftCheckers {
   }
 
   /** Before an effect is performed. */
-  effect(node: RaftNode, effect: RaftEffect): void {
+  effect(node: CheckedParticipant, effect: RaftEffect): void {
     if (effect.kind === "persist") this.#writes(node, effect.entries);
     else if (effect.kind === "compact") {
       const { settled } = node.machine;
@@ -106,7 +125,8 @@ export class RaftCheckers {
     }
   }
 
-  applied({ id, machine }: RaftNode, { index, term, kind, data }: Entry): void {
+  /** `hashed`: the participant's state is the one right after this entry. */
+  applied({ id, machine }: CheckedParticipant, { index, term, kind, data }: Entry, hashed = true): void {
     check(kind !== "stripped", "witness-data", `${id} applies ${index} without its data`);
     const words = text.decode(data);
     const known = this.#applied.get(index);
@@ -119,13 +139,14 @@ export class RaftCheckers {
       this.#applied.set(index, { term, data: words });
       if (kind === "configuration") this.#follows(index, decodeConfiguration(data));
     }
+    if (!hashed) return;
     const hash = this.#hashes.get(index) ?? machine.hash;
     check(hash === machine.hash, "state-hash", `the state of ${id} at ${index} differs from another's`);
     this.#hashes.set(index, hash);
   }
 
   /** After a turn of `node`. */
-  stepped(node: RaftNode): void {
+  stepped(node: CheckedParticipant): void {
     const { raft, id } = node;
     if (raft === null) return;
     const { role, term, commit, applied, last, base, configuration, stopped } = raft.status(node.local);
@@ -161,10 +182,10 @@ export class RaftCheckers {
         this.#commits(node, raft, { index, term: raft.log.term(index) }, leads, configuration);
       seen.commit = commit;
     }
-    check(stopped === null || stopped === "the disk failed", "stopped", `${id} stopped: ${stopped}`);
+    check(stopped === null || stopped.startsWith("the disk failed"), "stopped", `${id} stopped: ${stopped}`);
   }
 
-  #seenOf(node: RaftNode, raft: Raft): Seen {
+  #seenOf(node: CheckedParticipant, raft: Raft): Seen {
     let seen = this.#seen.get(node.id);
     if (seen?.raft !== raft) {
       seen = { raft, term: 0, commit: 0, applied: 0, leader: false };
@@ -173,7 +194,7 @@ export class RaftCheckers {
     return seen;
   }
 
-  #leads({ id }: RaftNode, raft: Raft, term: number): void {
+  #leads({ id }: CheckedParticipant, raft: Raft, term: number): void {
     this.elections++;
     const other = this.#leaders.get(term) ?? id;
     check(other === id, "one-leader", `${other} and ${id} lead in term ${term}`);
@@ -187,7 +208,7 @@ export class RaftCheckers {
   }
 
   #commits(
-    { id }: RaftNode,
+    { id }: CheckedParticipant,
     raft: Raft,
     { index, term }: LogPosition,
     leads: boolean,
@@ -223,13 +244,13 @@ export class RaftCheckers {
   }
 
   /** A log never has two configurations that are not committed. */
-  #oneChange({ id }: RaftNode, raft: Raft, commit: number, last: number): void {
+  #oneChange({ id }: CheckedParticipant, raft: Raft, commit: number, last: number): void {
     if (last <= commit) return;
     const open = raft.openConfigurations;
     check(open <= 1, "one-change", `${id} has ${open} configurations that are not committed`);
   }
 
-  #writes({ id, nature }: RaftNode, entries: readonly Entry[]): void {
+  #writes({ id, nature }: CheckedParticipant, entries: readonly Entry[]): void {
     const { witness } = nature.options;
     for (const { kind, index } of entries) {
       check(kind !== (witness ? "command" : "stripped"), "witness-data", `${id} writes ${index} as ${kind}`);
@@ -237,7 +258,7 @@ export class RaftCheckers {
   }
 
   /** At the end: one leads, whoever is a member has its log and its state, and has answered. What is missing, or null. */
-  notEqualYet(nodes: readonly RaftNode[], served: ReadonlySet<RaftId>): RaftViolation | null {
+  notEqualYet(nodes: readonly CheckedParticipant[], served: ReadonlySet<RaftId>): RaftViolation | null {
     const leader = nodes.find((node) => node.raft?.status(node.local).role === "leader");
     const status = leader?.raft?.status(leader.local);
     if (status === undefined) return new RaftViolation("service", "nobody leads after everything was healed");

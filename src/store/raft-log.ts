@@ -4,7 +4,7 @@
  * raft thread. What to do about damage is its opener's decision (cluster/raft-data.ts).
  */
 import { assert } from "../base/assert.ts";
-import type { Database, Databases } from "../ports/database.ts";
+import type { Database, Databases, SqlValue } from "../ports/database.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { RaftEffect } from "../raft/effects.ts";
 import {
@@ -32,8 +32,14 @@ import {
 import { raftMigrations } from "./raft-migrations.ts";
 import { TermRuns } from "./raft-terms.ts";
 
+/** More than what a nearly full disk still takes. */
+const probe_bytes = 64 * 1_024;
 /** Rows verified, or removed after compaction, in one go. */
 const slice_rows = 1_024;
+/** Rows written by one statement where there are so many: a call costs as much as a row. */
+const insertMany_rows = 16;
+const insertOne = "INSERT INTO raft_log (position, term, kind, checksum, data) VALUES (?, ?, ?, ?, ?)";
+const insertMany = insertOne + ", (?, ?, ?, ?, ?)".repeat(insertMany_rows - 1);
 
 export type PersistEffect = Extract<RaftEffect, { kind: "persist" }>;
 export type LogRecords = Omit<PersistEffect, "kind" | "id">;
@@ -229,6 +235,27 @@ export class RaftLog implements LogView {
     }
   }
 
+  /** Reads these entries anew. Throws `data_corrupt`. */
+  check(first: number, last: number): void {
+    for (let from = first; from <= last; from += slice_rows)
+      this.#read(from, Math.min(slice_rows, last - from + 1));
+  }
+
+  /** Looks at the structure of the file, of one that is not too large to be read between heartbeats. */
+  checkFile(): void {
+    if (this.size_bytes <= quickCheckLimit_bytes) checkIntegrity(this.database, "raft.db");
+  }
+
+  /** Whether the disk takes writes again after it was full. Throws what a write throws. */
+  probe(): void {
+    const { database } = this;
+    database.transaction(() => {
+      database.execute("CREATE TABLE IF NOT EXISTS raft_probe (data BLOB NOT NULL) STRICT");
+      database.prepare("INSERT INTO raft_probe (data) VALUES (zeroblob(?))").run(probe_bytes);
+    });
+    database.transaction(() => database.execute("DROP TABLE raft_probe"), "relaxed");
+  }
+
   get size_bytes(): number {
     const row = this.database
       .prepare("SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()")
@@ -248,14 +275,19 @@ export class RaftLog implements LogView {
       this.#last = Math.min(this.#last, truncateFrom - 1);
       this.#terms.truncate(truncateFrom);
     }
-    const insert = this.database.prepare(
-      "INSERT INTO raft_log (position, term, kind, checksum, data) VALUES (?, ?, ?, ?, ?)",
-    );
-    for (const entry of entries) {
-      assert(entry.index === this.#last + 1, "a log has no holes");
-      insert.run(...entryRow(entry));
-      this.#last = entry.index;
-      this.#terms.append(entry);
+    const many = this.database.prepare(insertMany);
+    const one = this.database.prepare(insertOne);
+    for (let at = 0; at < entries.length;) {
+      const rows = entries.length - at >= insertMany_rows ? insertMany_rows : 1;
+      const values: SqlValue[] = [];
+      for (const entry of entries.slice(at, at + rows)) {
+        assert(entry.index === this.#last + 1, "a log has no holes");
+        for (const value of entryRow(entry)) values.push(value);
+        this.#last = entry.index;
+        this.#terms.append(entry);
+      }
+      (rows === 1 ? one : many).run(...values);
+      at += rows;
     }
     if (hardState !== null) {
       assert(hardState.term >= this.#hardState.term, "the term never falls");

@@ -15,9 +15,10 @@ export class Failing {
 
   constructor(private readonly state: SwimState) {}
 
+  /** The sweep waits for the next tick after its time: there is one in each period. */
   due(): number {
     const times = this.#times();
-    let due = this.#sweepAt;
+    let due = Infinity;
     for (const { suspicion } of this.state.members.suspects()) {
       if (!suspicion) continue;
       const deadline = suspicion.deadline(times.least_ms, times.most_ms, times.expected);

@@ -16,6 +16,8 @@ interface Target {
   node: NodeId | null;
   backoff_ms: number;
   at: number;
+  /** It was, when last looked at. */
+  reached: boolean;
   readonly seed: boolean;
 }
 
@@ -48,10 +50,14 @@ export class Reconnecting {
     }
   }
 
+  /** Who is reached, and a table without the gone, can wait for the tick that there is in each period anyway. */
   due(): number {
-    let due = this.#deadProbeAt;
+    const { members } = this.state;
+    let due = members.present < members.size ? this.#deadProbeAt : Infinity;
     if (this.#pending.size >= contactsLimit) return due;
-    for (const [key, target] of this.#targets) if (!this.#isPending(key)) due = Math.min(due, target.at);
+    for (const [key, target] of this.#targets) {
+      if (!target.reached && !this.#isPending(key)) due = Math.min(due, target.at);
+    }
     return due;
   }
 
@@ -65,7 +71,8 @@ export class Reconnecting {
     for (const [key, target] of this.#targets) {
       if (this.#pending.size >= contactsLimit) return;
       if (target.at > state.now || this.#isPending(key)) continue;
-      if (this.#reached(target)) {
+      target.reached = this.#reached(target);
+      if (target.reached) {
         target.at = state.now + reachedCheck_ms;
         continue;
       }
@@ -132,7 +139,7 @@ export class Reconnecting {
   #target(address: SeedAddress, node: NodeId | null, seed: boolean): Target {
     const { timing, now } = this.state;
     const at = seed ? now : now + timing.reconnect_ms;
-    return { address, node, backoff_ms: timing.reconnect_ms, at, seed };
+    return { address, node, backoff_ms: timing.reconnect_ms, at, reached: false, seed };
   }
 
   #isPending(key: string): boolean {

@@ -19,6 +19,7 @@ export const controlQueries = {
   mark: 2,
   sectionWalk: 3,
   sectionCheck: 4,
+  fileCheck: 5,
   nodes: 10,
   settings: 20,
   kvGet: 30,

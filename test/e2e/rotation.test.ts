@@ -47,7 +47,8 @@ async function allSealWith(key: string): Promise<void> {
     await eventually(`${node.id} sees key ${key} at all nodes`, async () => {
       const { nodes: rows } = (await node.ask("/api/v1/cluster/verify-auth")) as Check;
       const fit = rows.every((row) => row.gossip_key === "match" && row.detail.endsWith(`key ${key}`));
-      return rows.length === 3 && fit ? true : undefined;
+      if (rows.length !== 3 || !fit) throw new Error(JSON.stringify(rows));
+      return true;
     });
   }
 }

@@ -17,7 +17,7 @@ if (!possible) console.warn("watch.test.ts is not run: it needs root and iproute
  * shows that a watch is on.
  */
 const apart =
-  /No leader with a quorum is known here|leads in term \d+|Members of consensus: |Agent 'marker' is running on node-2$/;
+  /No leader with a quorum is known here|leads in term \d+|Members of consensus: |Agent 'marker' is (?:starting|running) on node-2$/;
 
 /** The lines of one watch, each looked at once. */
 class Watched {

@@ -10,7 +10,7 @@ import {
 } from "../../src/cluster/consensus-data.ts";
 import { ConsensusDriver } from "../../src/cluster/consensus-driver.ts";
 import type { ConsensusStatus, MemberChange } from "../../src/cluster/consensus.ts";
-import type { ConsensusAnswer, ConsensusRequest } from "../../src/cluster/consensus-requests.ts";
+import type { ConsensusAnswer, DriverRequest } from "../../src/cluster/consensus-requests.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { memoryDatabases, type MemoryDatabases } from "../../src/platform/memory/database.ts";
 import type { Databases } from "../../src/ports/database.ts";
@@ -79,6 +79,7 @@ export class ConsensusWorldNode {
       limits: { ...defaultLimits, ...this.world.limits },
       snapshotEvery_entries: this.world.snapshotEvery_entries,
       seed: this.boot + this.id.length + this.id.charCodeAt(this.id.length - 1),
+      heard: new Map(),
     });
     this.world.link(this);
   }
@@ -107,14 +108,14 @@ export class ConsensusWorldNode {
     return this.data ? identityOf(this.data.log.boots.self) : 0;
   }
 
-  ask(request: Distributed<ConsensusRequest>): number {
+  ask(request: Distributed<DriverRequest>): number {
     const number = ++this.#last;
     this.driver?.ask({ ...request, request: number });
     return number;
   }
 
   /** The answer, with time passing until it is there. */
-  async answer(request: Distributed<ConsensusRequest>): Promise<ConsensusAnswer> {
+  async answer(request: Distributed<DriverRequest>): Promise<ConsensusAnswer> {
     const number = this.ask(request);
     this.world.until(() => this.answers.has(number), 60_000);
     return this.answers.get(number) as ConsensusAnswer;

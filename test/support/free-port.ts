@@ -1,22 +1,60 @@
 /**
  * A port for a node that a test starts later. Not the operating system's choice: that is of the range from
  * which outgoing connections of the whole machine take theirs, so that it may be gone when the node comes.
+ * And nobody else's who asks here: a file in the system's own directory says whose it is, until that process ends.
  */
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
-/** Below the ephemeral ports of Linux (32,768 on) and macOS (49,152 on). */
-const [first, end] = [15_000, 32_000] as const;
-const attempts = 100;
+/** Below the ephemeral ports of Linux (32,768 on) and macOS (49,152 on), as is the port of Raft, 1,000 above gossip's. */
+const [first, end] = [15_000, 31_000] as const;
+const attempts = 1_000;
+const folder = join(tmpdir(), "caxton-test-ports");
 
-/** Free a moment ago on loopback, for TCP and UDP. */
+/** Free a moment ago on loopback, for TCP and UDP, and this process's from now on. */
 export async function freePort(): Promise<number> {
+  mkdirSync(folder, { recursive: true });
   for (let attempt = 0; attempt < attempts; attempt++) {
     const port = randomInt(first, end);
-    if ((await takesTcp(port)) && (await takesUdp(port))) return port;
+    if (reserved(port) && (await takesTcp(port)) && (await takesUdp(port))) return port;
   }
   throw new Error(`No free port between ${first} and ${end} in ${attempts} attempts`);
+}
+
+/** So many, no two the same. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
+  return ports;
+}
+
+function reserved(port: number): boolean {
+  const path = join(folder, String(port));
+  for (const last of [false, true]) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      return true;
+    } catch (error) {
+      if (last || (error as NodeJS.ErrnoException).code !== "EEXIST" || !abandoned(path)) return false;
+      rmSync(path, { force: true });
+    }
+  }
+  return false;
+}
+
+function abandoned(path: string): boolean {
+  try {
+    const holder = Number(readFileSync(path, "utf8"));
+    // Empty for the moment between its making and its writing.
+    if (holder > 0) process.kill(holder, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
 }
 
 function takesTcp(port: number): Promise<boolean> {

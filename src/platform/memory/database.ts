@@ -53,7 +53,7 @@ export function memoryDatabases(): MemoryDatabases {
       if (file === undefined) {
         throw new CaxtonError("storage_failed", `Cannot open database ${quote(path)}: it does not exist`);
       }
-      return copyOf(file, path);
+      return copyDatabase(file, path);
     },
     failCommits: (error) => {
       failure = error;
@@ -66,7 +66,7 @@ export function memoryDatabases(): MemoryDatabases {
 }
 
 /** In memory one connection is all there is: a view is a copy, which is fine for what tests hold. */
-function copyOf(file: Database, path: string): Database {
+export function copyDatabase(file: Database, path: string): Database {
   const copy = connectLibsql(":memory:", path, 0);
   const schema = file.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
   for (const { sql } of schema) copy.execute(String(sql));

@@ -124,6 +124,49 @@ describe("the autopilot's driver", () => {
     expect(world.changes).toHaveLength(2);
   });
 
+  it("takes the vote of a node that leaves, and gives it back only to its next life", async () => {
+    const world = new World();
+    world.seen("n2");
+    world.seen("n3");
+    await world.pass(10_000);
+    await world.driver.resign("n3" as NodeId, 1_000);
+    expect(world.changes.at(-1)).toEqual([{ node: "n3", role: "learner" }]);
+    const before = world.changes.length;
+    await world.pass(20_000);
+    expect(
+      world.changes
+        .slice(before)
+        .flat()
+        .filter(({ node }) => node === "n3"),
+    ).toEqual([]);
+    world.seen("n3", "alive", 8);
+    await world.pass(10_000);
+    expect(world.changes.slice(before).flat()).toContainEqual(
+      expect.objectContaining({ node: "n3", role: "voter" }),
+    );
+  });
+
+  it("does not take a vote that the others cannot do without", async () => {
+    const world = new World();
+    await expect(world.driver.resign(self, 1_000)).rejects.toThrow("n1 is the only voter");
+    world.seen("n2");
+    world.seen("n3");
+    await world.pass(10_000);
+    world.seen("n2", "failed");
+    await expect(world.driver.resign("n3" as NodeId, 1_000)).rejects.toThrow("1 of the 2 voters");
+    expect(world.changes.flat().filter(({ role }) => role === "learner")).toHaveLength(2);
+  });
+
+  it("makes a learner that has everything the only voter's successor", async () => {
+    const world = new World();
+    expect(await world.driver.addSuccessor(1_000)).toBe(false);
+    world.seen("n2");
+    await world.pass(3_500);
+    expect(world.changes.flat()).toHaveLength(1);
+    expect(await world.driver.addSuccessor(1_000)).toBe(true);
+    expect(world.changes.at(-1)).toEqual([{ node: "n2", role: "voter" }]);
+  });
+
   it("tries again later when a change did not come about", async () => {
     const world = new World();
     world.refuse = new CaxtonError("conflict", "another change of members is under way");

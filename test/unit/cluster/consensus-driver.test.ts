@@ -79,6 +79,37 @@ function sameState(world: ConsensusWorld, ...nodes: readonly ConsensusWorldNode[
   world.until(() => new Set(nodes.map((node) => node.data?.state?.hash.root)).size === 1);
 }
 
+describe("a turn", () => {
+  test("in which something is sent blocks on no database afterwards", async () => {
+    const world = new ConsensusWorld();
+    const [first, ...others] = (await world.cluster(3)) as [ConsensusWorldNode, ...ConsensusWorldNode[]];
+    const sent = new Map<ConsensusWorldNode, number>();
+    const late: string[] = [];
+    world.sent = (from) => void sent.set(from, world.clock.now_ms());
+    const watch =
+      <A extends unknown[], R>(node: ConsensusWorldNode, name: string, work: (...args: A) => R) =>
+      (...args: A): R => {
+        if (sent.get(node) === world.clock.now_ms()) late.push(`${node.id}: ${name}`);
+        return work(...args);
+      };
+    let applied = 0;
+    for (const node of [first, ...others]) {
+      const { log, state } = node.data ?? {};
+      if (!log || !state) throw new Error("no data");
+      log.persist = watch(node, "persist", log.persist.bind(log));
+      const apply = state.apply.bind(state);
+      state.apply = watch(node, "apply", (entries) => (applied++, apply(entries)));
+    }
+    const answers: number[] = [];
+    for (let i = 0; i < 20; i++)
+      answers.push(first.ask({ kind: "propose", command: putCommand(`k${i}`, "1"), timeout_ms: 2_000 }));
+    world.until(() => answers.every((number) => first.answers.get(number)?.kind === "committed"));
+    for (let i = 0; i < 20; i++) expect(await put(first, "k", String(i))).toBe("done");
+    expect(applied).toBeGreaterThan(20);
+    expect(late).toEqual([]);
+  });
+});
+
 describe("a disk that fails", () => {
   test("ends leadership: another leads, what was acknowledged is there, the failed node says why and writes no more", async () => {
     const world = new ConsensusWorld();

@@ -77,6 +77,12 @@ test("a full disk ends leadership, and when there is room again the node goes on
   expect(await until(() => answered(2) !== undefined)).toBe(true);
   expect(answered(2)).toMatchObject({ kind: "failed", code: "outcome_unknown" });
   expect(status()).toMatchObject({ role: "follower", trouble: "its log cannot be written: no room" });
+  // For as long as it is full nothing says that all is well.
+  told.length = 0;
+  expect(await clock.runUntilSettled(() => false, 20_000)).toBe(false);
+  expect(
+    told.flatMap((message) => (message.kind === "status" ? [message.status.trouble] : [])),
+  ).not.toContain(null);
   databases.failCommits(undefined);
   expect(await until(() => status()?.ready === true && status()?.trouble === null)).toBe(true);
   service.receive({ kind: "ask", requests: [{ request: 3, kind: "propose", command, timeout_ms: 1_000 }] });

@@ -55,6 +55,19 @@ describe("a healthy cluster", () => {
   });
 });
 
+test("an idle node wakes up for packets and probes, hardly for anything else", async () => {
+  const world = new World(8);
+  const nodes = await world.cluster(3);
+  world.clock.advance(30_000);
+  const sent = (): number => nodes.reduce((sum, { driver }) => sum + driver.stats().packetsSent, 0);
+  const [sentBefore, end_ms] = [sent(), world.clock.now_ms() + 60_000];
+  let turns = 0;
+  while ((world.clock.next_ms() ?? Infinity) <= end_ms && world.clock.step()) turns++;
+  const packets = sent() - sentBefore;
+  // A probe each 300 ms, a look each second or so, the streams' frames.
+  expect((turns - packets) / nodes.length / 60).toBeLessThan(5.5);
+});
+
 describe("failures", () => {
   test("a killed node is known as failed by all others within 3.5 seconds, at any seed", async () => {
     for (let seed = 1; seed <= 20; seed++) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import type { NodeId } from "../../../src/base/ids.ts";
 import type { Consensus, ConsensusStatus } from "../../../src/cluster/consensus.ts";
+import { inspectLog } from "../../../src/cluster/log-inspection.ts";
 import type { Peers } from "../../../src/cluster/peers.ts";
 import { ReplicaQueries } from "../../../src/cluster/replica-queries.ts";
 import { StateComparer } from "../../../src/cluster/state-comparison.ts";
@@ -11,11 +12,16 @@ import { KvStore } from "../../../src/control/kv-store.ts";
 import { type ControlState, openControlState } from "../../../src/control/control-state.ts";
 import { memoryDatabases } from "../../../src/platform/memory/database.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import type { Entry } from "../../../src/raft/entry.ts";
+import type { RaftStatus } from "../../../src/raft/status.ts";
+import { openRaftLog, type RaftLog } from "../../../src/store/raft-log.ts";
 import type { Database } from "../../../src/ports/database.ts";
 import { encodeUtf8, Writer } from "../../../src/wire/cursor.ts";
 import { controlQueries } from "../../../src/wire/control-kinds.ts";
 import { encodeKvGet } from "../../../src/wire/control-kv.ts";
 import { SingleNodeConsensus } from "../../support/single-node-consensus.ts";
+
+const idle = { applied: 0, commit: 0 } as RaftStatus;
 
 type Handler = Parameters<Peers["handle"]>[1];
 
@@ -27,6 +33,7 @@ class Replicas {
   readonly files = new Map<NodeId, Database>();
   readonly clock = new VirtualClock();
   readonly deaf = new Set<NodeId>();
+  readonly #logs = new Map<NodeId, RaftLog>();
   readonly #handlers = new Map<string, Handler>();
   readonly queries: ReplicaQueries;
   readonly client: ControlClient;
@@ -87,6 +94,23 @@ class Replicas {
     };
   }
 
+  /** Its Raft log: an own one, of a thousand entries. */
+  logOf(name: NodeId): RaftLog {
+    const known = this.#logs.get(name);
+    if (known !== undefined) return known;
+    const log = openRaftLog(memoryDatabases(), "raft.db", { node: name, boot: 1 });
+    const entries = Array.from({ length: 5_000 }, (_, i): Entry => ({
+      index: i + 1,
+      term: 1,
+      kind: "noop",
+      data: new Uint8Array(),
+    }));
+    const hardState = { term: 1, vote: null, commit: 0 };
+    log.persist([{ hardState, reset: null, truncateFrom: null, entries }]);
+    this.#logs.set(name, log);
+    return log;
+  }
+
   #consensusOf(name: NodeId): Consensus {
     const state = this.states.get(name) as ControlState;
     const consensus: Partial<Consensus> = {
@@ -94,6 +118,7 @@ class Replicas {
       status: () => ({ trouble: name === "n2" ? this.trouble : null }) as ConsensusStatus,
       read: async (query) =>
         await Promise.resolve({ bytes: state.query(query), appliedIndex: state.applied.index }),
+      inspect: async (from) => await Promise.resolve(inspectLog(this.logOf(name), idle, from)),
       check: async () => await Promise.resolve({ node: name, state: state.hash, halted: state.halted }),
     };
     return consensus as Consensus;
@@ -162,7 +187,7 @@ describe("verifying replicas", () => {
   it("finds every row as it was written", async () => {
     const replicas = await filled();
     const shallow = await verifyReplicas(replicas.queries, replicas.names, false);
-    expect(shallow).toHaveLength(6);
+    expect(shallow).toHaveLength(9);
     expect(shallow.every(({ ok }) => ok)).toBe(true);
     const deep = await verifyReplicas(replicas.queries, replicas.names, true);
     expect(deep.filter(({ ok }) => !ok)).toEqual([]);
@@ -185,6 +210,20 @@ describe("verifying replicas", () => {
       },
       { node: "n3", check: "section kv", ok: false, detail: "rows are missing or too many: 3 of 4" },
     ]);
+  });
+
+  it("finds an entry of the log that the disk has changed, when it reads all of them", async () => {
+    const replicas = await filled();
+    replicas.logOf("n2" as NodeId).database.execute("UPDATE raft_log SET term = 2 WHERE position = 4321");
+    const shallow = await verifyReplicas(replicas.queries, replicas.names, false);
+    expect(shallow.filter(({ ok }) => !ok)).toEqual([]);
+    const deep = await verifyReplicas(replicas.queries, replicas.names, true);
+    expect(deep.filter(({ ok }) => !ok)).toEqual([
+      { node: "n2", check: "raft log", ok: false, detail: expect.stringContaining("4321") as string },
+    ]);
+    expect(deep.find(({ node, check }) => node === "n3" && check === "raft log")?.detail).toBe(
+      "5000 entries are sound; 1 to 5000 kept, 0 committed, 0 applied",
+    );
   });
 
   it("says what a node suffers from, and which cannot be reached", async () => {

@@ -53,6 +53,21 @@ describe("reads", () => {
   });
 });
 
+describe("a leader that is alone", () => {
+  test("wakes for no heartbeat, and begins with them as soon as somebody is there", () => {
+    const leader = new RaftCore("a", ["a"]).wait(1_000);
+    expect(leader.raft.role).toBe("leader");
+    expect(leader.raft.wake).toBe(Infinity);
+    leader.wait(60_000).give({ kind: "propose", id: 1, data: new Uint8Array(1) });
+    expect(leader.raft.status(leader.now)).toMatchObject({ role: "leader", quorum: true, commit: 3 });
+    expect(leader.raft.wake).toBe(Infinity);
+    const members = ["a", "b"].map((name) => defaultMember(idOf(name), name === "a" ? "voter" : "learner"));
+    leader.give({ kind: "change-membership", id: 2, members }).wait(1_000);
+    expect(leader.raft.role).toBe("leader");
+    expect(leader.sent.filter(({ message }) => message.kind === "heartbeat").length).toBeGreaterThan(15);
+  });
+});
+
 describe("changes of members", () => {
   const learner = { kind: "change-membership", id: 1, members: [] as never[] } as const;
   const withLearner = ["a", "b", "c"].map((name) => defaultMember(idOf(name), "voter"));
@@ -281,5 +296,53 @@ describe("bounds", () => {
     follower.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 }).wait(899);
     expect(follower.raft.role).toBe("follower");
     expect(follower.wait(950).raft.role).toBe("pre-candidate");
+  });
+});
+
+describe("a hint that the leader is gone", () => {
+  /** Behind leader a, in term 2. */
+  function follower(self: string): RaftCore {
+    const core = new RaftCore(self, ["a", "b", "c"]);
+    return core.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+  }
+  const hint = { kind: "hint", peer: idOf("a") } as const;
+  const asked = (core: RaftCore): number =>
+    core.sent.filter(({ to, message }) => to === idOf("c") && message.kind === "vote" && message.pre).length;
+
+  test("is followed again soon after a refusal, whatever the leader leaves unanswered", () => {
+    const core = follower("b").give(hint);
+    expect(asked(core)).toBe(1);
+    // It has no sign of its own yet.
+    core.hear("c", { kind: "vote-reply", term: 2, pre: true, granted: false });
+    expect(core.raft.role).toBe("follower");
+    core.wait(40);
+    expect(asked(core)).toBe(2);
+    core.hear("c", { kind: "vote-reply", term: 3, pre: true, granted: true });
+    expect(core.raft.role).toBe("candidate");
+  });
+
+  test("is followed by one where two have it: the later in their order lets the other go on", () => {
+    const vote = (core: RaftCore) =>
+      ({
+        kind: "vote",
+        term: 3,
+        pre: true,
+        transfer: false,
+        last: { index: core.raft.log.last.index, term: core.raft.log.last.term },
+      }) as const;
+    const later = follower("c").give(hint).wait(20);
+    expect(later.raft.role).toBe("pre-candidate");
+    later.hear("b", vote(later));
+    expect(later.raft.role).toBe("follower");
+    expect(later.sent.at(-1)?.message).toMatchObject({ kind: "vote-reply", granted: true });
+    later.hear("b", { kind: "vote-reply", term: 3, pre: true, granted: true });
+    expect(later.raft.role).toBe("follower");
+
+    const first = follower("b").give(hint);
+    first.hear("c", vote(first));
+    expect(first.raft.role).toBe("pre-candidate");
+    expect(first.sent.at(-1)?.message).toMatchObject({ kind: "vote-reply", granted: true });
+    first.hear("c", { kind: "vote-reply", term: 3, pre: true, granted: true });
+    expect(first.raft.role).toBe("candidate");
   });
 });

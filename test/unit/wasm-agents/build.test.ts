@@ -2,9 +2,12 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { agentSources, buildAgent } from "../../../wasm-agents/build.ts";
+import { thorough } from "../../support/thorough.ts";
 
 // A few, since each takes a second. C and Rust are left out: their bytes depend on the compiler's version.
-const some = ["echo", "counter", "notebook", "misbehaving-table-bomb", "misbehaving-huge-table"];
+const always = ["echo", "notebook"];
+const sometimes = ["counter", "misbehaving-table-bomb", "misbehaving-huge-table"];
+const some = thorough ? [...always, ...sometimes] : always;
 const reproducible = agentSources.filter(({ name }) => some.includes(name));
 
 describe("the checked-in modules are what their sources build to", () => {

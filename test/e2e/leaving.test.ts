@@ -1,0 +1,47 @@
+/** Real voters that leave by command one right after the other, and one that is to be removed while it is needed. */
+import { afterAll, expect, test } from "vitest";
+import { leaderView, startVoters } from "../support/consensus-nodes.ts";
+import { eventually, type TestNodeProcess } from "../support/node-process.ts";
+
+const all: TestNodeProcess[] = [];
+
+afterAll(async () => {
+  for (const node of all) await node.dispose();
+}, 60_000);
+
+async function put(node: TestNodeProcess): Promise<number> {
+  const answer = await node.fetch("/api/v1/kv/a", {
+    method: "PUT",
+    headers: { "content-type": "text/plain" },
+    body: "1",
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+test("a voter that is needed is not removed by force; voters that leave in turn give their votes away first", async () => {
+  all.push(...(await startVoters(3)));
+  const [one, two, three] = all as [TestNodeProcess, TestNodeProcess, TestNodeProcess];
+  await three.kill();
+  const refused = await eventually("the loss of node-3 is noticed", async () => {
+    const answer = await one.cli("cluster", "remove", "--node", "node-2", "--force");
+    return answer.code === 0 || answer.stderr.includes("would lose its quorum") ? answer : undefined;
+  });
+  expect(refused.code).toBe(6);
+  expect(refused.stderr).toContain("1 of the other 2 voters are well, 2 are needed");
+  expect(await put(one)).toBeLessThan(300);
+  await three.start();
+  await eventually("node-3 is back", async () => {
+    const view = await leaderView(three);
+    return view?.quorum === true ? true : undefined;
+  });
+  for (const node of [three, two]) {
+    const left = await node.cli("cluster", "leave", "--drain-timeout", "1s");
+    expect(left.stderr).toBe("");
+    expect(await node.exited()).toBe(0);
+  }
+  await eventually("node-1 goes on alone", async () => ((await put(one)) < 300 ? true : undefined));
+  const view = await leaderView(one);
+  const voters = view?.members.filter(({ role }) => role === "voter").map(({ node }) => node);
+  expect(voters).toEqual(["node-1"]);
+}, 180_000);
