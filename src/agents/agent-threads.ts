@@ -8,7 +8,7 @@ import { quote } from "../base/ids.ts";
 import { SerialWork } from "./serial-work.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { fastReceiver } from "../messaging/fast-ascii.ts";
-import type { LocalDelivery } from "../messaging/router-options.ts";
+import type { LocalDelivery } from "../messaging/deliveries.ts";
 import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { MessagePortLike } from "../ports/threads.ts";

@@ -55,6 +55,12 @@ export class LocalAgents {
     return this.#records.size;
   }
 
+  /** Whether an agent is here that a partition's policy holds to be critical. */
+  get hostsCritical(): boolean {
+    for (const { spec } of this.#records.values()) if (spec.priority === "critical") return true;
+    return false;
+  }
+
   has(name: AgentName): boolean {
     return this.#records.has(name);
   }

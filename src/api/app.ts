@@ -17,6 +17,8 @@ import { addLeader } from "./cluster/leader.ts";
 import { addMembers } from "./cluster/members.ts";
 import { addNodes } from "./cluster/nodes.ts";
 import { addOperate } from "./cluster/operate.ts";
+import { addPartition } from "./cluster/partition.ts";
+import { addRehearsal } from "./cluster/rehearsal.ts";
 import { addStateChecks } from "./cluster/state-checks.ts";
 import { addStatus } from "./cluster/status.ts";
 import { addEvents } from "./events/events.ts";
@@ -67,7 +69,8 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
     log.error("{method} {path} failed", { method, path, request: c.var.request.id, error });
     return problemResponse(c, internalError(c.var.request.id));
   };
-  const gate = new Gate({ verifier, clock, entropy, https, observer, failed });
+  const { partition } = services;
+  const gate = new Gate({ verifier, clock, entropy, https, partition, observer, failed });
   const app = new Hono<ApiEnv>({ strict: true, router: new GatedRouter(gate), getPath: pathOf });
   if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
     app.use(everyPath, cors({ origin: [...options.corsOrigins], allowMethods: [...methods], maxAge: 600 }));
@@ -81,6 +84,8 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addNodes(api);
   addLeader(api);
   addStateChecks(api);
+  addPartition(api);
+  addRehearsal(api);
   addDeploy(api, options.agentDefaults ?? agentDefaults);
   addAgents(api);
   addSend(api);

@@ -35,6 +35,14 @@ const table: Readonly<Record<string, Access>> = {
   "POST /api/v1/cluster/leader": "cluster:operate",
   "GET /api/v1/cluster/compare-state": "cluster:operate",
   "GET /api/v1/cluster/verify": "cluster:operate",
+  "GET /api/v1/cluster/partition": "cluster:read",
+  // These name keys.
+  "GET /api/v1/cluster/partition/report": "kv:read",
+  "GET /api/v1/cluster/partition/queued-writes": "kv:read",
+  "GET /api/v1/cluster/partition/queued-writes/:id": "kv:read",
+  "POST /api/v1/cluster/partition/resolve": "cluster:operate",
+  "GET /api/v1/cluster/partition/rehearsal": "kv:read",
+  "POST /api/v1/cluster/partition/rehearsal": "cluster:operate",
   "POST /api/v1/cluster/leave": "cluster:operate",
   "POST /api/v1/cluster/remove": "cluster:operate",
 

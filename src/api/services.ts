@@ -12,6 +12,7 @@ import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
@@ -29,6 +30,7 @@ export interface NodeServices {
   readonly events: EventService;
   readonly health: HealthService;
   readonly security: SecurityService;
+  readonly partition: PartitionService;
 }
 
 export interface HealthService {
@@ -47,7 +49,7 @@ export interface ClusterStatus {
   readonly uuid: string | null;
   readonly node: NodeId;
   /**
-   * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by members seen alive until Raft decides;
+   * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by contact with a leader that has a quorum;
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;

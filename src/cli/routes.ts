@@ -9,12 +9,16 @@ import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
 import { suspend } from "./agent/suspend.ts";
 import { compareState } from "./cluster/compare-state.ts";
+import { detectPartition } from "./cluster/detect-partition.ts";
 import { leader } from "./cluster/leader.ts";
 import { leave } from "./cluster/leave.ts";
 import { members } from "./cluster/members.ts";
+import { rehearse } from "./cluster/partition/rehearse.ts";
+import { report as partitionReport } from "./cluster/partition/report.ts";
 import { performance } from "./cluster/performance.ts";
 import { ping } from "./cluster/ping.ts";
 import { remove as removeNode } from "./cluster/remove.ts";
+import { resolvePartition } from "./cluster/resolve-partition.ts";
 import { status } from "./cluster/status.ts";
 import { verify } from "./cluster/verify.ts";
 import { verifyAuth } from "./cluster/verify-auth.ts";
@@ -71,6 +75,12 @@ const map = buildRouteMap<string, CliContext>({
       remove: removeNode,
       leader,
       compareState,
+      detectPartition,
+      resolvePartition,
+      partition: noun("Partitions: what became of queued writes, and drills", {
+        report: partitionReport,
+        rehearse,
+      }),
       verify,
       verifyAuth,
       performance,

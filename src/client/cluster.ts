@@ -2,6 +2,8 @@
 import type { LeaderAnswer, TransferAnswer } from "../api/cluster/leader.ts";
 import type { MembersAnswer } from "../api/cluster/members.ts";
 import type { BalanceAnswer } from "../api/cluster/operate.ts";
+import type { OverviewAnswer, ReportAnswer, ResolveAnswer } from "../api/cluster/partition.ts";
+import type { RehearsalAnswer } from "../api/cluster/rehearsal.ts";
 import type { CompareAnswer, VerifyAnswer } from "../api/cluster/state-checks.ts";
 import type { PerformanceAnswer, PingAnswer, StatusAnswer, VerifyAuthAnswer } from "../api/cluster/status.ts";
 import { formatDuration } from "../base/durations.ts";
@@ -95,6 +97,39 @@ export class ClusterClient {
       query: { node, deep },
       patience_ms: deep ? verify_ms : 0,
     });
+  }
+
+  partition(): Promise<OverviewAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/partition" });
+  }
+
+  /** Of writes queued at `since` (ISO 8601) or later; of all that are kept without it. */
+  partitionReport(since?: string): Promise<ReportAnswer> {
+    return this.#transport.json({
+      method: "GET",
+      path: "/api/v1/cluster/partition/report",
+      query: { since },
+    });
+  }
+
+  resolvePartition(prefer: string, dropQueued: boolean): Promise<ResolveAnswer> {
+    const json = { prefer, drop_queued: dropQueued };
+    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/partition/resolve", json });
+  }
+
+  /** Resolves when the cut has begun; `rehearsal` tells how it goes on. */
+  rehearsePartition(options: {
+    readonly isolate: readonly string[];
+    readonly duration_ms: number;
+    readonly force: boolean;
+  }): Promise<RehearsalAnswer> {
+    const { isolate, duration_ms, force } = options;
+    const json = { isolate, duration: formatDuration(duration_ms), force };
+    return this.#transport.json({ method: "POST", path: "/api/v1/cluster/partition/rehearsal", json });
+  }
+
+  rehearsal(): Promise<RehearsalAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/partition/rehearsal" });
   }
 
   balance(): Promise<BalanceAnswer> {

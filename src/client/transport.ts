@@ -54,7 +54,9 @@ export class Transport {
       request.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, request.signal]);
     try {
       const response = await this.open(request, signal);
-      return (await readAnswer(response)) as T;
+      const answer = await readAnswer(response);
+      if (response.status === 202) refuseQueued(answer);
+      return answer as T;
     } catch (error) {
       if (abort.signal.aborted && !(error instanceof CaxtonError && error.code !== "unreachable")) {
         throw new CaxtonError("timeout", `No answer from ${this.url} within ${formatDuration(timeout_ms)}`, {
@@ -149,6 +151,16 @@ async function readAnswer(response: Response): Promise<unknown> {
       `The answer is not JSON (status ${response.status}): is this address a Caxton node?`,
     );
   }
+}
+
+/** A write that waits in a minority's queue is not done: who asked for it must not take it for that. */
+function refuseQueued(answer: unknown): void {
+  const { queued_write: id, detail } = (answer ?? {}) as {
+    readonly queued_write?: unknown;
+    readonly detail?: unknown;
+  };
+  if (typeof id === "string")
+    throw new CaxtonError("degraded", `Queued as ${id}, not done yet: ${String(detail)}`);
 }
 
 /** The error that a problem document stands for; of one that is none, by its status. */

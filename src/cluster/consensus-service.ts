@@ -12,6 +12,7 @@ import { identityOf, type RaftId } from "../raft/configuration.ts";
 import { type ConsensusData, openConsensusData, rebuildConsensusData } from "./consensus-data.ts";
 import { ConsensusDriver } from "./consensus-driver.ts";
 import type { ConsensusAnswer, ConsensusReport } from "./consensus-requests.ts";
+import type { CutOrder } from "./network-cut.ts";
 import { ConsensusStreams } from "./consensus-streams.ts";
 import { answerLease, LeaseDriver } from "./lease-driver.ts";
 import { inspectLog } from "./log-inspection.ts";
@@ -29,6 +30,8 @@ export interface ConsensusServiceOptions {
   readonly entropy: Entropy;
   readonly databases: Databases;
   readonly streams: Streams;
+  /** Cuts the streams; nothing happens without it. */
+  readonly cut?: (order: CutOrder) => void;
   readonly soon: (callback: () => void) => void;
   readonly streamIdentity: (certificate: RaftCertificate, cluster: string) => StreamIdentity;
   readonly setAside: (path: string) => void;
@@ -90,6 +93,9 @@ export class ConsensusService {
         return;
       case "lease":
         answerLease(this.#lease, message.ask, (tell) => this.options.post({ kind: "lease", tell }));
+        return;
+      case "cut":
+        this.options.cut?.(message.order);
         return;
       case "stop":
         this.end();

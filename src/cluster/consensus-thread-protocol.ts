@@ -4,6 +4,7 @@ import type { Address } from "../ports/datagrams.ts";
 import type { RaftLimits } from "../raft/options.ts";
 import type { RaftTiming } from "../raft/timing.ts";
 import type { ConsensusStatus } from "./consensus.ts";
+import type { CutOrder } from "./network-cut.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
 import type { LeaseTerms } from "../ownership/owner-lease.ts";
 import type { FromLease, ToLease } from "./node-lease.ts";
@@ -46,6 +47,8 @@ export type ToRaft =
   /** Writes the first configuration now: this node was chosen to begin the cluster. */
   | { readonly kind: "found" }
   | { readonly kind: "lease"; readonly ask: ToLease }
+  /** Of a drill: this thread's streams to and from there are silent for that time. */
+  | { readonly kind: "cut"; readonly order: CutOrder }
   | { readonly kind: "stop" };
 
 export type FromRaft =

@@ -21,6 +21,7 @@ import {
   type StateCheck,
 } from "./consensus.ts";
 import type { ConsensusAnswer, ConsensusRequest } from "./consensus-requests.ts";
+import type { CutOrder } from "./network-cut.ts";
 import type { LogInspection } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./consensus-thread-protocol.ts";
 import type { FromLease, ToLease } from "./node-lease.ts";
@@ -185,6 +186,11 @@ export class ConsensusThread implements Consensus {
 
   askLease(ask: ToLease): void {
     this.thread.post({ kind: "lease", ask });
+  }
+
+  /** For a drill: the raft threads there and this one do not reach each other for that time. */
+  cut(order: CutOrder): void {
+    this.thread.post({ kind: "cut", order });
   }
 
   /** This node begins the cluster: its log gets the first configuration, if it is new. */

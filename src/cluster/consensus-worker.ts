@@ -12,16 +12,20 @@ import { setAside } from "../platform/node/set-aside.ts";
 import { openStreams } from "../platform/node/streams.ts";
 import { issuedIdentity } from "../security/certificates.ts";
 import { ConsensusService } from "./consensus-service.ts";
+import { NetworkCut, cuttableStreams } from "./network-cut.ts";
 import type { ToRaft } from "./consensus-thread-protocol.ts";
 
 const parent = present(parentPort, "the channel to the thread that started this one");
+
+const cut = new NetworkCut(systemClock);
 
 const service = new ConsensusService({
   clock: systemClock,
   bootClock: openBootClock(),
   entropy: systemEntropy,
   databases: openDatabases(),
-  streams: openStreams(),
+  streams: cuttableStreams(openStreams(), cut, systemClock),
+  cut: (order) => cut.begin(order),
   soon: (callback) => void setImmediate(callback),
   streamIdentity: (certificate, cluster) => issuedIdentity(certificate, cluster, systemClock),
   setAside,

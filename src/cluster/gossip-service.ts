@@ -6,6 +6,7 @@ import type { Certifier } from "../wire/death-certificate.ts";
 import type { Sealer } from "../wire/sealer.ts";
 import { GossipDriver } from "./gossip-driver.ts";
 import type { GossipReport } from "./gossip-reports.ts";
+import type { CutOrder } from "./network-cut.ts";
 import type { FromGossip, GossipIdentity, ToGossip } from "./gossip-thread-protocol.ts";
 
 export interface GossipServiceOptions {
@@ -13,6 +14,8 @@ export interface GossipServiceOptions {
   readonly datagrams: Datagrams;
   readonly sealerFor: (identity: GossipIdentity, uuid: string) => Sealer;
   readonly certifierFor?: (identity: GossipIdentity, uuid: string) => Certifier;
+  /** Cuts the datagrams; nothing happens without it. */
+  readonly cut?: (order: CutOrder) => void;
   readonly post: (message: FromGossip) => void;
   /** The socket could not be bound: the service does nothing more. */
   readonly failed: (error: unknown) => void;
@@ -128,6 +131,8 @@ class Service implements GossipService {
         return driver.setKeys(message.keys);
       case "hint":
         return driver.hint(message.node, message.boot);
+      case "cut":
+        return this.options.cut?.(message.order);
       case "leave":
         return driver.leave();
       case "stats":

@@ -6,6 +6,7 @@ import type { AgentClaim } from "../wire/gossip-directory.ts";
 import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
 import type { ContactOutcome, GossipReport } from "./gossip-reports.ts";
 import type { GossipStats, Member } from "./membership.ts";
+import type { CutOrder } from "./network-cut.ts";
 
 export interface GossipIdentity {
   readonly self: NodeId;
@@ -60,6 +61,8 @@ export type ToGossip =
   /** A stream to this node ended without a goodbye, or was refused; `boot` is its life, when known. */
   | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
   | { readonly kind: "keys"; readonly keys: readonly Uint8Array[] }
+  /** Of a drill: this thread's datagrams to and from there are lost for that time. */
+  | { readonly kind: "cut"; readonly order: CutOrder }
   | { readonly kind: "leave" }
   | { readonly kind: "stats"; readonly request: number }
   | { readonly kind: "stop" };

@@ -27,6 +27,7 @@ import type {
   NodeLoad,
   NodeTags,
 } from "./membership.ts";
+import type { CutOrder } from "./network-cut.ts";
 import type { Peers } from "./peers.ts";
 
 export interface GossipThreadOptions {
@@ -128,6 +129,11 @@ export class GossipThread implements Membership {
     refuseBadTags(tags);
     this.#tables.setTags(this.self, tags);
     this.thread.post({ kind: "tags", tags });
+  }
+
+  /** For a drill: datagrams to and from there are lost for that time. */
+  cut(order: CutOrder): void {
+    this.thread.post({ kind: "cut", order });
   }
 
   setLoad(load: NodeLoad): void {

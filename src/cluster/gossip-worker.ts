@@ -10,13 +10,17 @@ import { openDatagrams } from "../platform/node/datagrams.ts";
 import { createCertifier } from "../security/death-certifier.ts";
 import { createGossipSealer } from "../security/gossip-sealer.ts";
 import { startGossip } from "./gossip-service.ts";
+import { NetworkCut, cuttableDatagrams } from "./network-cut.ts";
 import type { ToGossip } from "./gossip-thread-protocol.ts";
 
 const parent = present(parentPort, "the channel to the thread that started this one");
 
+const cut = new NetworkCut(systemClock);
+
 const service = startGossip({
   clock: systemClock,
-  datagrams: openDatagrams(),
+  datagrams: cuttableDatagrams(openDatagrams(), cut),
+  cut: (order) => cut.begin(order),
   sealerFor: ({ self, boot, cluster, keys }, uuid) =>
     createGossipSealer({ node: self, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys }),
   certifierFor: ({ cluster, keys }, uuid) =>

@@ -7,10 +7,6 @@ import { inertKey } from "./key.ts";
 import { boolean, duration, fraction, integer, list, name, oneOf, size, text } from "./values.ts";
 
 const region = v.strictObject({ name: name(), nodes: list(name(), 1_000) });
-const decision = v.strictObject({
-  condition: text(),
-  action: oneOf(["read-only", "local-only", "continue-critical", "stop"]),
-});
 const anything = v.unknown();
 
 export const regionKeys = {
@@ -20,17 +16,6 @@ export const regionKeys = {
     prefer_local_region: inertKey(boolean(), "Prefer nodes of the own region."),
     max_cross_region_latency: inertKey(duration(), "The slowest region that is still used."),
   },
-};
-
-export const partitionKeys = {
-  detection_timeout: inertKey(duration(), "Until a partition is declared."),
-  quorum_size: inertKey(integer(1, 1_000), "Nodes that a majority needs at least."),
-  degraded_mode: inertKey(boolean(), "Serve reads in a minority."),
-  queue_writes: inertKey(boolean(), "Queue writes in a minority."),
-  max_queued_writes: inertKey(integer(0, 100_000_000), "Bound of that queue."),
-  strategy: inertKey(oneOf(["default", "custom"]), "Built in, or a program of one's own."),
-  custom_handler: inertKey(text(), "That program."),
-  decisions: inertKey(list(decision, 100), "What to do under which condition."),
 };
 
 export const transportKeys = {

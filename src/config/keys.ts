@@ -3,6 +3,7 @@
  * its operators touch; those that wait for a later part of Caxton are in `inert-keys.ts`.
  */
 import * as inert from "./inert-keys.ts";
+import { partitionKeys } from "./partition-keys.ts";
 import { inertKey, isKey, key, optionalKey } from "./key.ts";
 import type { ConfigOf, Key, Section } from "./key.ts";
 import {
@@ -57,7 +58,7 @@ const coordination = {
     gossip_to_dead: inertKey(duration("0s", "30d"), "Failed members are told until they are forgotten."),
     ...inert.regionKeys,
   },
-  partition: inert.partitionKeys,
+  partition: partitionKeys,
 };
 
 const raft = {

@@ -10,6 +10,8 @@ export interface Item {
   durable: boolean;
   deadLetter: boolean;
   giveUpAt_ms: number;
+  /** Since it waits for the end of a partition: that wait ends here, whatever lasts longer. */
+  holdUntil_ms?: number;
   ended: Outcome | undefined;
   /** Its submitter was refused: it ends without another attempt. */
   withdrawn: boolean;

@@ -6,18 +6,8 @@ import type { Peers } from "../cluster/peers.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import type { ClientDelivery, LocalDelivery } from "./deliveries.ts";
 import type { ActingRule } from "./peer-link.ts";
-
-/** Agents of this node, as the router hands messages to them. */
-export interface LocalDelivery {
-  /** `done` is called once; for a durable agent `accepted` means durably. */
-  deliver(message: Uint8Array, done: (outcome: Outcome) => void): void;
-}
-
-/** Clients of this node's API: receivers whose name begins with `~`. */
-export interface ClientDelivery {
-  deliver(address: string, message: Uint8Array): void;
-}
 
 export interface RouterOptions {
   readonly self: NodeId;
@@ -34,6 +24,8 @@ export interface RouterOptions {
   readonly epochHere?: (agent: string) => number | undefined;
   /** Whether agents of this node may act; they always may when it is left out. */
   readonly acting?: ActingRule;
+  /** Whether that node is out of reach for a partition's sake, so that its mail waits for as long as that lasts. */
+  readonly isCutOff?: (node: NodeId) => boolean;
   readonly deadLettered: (reason: string, message: Uint8Array) => void;
   readonly failed: (what: string, reason: string) => void;
 }

@@ -15,6 +15,7 @@ import type { JournalRecord } from "../wire/journal-record.ts";
 import { decodeLinkFrame } from "../wire/link-frame.ts";
 import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
+import { holdOn } from "./held-mail.ts";
 import { laneKeyOf, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
 import type { RouterOptions, SubmitOptions, Submitted } from "./router-options.ts";
@@ -237,6 +238,8 @@ export class Router {
       return;
     }
     const now_ms = this.#options.clock.now_ms();
+    const [, node] = subjects;
+    if (node !== undefined && this.#options.isCutOff?.(node as NodeId) === true) holdOn(item, now_ms);
     if (isTransient(outcome) && now_ms < item.giveUpAt_ms) {
       lane.inboxFull = outcome === "queue_full";
       this.#retry(lane, subjects, item.giveUpAt_ms - now_ms);

@@ -203,6 +203,7 @@ const ownAreas = [
   "agent.not_started",
   "failover.",
   "drain.",
+  "partition.",
 ];
 
 /** Others do not see these by themselves. */

@@ -7,6 +7,7 @@ import type {
   PerformanceRow,
   PingResult,
 } from "../api/services.ts";
+import type { PartitionService } from "../api/partition-service.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type NodeId, parseNodeId } from "../base/ids.ts";
 import type { Consensus } from "../cluster/consensus.ts";
@@ -67,7 +68,9 @@ export interface ClusterServiceOptions {
   readonly fingerprints: () => AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;
-  readonly queuedWrites: () => Promise<number>;
+  readonly partition: Pick<PartitionService, "minority" | "action">;
+  /** Writes that wait for a quorum. */
+  readonly queuedWrites: () => number;
   readonly measured: () => Promise<MeasuredPerformance>;
   readonly messagePing: (node: NodeId, timeout_ms: number) => Promise<void>;
   readonly balancing: Pick<Balancing, "strategy" | "set">;
@@ -108,7 +111,7 @@ export class NodeCluster implements ClusterService {
     return this.#options.startedAt_ms;
   }
 
-  async status(): Promise<ClusterStatus> {
+  status(): Promise<ClusterStatus> {
     const { self, cluster, uuid, queuedWrites, consensus } = this.#options;
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
@@ -117,10 +120,12 @@ export class NodeCluster implements ClusterService {
     const apart = alone === null ? null : `ALONE (it ${alone})`;
     const outside = waitsFor === null ? apart : `WAITING (in no cluster yet: it ${waitsFor})`;
     const { leader, term, members, quorum } = consensus.status();
-    const side = quorum ? "HEALTHY (majority partition)" : "DEGRADED (minority partition)";
-    // Messages and agents go on without a quorum; what the cluster decides together does not.
-    const operations = quorum ? "READ-WRITE" : "LOCAL-ONLY";
-    return {
+    const { minority, action } = this.#options.partition;
+    const healthy = quorum && !minority;
+    const side = healthy ? "HEALTHY (majority partition)" : "DEGRADED (minority partition)";
+    const degraded = action === "local-only" ? "LOCAL-ONLY" : "READ-ONLY";
+    const operations = healthy ? "READ-WRITE" : degraded;
+    return Promise.resolve({
       cluster,
       uuid: uuid(),
       node: self,
@@ -128,11 +133,11 @@ export class NodeCluster implements ClusterService {
       operations: waitsFor === null ? operations : "READ-ONLY",
       nodes_active: active,
       nodes_total: expected.length,
-      queued_writes: await queuedWrites(),
+      queued_writes: queuedWrites(),
       leader,
       term,
       voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
-    };
+    });
   }
 
   leader(): LeaderView {

@@ -22,6 +22,7 @@ import { hashTextNative } from "../security/tokens-hash-native.ts";
 import { TokenVerifier } from "../security/tokens.ts";
 import { isLoopback } from "./advertise-address.ts";
 import { ApiCertificate } from "./api-certificate.ts";
+import type { Perform } from "./write-queue.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** A failed renewal of the admin token is tried again after this. */
@@ -31,6 +32,8 @@ const longestTimer_ms = 24 * 3_600_000;
 
 export interface Front {
   readonly api: HttpServer;
+  /** The API in this process, for writes that waited. */
+  readonly perform: Perform;
   readonly metrics: HttpServer;
   /** Reads the operator's certificate again. */
   reload(): void;
@@ -54,7 +57,10 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const certificate = new ApiCertificate(config, foundation.authority);
   const tls = certificate.current();
   const stopping = new AbortController();
-  const { api, metrics } = await startListeners(options, verifier, { tls, stopping: stopping.signal });
+  const { api, metrics, perform } = await startListeners(options, verifier, {
+    tls,
+    stopping: stopping.signal,
+  });
   const renewCertificate = (): void => {
     try {
       const next = certificate.current();
@@ -72,6 +78,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   return {
     api,
     metrics,
+    perform,
     reload: renewCertificate,
     stop: async (deadline_ms) => {
       renewal.stop();
@@ -107,7 +114,7 @@ async function startListeners(
   options: FrontOptions,
   verifier: TokenVerifier,
   { tls, stopping }: { readonly tls: ServerTls | undefined; readonly stopping: AbortSignal },
-): Promise<{ readonly api: HttpServer; readonly metrics: HttpServer }> {
+): Promise<Pick<Front, "api" | "metrics" | "perform">> {
   const { config, services, keys, observer } = options;
   const app = createApi(services, {
     verifier,
@@ -133,7 +140,8 @@ async function startListeners(
       tls: isLoopback(address.host) ? undefined : tls,
       fetch: options.metrics,
     });
-    return { api, metrics };
+    const perform: Perform = async (request, environment) => await app.fetch(request, environment);
+    return { api, metrics, perform };
   } catch (error) {
     await api.stop(0);
     throw error;

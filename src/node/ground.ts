@@ -19,6 +19,7 @@ import { KnownPeers } from "./known-peers.ts";
 import { MembershipEvents } from "./membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
 import { OwnTags } from "./own-tags.ts";
+import { Partition } from "./partition.ts";
 import { RefusedSources } from "./refused-sources.ts";
 
 /** Event ids of one boot stay below the next one's first. */
@@ -43,6 +44,7 @@ export interface Ground {
   readonly keys: ClusterKeys;
   readonly consensus: NodeConsensus;
   readonly control: Control;
+  readonly partition: Partition;
   readonly tags: OwnTags;
   readonly refused: RefusedSources;
   readonly hooks: NodeHooks;
@@ -96,6 +98,10 @@ export async function startGround(
   const control = startControl({ ...consensus, network, clock: systemClock, config, events, failed });
   undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
+  const keys = new ClusterKeys();
+  const common = { config, foundation, network, events, failed };
+  const partition = await Partition.start({ ...common, consensus, control, keys });
+  undo.push(() => partition.close());
   const known = await KnownPeers.start({
     membership,
     store: foundation.store.client,
@@ -104,21 +110,18 @@ export async function startGround(
   });
   undo.push(() => known.close());
   return {
+    ...common,
     known,
-    keys: new ClusterKeys(),
+    keys,
     consensus,
     control,
+    partition,
     tags,
-    config,
-    foundation,
-    network,
-    events,
     refused,
     hooks,
     startedAt_ms,
     state,
     rotation,
-    failed,
   };
 }
 

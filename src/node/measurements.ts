@@ -7,6 +7,7 @@ import type { MeasuredPerformance } from "./cluster-service.ts";
 import type { Foundation } from "./foundation.ts";
 import type { LoadMonitor } from "./load-monitor.ts";
 import type { Network } from "./network.ts";
+import type { Partition } from "./partition.ts";
 import type { Work } from "./work.ts";
 
 export interface MeasuredParts {
@@ -17,9 +18,13 @@ export interface MeasuredParts {
 }
 
 export function metricSources(
-  parts: MeasuredParts & { readonly load: LoadMonitor; readonly startedAt_ms: number },
+  parts: MeasuredParts & {
+    readonly load: LoadMonitor;
+    readonly partition: Pick<Partition, "monitor" | "queued" | "counters">;
+    readonly startedAt_ms: number;
+  },
 ): MetricSources {
-  const { foundation, network, work, load, startedAt_ms } = parts;
+  const { foundation, network, work, load, partition, startedAt_ms } = parts;
   const { consensus } = parts.consensus;
   const { membership, peers } = network;
   return {
@@ -60,6 +65,11 @@ export function metricSources(
       const { held, losses, without_ms } = parts.consensus.leases.stats;
       return { held, losses, without_ms, parked: held ? 0 : work.threads.parkable };
     },
+    partition: () => ({
+      state: partition.monitor.state,
+      queued: partition.queued,
+      ...partition.counters,
+    }),
     system: () => ({
       cpu_percent: load.current.cpu_percent,
       memoryAvailable_bytes: load.current.memoryAvailable_bytes,

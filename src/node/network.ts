@@ -3,6 +3,7 @@ import { reasonOf } from "../base/errors.ts";
 import { resolveHost, spawnGossipWorker } from "../cluster/gossip-spawn.ts";
 import { GossipThread } from "../cluster/gossip-thread.ts";
 import type { Membership, NodeTags } from "../cluster/membership.ts";
+import { type CutOrder, NetworkCut, cuttableStreams } from "../cluster/network-cut.ts";
 import { openPeerNetwork, type PeerNetwork } from "../cluster/peer-network.ts";
 import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
@@ -38,6 +39,8 @@ export interface Network {
   /** This node's certificate as it is now, and each new one. */
   readonly identity: () => IssuedIdentity;
   onIdentity(handler: (identity: IssuedIdentity) => void): void;
+  /** For a drill: gossip and streams to and from there are silent for that time. */
+  cut(order: CutOrder): void;
   close(): Promise<void>;
 }
 
@@ -57,12 +60,13 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   const { config, foundation } = options;
   const { directory, self } = foundation;
   const identity = foundation.newIdentity();
+  const cut = new NetworkCut(systemClock);
   const peers = await openPeerNetwork({
     node: self,
     bootEpoch: directory.bootEpoch,
     local: config.coordination.cluster.bind_addr,
     identity,
-    streams: openStreams(),
+    streams: cuttableStreams(openStreams(), cut, systemClock),
     clock: systemClock,
     entropy: systemEntropy,
     timings: { connect_ms: config.transport.connect_timeout, keepAlive_ms: config.transport.keep_alive },
@@ -87,6 +91,10 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     lastWord: () => lastWordOf(foundation, membership),
     identity: () => renewal.identity,
     onIdentity: (handler) => renewal.onRenewal(handler),
+    cut: (order) => {
+      cut.begin(order);
+      membership.cut(order);
+    },
     close: async () => {
       renewal.stop();
       await membership.stop();

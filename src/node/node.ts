@@ -64,6 +64,7 @@ async function start(
   const ground = await startGround(loaded, hooks, undo);
   const { foundation, network, events, failed } = ground;
   const { keys } = ground;
+  const isCutOff = (node: NodeId): boolean => ground.partition.isCutOff(node);
   const work = await Work.start({
     config: loaded.config,
     foundation,
@@ -71,6 +72,7 @@ async function start(
     events,
     lease: ground.consensus.leases,
     keys,
+    isCutOff,
     failed,
     table: ground.control.table,
   });
@@ -85,6 +87,7 @@ async function start(
   await ownership.start();
   await work.restore();
   ground.state.restored = true;
+  ground.partition.serve(serving.front.perform, () => work.agents.hostsCritical);
   announce(foundation, network, serving.front);
   return new AssembledNode({ ...ground, ...serving, work, load, ownership });
 }
@@ -161,6 +164,7 @@ class AssembledNode implements RunningNode {
       network,
       consensus,
       control,
+      partition,
       known,
       work,
       events,
@@ -182,6 +186,7 @@ class AssembledNode implements RunningNode {
     if (handOver) await ownership.drain(left_ms());
     ownership.close();
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
+    await partition.close();
     control.stop();
     await consensus.handOver();
     await network.membership.leave(leave_ms);

@@ -42,7 +42,8 @@ export function servicesOf(
     votes: control.votes,
     fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
-    queuedWrites: async () => (await foundation.store.client.stats()).outbox,
+    partition: parts.partition.service,
+    queuedWrites: () => parts.partition.queued,
     measured: () => measuredPerformance(parts),
     messagePing: (node, timeout_ms) => pingNode(work.router, foundation.self, node, timeout_ms),
     balancing: control.balancing,
@@ -61,6 +62,7 @@ export function servicesOf(
     locks: control.locks,
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
+    partition: parts.partition.service,
     health: nodeHealth({
       foundation,
       network,

@@ -53,6 +53,8 @@ export interface WorkOptions {
   readonly lease: NodeLease;
   readonly keys: ClusterKeys;
   readonly table: AssignmentTable;
+  /** Whether the way to that node is cut by a partition, as far as this node can tell. */
+  readonly isCutOff: (node: NodeId) => boolean;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -173,6 +175,7 @@ export class Work {
       membership: this.routes,
       peers,
       store: store.client,
+      isCutOff: this.#options.isCutOff,
       local: {
         deliver: (message, done) => {
           // Peers may send before this node's threads run: they try again.

@@ -6,14 +6,18 @@ import type { NodeId } from "../base/ids.ts";
 
 /**
  * `healthy`: a quorum of voters and every member in reach. `majority`: a quorum, but not all members.
- * `minority`: no quorum. `isolated`: no quorum, and no other member at all.
+ * `minority`: no quorum. `isolated`: no quorum, and no other member at all. From best to worst; each includes what
+ * is wrong in the one before.
  */
-export type PartitionState = "healthy" | "majority" | "minority" | "isolated";
+export const partitionStates = ["healthy", "majority", "minority", "isolated"] as const;
+export type PartitionState = (typeof partitionStates)[number];
 
 export interface Contacts {
   readonly self: NodeId;
   /** Members that have not left; this node among them. */
   readonly members: readonly NodeId[];
+  /** A leader that has a quorum is heard: without one nothing is decided, whoever is in reach. */
+  readonly leader: boolean;
   /** Each quorum that is needed at once: one set of voters, or two while the configuration changes. */
   readonly voterSets: readonly (readonly NodeId[])[];
   /** Those heard from lately; this node counts always. */
@@ -27,22 +31,24 @@ export function votersNeeded(voters: number, quorumSize: number): number {
   return Math.min(voters, Math.max(Math.floor(voters / 2) + 1, quorumSize));
 }
 
-/** What the contacts of this moment say. */
+/**
+ * What the contacts of this moment say. A leader's quorum is a majority even where this node reaches few of the
+ * voters itself; only what the operator asks for beyond a majority is counted by this node's own contacts.
+ */
 export function judgeContacts(contacts: Contacts): PartitionState {
-  const { self, members, voterSets, reachable, quorumSize } = contacts;
+  const { self, members, leader, voterSets, reachable, quorumSize } = contacts;
   const inReach = (node: NodeId): boolean => node === self || reachable.has(node);
   const quorum =
+    leader &&
     voterSets.length > 0 &&
     voterSets.every((voters) => {
-      const heard = voters.filter(inReach).length;
-      return voters.length > 0 && heard >= votersNeeded(voters.length, quorumSize);
+      const needed = votersNeeded(voters.length, quorumSize);
+      const majority = votersNeeded(voters.length, 0);
+      return voters.length > 0 && (needed === majority || voters.filter(inReach).length >= needed);
     });
   if (quorum) return members.every(inReach) ? "healthy" : "majority";
   return members.some((node) => node !== self && inReach(node)) ? "minority" : "isolated";
 }
-
-/** From best to worst; each includes what is wrong in the one before. */
-const states = ["healthy", "majority", "minority", "isolated"] as const satisfies readonly PartitionState[];
 
 export interface PartitionChange {
   readonly from: PartitionState;
@@ -58,17 +64,17 @@ export class PartitionWatch {
   #rank: number;
   #since_ms: number;
   /** For each state, since when it was at least that bad; null when it was not. */
-  #badSince_ms: readonly (number | null)[] = states.map(() => null);
+  #badSince_ms: readonly (number | null)[] = partitionStates.map(() => null);
 
   /** `first` is what a node says of itself before anything was judged. */
   constructor(detection_ms: number, first: PartitionState, now_ms: number) {
     this.#detection_ms = detection_ms;
-    this.#rank = states.indexOf(first);
+    this.#rank = partitionStates.indexOf(first);
     this.#since_ms = now_ms;
   }
 
   get state(): PartitionState {
-    return states[this.#rank] ?? "isolated";
+    return partitionStates[this.#rank] ?? "isolated";
   }
 
   /** When the present state began, by the caller's clock. */
@@ -78,7 +84,7 @@ export class PartitionWatch {
 
   /** The state before and after when it changed now, else null. */
   judge(contacts: Contacts, now_ms: number): PartitionChange | null {
-    const seen = states.indexOf(judgeContacts(contacts));
+    const seen = partitionStates.indexOf(judgeContacts(contacts));
     this.#badSince_ms = this.#badSince_ms.map((since, rank) => (rank <= seen ? (since ?? now_ms) : null));
     const lasted = (since: number | null): boolean => since !== null && now_ms - since >= this.#detection_ms;
     const next = Math.max(Math.min(seen, this.#rank), this.#badSince_ms.findLastIndex(lasted));

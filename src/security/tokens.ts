@@ -18,6 +18,8 @@ export interface Principal {
   readonly subject: string;
   readonly roles: readonly Role[];
   readonly tokenId: string;
+  /** Thumbprint of the key that signed the token. */
+  readonly keyId: string;
   /** Unix seconds. */
   readonly expires_s: number;
 }
@@ -133,7 +135,7 @@ function readClaims(claims: JWTPayload, kid: string, now_s: number): Verified {
   // A role that this version does not know grants nothing.
   const held = Array.isArray(roles) ? [...new Set(roles.filter(isRole))] : [];
   return {
-    principal: { subject: sub, roles: held, tokenId: jti, expires_s: exp as number },
+    principal: { subject: sub, roles: held, tokenId: jti, keyId: kid, expires_s: exp as number },
     kid,
     notBefore_s: nbf as number,
   };

@@ -9,6 +9,7 @@ import { listKept, putIncoming } from "./kept-agents.ts";
 import { getMeta, putMeta } from "./meta-table.ts";
 import { getModule, listModules, putModule, removeModule } from "./module-table.ts";
 import { readOutbox } from "./outbox-table.ts";
+import * as queued from "./queued-writes-table.ts";
 import type { StoreCall } from "./store-protocol.ts";
 
 /** Whether the call looks at tables that follow the journal. */
@@ -35,6 +36,14 @@ export function needsTables(call: StoreCall): boolean {
     case "putIncoming":
     case "getMeta":
     case "putMeta":
+    case "putQueuedWrite":
+    case "takeQueuedWrite":
+    case "putQueuedWriteBack":
+    case "putWriteOutcome":
+    case "takeUnbegunWrites":
+    case "getQueuedWrite":
+    case "listQueuedWrites":
+    case "countQueuedWrites":
     case "stats":
     case "close":
       return false;
@@ -87,6 +96,22 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return getMeta(database, call.in);
     case "putMeta":
       return putMeta(database, call.in.key, call.in.value);
+    case "putQueuedWrite":
+      return queued.putQueuedWrite(database, call.in.write, call.in.limit);
+    case "takeQueuedWrite":
+      return queued.takeQueuedWrite(database);
+    case "putQueuedWriteBack":
+      return queued.putQueuedWriteBack(database, call.in);
+    case "putWriteOutcome":
+      return queued.putWriteOutcome(database, call.in);
+    case "takeUnbegunWrites":
+      return queued.takeUnbegunWrites(database, call.in, clock.wall_ms());
+    case "getQueuedWrite":
+      return queued.getQueuedWrite(database, call.in);
+    case "listQueuedWrites":
+      return queued.listQueuedWrites(database, call.in);
+    case "countQueuedWrites":
+      return queued.countQueuedWrites(database, call.in);
     case "stats":
     case "close":
       assert(false, `${call.name} is answered by the server`);

@@ -15,6 +15,7 @@ import {
   clientAppendsLimit_bytes,
   clientRequestsLimit,
 } from "./limits.ts";
+import type { QueuedWritesStore } from "./queued-writes-store.ts";
 import type {
   ConversationSummary,
   DeadLetter,
@@ -157,6 +158,18 @@ export class StoreClient implements Store {
   putMeta(key: string, value: Uint8Array): Promise<void> {
     return this.#call("putMeta", { key, value });
   }
+
+  /** A minority's writes; see queued-writes-table.ts. */
+  readonly queuedWrites: QueuedWritesStore = {
+    put: (write, limit) => this.#call("putQueuedWrite", { write, limit }),
+    take: () => this.#call("takeQueuedWrite", null),
+    putBack: (id) => this.#call("putQueuedWriteBack", id),
+    settle: (settled) => this.#call("putWriteOutcome", settled),
+    refuseUnbegun: (detail) => this.#call("takeUnbegunWrites", detail),
+    get: (id) => this.#call("getQueuedWrite", id),
+    list: (options) => this.#call("listQueuedWrites", options),
+    counts: (since_ms) => this.#call("countQueuedWrites", since_ms),
+  };
 
   stats(): Promise<StoreStats> {
     return this.#call("stats", null);

@@ -3,6 +3,13 @@ import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { OutboxPage } from "./outbox-table.ts";
 import type { StoredModule } from "./module-table.ts";
 import type {
+  NewQueuedWrite,
+  QueuedWriteCounts,
+  QueuedWriteRow,
+  QueuedWriteToDo,
+  SettledWrite,
+} from "./queued-writes-table.ts";
+import type {
   ConversationSummary,
   DeadLetter,
   KeptJournal,
@@ -51,6 +58,20 @@ export interface StoreCalls {
   };
   getMeta: { readonly in: string; readonly out: Uint8Array | undefined };
   putMeta: { readonly in: { readonly key: string; readonly value: Uint8Array }; readonly out: void };
+  putQueuedWrite: {
+    readonly in: { readonly write: NewQueuedWrite; readonly limit: number };
+    readonly out: QueuedWriteRow;
+  };
+  takeQueuedWrite: { readonly in: null; readonly out: QueuedWriteToDo | undefined };
+  putQueuedWriteBack: { readonly in: string; readonly out: void };
+  putWriteOutcome: { readonly in: SettledWrite; readonly out: void };
+  takeUnbegunWrites: { readonly in: string; readonly out: number };
+  getQueuedWrite: { readonly in: string; readonly out: QueuedWriteRow | undefined };
+  listQueuedWrites: {
+    readonly in: PageRequest & { readonly since_ms: number };
+    readonly out: Page<QueuedWriteRow>;
+  };
+  countQueuedWrites: { readonly in: number; readonly out: QueuedWriteCounts };
   stats: { readonly in: null; readonly out: StoreStats };
   /** Commits what was appended before, then ends this client; that of the owner closes the store. */
   close: { readonly in: null; readonly out: void };

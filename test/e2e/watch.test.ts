@@ -13,11 +13,21 @@ const possible = canMakeNamespaces();
 if (!possible) console.warn("watch.test.ts is not run: it needs root and iproute2 on Linux");
 
 /**
- * Who leads is another matter: of a machine that stood still or was cut off, whether it noticed is chance. And what
- * shows that a watch is on.
+ * Who leads is another matter: of a machine that stood still or was cut off, whether it noticed is chance, and so is
+ * whether it lasted for long enough to be a partition. And what shows that a watch is on.
  */
-const apart =
-  /No leader with a quorum is known here|leads in term \d+|Members of consensus: |Agent 'marker' is (?:starting|running) on node-2$/;
+const apart = new RegExp(
+  [
+    "entering degraded mode",
+    "is (?:isolated|in a minority) now$",
+    "Partition (?:policy|healed)",
+    "Cluster synchronized",
+    "No leader with a quorum is known here",
+    String.raw`leads in term \d+`,
+    "Members of consensus: ",
+    "Agent 'marker' is (?:starting|running) on node-2$",
+  ].join("|"),
+);
 
 /** The lines of one watch, each looked at once. */
 class Watched {

@@ -52,6 +52,10 @@ export class MachineNode {
     return this.#machines.machines[this.#index]?.address ?? "";
   }
 
+  get output(): string {
+    return this.#output;
+  }
+
   get address(): string {
     return `${this.host}:7946`;
   }

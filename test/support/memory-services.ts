@@ -25,6 +25,7 @@ import { LockService } from "../../src/control/lock-service.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { type Message, encodeMessage } from "../../src/wire/message.ts";
+import { MemoryPartition } from "./memory-partition.ts";
 import { SingleNodeConsensus } from "./single-node-consensus.ts";
 
 interface HeldAgent {
@@ -95,6 +96,8 @@ export class MemoryServices implements NodeServices {
     });
     for (const wake of this.#wake.splice(0)) wake();
   }
+
+  readonly partition = new MemoryPartition(this.node);
 
   readonly cluster: NodeServices["cluster"] = {
     members: () => [...this.known],

@@ -1,5 +1,6 @@
 /** `/api/v1/agents`: list, show, remove, suspend, resume, logs. Deploying is `deploy.ts`. */
 import * as v from "valibot";
+import { nameInPath, queuedAgentWrite, revisionOf } from "./queued-agent-write.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField, countField, nodeIdField, pageFields, timeSchema } from "../http/fields.ts";
 import { pageOf } from "../http/page.ts";
@@ -65,16 +66,36 @@ export function addAgents(api: ApiRoutes): void {
       description: "Its unhandled mail becomes dead letters.",
       params: named,
       answer: agentDone,
+      inMinority: {
+        ...queuedAgentWrite(api, 0, nameInPath),
+        strict: true,
+        isDone: (c) => Promise.resolve(revisionOf(api, nameInPath(c)) === 0),
+      },
     },
     async ({ params }) => {
       await agents.remove(params.name);
       return { name: params.name, status: "removed" as const };
     },
   );
+  addParking(api, path);
+  addMigrate(api, path);
+  addLogs(api, path);
+}
+
+function addParking(api: ApiRoutes, path: string): void {
+  const { agents } = api.services;
+  const tag = "agents";
+  const inMinority = { ...queuedAgentWrite(api, 0, nameInPath), local: true };
   api.add(
     "post",
     `${path}/suspend`,
-    { tag, summary: "Park an agent; its mail is kept", params: named, answer: agentDone },
+    {
+      tag,
+      summary: "Park an agent; its mail is kept",
+      params: named,
+      answer: agentDone,
+      inMinority,
+    },
     async ({ params }) => {
       await agents.suspend(params.name);
       return { name: params.name, status: "suspended" as const };
@@ -83,14 +104,18 @@ export function addAgents(api: ApiRoutes): void {
   api.add(
     "post",
     `${path}/resume`,
-    { tag, summary: "Let a parked agent go on", params: named, answer: agentDone },
+    {
+      tag,
+      summary: "Let a parked agent go on",
+      params: named,
+      answer: agentDone,
+      inMinority,
+    },
     async ({ params }) => {
       await agents.resume(params.name);
       return { name: params.name, status: "running" as const };
     },
   );
-  addMigrate(api, path);
-  addLogs(api, path);
 }
 
 function addMigrate(api: ApiRoutes, path: string): void {

@@ -8,9 +8,11 @@ import { formatLimit } from "../../base/sizes.ts";
 import { type BodyBudget, mediaType, readBody } from "../http/body.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField } from "../http/fields.ts";
+import type { InMinority } from "../http/minority-writes.ts";
 import type { ApiContext } from "../http/request.ts";
 import { validate } from "../http/validate.ts";
 import { agentAnswer, agentSchema } from "./agent.ts";
+import { nameInPath, queuedAgentWrite } from "./queued-agent-write.ts";
 import {
   type AgentDefaults,
   deployOptions,
@@ -61,7 +63,16 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
   api.add(
     "post",
     "/api/v1/agents",
-    { ...shared, summary: "Deploy an agent, or its next revision", query: queryOfForm, status: 201 },
+    {
+      ...shared,
+      summary: "Deploy an agent, or its next revision",
+      query: queryOfForm,
+      status: 201,
+      inMinority: queuedDeploy(api, async (c) => {
+        const named = c.req.query("name") ?? (await readModule(c.req.raw, api.bodies)).fields["name"];
+        return validate(agentNameField, named, "invalid_argument", "Name");
+      }),
+    },
     async ({ query }, c) => {
       const { fields, wasm } = await readModule(c.req.raw, api.bodies);
       const options = validate(deployQuery, { ...rawQuery(c), ...fields }, "invalid_argument", "Options");
@@ -77,6 +88,7 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
       summary: "Deploy the next revision of an agent",
       query: updateQuery,
       params: v.object({ name: agentNameField }),
+      inMinority: queuedDeploy(api, nameInPath),
     },
     async ({ params }, c) => {
       const { fields, wasm } = await readModule(c.req.raw, api.bodies);
@@ -86,6 +98,21 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
       return await deploy(c, options, wasm);
     },
   );
+}
+
+/** Meant for the revision that was there: one that was deployed elsewhere meanwhile is not overwritten. */
+function queuedDeploy(api: ApiRoutes, nameOf: (c: ApiContext) => string | Promise<string>): InMinority {
+  return {
+    ...queuedAgentWrite(api, module_bytes_max + form_bytes_max, nameOf),
+    strict: true,
+    isDone: async (c) => {
+      const name = await nameOf(c);
+      const { wasm } = await readModule(c.req.raw, api.bodies);
+      const digest = await crypto.subtle.digest("SHA-256", wasm as Uint8Array<ArrayBuffer>);
+      const held = api.services.agents.list().find((agent) => agent.name === name);
+      return held?.module === Buffer.from(digest).toString("hex");
+    },
+  };
 }
 
 /** The query as text again: fields of a form are merged with it before the one validation. */

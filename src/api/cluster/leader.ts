@@ -42,6 +42,11 @@ export type TransferAnswer = v.InferOutput<typeof transferAnswer>;
 /** A transfer ends or is given up within an election time-out; this is far above. */
 const transfer_ms = 15_000;
 
+const noTransfer = {
+  kind: "refused",
+  why: "leadership is given by a quorum, to a node that it reaches",
+} as const;
+
 export function addLeader(api: ApiRoutes): void {
   const { cluster, node: self } = api.services;
   const tag = "cluster (documented shapes)";
@@ -60,7 +65,13 @@ export function addLeader(api: ApiRoutes): void {
   api.add(
     "post",
     "/api/cluster/leader",
-    { tag, summary: "Transfer leadership to this node", answer: transferAnswer, timeout_ms: transfer_ms },
+    {
+      tag,
+      summary: "Transfer leadership to this node",
+      answer: transferAnswer,
+      timeout_ms: transfer_ms,
+      inMinority: noTransfer,
+    },
     async () => ({ leader: await cluster.transferLeadership(self) }),
   );
   api.add(
@@ -92,6 +103,7 @@ export function addLeader(api: ApiRoutes): void {
       body: transferBody,
       answer: transferAnswer,
       timeout_ms: transfer_ms,
+      inMinority: noTransfer,
     },
     async ({ body }) => ({ leader: await cluster.transferLeadership(body.to ?? null) }),
   );

@@ -1,7 +1,7 @@
 /** `/api/v1/cluster/…` of the commands that act: leave, remove, and the placement strategy. */
 import * as v from "valibot";
 import { placementStrategies } from "../../wire/agent-spec.ts";
-import type { ApiRoutes } from "../http/endpoint.ts";
+import { type ApiRoutes, jsonBody_bytes } from "../http/endpoint.ts";
 import { choiceField, durationField, nodeIdField } from "../http/fields.ts";
 
 const drain_ms_max = 3_600_000;
@@ -53,6 +53,7 @@ export function addOperate(api: ApiRoutes): void {
         "Refused for a node that is alive unless forced. A node that is not gone comes back by itself.",
       body: removeBody,
       answer: removeAnswer,
+      inMinority: { kind: "queued", body_bytes: jsonBody_bytes, subject: () => "cluster/members" },
     },
     async ({ body }) => {
       await cluster.remove(body.node, body.force);
@@ -68,7 +69,13 @@ export function addOperate(api: ApiRoutes): void {
   api.add(
     "post",
     "/api/v1/cluster/balance",
-    { tag: "cluster", summary: "Choose the placement strategy", body: balanceBody, answer: balanceAnswer },
+    {
+      tag: "cluster",
+      summary: "Choose the placement strategy",
+      body: balanceBody,
+      answer: balanceAnswer,
+      inMinority: { kind: "queued", body_bytes: jsonBody_bytes, subject: () => "cluster/balance" },
+    },
     async ({ body }) => {
       await cluster.setBalancing(body.strategy);
       return cluster.balancing();

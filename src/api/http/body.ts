@@ -32,6 +32,8 @@ export interface BodyOptions {
 /** What the bodies being read have taken so far, and the clock that ends them. */
 export class BodyBudget {
   #held_bytes = 0;
+  /** What was read of the requests whose bodies may be needed again; null until it was. */
+  readonly #read = new WeakMap<Request, Uint8Array<ArrayBuffer> | null>();
   #garbage_bytes = 0;
   readonly #hurries = new Set<() => void>();
 
@@ -78,6 +80,19 @@ export class BodyBudget {
     this.#held_bytes -= bytes;
   }
 
+  /** Its body will be kept when it was read, for as long as the request lives, so that it can be read again. */
+  remember(request: Request): void {
+    if (!this.#read.has(request)) this.#read.set(request, null);
+  }
+
+  keep(request: Request, body: Uint8Array<ArrayBuffer>): void {
+    if (this.#read.has(request)) this.#read.set(request, body);
+  }
+
+  kept(request: Request): Uint8Array<ArrayBuffer> | null {
+    return this.#read.get(request) ?? null;
+  }
+
   /** A body of so many bytes was read, and what that took is garbage. */
   left(bytes: number): void {
     this.#garbage_bytes += bytes;
@@ -96,6 +111,8 @@ export async function readBody(
   limit_bytes: number,
   budget: BodyBudget,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const kept = budget.kept(request);
+  if (kept !== null) return kept;
   const encoding = request.headers.get("content-encoding") ?? "";
   if (encoding !== "" && encoding.toLowerCase() !== "identity") {
     throw new CaxtonError(
@@ -108,7 +125,9 @@ export async function readBody(
   if (request.body === null) return new Uint8Array(0);
   // No more than a hint: the runtime judges the header, and the limit holds whatever it says.
   const declared_bytes = Number.isSafeInteger(declared) ? declared : limit_bytes;
-  return await readStream(request.body, { limit_bytes, declared_bytes }, budget);
+  const body = await readStream(request.body, { limit_bytes, declared_bytes }, budget);
+  budget.keep(request, body);
+  return body;
 }
 
 async function readStream(

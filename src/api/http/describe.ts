@@ -15,10 +15,32 @@ interface Described {
   readonly answer?: AnySchema;
   readonly status?: number;
   readonly answerMedia?: string;
+  /** A write that a minority keeps for later. */
+  readonly inMinority?: { readonly kind: "queued" | "refused" };
 }
 
 /** A part of the document; the whole is checked by a validator in the tests. */
 type Part = Readonly<Record<string, unknown>>;
+
+const queuedAnswer: Part = {
+  description:
+    "Kept by a node that is cut off from the majority, on its disk, and done when it reaches a quorum again. " +
+    "`Location` tells what became of it.",
+  content: {
+    "application/json": {
+      schema: {
+        type: "object",
+        properties: {
+          status: { const: "queued" },
+          queued_write: { type: "string" },
+          node: { type: "string" },
+          position: { type: "number" },
+          detail: { type: "string" },
+        },
+      },
+    },
+  },
+};
 
 export function describeEndpoint(endpoint: Described): DescribeRouteOptions {
   const { tag, summary, description } = endpoint;
@@ -34,6 +56,7 @@ export function describeEndpoint(endpoint: Described): DescribeRouteOptions {
         description: "Done",
         content: { [endpoint.answerMedia ?? "application/json"]: answer },
       },
+      ...(endpoint.inMinority?.kind === "queued" ? { 202: queuedAnswer } : {}),
       default: { $ref: "#/components/responses/Problem" },
     },
   };

@@ -9,9 +9,10 @@ import { CaxtonError } from "../../base/errors.ts";
 import { formatDuration } from "../../base/durations.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { NodeServices } from "../services.ts";
-import { BodyBudget, type BodyOptions, readJson } from "./body.ts";
+import { BodyBudget, type BodyOptions, readBody, readJson } from "./body.ts";
 import { describeEndpoint } from "./describe.ts";
 import { jsonResponse } from "./headers.ts";
+import { type InMinority, MinorityWrites } from "./minority-writes.ts";
 import type { ApiContext, ApiEnv } from "./request.ts";
 import { type AnySchema, checkEscapes, readQuery, validate } from "./validate.ts";
 
@@ -40,6 +41,8 @@ export interface Endpoint<
   readonly answerMedia?: string;
   /** 0: no limit (streams). Otherwise the API's own. */
   readonly timeout_ms?: number;
+  /** A write that needs the quorum: what becomes of it without one. Left out, it goes ahead as ever. */
+  readonly inMinority?: InMinority;
 }
 
 export interface Input<Q extends AnySchema, P extends AnySchema, B extends AnySchema> {
@@ -55,6 +58,7 @@ type Answer<T> = T | Response | Promise<T | Response>;
 export class ApiRoutes {
   /** For handlers that read the body themselves, too. */
   readonly bodies: BodyBudget;
+  readonly #minority: MinorityWrites;
 
   constructor(
     readonly app: Hono<ApiEnv>,
@@ -64,6 +68,7 @@ export class ApiRoutes {
     bodies: BodyOptions = {},
   ) {
     this.bodies = new BodyBudget(clock, bodies);
+    this.#minority = new MinorityWrites(services.partition);
   }
 
   add<Q extends AnySchema, P extends AnySchema, B extends AnySchema, R extends AnySchema>(
@@ -74,21 +79,44 @@ export class ApiRoutes {
   ): void {
     const timeout_ms = endpoint.timeout_ms ?? this.requestTimeout_ms;
     const readInput = queryReader(path, endpoint.query);
+    const { body: schema, bodyLimit_bytes = jsonBody_bytes, inMinority } = endpoint;
     const takesNoBody = method !== "get" && endpoint.body === undefined && endpoint.media === undefined;
-    const run = (c: ApiContext): Response | Promise<Response> => {
+    const inputOf = (c: ApiContext): Omit<Input<Q, P, B>, "body"> => {
       const query = readInput(c.req.raw.url);
       if (endpoint.params !== undefined) checkEscapes(pathPart(c.req.raw.url), "path");
       if (takesNoBody) refuseBody(c.req.raw.headers, path);
       const params = endpoint.params && validate(endpoint.params, c.req.param(), "invalid_argument", "Path");
-      if (endpoint.body === undefined)
-        return this.#answer(handle({ query, params, body: undefined }, c), endpoint, timeout_ms, c);
-      const { body: schema, bodyLimit_bytes } = endpoint;
-      const handled = readJson(c.req.raw, bodyLimit_bytes ?? jsonBody_bytes, this.bodies).then((value) => {
-        const body = validate(schema, value, "invalid_body", "Body");
-        return handle({ query, params, body }, c);
-      });
+      return { query, params };
+    };
+    const bodyOf = (c: ApiContext, of: B): Promise<v.InferOutput<B>> =>
+      readJson(c.req.raw, bodyLimit_bytes, this.bodies).then((value) =>
+        validate(of, value, "invalid_body", "Body"),
+      );
+    const go = (c: ApiContext): Response | Promise<Response> => {
+      const input = inputOf(c);
+      if (schema === undefined)
+        return this.#answer(handle({ ...input, body: undefined }, c), endpoint, timeout_ms, c);
+      const handled = bodyOf(c, schema).then((body) => handle({ ...input, body }, c));
       return this.#answer(handled, endpoint, timeout_ms, c);
     };
+    const check = async (c: ApiContext): Promise<Uint8Array> => {
+      inputOf(c);
+      if (schema !== undefined) await bodyOf(c, schema);
+      const limit_bytes = inMinority?.kind === "queued" ? inMinority.body_bytes : 0;
+      return await readBody(c.req.raw, limit_bytes, this.bodies);
+    };
+    const run =
+      inMinority === undefined
+        ? go
+        : (c: ApiContext) => {
+            this.bodies.remember(c.req.raw);
+            return this.#minority.pass(
+              c,
+              inMinority,
+              () => check(c),
+              () => go(c),
+            );
+          };
     const spec: DescribeRouteOptions = describeEndpoint(endpoint);
     this.app.on(method.toUpperCase(), path, Object.assign(run, { [uniqueSymbol]: { spec } }));
   }

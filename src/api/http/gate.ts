@@ -12,7 +12,8 @@ import type { Principal, TokenVerifier } from "../../security/tokens.ts";
 import { type Access, accessOf } from "../permissions.ts";
 import { JsonHeaders, finishHeaders } from "./headers.ts";
 import { problemHeaders, problemOf } from "./problem.ts";
-import type { ApiContext, ApiEnv, RequestInfo } from "./request.ts";
+import type { PartitionService } from "../partition-service.ts";
+import { type ApiContext, type ApiEnv, type RequestInfo, replayOf } from "./request.ts";
 import { RequestIds } from "./trace.ts";
 
 export interface GateOptions {
@@ -21,6 +22,8 @@ export interface GateOptions {
   readonly entropy: Entropy;
   /** The listener speaks TLS. */
   readonly https: boolean;
+  /** Whether this node is cut off from the majority: every answer then says so. */
+  readonly partition: Pick<PartitionService, "minority" | "action">;
   readonly observer: RequestObserver | null;
   /** What the client is told of an error that is no `CaxtonError`. */
   readonly failed: (error: unknown, c: ApiContext) => Response;
@@ -44,6 +47,7 @@ interface Route {
 
 const unmatched: Route = { method: "none", path: "none", access: "public" };
 const scheme = "Bearer ";
+const partitionHeader = "caxton-partition";
 const bearer = /^Bearer +([^ ]+)$/i;
 
 export class Gate {
@@ -105,6 +109,13 @@ export class Gate {
     request: RequestInfo,
     handle: () => Response | Promise<Response>,
   ): Response | Promise<Response> {
+    if (this.#options.partition.action === "stop") refuseStopped(path);
+    const replay = replayOf(c);
+    if (replay !== undefined) {
+      request.principal = replay.principal;
+      permit(replay.principal, access, path);
+      return handle();
+    }
     const authenticated = authenticate(this.#options.verifier, c.req.raw.headers.get("authorization"));
     const enter = (principal: Principal): Response | Promise<Response> => {
       request.principal = principal;
@@ -119,8 +130,9 @@ export class Gate {
   }
 
   #end(route: Route, request: RequestInfo, response: Response): Response {
-    const { clock, observer } = this.#options;
+    const { clock, observer, partition } = this.#options;
     if (response !== request.finished) finishHeaders(response.headers, request);
+    if (partition.minority) response.headers.set(partitionHeader, "minority");
     observer?.answered({
       method: route.method,
       route: route.path,
@@ -129,6 +141,16 @@ export class Gate {
     });
     return response;
   }
+}
+
+/** What an operator needs to see and end a partition stays open under the action `stop`. */
+function refuseStopped(path: string): void {
+  if (path.startsWith("/api/v1/cluster") || path.startsWith("/api/cluster") || path === "/api/v1/events")
+    return;
+  throw new CaxtonError(
+    "degraded",
+    "This node is cut off from the majority, and its partition policy is to stop until that has healed",
+  );
 }
 
 export function problemResponse(c: ApiContext, error: CaxtonError): Response {

@@ -17,8 +17,27 @@ export interface RequestInfo {
   finished: Response | null;
 }
 
+/** A queued write that is done now: for whom, and what is known of its subject. */
+export interface Replay {
+  readonly principal: Principal;
+  /** An earlier try of it was begun, and may have taken effect. */
+  readonly begun: boolean;
+  /** The version of its subject that the client could see, or that an earlier write of the queue left. */
+  readonly expected: number | null;
+  /** Noted by the handler: the subject's version before and after. */
+  before: number | null;
+  after: number | null;
+}
+
 export interface ApiEnv {
   Variables: { request: RequestInfo };
+  Bindings: { readonly replay?: Replay };
 }
 
 export type ApiContext = Context<ApiEnv>;
+
+/** Undefined for a request from outside: those come without an environment. */
+export function replayOf(c: ApiContext): Replay | undefined {
+  const environment = c.env as ApiEnv["Bindings"] | undefined;
+  return environment?.replay;
+}

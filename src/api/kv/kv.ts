@@ -8,9 +8,10 @@ import { type Fence, type KvCondition, type KvValue, kvValueLimit_bytes } from "
 import { lockNameLimit_bytes } from "../../wire/control-lock.ts";
 import { WireError, decodeUtf8 } from "../../wire/cursor.ts";
 import { readBody } from "../http/body.ts";
-import { askerOf, consistencyField, readHeaders } from "../http/consistency.ts";
+import { askerOf, consistencyField, consistencyOf, readHeaders } from "../http/consistency.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { countField, timeSchema } from "../http/fields.ts";
+import type { InMinority } from "../http/minority-writes.ts";
 import type { ApiContext } from "../http/request.ts";
 import { noSuchKey } from "../../control/kv-store.ts";
 import { entityTag, matchesTag, writeCondition } from "./entity-tag.ts";
@@ -76,11 +77,12 @@ export function addKv(api: ApiRoutes): void {
       answer: kvDocument,
     },
     async ({ params, query }, c) => {
-      const { found, appliedIndex } = await kv.get(params.key, query.consistency);
+      const consistency = consistencyOf(api.services, query.consistency);
+      const { found, appliedIndex } = await kv.get(params.key, consistency);
       if (found === null) throw noSuchKey(params.key);
       const headers = {
         etag: entityTag(found.version),
-        ...readHeaders(api.services, query.consistency, appliedIndex),
+        ...readHeaders(api.services, consistency, appliedIndex),
       };
       if (matchesTag(c.req.header("if-none-match"), found.version)) {
         return new Response(null, { status: 304, headers });
@@ -113,6 +115,7 @@ function addPut(api: ApiRoutes): void {
       query: writeQuery,
       media: [mediaType_default, "application/json", "text/plain"],
       answer: kvWritten,
+      inMinority: queuedKv(api, kvValueLimit_bytes),
     },
     async ({ params, query }, c) => {
       const value = await readBody(c.req.raw, kvValueLimit_bytes, api.bodies);
@@ -146,6 +149,7 @@ function addDelete(api: ApiRoutes): void {
       params: named,
       query: writeQuery,
       answer: kvDeleted,
+      inMinority: queuedKv(api, 0),
     },
     async ({ params, query }, c) => {
       const condition = conditionOf(c);
@@ -157,6 +161,17 @@ function addDelete(api: ApiRoutes): void {
       return { key: params.key, version, status: "deleted" as const };
     },
   );
+}
+
+/** Its conditions are checked when it is done; without one it replaces what is there then, and that is told. */
+function queuedKv(api: ApiRoutes, body_bytes: number): InMinority {
+  const keyOf = (c: ApiContext): string => c.req.param("key") ?? "";
+  return {
+    kind: "queued",
+    body_bytes,
+    subject: (c) => `kv/${keyOf(c)}`,
+    version: async (c, consistency) => (await api.services.kv.get(keyOf(c), consistency)).found?.version ?? 0,
+  };
 }
 
 function conditionOf(c: ApiContext): KvCondition {

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import { kvKeyLimit_bytes } from "../../wire/control-kv.ts";
 import { WireError, decodeUtf8, encodeUtf8 } from "../../wire/cursor.ts";
-import { consistencyField, readHeaders } from "../http/consistency.ts";
+import { consistencyField, consistencyOf, readHeaders } from "../http/consistency.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { countField, pageLimit_default, pageLimit_max } from "../http/fields.ts";
 import { kvEntry } from "./kv.ts";
@@ -33,7 +33,8 @@ export function addKvList(api: ApiRoutes): void {
       answer: kvListAnswer,
     },
     async ({ query }) => {
-      const { prefix, limit, consistency } = query;
+      const { prefix, limit } = query;
+      const consistency = consistencyOf(api.services, query.consistency);
       if (!prefix.isWellFormed() || encodeUtf8(prefix).length > kvKeyLimit_bytes) {
         throw new CaxtonError(
           "invalid_argument",

@@ -11,7 +11,7 @@ import {
   lockTtl_ms_max,
   lockTtl_ms_min,
 } from "../../wire/control-lock.ts";
-import { askerOf, consistencyField, readHeaders } from "../http/consistency.ts";
+import { askerOf, consistencyField, consistencyOf, readHeaders } from "../http/consistency.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { countField, durationField, timeSchema } from "../http/fields.ts";
 
@@ -73,9 +73,10 @@ export function addLocks(api: ApiRoutes): void {
       answer: lockLook,
     },
     async ({ params, query }) => {
-      const { held, appliedIndex } = await locks.get(params.name, query.consistency);
+      const consistency = consistencyOf(api.services, query.consistency);
+      const { held, appliedIndex } = await locks.get(params.name, consistency);
       const answer: LockLook = held === null ? { name: params.name, held: false } : answerOf(held);
-      return Response.json(answer, { headers: readHeaders(api.services, query.consistency, appliedIndex) });
+      return Response.json(answer, { headers: readHeaders(api.services, consistency, appliedIndex) });
     },
   );
   api.add(
@@ -90,6 +91,7 @@ export function addLocks(api: ApiRoutes): void {
       params: named,
       body: lockBody,
       answer: lockAnswer,
+      inMinority: { kind: "refused", why: "a lock that is granted later protects nothing now" },
     },
     async ({ params, body }, c) => {
       const { holder, ttl: ttl_ms, token = 0 } = body;
@@ -106,6 +108,7 @@ export function addLocks(api: ApiRoutes): void {
       params: named,
       query: v.strictObject({ token: countField(1, Number.MAX_SAFE_INTEGER) }),
       answer: lockReleased,
+      inMinority: { kind: "refused", why: "the lock runs out by itself, and may be another's by then" },
     },
     async ({ params, query }, c) => {
       await locks.release({ name: params.name, token: query.token }, askerOf(c));

@@ -24,6 +24,7 @@ export function addGossipKey(api: ApiRoutes): void {
         "The new key goes to every live node, last, then first, then alone; a node that is down takes it when it is back.",
       answer: rotateGossipKeyAnswer,
       timeout_ms: rotation_ms_max,
+      inMinority: { kind: "refused", why: "a key that only this side knows would keep the sides apart" },
     },
     async () => {
       const { nodes, ...keys } = await security.rotateGossipKey();

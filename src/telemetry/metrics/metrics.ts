@@ -19,6 +19,7 @@ import { HistogramProducer, type NamedHistogram } from "./histogram-producer.ts"
 import { HttpMetrics } from "./http-metrics.ts";
 import type { Instrument, Labelled } from "./instrument.ts";
 import { leaseTable } from "./lease-table.ts";
+import { partitionTable } from "./partition-table.ts";
 import type { MetricSources } from "./sources.ts";
 import { storeTable, systemTable } from "./system-table.ts";
 
@@ -64,6 +65,7 @@ export class Metrics {
     add("store", storeTable, sources.store);
     add("consensus", consensusTable, sources.consensus);
     add("lease", leaseTable, sources.lease);
+    add("partition", partitionTable, sources.partition);
     add("system", systemTable, sources.system);
     this.http = new HttpMetrics(meter);
     histograms.push(() => Promise.resolve(this.http.durations()));

@@ -16,7 +16,21 @@ export interface MetricSources {
   readonly store?: Given<StoreFigures>;
   readonly consensus?: Given<ConsensusFigures>;
   readonly lease?: Given<LeaseFigures>;
+  readonly partition?: Given<PartitionFigures>;
   readonly system?: Given<SystemFigures>;
+}
+
+/** Of node/partition.ts. */
+export interface PartitionFigures {
+  readonly state: string;
+  /** Writes that wait for a quorum. */
+  readonly queued: number;
+  /** Times that this node fell into a minority, and got out of it. */
+  readonly lost: number;
+  readonly healed: number;
+  readonly rehearsals: number;
+  /** Settled writes by what became of them, since the start. */
+  readonly outcomes: Readonly<Record<string, number>>;
 }
 
 /** From `ConsensusStatus` and `ConsensusStats` of cluster/consensus.ts. */

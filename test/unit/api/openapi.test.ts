@@ -39,7 +39,7 @@ describe("the OpenAPI document", () => {
     ]);
     const deploy = paths["/api/v1/agents"]?.["post"];
     expect(deploy?.parameters?.map(({ name }) => name)).toContain("placement_strategy");
-    expect(Object.keys(deploy?.responses ?? {})).toEqual(["201", "default"]);
+    expect(Object.keys(deploy?.responses ?? {})).toEqual(["201", "202", "default"]);
   });
 
   it("is shown by a page that loads nothing from elsewhere", async () => {

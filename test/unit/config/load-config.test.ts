@@ -114,6 +114,7 @@ coordination:
     gossip_fanout: 3
     probe_interval: 1s
     probe_timeout: 500ms
+    gossip_to_dead: 30s
   partition:
     detection_timeout: 5s
     quorum_size: 2
@@ -121,10 +122,15 @@ coordination:
     const { config, warnings } = load({ yaml, env: { HOSTNAME: "node-7" } });
     expect(config.coordination.cluster.advertise_addr).toEqual({ host: "node-7", port: 7946 });
     expect(config.coordination.cluster.probe_interval).toBe(1_000);
+    expect(config.coordination.partition).toMatchObject({ detection_timeout: 5_000, quorum_size: 2 });
     expect(warnings).toEqual([
-      "./caxton.yaml:13:24: coordination.partition.detection_timeout is accepted but has no effect in this version",
-      "./caxton.yaml:14:18: coordination.partition.quorum_size is accepted but has no effect in this version",
+      "./caxton.yaml:12:21: coordination.cluster.gossip_to_dead is accepted but has no effect in this version",
     ]);
+  });
+
+  test("a partition's decision with a condition that is none is refused by name", () => {
+    const yaml = "partition:\n  decisions:\n    - condition: agents > 2\n      action: read-only\n";
+    expect(problems({ yaml })[0]).toContain('"agents" is unknown; compare nodes, quorum, voters');
   });
 
   test("partition at the top level is coordination.partition", () => {

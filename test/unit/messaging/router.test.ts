@@ -26,6 +26,8 @@ class TestNode {
   readonly clients: string[] = [];
   readonly membership: MembershipTable;
   readonly router: Router;
+  /** Nodes that a partition keeps from this one. */
+  readonly cutOff = new Set<NodeId>();
   /** The store refuses what it is told. */
   diskFull = false;
   /** It has its lease: what its agents send may go. */
@@ -62,6 +64,7 @@ class TestNode {
         holds: () => this.acts,
         frees: (message) => senderOf(message).startsWith("~"),
       },
+      isCutOff: (node) => this.cutOff.has(node),
       deadLettered: (reason) => this.deadLetters.push(reason),
       failed: () => {},
     });
@@ -142,6 +145,38 @@ describe("the router", () => {
     await run(clock, 1_000);
     expect(reply.outcome).toBe("accepted");
     expect(to.clients).toEqual(["~admin.1"]);
+  });
+
+  test("mail on disk for a node that is cut off outlives its time, and arrives once when the cut is over", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.membership.setStatus(b, "failed");
+    from.cutOff.add(b);
+    const kept = from.submit(encodedMessage(1), { retry_ms: 3_000, durable: true });
+    const inMemory = from.submit(encodedMessage(2, { conversationId: "other" }), { retry_ms: 3_000 });
+    await run(clock, 3_600_000);
+    expect([kept.outcome, inMemory.outcome]).toEqual([undefined, "unreachable"]);
+    // The cut ends before the node is seen alive again.
+    from.cutOff.clear();
+    await run(clock, 5_000);
+    from.membership.setStatus(b, "alive");
+    await run(clock, 5_000);
+    expect([kept.outcome, to.delivered]).toEqual(["accepted", ["message 1"]]);
+  });
+
+  test("a cut is waited for a day at most; without one a node that is gone ends it in its time", async () => {
+    const { clock, from } = twoNodes();
+    from.membership.host("bob", b);
+    from.membership.setStatus(b, "failed");
+    const gone = from.submit(encodedMessage(1), { retry_ms: 3_000, durable: true });
+    await run(clock, 3_001);
+    expect(gone.outcome).toBe("unreachable");
+    from.cutOff.add(b);
+    const kept = from.submit(encodedMessage(2), { retry_ms: 3_000, durable: true });
+    await run(clock, 23 * 3_600_000);
+    expect(kept.outcome).toBeUndefined();
+    await run(clock, 2 * 3_600_000);
+    expect(kept.outcome).toBe("unreachable");
   });
 
   test("an agent nobody announces is tried until the time is up, then a dead letter with the reason", async () => {

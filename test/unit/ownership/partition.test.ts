@@ -20,7 +20,15 @@ const ids = (...names: string[]): NodeId[] => names as NodeId[];
 function contacts(reachable: string[], fields: Partial<Contacts> = {}): Contacts {
   const members = ids("a", "b", "c", "d", "e");
   const base = { self: "a" as NodeId, members, voterSets: [ids("a", "b", "c")], quorumSize: 0 };
-  return { ...base, ...fields, reachable: new Set(ids(...reachable)) };
+  const given = { ...base, ...fields, reachable: new Set(ids(...reachable)) };
+  return { leader: hasLeader(given), ...given };
+}
+
+/** As Raft has it: a leader stays one while it reaches a majority of each set of voters. */
+function hasLeader({ self, voterSets, reachable }: Omit<Contacts, "leader">): boolean {
+  const majority = (set: readonly NodeId[]): boolean =>
+    set.filter((id) => id === self || reachable.has(id)).length > set.length / 2;
+  return voterSets.length > 0 && voterSets.every(majority);
 }
 
 describe("which side this node is on", () => {
@@ -43,6 +51,16 @@ describe("which side this node is on", () => {
     const voterSets = [ids("a", "b", "c"), ids("a", "d", "e")];
     expect(judgeContacts(contacts(["b", "c"], { voterSets }))).toBe("minority");
     expect(judgeContacts(contacts(["b", "d"], { voterSets }))).toBe("majority");
+  });
+
+  test("with every voter in reach and no leader nothing is decided", () => {
+    expect(judgeContacts(contacts(["b", "c", "d", "e"], { leader: false }))).toBe("minority");
+  });
+
+  test("who hears a leader with a quorum has one, though it reaches few voters itself", () => {
+    const self = "d" as NodeId;
+    expect(judgeContacts(contacts(["a"], { self, leader: true }))).toBe("majority");
+    expect(judgeContacts(contacts(["a"], { self, leader: true, quorumSize: 3 }))).toBe("minority");
   });
 
   test("without known voters there is no quorum", () => {
@@ -71,13 +89,8 @@ describe("which side this node is on", () => {
     const voters = fc.subarray(all, { minLength: 1 });
     const hasQuorum = (side: readonly NodeId[], voterSets: NodeId[][]): boolean =>
       side.some((self) => {
-        const state = judgeContacts({
-          self,
-          members: all,
-          voterSets,
-          reachable: new Set(side),
-          quorumSize: 0,
-        });
+        const seen = { self, members: all, voterSets, reachable: new Set(side), quorumSize: 0 };
+        const state = judgeContacts({ ...seen, leader: hasLeader(seen) });
         return state === "healthy" || state === "majority";
       });
     fc.assert(

@@ -110,7 +110,7 @@ describe("opening the store", () => {
 
   test.each([
     ["in the head", 20],
-    ["in the schema", 150],
+    ["in the schema", 100],
     ["in the middle", 60_000],
   ])("a file damaged %s is refused with what to do, and left as it is", (_, at) => {
     makeStore();

@@ -1,0 +1,76 @@
+/** `caxton cluster detect-partition`: is the cluster split, on which side is this node, and what is to be done. */
+import type { OverviewAnswer } from "../../api/cluster/partition.ts";
+import { choices } from "../parse.ts";
+import { command } from "../command.ts";
+
+const degraded = 7;
+const strategies = ["auto", "manual"] as const;
+type Strategy = (typeof strategies)[number];
+
+interface Flags {
+  readonly resolveStrategy: Strategy;
+}
+
+export const detectPartition = command<Flags>({
+  brief: "Tell whether the cluster is partitioned",
+  examples: ["caxton cluster detect-partition", "caxton cluster detect-partition --resolve-strategy manual"],
+  parameters: {
+    flags: {
+      resolveStrategy: {
+        kind: "parsed",
+        ...choices(strategies),
+        default: "auto",
+        placeholder: strategies.join("|"),
+        brief: "Leave it to the nodes, or tell what an operator can do",
+      },
+    },
+  },
+  run: async (call, { resolveStrategy }) => {
+    const answer = await (await call.client()).cluster.partition();
+    call.output.lines(partitionLines(answer, resolveStrategy), answer);
+    return isWhole(answer) ? 0 : degraded;
+  },
+});
+
+function isWhole({ groups, blind, state }: OverviewAnswer): boolean {
+  return groups.length === 1 && blind.length === 0 && state !== "minority" && state !== "isolated";
+}
+
+export function partitionLines(answer: OverviewAnswer, strategy: Strategy): string[] {
+  const { node, groups, blind, voters_reached, voters, needed } = answer;
+  if (isWhole(answer)) return [`No partition detected (${voters_reached} of ${voters} voters in reach)`];
+  const lines = ["WARNING: Potential split brain detected"];
+  groups.forEach(({ nodes, side }, at) => {
+    const known = side === "unknown" ? "not reached from here" : side;
+    lines.push(`Partition ${at + 1}: [${nodes.join(", ")}] (${known})`);
+  });
+  for (const { from, to } of blind) lines.push(`One way: ${from} does not reach ${to}`);
+  if (groups.length === 1 && blind.length === 0)
+    lines.push(`No leader: ${voters_reached} of ${voters} voters in reach, ${needed} needed`);
+  return [...lines, ...actionLines(answer, strategy, node)];
+}
+
+function actionLines(
+  { groups, state, queued_writes }: OverviewAnswer,
+  strategy: Strategy,
+  node: string,
+): string[] {
+  const isCut = state === "minority" || state === "isolated";
+  const cut = groups.filter(({ side }) => side === "minority").flatMap(({ nodes }) => nodes);
+  const waits = queued_writes > 0 ? `; ${queued_writes} writes wait at ${node}` : "";
+  const action =
+    cut.length === 0
+      ? "Action: waiting for a leader"
+      : `Action: ${cut.map(capitalized).join(", ")} entering degraded mode${waits}`;
+  if (strategy === "auto") return [action];
+  return [
+    action,
+    "Then: caxton cluster compare-state, to see that the replicas agree",
+    `Then: caxton cluster resolve-partition --prefer majority${isCut ? ", at a node of the majority" : ""}`,
+  ];
+}
+
+/** As the documents print it: `Node-3`. */
+function capitalized(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}

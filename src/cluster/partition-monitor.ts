@@ -1,0 +1,148 @@
+/**
+ * On which side of a partition this node is, as it goes on: the rule of `ownership/partition-state.ts` driven by what
+ * the raft thread and the gossip thread report. It judges and tells, and changes nothing by itself.
+ */
+import type { NodeId } from "../base/ids.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import {
+  type Contacts,
+  type PartitionChange,
+  type PartitionState,
+  PartitionWatch,
+  votersNeeded,
+} from "../ownership/partition-state.ts";
+import type { Consensus } from "./consensus.ts";
+import type { Membership } from "./membership.ts";
+
+export interface PartitionMonitorOptions {
+  readonly consensus: Pick<Consensus, "status" | "onStatus">;
+  readonly membership: Pick<Membership, "self" | "members" | "subscribe">;
+  readonly clock: Clock;
+  readonly detection_ms: number;
+  /** 0: Raft's majority and no more. */
+  readonly quorumSize: number;
+}
+
+/** What this node sees of the others. */
+export interface PartitionView {
+  readonly state: PartitionState;
+  /** Unix ms. */
+  readonly since_ms: number;
+  /** This node among them; those that left are in neither. */
+  readonly reached: readonly NodeId[];
+  readonly unreached: readonly NodeId[];
+  readonly voters: readonly NodeId[];
+  readonly votersReached: number;
+  /** Voters that are needed. */
+  readonly needed: number;
+  /** A leader with a quorum is heard now, whatever the state says of lately. */
+  readonly leader: boolean;
+}
+
+type Listener = (change: PartitionChange) => void;
+
+export class PartitionMonitor {
+  readonly #options: PartitionMonitorOptions;
+  readonly #watch: PartitionWatch;
+  readonly #listeners = new Set<Listener>();
+  readonly #unsubscribe: readonly (() => void)[];
+  #timer: Timer | undefined;
+  #since_ms: number;
+
+  constructor(options: PartitionMonitorOptions) {
+    this.#options = options;
+    const { consensus, membership, clock, detection_ms } = options;
+    this.#since_ms = clock.wall_ms();
+    this.#watch = new PartitionWatch(detection_ms, "healthy", clock.now_ms());
+    this.#unsubscribe = [
+      consensus.onStatus(() => this.#judge()),
+      membership.subscribe((event) => {
+        if ("member" in event && event.kind !== "updated") this.#judge();
+      }),
+    ];
+    this.#judge();
+  }
+
+  get state(): PartitionState {
+    return this.#watch.state;
+  }
+
+  /** Cut off from the quorum: in a minority, or alone. */
+  get minority(): boolean {
+    return this.state === "minority" || this.state === "isolated";
+  }
+
+  view(): PartitionView {
+    const { members, reachable, self, leader, voterSets, quorumSize } = this.#contacts();
+    const inReach = (node: NodeId): boolean => node === self || reachable.has(node);
+    const voters = voterSets[0] ?? [];
+    return {
+      state: this.state,
+      since_ms: this.#since_ms,
+      reached: members.filter(inReach),
+      unreached: members.filter((node) => !inReach(node)),
+      voters,
+      votersReached: voters.filter(inReach).length,
+      needed: votersNeeded(voters.length, quorumSize),
+      leader,
+    };
+  }
+
+  /** Told of each change of state. Returns what ends it. */
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Resolves when it is clear whether the loss of quorum that is seen now is a partition: at once when it is
+   * known already, otherwise with the change of state or the quorum's return, within the detection time.
+   */
+  async settled(): Promise<void> {
+    const { consensus, clock, detection_ms } = this.#options;
+    if (this.minority || consensus.status().quorum) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = [this.onChange(() => resolve()), consensus.onStatus(({ quorum }) => quorum && resolve())];
+    // The watch's own timer comes first; this is for a clock that it does not share.
+    const timer = clock.after(detection_ms + 100, resolve);
+    await promise;
+    timer.cancel();
+    for (const end of stop) end();
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    for (const end of this.#unsubscribe) end();
+    this.#listeners.clear();
+  }
+
+  #contacts(): Contacts {
+    const { consensus, membership, quorumSize } = this.#options;
+    const { members: parts, quorum: leader } = consensus.status();
+    const members = membership.members().filter(({ status }) => status !== "left");
+    const alive = members.filter(({ status }) => status === "alive" || status === "suspect");
+    return {
+      self: membership.self,
+      members: members.map(({ id }) => id),
+      leader,
+      voterSets: [parts.filter(({ role }) => role !== "learner").map(({ node }) => node)],
+      reachable: new Set(alive.map(({ id }) => id)),
+      quorumSize,
+    };
+  }
+
+  #judge(): void {
+    const { consensus, clock } = this.#options;
+    // Before it is in a cluster it is in no part of one.
+    if (consensus.status().members.length === 0) return;
+    const now_ms = clock.now_ms();
+    const change = this.#watch.judge(this.#contacts(), now_ms);
+    this.#timer?.cancel();
+    const due_ms = this.#watch.due_ms();
+    this.#timer =
+      due_ms === null ? undefined : clock.after(Math.max(1, due_ms - now_ms), () => this.#judge());
+    if (change === null) return;
+    this.#since_ms = clock.wall_ms();
+    for (const listener of [...this.#listeners]) listener(change);
+  }
+}
