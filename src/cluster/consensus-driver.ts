@@ -32,7 +32,8 @@ import { LatestTimes } from "./latest-times.ts";
 import type { LeaseHooks } from "./lease-driver.ts";
 
 export class ConsensusDriver {
-  readonly #raft: Raft;
+  /** To be looked at from outside, not to be stepped. */
+  readonly core: Raft;
   readonly #state: ConsensusState;
   readonly #greetings: Greetings;
   readonly #snapshots: Snapshots;
@@ -55,7 +56,7 @@ export class ConsensusDriver {
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock } = options;
-    this.#raft = coreOf(options);
+    this.core = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
     this.#greetings = this.#makeGreetings();
     this.#lease = options.lease && leaseOf(options, options.lease, this.#raft, input);
@@ -106,6 +107,7 @@ export class ConsensusDriver {
     return new Greetings({
       boots: log.boots,
       heard,
+      registered: (node) => this.#state.registeredBoot(node),
       send: (node, bytes) => transport.send(node, "raft", bytes),
       greeted: () => this.#keepLinks(),
       outdated: (detail) => report({ kind: "outdated", detail }),
@@ -122,7 +124,7 @@ export class ConsensusDriver {
       raft: () => this.#now(),
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
-      leads: () => this.#raft.role === "leader",
+      leads: () => this.core.role === "leader",
       give: (id, data) => {
         this.#commands.add({ kind: "propose", id, data });
         this.#wake();
@@ -141,7 +143,7 @@ export class ConsensusDriver {
   }
 
   #now(): RaftStatus {
-    return this.#raft.status(this.options.clock.now_ms());
+    return this.core.status(this.options.clock.now_ms());
   }
 
   /** A frame from an authenticated node. Malformed ones change nothing and are counted. */
@@ -188,11 +190,6 @@ export class ConsensusDriver {
   /** The participants that have greeted, for a driver that takes this one's place. */
   get heard(): ReadonlyMap<RaftId, number> {
     return this.#greetings.heard;
-  }
-
-  /** To be looked at, not to be stepped. */
-  get core(): Raft {
-    return this.#raft;
   }
 
   /** Ends at once; the log stays open, for its opener to close. */
@@ -242,9 +239,9 @@ export class ConsensusDriver {
     const now_ms = this.options.clock.now_ms();
     const inputs = this.#inputs;
     this.#inputs = [];
-    const effects = [...this.#raft.stepAll(inputs, now_ms)];
+    const effects = [...this.core.stepAll(inputs, now_ms)];
     if (this.#commands.waiting > 0)
-      effects.push(...this.#raft.stepAll(this.#commands.take(this.#now()), now_ms));
+      effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#arm();
     const rest = this.#sendFirst(effects, ({ after }) => after === 0);
     // What was sent just now leaves at the end of this turn: what blocks is done in the next.
@@ -381,7 +378,7 @@ export class ConsensusDriver {
   }
 
   #arm(): void {
-    const due_ms = this.#raft.wake;
+    const due_ms = this.core.wake;
     if (due_ms >= this.#timerDue_ms) return;
     this.#timer?.cancel();
     this.#timerDue_ms = due_ms;
