@@ -128,23 +128,22 @@ export class AssignmentTable {
     this.#reading = reading;
     try {
       await reading;
+    } catch (error) {
+      this.#again?.cancel();
+      this.#again = this.#clock.after(again_ms, () => this.#follow());
+      throw error;
     } finally {
       if (this.#reading === reading) this.#reading = null;
     }
+    // What was told while it ran.
+    if (this.#consensus.status().watched !== this.#watched) this.#follow();
   }
 
   #follow(): void {
     if (this.#closed || this.#reading !== null) return;
-    this.refresh().then(
-      () => {
-        if (this.#consensus.status().watched !== this.#watched) this.#follow();
-      },
-      (error: unknown) => {
-        this.#failed("read the assignments of agents", reasonOf(error));
-        this.#again?.cancel();
-        this.#again = this.#clock.after(again_ms, () => this.#follow());
-      },
-    );
+    this.refresh().catch((error: unknown) => {
+      this.#failed("read the assignments of agents", reasonOf(error));
+    });
   }
 
   async #read(consistency: Consistency): Promise<void> {

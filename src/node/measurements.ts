@@ -47,7 +47,9 @@ export function metricSources(
     messages: () => {
       const { counters, pending, remoteLatency } = work.router;
       const { counts, sum_ms } = remoteLatency;
-      return { ...counters, pending, remoteLatency: { bounds_ms: latencyBounds_ms, counts, sum_ms } };
+      const staleEntries = work.routes.stale;
+      const latency = { bounds_ms: latencyBounds_ms, counts, sum_ms };
+      return { ...counters, staleEntries, pending, remoteLatency: latency };
     },
     store: () => foundation.store.client.stats(),
     consensus: async () => {

@@ -20,7 +20,16 @@ beforeAll(async () => {
   const leader = await leaderOf(nodes);
   owner = nodes.find((node) => node !== leader) as TestNodeProcess;
   others = nodes.filter((node) => node !== owner);
-  const { code, stderr } = await owner.cli("deploy", counter, "--name", "visits", "--target-node", owner.id);
+  const { code, stderr } = await owner.cli(
+    "deploy",
+    counter,
+    "--name",
+    "visits",
+    "--target-node",
+    owner.id,
+    "--on-node-loss",
+    "wait",
+  );
   if (code !== 0) throw new Error(stderr);
   await untilHeld(1);
 }, limit_ms);

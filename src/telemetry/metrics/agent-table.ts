@@ -116,4 +116,22 @@ export const messageTable: readonly Instrument<MessageFigures>[] = [
     help: "Frames of peers that were no messages",
     read: (f) => f.malformedFrames,
   },
+  {
+    kind: "counter",
+    name: "caxton_messages_stale_epochs_total",
+    help: "Messages refused here since they were meant for a later owner of their agent",
+    read: (f) => f.staleEpochs,
+  },
+  {
+    kind: "counter",
+    name: "caxton_messages_stale_entries_total",
+    help: "Messages sent past an entry of the directory that an assignment overrules",
+    read: (f) => f.staleEntries,
+  },
+  {
+    kind: "counter",
+    name: "caxton_messages_fenced_total",
+    help: "Messages held back here since their sender has another owner",
+    read: (f) => f.fenced,
+  },
 ];

@@ -125,6 +125,10 @@ export interface MessageFigures {
   readonly retries: number;
   readonly deadLetters: number;
   readonly malformedFrames: number;
+  readonly fenced: number;
+  readonly staleEpochs: number;
+  /** Of the directory: see `agents/assigned-routes.ts`. */
+  readonly staleEntries: number;
 }
 
 /** As `StoreStats` of store/store.ts. */

@@ -86,6 +86,30 @@ describe("a node's copy of the assignments", () => {
     expect(table.wasRemoved(agent("a"))).toBe(true);
   });
 
+  test("misses nothing that is decided while it reads for somebody else", async () => {
+    const { clock, consensus, put, store } = world();
+    const held: (() => void)[] = [];
+    let hold = false;
+    const slow: Pick<AssignmentStore, "since"> = {
+      since: async (changed, consistency) => {
+        const page = await store.since(changed, consistency);
+        if (hold) await new Promise<void>((resolve) => held.push(resolve));
+        return page;
+      },
+    };
+    const table = new AssignmentTable(slow, consensus, clock, () => undefined);
+    opened.push(() => table.close());
+    hold = true;
+    const reading = table.refresh("linearizable");
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    hold = false;
+    await put("late", "n1");
+    for (const release of held) release();
+    await reading;
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+    expect(table.get(agent("late"))?.node).toBe("n1");
+  });
+
   test("an agent whose specification cannot be read is passed over, and said so", async () => {
     const { table, put, failures } = world();
     await put("odd", "n1", encodeUtf8("{}"));

@@ -69,6 +69,9 @@ function sources(latency: LatencyHistogram): MetricSources {
       retries: 0,
       deadLetters: 0,
       malformedFrames: 0,
+      fenced: 0,
+      staleEpochs: 0,
+      staleEntries: 0,
     }),
     store: () => ({
       size_bytes: 4_096,
