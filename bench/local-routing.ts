@@ -26,7 +26,7 @@ export const bench: Bench = {
   async run({ quick, log, quiet }: BenchOptions): Promise<readonly Figure[]> {
     const scale: Scale = quick
       ? { agents: 100, runs: 1, seconds: 0.5 }
-      : { agents: 10_000, runs: 7, seconds: 5 };
+      : { agents: 10_000, runs: 5, seconds: 4 };
     const host = await AgentHost.start();
     try {
       const began_ms = performance.now();
