@@ -1,8 +1,9 @@
 /**
  * Authenticated reads a second of one node: `GET /api/v1/cluster/members` with a token, 64 connections,
- * one request at a time on each, from a process of its own. Two generators: autocannon, which needs
- * about as much processor as the node, and plain sockets, which need less. On a machine of two cores
- * either takes one of them; the node's own processor time for a read says what a core of it can do.
+ * one request at a time on each, from a process of its own. Three generators: autocannon, which needs about
+ * as much processor as the node, plain sockets, which need less, and wrk, where it is installed, the least.
+ * On a machine of two cores each takes one of them; the node's own processor time for a read says what a core
+ * of it can do.
  */
 import { spawn } from "node:child_process";
 import type { Bench, BenchOptions, Figure } from "./measurement.ts";
@@ -20,8 +21,8 @@ interface Run {
 
 export const bench: Bench = {
   question: "How many authenticated reads does one node answer in a second?",
-  async run({ quick, quiet }: BenchOptions): Promise<readonly Figure[]> {
-    const { runs, seconds } = quick ? { runs: 1, seconds: 1 } : { runs: 7, seconds: 5 };
+  async run({ quick, log, quiet }: BenchOptions): Promise<readonly Figure[]> {
+    const { runs, seconds } = quick ? { runs: 1, seconds: 1 } : { runs: 7, seconds: 4 };
     const cluster = await startCluster(1);
     try {
       const [node] = cluster.nodes as [TestNodeProcess];
@@ -31,11 +32,17 @@ export const bench: Bench = {
       await sockets(node, seconds);
       const plain: Run[] = [];
       const cannon: Run[] = [];
+      const inC: Run[] = [];
+      const hasWrk = Bun.which("wrk") !== null;
+      if (!hasWrk) log("wrk is missing (Debian: apt-get install wrk): measured without it");
       for (let run = 0; run < runs; run++) {
         await quiet();
         plain.push(await measured(node, () => sockets(node, seconds)));
         await quiet();
         cannon.push(await measured(node, () => autocannon(node, seconds)));
+        if (!hasWrk) continue;
+        await quiet();
+        inC.push(await measured(node, () => wrk(node, seconds)));
       }
       return [
         {
@@ -50,6 +57,16 @@ export const bench: Bench = {
           target,
           runs: cannon.map(({ rate }) => rate),
         },
+        ...(hasWrk
+          ? [
+              {
+                metric: `${connections} connections, wrk`,
+                unit: "reads/s",
+                target,
+                runs: inC.map(({ rate }) => rate),
+              },
+            ]
+          : []),
         {
           metric: "processor time of the node for a read",
           unit: "µs",
@@ -142,4 +159,16 @@ async function autocannon(node: TestNodeProcess, seconds: number): Promise<Load>
   };
   if (non2xx > 0) throw new Error(`${non2xx} answers were not 200`);
   return { reads: requests.total, seconds: duration };
+}
+
+/** A generator in C, which leaves the node the most of two cores. */
+async function wrk(node: TestNodeProcess, seconds: number): Promise<Load> {
+  const args = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`];
+  const all = ["wrk", ...args, "-H", `Authorization: Bearer ${node.token()}`, `${node.api}${path}`];
+  const child = Bun.spawn(all, { stdout: "pipe", stderr: "ignore" });
+  const text = await new Response(child.stdout).text();
+  const [, reads, took] = /(\d+) requests in ([\d.]+)s/.exec(text) ?? [];
+  if ((await child.exited) !== 0 || text.includes("Non-2xx") || reads === undefined)
+    throw new Error(`wrk did not get its answers:\n${text}`);
+  return { reads: Number(reads), seconds: Number(took) };
 }

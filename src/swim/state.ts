@@ -142,6 +142,11 @@ export class SwimState {
     return this.members.alive.filter((member) => member.id !== this.self);
   }
 
+  get hasAliveOthers(): boolean {
+    const { alive } = this.members;
+    return alive.length > 1 || (alive[0] !== undefined && alive[0].id !== this.self);
+  }
+
   /** Up to `count` of them at random, none of `except`. */
   someAlive(count: number, except?: NodeId): SwimMember[] {
     const { alive } = this.members;

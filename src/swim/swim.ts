@@ -220,7 +220,8 @@ export class Swim {
       this.#gossipAt = Infinity;
       gossip(state);
     }
-    if (this.#gossipAt === Infinity && state.rumors.size > 0)
+    // News that nobody is there for waits until somebody is.
+    if (this.#gossipAt === Infinity && state.rumors.size > 0 && state.hasAliveOthers)
       this.#gossipAt = state.now + state.timing.gossip_ms;
     if (state.phase === "leaving" && !state.rumors.has(memberKey(state.self)))
       state.emit({ kind: "left-told" });

@@ -68,6 +68,21 @@ test("an idle node wakes up for packets and probes, hardly for anything else", a
   expect((turns - packets) / nodes.length / 60).toBeLessThan(5.5);
 });
 
+test("a node that is alone goes on with its probes' clock only, and tells its news when somebody comes", async () => {
+  const world = new World(9);
+  const first = await world.start("n1", { profile: "lan", seeds: [] });
+  first.driver.setLoad({ agents: 7, cpu_percent: 1, memory_bytes: 1, memory_percent: 1 });
+  const end_ms = world.clock.now_ms() + 60_000;
+  let turns = 0;
+  while ((world.clock.next_ms() ?? Infinity) <= end_ms && world.clock.step()) turns++;
+  expect(turns / 60).toBeLessThan(6);
+  const second = await world.start("n2", { profile: "lan", seeds: ["n1"] });
+  const known = (): boolean =>
+    second.driver.members().some(({ id, load }) => id === first.id && load.agents === 7);
+  for (let second_s = 0; second_s < 10 && !known(); second_s++) world.clock.advance(1_000);
+  expect(known()).toBe(true);
+});
+
 describe("failures", () => {
   test("a killed node is known as failed by all others within 3.5 seconds, at any seed", async () => {
     for (let seed = 1; seed <= 20; seed++) {
