@@ -113,12 +113,19 @@ export class GossipRotation implements SecurityService {
    * had missed it. Then all is well again when this resolves; otherwise somebody is a stranger.
    */
   async explains(host: string): Promise<boolean> {
-    const members = this.#options.membership.members().filter(({ address }) => address.host === host);
-    const live = new Set(this.#live().map(({ id }) => id));
-    const ids = members.map(({ id }) => id).filter((id) => live.has(id));
-    await Promise.all(ids.slice(0, toldAtOnce).map((id) => this.#compare(id)));
-    const now_ms = this.#options.clock.now_ms();
-    return [host, ""].some((one) => now_ms - (this.#healed.get(one) ?? -Infinity) < healed_ms);
+    const { membership, clock } = this.#options;
+    for (const wait_ms of [0, ...askAgainAfter_ms]) {
+      if (wait_ms > 0) await new Promise<void>((resolve) => void clock.after(wait_ms, resolve));
+      const members = membership.members().filter(({ address }) => address.host === host);
+      const live = new Set(this.#live().map(({ id }) => id));
+      const ids = members.map(({ id }) => id).filter((id) => live.has(id));
+      await Promise.all(ids.slice(0, toldAtOnce).map((id) => this.#compare(id)));
+      const now_ms = clock.now_ms();
+      if ([host, ""].some((one) => now_ms - (this.#healed.get(one) ?? -Infinity) < healed_ms)) return true;
+      // One that is only just coming back speaks before it is let in, and has its keys after that.
+      if (members.length === 0 || this.#closed) return false;
+    }
+    return false;
   }
 
   async #rotate(): Promise<GossipKeyAnswer> {
@@ -218,9 +225,12 @@ export class GossipRotation implements SecurityService {
   }
 
   #hear(event: MembershipEvent): void {
-    const { self } = this.#options;
-    if ((event.kind === "joined" || event.kind === "alive") && event.member.id !== self)
+    const { self, keys } = this.#options;
+    if ((event.kind === "joined" || event.kind === "alive") && event.member.id !== self) {
       this.#askSoon(event.member.id);
+      // Whichever node gives it the keys, what it sealed before is on the way.
+      if (keys.ring.generation > 0) this.#heal(event.member.address.host);
+    }
     // Packets that this node cannot open: it may be the one that missed a rotation.
     else if (event.kind === "refused") for (const { id } of this.#live()) this.#askSoon(id);
   }

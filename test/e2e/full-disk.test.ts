@@ -26,7 +26,7 @@ afterAll(async () => {
   await node?.dispose();
   if (mounted) execFileSync("umount", ["--lazy", disk]);
   root.remove();
-}, 30_000);
+});
 
 function fill(): void {
   for (const size of [1_048_576, 4_096, 512]) {
@@ -67,16 +67,16 @@ test.skipIf(!mounted)(
     );
     const full = await eventually("it says so", async () => {
       const ready = await readiness(running);
-      return ready.failing.includes("consensus") ? ready : undefined;
+      return ready.failing.includes("consensus") && ready.failing.includes("quorum") ? ready : undefined;
     });
     expect(full).toMatchObject({ status: 503 });
-    expect(full.failing).toContain("quorum");
     rmSync(ballast);
     await eventually("it is ready", async () => {
       const ready = await readiness(running);
       return ready.status === 200 && ready.failing.length === 0 ? true : undefined;
     });
-    expect(await put(running, 10)).toBeLessThan(300);
+    await eventually(`${id} takes writes again`, async () =>
+      (await put(running, 10)) < 300 ? true : undefined,
+    );
   },
-  90_000,
 );

@@ -7,7 +7,7 @@ const all: TestNodeProcess[] = [];
 
 afterAll(async () => {
   for (const node of all) await node.dispose();
-}, 60_000);
+});
 
 async function put(node: TestNodeProcess): Promise<number> {
   const answer = await node.fetch("/api/v1/kv/a", {
@@ -29,7 +29,7 @@ test("a voter that is needed is not removed by force; voters that leave in turn 
   });
   expect(refused.code).toBe(6);
   expect(refused.stderr).toContain("1 of the other 2 voters are well, 2 are needed");
-  expect(await put(one)).toBeLessThan(300);
+  await eventually("the two go on", async () => ((await put(one)) < 300 ? true : undefined));
   await three.start();
   await eventually("node-3 is back", async () => {
     const view = await leaderView(three);
@@ -41,7 +41,9 @@ test("a voter that is needed is not removed by force; voters that leave in turn 
     expect(await node.exited()).toBe(0);
   }
   await eventually("node-1 goes on alone", async () => ((await put(one)) < 300 ? true : undefined));
-  const view = await leaderView(one);
-  const voters = view?.members.filter(({ role }) => role === "voter").map(({ node }) => node);
-  expect(voters).toEqual(["node-1"]);
-}, 180_000);
+  await eventually("nobody else votes", async () => {
+    const view = await leaderView(one);
+    const voters = view?.members.filter(({ role }) => role === "voter").map(({ node }) => node);
+    return voters?.join() === "node-1" ? true : undefined;
+  });
+});

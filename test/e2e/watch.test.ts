@@ -177,6 +177,12 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
       (watches[2]?.lines ?? []).filter((line) => /leads in term|No leader/.test(line));
     await story(
       async () => {
+        // Woken a moment ago, it may not have heard of its leader yet.
+        await eventually("the third node knows its leader", async () =>
+          (await three.ask<{ quorum: boolean }>("/api/v1/cluster/leader"))?.quorum === true
+            ? true
+            : undefined,
+        );
         machines.cut(2);
         await one.until({ ...all, "node-3": "failed" });
         await two.until({ ...all, "node-3": "failed" });

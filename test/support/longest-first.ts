@@ -19,6 +19,8 @@ const first = [
   "sim/mass-loss",
   "e2e/rotation",
   "sim/raft-worlds",
+  "e2e/old-disk",
+  "sim/consensus",
   "e2e/",
   "sim/",
   "unit/cluster/",

@@ -29,11 +29,16 @@ class Cluster {
   wall_ms = 1_000_000;
   /** Every delay that anybody asked for. */
   readonly waits: number[] = [];
+  /** What has passed besides. */
+  later_ms = 0;
+  /** Runs when anybody asks for a delay. */
+  waited: (delay_ms: number) => void = () => undefined;
   readonly clock: Clock = {
-    now_ms: () => systemClock.now_ms(),
+    now_ms: () => systemClock.now_ms() + this.later_ms,
     wall_ms: () => this.wall_ms,
     after: (delay_ms, callback) => {
       this.waits.push(delay_ms);
+      this.waited(delay_ms);
       return systemClock.after(delay_ms / faster, callback);
     },
   };
@@ -308,6 +313,29 @@ describe("rotating the gossip key", () => {
     // Of a member's address: it asks them, and all is explained.
     expect(await late.rotation.explains("127.0.0.1")).toBe(true);
     await cluster.agreed();
+  });
+
+  test("a member that is coming back is waited for before its packets are taken for a stranger's", async () => {
+    const cluster = await three();
+    const [a, b, late] = ["a", "b", "c"].map((name) => cluster.node(name as NodeId)) as [Node, Node, Node];
+    for (const node of [a, b]) {
+      cluster.network.cut(node.name, late.name);
+      node.table.setStatus(late.name, "failed");
+    }
+    await a.rotation.rotateGossipKey();
+    cluster.later_ms = 60_000;
+    cluster.waited = (delay_ms) => {
+      if (delay_ms !== 6_000) return;
+      for (const node of [a, b]) {
+        cluster.network.heal(node.name, late.name);
+        node.table.setStatus(late.name, "alive");
+      }
+    };
+    expect(await a.rotation.explains("127.0.0.1")).toBe(true);
+    await cluster.agreed();
+    cluster.waited = () => undefined;
+    cluster.later_ms = 120_000;
+    expect(await a.rotation.explains("127.0.0.1")).toBe(false);
   });
 
   test("a live node that does not answer yet is asked again, and told of only when it goes on so", async () => {
