@@ -45,7 +45,7 @@ export async function forward(
   const timer = setTimeout(() => abort.abort(), time_ms);
   const gone = (): void => abort.abort();
   request.signal.addEventListener("abort", gone, { once: true });
-  const counted = request.body === null ? null : countedBody(request.body);
+  const counted = request.body === null ? null : await countedBody(request.body);
   const init: RequestInit & { duplex?: "half" } = {
     method: request.method,
     headers,
@@ -79,19 +79,31 @@ function endToEnd(headers: Headers): Headers {
   return copy;
 }
 
-function countedBody(body: ReadableStream<Uint8Array>): {
+interface CountedBody {
   readonly body: ReadableStream<Uint8Array>;
   readonly tooLarge: () => boolean;
-} {
+}
+
+/** Null when nothing is in it: some runtimes give every DELETE a body, and a node refuses one that it has no use for. */
+async function countedBody(body: ReadableStream<Uint8Array>): Promise<CountedBody | null> {
+  const reader = body.getReader();
+  let first = await reader.read();
+  while (!first.done && first.value.length === 0) first = await reader.read();
+  if (first.done) return null;
+  const pieces = [first.value];
   let length = 0;
-  const count = new TransformStream<Uint8Array, Uint8Array>({
-    transform(piece, controller) {
+  const counted = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const piece = pieces.pop() ?? (await reader.read()).value;
+      if (piece === undefined) return controller.close();
       length += piece.length;
-      if (length > forwarded_bytes_max) controller.error(tooLarge());
-      else controller.enqueue(piece);
+      if (length <= forwarded_bytes_max) return controller.enqueue(piece);
+      controller.error(tooLarge());
+      await reader.cancel().catch(() => undefined);
     },
+    cancel: (reason) => reader.cancel(reason),
   });
-  return { body: body.pipeThrough(count), tooLarge: () => length > forwarded_bytes_max };
+  return { body: counted, tooLarge: () => length > forwarded_bytes_max };
 }
 
 function tooLarge(): CaxtonError {

@@ -50,7 +50,8 @@ export interface ConsensusDriverOptions {
 }
 
 export class ConsensusDriver {
-  readonly #raft: Raft;
+  /** To be looked at from outside, not to be stepped. */
+  readonly core: Raft;
   readonly #state: ConsensusState;
   readonly #greetings: Greetings;
   readonly #snapshots: Snapshots;
@@ -72,7 +73,7 @@ export class ConsensusDriver {
 
   constructor(private readonly options: ConsensusDriverOptions) {
     const { log, state, clock } = options;
-    this.#raft = coreOf(options);
+    this.core = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
     this.#greetings = this.#makeGreetings();
     this.#state = new ConsensusState({
@@ -117,6 +118,7 @@ export class ConsensusDriver {
     return new Greetings({
       boots: log.boots,
       heard,
+      registered: (node) => this.#state.registeredBoot(node),
       send: (node, bytes) => transport.send(node, "raft", bytes),
       greeted: () => this.#keepLinks(),
       outdated: (detail) => report({ kind: "outdated", detail }),
@@ -133,7 +135,7 @@ export class ConsensusDriver {
       raft: () => this.#now(),
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
-      leads: () => this.#raft.role === "leader",
+      leads: () => this.core.role === "leader",
       give: (id, data) => {
         this.#commands.add({ kind: "propose", id, data });
         this.#wake();
@@ -152,7 +154,7 @@ export class ConsensusDriver {
   }
 
   #now(): RaftStatus {
-    return this.#raft.status(this.options.clock.now_ms());
+    return this.core.status(this.options.clock.now_ms());
   }
 
   /** A frame from an authenticated node. Malformed ones change nothing and are counted. */
@@ -197,11 +199,6 @@ export class ConsensusDriver {
   /** The participants that have greeted, for a driver that takes this one's place. */
   get heard(): ReadonlyMap<RaftId, number> {
     return this.#greetings.heard;
-  }
-
-  /** To be looked at, not to be stepped. */
-  get core(): Raft {
-    return this.#raft;
   }
 
   /** Ends at once; the log stays open, for its opener to close. */
@@ -250,9 +247,9 @@ export class ConsensusDriver {
     const now_ms = this.options.clock.now_ms();
     const inputs = this.#inputs;
     this.#inputs = [];
-    const effects = [...this.#raft.stepAll(inputs, now_ms)];
+    const effects = [...this.core.stepAll(inputs, now_ms)];
     if (this.#commands.waiting > 0)
-      effects.push(...this.#raft.stepAll(this.#commands.take(this.#now()), now_ms));
+      effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#arm();
     const rest = this.#sendFirst(effects, ({ after }) => after === 0);
     // What was sent just now leaves at the end of this turn: what blocks is done in the next.
@@ -383,7 +380,7 @@ export class ConsensusDriver {
   }
 
   #arm(): void {
-    const due_ms = this.#raft.wake;
+    const due_ms = this.core.wake;
     if (due_ms >= this.#timerDue_ms) return;
     this.#timer?.cancel();
     this.#timerDue_ms = due_ms;

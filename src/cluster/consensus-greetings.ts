@@ -1,7 +1,9 @@
 /**
  * Who has greeted, with which log and in which boot. Only then are its messages heard: an old copy of a disk must
- * not vote with those who know better. Where two that never met since are all there is, nobody knows better:
- * that is the limit of the rule, and why a backup is restored into an empty cluster only.
+ * not vote with those who know better. A boot is known from a greeting, and from the control state, where the leader
+ * writes down each node's within seconds. Where only such are left as neither heard of a later boot nor have applied
+ * the record of it, nobody knows better: that is the limit of the rule, and why a backup of a whole cluster is
+ * restored into an empty one only.
  */
 import type { NodeId } from "../base/ids.ts";
 import { identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
@@ -15,6 +17,8 @@ export interface GreetingsOptions {
   readonly boots: RaftBoots;
   /** Who greeted an earlier driver of this process: on a link that stays up nobody greets again. */
   readonly heard: ReadonlyMap<RaftId, number>;
+  /** The highest boot of a node that the cluster has written down; 0 where none is known here. */
+  readonly registered: (node: NodeId) => number;
   readonly send: (node: NodeId, bytes: Uint8Array) => void;
   /** Somebody greeted, perhaps for the first time. */
   readonly greeted: () => void;
@@ -67,7 +71,7 @@ export class Greetings {
    * Throws `WireError`, and what writing throws.
    */
   receive(from: NodeId, bytes: Uint8Array, failed: boolean): void {
-    const { boots, send, outdated, greeted } = this.options;
+    const { boots, registered, send, outdated, greeted } = this.options;
     const said = decodeGreeting(bytes);
     if (said.kind === "outdated") {
       const own = said.identity === identityOf(boots.self);
@@ -79,7 +83,9 @@ export class Greetings {
       return;
     }
     const participant = raftIdOf(from, said.identity);
-    const seen = boots.seen(participant);
+    const written = registered(from);
+    // Of a life before this log began it says nothing.
+    const seen = Math.max(boots.seen(participant), written >= said.identity ? written : 0);
     if (said.boot < seen) return;
     if (said.previousBoot < seen && seen < said.boot) {
       this.#greeted.delete(participant);

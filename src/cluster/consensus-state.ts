@@ -3,6 +3,10 @@
  * the log may be compacted, tries again when its disk was full, and stops for good where it meets what it does not know.
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
+import { encodeControlQuery } from "../wire/control-command.ts";
+import { controlQueries } from "../wire/control-kinds.ts";
+import { decodeNodeRecords } from "../wire/control-node.ts";
 import type {
   CommittedEntry,
   LeaderStamp,
@@ -61,6 +65,19 @@ export class ConsensusState {
   query(query: Uint8Array): { readonly bytes: Uint8Array; readonly appliedIndex: number } {
     const machine = this.#machine();
     return { bytes: machine.query(query), appliedIndex: machine.applied.index };
+  }
+
+  /** The highest boot of a node that the cluster has written down; 0 where none is known here. */
+  registeredBoot(node: NodeId): number {
+    if (this.options.state === null) return 0;
+    try {
+      const { bytes } = this.query(encodeControlQuery(controlQueries.nodes, new Uint8Array()));
+      return decodeNodeRecords(bytes).find(({ id }) => id === node)?.bootEpoch ?? 0;
+    } catch (thrown) {
+      // A disk that is full keeps this node from knowing; others know it as well.
+      if (thrown instanceof CaxtonError) return 0;
+      throw thrown;
+    }
   }
 
   settle(): void {

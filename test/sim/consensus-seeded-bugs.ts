@@ -9,16 +9,16 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   {
     name: "answers leave before they are on disk",
     file: "cluster/consensus-driver.ts",
-    text: 'if (effect.kind === "send" && effect.after === 0) this.#perform(effect);',
-    patched: 'if (effect.kind === "send") this.#perform(effect);',
+    text: "this.#sendFirst(effects, ({ after }) => after === 0)",
+    patched: "this.#sendFirst(effects, ({ after }) => after >= 0)",
     checkers: ["durable-promise", "durable-ack"],
     always: true,
   },
   {
     name: "what a commit that failed had held back is done all the same",
     file: "cluster/consensus-driver.ts",
-    text: "    if (this.#failed) return;\n    this.#persisted",
-    patched: "    this.#persisted",
+    text: "if (this.#failed) return false;",
+    patched: "if (this.#failed) return true;",
     checkers: ["durable-promise", "durable-ack"],
   },
   {
@@ -37,13 +37,14 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: "    this.#transaction = null;\n    this.#options.reload();",
     patched: "    this.#transaction = null;\n    this.#entries = [];\n    this.#options.reload();",
     checkers: ["convergence", "no-throw"],
+    from: 13,
   },
   {
     name: "what is settled is not durable",
     file: "control/control-state.ts",
     text: 'writeSettled(this.#database, index), "durable");',
     patched: 'writeSettled(this.#database, index), "relaxed");',
-    checkers: ["no-throw"],
+    checkers: ["compaction", "no-throw"],
     always: true,
   },
   {
@@ -52,7 +53,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: "    if (before !== undefined) return before;\n    if (mark.sequence",
     patched: "    if (mark.sequence",
     checkers: ["linearizability"],
-    from: 210,
+    from: 64,
   },
   {
     name: "a command that is sent again under its idempotency key takes effect again",
@@ -60,7 +61,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: "    if (before !== undefined) return before;\n    if (!this.#records",
     patched: "    if (!this.#records",
     checkers: ["rows", "linearizability"],
-    from: 4,
+    from: 1,
   },
   {
     name: "a snapshot leaves rows that were there before",
@@ -81,7 +82,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: "    log.beginInstall(place);\n",
     patched: "    log.endInstall(place);\n",
     checkers: ["no-throw"],
-    from: 47,
+    from: 49,
   },
   {
     name: "a read is answered from what is applied, without asking the leader",
@@ -106,7 +107,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     patched:
       "      const done = await this.#try(request, tries > 1 ? ++this.#sequence : sequence, end_ms, unknown);",
     checkers: ["linearizability"],
-    from: 210,
+    from: 64,
   },
   {
     name: "a driver that begins anew in its process has not heard who greeted the one before",

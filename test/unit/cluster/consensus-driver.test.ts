@@ -1,3 +1,6 @@
+import { encodeNodeRecord } from "../../../src/wire/control-node.ts";
+import { controlCommands } from "../../../src/wire/control-kinds.ts";
+import { encodeControlCommand } from "../../../src/wire/control-command.ts";
 import { describe, expect, test } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { Prng } from "../../../src/base/prng.ts";
@@ -345,7 +348,39 @@ describe("a node that was away", () => {
     third.crash();
     expect(await put(first, "a", "1", 500)).toBe("outcome_unknown");
   });
+
+  test("on an old copy of its disk is found out by the boot that the cluster wrote down, where nobody heard of it", async () => {
+    const world = new ConsensusWorld();
+    const nodes = await world.cluster(3);
+    const first = world.leader() as ConsensusWorldNode;
+    const [second] = others(nodes, first) as [ConsensusWorldNode];
+    const old = second.boot;
+    second.crash();
+    second.start();
+    const body = encodeNodeRecord({ ...record, id: second.id, bootEpoch: second.boot });
+    const plain = { version: 1, principal: "", session: null, idempotencyKey: null };
+    const command = encodeControlCommand({ kind: controlCommands.nodePut, ...plain, body });
+    expect((await first.answer({ kind: "propose", command, timeout_ms: 5_000 })).kind).toBe("committed");
+    expect(await get(second, "x")).toBe(undefined);
+    for (const node of nodes) node.crash();
+    second.databases.open("raft.db 0").execute(`UPDATE raft_identity SET boot = ${old}`);
+    for (const node of nodes) node.databases.open("raft.db 0").execute("DELETE FROM raft_seen");
+    for (const node of nodes) node.start();
+    world.until(() => second.outdated.length > 0);
+    // A log that began after that boot is another one, and welcome.
+    second.crash();
+    second.start(false, "it was an old copy");
+    const { identity } = second;
+    world.until(() => world.leader()?.status?.ready === true);
+    const leader = world.leader() as ConsensusWorldNode;
+    const changes = [{ node: second.id, role: "learner", identity }] as const;
+    expect((await leader.answer({ kind: "membership", changes, timeout_ms: 5_000 })).kind).toBe("changed");
+    world.until(() => second.status?.applied === leader.status?.applied);
+    expect(second.outdated).toHaveLength(1);
+  });
 });
+
+const record = { role: "voter", region: "", zone: "", level: 1, removed: false } as const;
 
 describe("frames", () => {
   test("of nobody, of another participant, malformed or random change nothing and are counted", async () => {

@@ -83,7 +83,7 @@ async function add(cluster: readonly Started[], node: Started): Promise<void> {
   const { self } = node.thread;
   const leader = (): Started =>
     present(
-      cluster.find(({ thread }) => thread.status().role === "leader"),
+      [...cluster, node].find(({ thread }) => thread.status().role === "leader"),
       "a leader",
     );
   const member = () =>

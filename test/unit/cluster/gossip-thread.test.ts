@@ -103,7 +103,7 @@ describe("the gossip thread over real UDP", () => {
     expect(await a.thread.ping("node-3" as NodeId, question_ms)).toBeGreaterThan(0);
     await expect(a.thread.ping("node-9" as NodeId, 100)).rejects.toThrow(/No node "node-9"/);
 
-    await b.thread.leave(3_000);
+    await b.thread.leave(question_ms);
     await b.thread.stop();
     await until(() => status(a, b) === "left" && status(c, b) === "left");
 

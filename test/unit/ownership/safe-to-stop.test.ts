@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import type { NodeId } from "../../../src/base/ids.ts";
+import { canSpareVote, successorOf } from "../../../src/ownership/safe-to-stop.ts";
+import { PilotWorld } from "../../support/pilot-world.ts";
+
+const id = (name: string): NodeId => name as NodeId;
+
+function cluster(count: number): PilotWorld {
+  const world = new PilotWorld();
+  for (let i = 2; i <= count; i++) world.join(`n${i}`);
+  world.settle();
+  return world;
+}
+
+describe("a vote is given away", () => {
+  it("while a majority of those that remain is well", () => {
+    const world = cluster(5);
+    expect(canSpareVote(id("n5"), world.view())).toMatchObject({ safe: true });
+    world.set("n4", "failed");
+    expect(canSpareVote(id("n5"), world.view())).toMatchObject({
+      safe: true,
+      why: "3 of the 4 voters that would be left are well",
+    });
+    world.set("n3", "failed");
+    expect(canSpareVote(id("n5"), world.view())).toMatchObject({ safe: false, final: false });
+  });
+
+  it("not in the middle of another change, for which one can wait", () => {
+    expect(canSpareVote(id("n2"), cluster(3).view(true))).toMatchObject({ safe: false, final: false });
+  });
+
+  it("never by the only voter, nor beside a witness: waiting does not help", () => {
+    expect(canSpareVote(id("n1"), cluster(1).view())).toMatchObject({ safe: false, final: true });
+    const world = new PilotWorld();
+    world.join("n2");
+    world.join("w", { role: "witness" });
+    world.settle();
+    expect(world.is("witness")).toEqual(["w"]);
+    expect(canSpareVote(id("n2"), world.view())).toMatchObject({ safe: false, final: true });
+  });
+});
+
+describe("the only voter's successor", () => {
+  it("is a learner that is alive and has everything", () => {
+    const world = cluster(2);
+    expect(successorOf(world.view())).toBe("n2");
+    world.set("n2", "failed");
+    expect(successorOf(world.view())).toBeUndefined();
+  });
+
+  it("is nobody that must not vote, and nobody where others vote", () => {
+    const world = new PilotWorld();
+    world.join("n2", { role: "learner" });
+    world.settle();
+    expect(world.is("learner")).toEqual(["n2"]);
+    expect(successorOf(world.view())).toBeUndefined();
+    expect(successorOf(cluster(4).view())).toBeUndefined();
+  });
+});
