@@ -8,6 +8,7 @@ import { quote } from "../base/ids.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
+import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
@@ -113,6 +114,12 @@ export class ClusterAgents {
       if (membership.locate(entry.agent)?.node === entry.node) views.push(this.#unassigned(entry, null));
     }
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async revisionOf(name: string, consistency: Consistency): Promise<number> {
+    const { table } = this.#options;
+    if (consistency === "linearizable") await table.refresh(consistency);
+    return this.list().find((agent) => agent.name === name)?.revision ?? 0;
   }
 
   async show(name: AgentName): Promise<AgentView> {

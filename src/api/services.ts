@@ -8,6 +8,7 @@ import type { ConsensusMember, ConsensusRole } from "../cluster/consensus.ts";
 import type { DirectoryEntry, Member } from "../cluster/membership.ts";
 import type { StateComparison } from "../cluster/state-comparison.ts";
 import type { VerifyRow } from "../cluster/state-verification.ts";
+import type { Consistency } from "../control/control-client.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
@@ -230,6 +231,8 @@ export interface AgentService {
     request: DeployRequest,
   ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
   list(): readonly AgentView[];
+  /** 0 where there is no such agent. Linearizable: as of now, whichever node decided it; throws `no_quorum`. */
+  revisionOf(name: string, consistency: Consistency): Promise<number>;
   show(name: AgentName): Promise<AgentView>;
   remove(name: AgentName): Promise<void>;
   suspend(name: AgentName): Promise<void>;

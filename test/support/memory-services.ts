@@ -229,6 +229,8 @@ export class MemoryServices implements NodeServices {
       this.held.set(name, { spec, suspended: false, logs: [] });
       return { agent: this.#view(name), created: before === undefined, why: "least loaded" };
     },
+    revisionOf: (name) =>
+      Promise.resolve(this.held.has(name as AgentName) ? this.#view(name as AgentName).revision : 0),
     list: () => [...this.held.keys()].map((name) => ({ ...this.#view(name), detail: null })),
     show: async (name) => this.#view(name),
     remove: async (name) => {

@@ -1,6 +1,6 @@
 /** `/api/v1/agents`: list, show, remove, suspend, resume, logs. Deploying is `deploy.ts`. */
 import * as v from "valibot";
-import { nameInPath, queuedAgentWrite, revisionOf } from "./queued-agent-write.ts";
+import { nameInPath, queuedAgentWrite } from "./queued-agent-write.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField, countField, nodeIdField, pageFields, timeSchema } from "../http/fields.ts";
 import { pageOf } from "../http/page.ts";
@@ -69,7 +69,7 @@ export function addAgents(api: ApiRoutes): void {
       inMinority: {
         ...queuedAgentWrite(api, 0, nameInPath),
         strict: true,
-        isDone: (c) => Promise.resolve(revisionOf(api, nameInPath(c)) === 0),
+        isDone: async (c) => (await agents.revisionOf(nameInPath(c), "linearizable")) === 0,
       },
     },
     async ({ params }) => {
@@ -85,7 +85,7 @@ export function addAgents(api: ApiRoutes): void {
 function addParking(api: ApiRoutes, path: string): void {
   const { agents } = api.services;
   const tag = "agents";
-  const inMinority = { ...queuedAgentWrite(api, 0, nameInPath), local: true };
+  const inMinority = queuedAgentWrite(api, 0, nameInPath);
   api.add(
     "post",
     `${path}/suspend`,

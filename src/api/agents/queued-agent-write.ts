@@ -14,15 +14,10 @@ export function queuedAgentWrite(
     kind: "queued",
     body_bytes,
     subject: async (c) => `agent/${await nameOf(c)}`,
-    version: async (c) => revisionOf(api, await nameOf(c)),
+    version: async (c, consistency) => api.services.agents.revisionOf(await nameOf(c), consistency),
   };
 }
 
 export function nameInPath(c: ApiContext): string {
   return c.req.param("name") ?? "";
-}
-
-/** 0 where there is no such agent. */
-export function revisionOf(api: ApiRoutes, name: string): number {
-  return api.services.agents.list().find((agent) => agent.name === name)?.revision ?? 0;
 }

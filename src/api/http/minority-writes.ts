@@ -25,8 +25,6 @@ export type InMinority =
       readonly strict?: boolean;
       /** Whether what is there at that version is what this write makes, for one that was begun and interrupted. */
       readonly isDone?: (c: ApiContext) => Promise<boolean>;
-      /** Concerns this node alone: the policy `local-only` lets it go ahead. */
-      readonly local?: boolean;
     };
 type Queued = Extract<InMinority, { kind: "queued" }>;
 type Go = () => Response | Promise<Response>;
@@ -56,7 +54,6 @@ export class MinorityWrites {
       const detail = `This node is cut off from the majority, and this cannot wait in its queue: ${rule.why}`;
       throw new CaxtonError("no_quorum", detail);
     }
-    if (rule.local === true && partition.action === "local-only") return await go();
     return await this.#queue(c, rule, check);
   }
 

@@ -126,13 +126,6 @@ describe("a node that is cut off from the majority", () => {
     expect(services.partition.kept).toEqual([]);
   });
 
-  it("under the policy local-only lets go ahead what concerns this node alone", async () => {
-    const { call, services } = await cutOff();
-    services.partition.action = "local-only";
-    expect((await call("POST", "/api/v1/agents/pricer/suspend")).status).toBe(404);
-    expect((await call("PUT", "/api/v1/kv/a", { body: "x" })).status).toBe(202);
-  });
-
   it("under the policy stop answers what an operator needs, and nothing else", async () => {
     const { call, services } = await cutOff();
     services.partition.action = "stop";
