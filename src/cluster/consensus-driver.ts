@@ -59,7 +59,7 @@ export class ConsensusDriver {
     this.core = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
     this.#greetings = this.#makeGreetings();
-    this.#lease = options.lease && leaseOf(options, options.lease, this.#raft, input);
+    this.#lease = options.lease && leaseOf(options, options.lease, this.core, input);
     this.#state = new ConsensusState({
       state,
       clock,
