@@ -78,7 +78,7 @@ describe("what a node that leaves could not deliver", () => {
       new Uint8Array([1, 2, 3, 4]),
       new Uint8Array(200).fill(7),
     ]) {
-      const asked = peers.request(b, "messages.adopt", body, { timeout_ms: 1_000 });
+      const asked = peers.request(b, "messages.adopt", body);
       await expect(asked).rejects.toMatchObject({ code: "invalid_body" });
     }
     expect([other.records, other.submitted]).toEqual([[], []]);
