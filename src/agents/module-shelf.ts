@@ -58,6 +58,8 @@ export class ModuleShelf {
   readonly #preparing = new Map<string, Promise<PreparedModule>>();
   readonly #turns: (() => void)[] = [];
   #busy = 0;
+  /** Known to be stored: a thousand agents of one module ask for it once. */
+  readonly #stored = new Set<ModuleHash>();
   /** Held while a deployment needs them. */
   readonly #held = new Map<ModuleHash, number>();
 
@@ -91,6 +93,21 @@ export class ModuleShelf {
     this.#held.set(hash, (this.#held.get(hash) ?? 0) + 1);
     try {
       await this.#options.store.putModule(hash, bytes);
+      return await work();
+    } finally {
+      this.#letGo(hash);
+      await this.release(hash);
+    }
+  }
+
+  /** Runs `work` with the module stored here, from a peer if need be, and keeps it for as long. `first` is asked first. */
+  async having<T>(hash: ModuleHash, first: NodeId, work: () => Promise<T>): Promise<T> {
+    this.#held.set(hash, (this.#held.get(hash) ?? 0) + 1);
+    try {
+      if (!this.#stored.has(hash)) {
+        await this.#options.store.putModule(hash, await this.fetch(hash, first));
+        this.#stored.add(hash);
+      }
       return await work();
     } finally {
       this.#letGo(hash);
@@ -136,6 +153,7 @@ export class ModuleShelf {
   /** Removes the module when neither an agent here nor a deployment needs it. */
   async release(hash: ModuleHash): Promise<void> {
     if (this.#held.has(hash) || this.#options.inUse(hash)) return;
+    this.#stored.delete(hash);
     await this.#options.store.removeModule(hash);
   }
 

@@ -225,8 +225,7 @@ export class Reconciler {
   async #startNew(owned: OwnedAgent): Promise<void> {
     const { local, modules, event } = this.#options;
     const { agent, spec, suspended, transfer, previous, cause } = owned;
-    const bytes = await modules().fetch(spec.module, previous ?? this.#options.self);
-    await modules().holding(spec.module, bytes, async () => {
+    await modules().having(spec.module, previous ?? this.#options.self, async () => {
       if (transfer !== 0 && (await local.takeOver(spec, suspended, transfer))) return;
       await local.start(spec, suspended);
       const kept = spec.durability !== "volatile" && (cause === "failover" || transfer !== 0);
@@ -246,8 +245,7 @@ export class Reconciler {
     }
     if (!local.isHosted(name) && here.status !== "failed") await local.begin(name);
     if (here.spec.revision === revision) return;
-    const bytes = await modules().fetch(spec.module, this.#options.self);
-    await modules().holding(spec.module, bytes, () => local.start(spec));
+    await modules().having(spec.module, this.#options.self, () => local.start(spec));
   }
 
   async #suspend({ agent: name, suspended, epoch }: OwnedAgent): Promise<void> {
