@@ -39,7 +39,9 @@ function reserved(port: number): boolean {
       writeFileSync(path, String(process.pid), { flag: "wx" });
       return true;
     } catch (error) {
-      if (last || (error as NodeJS.ErrnoException).code !== "EEXIST" || !abandoned(path)) return false;
+      // A directory of another user's says nothing: then the port is only free, and nobody's.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") return true;
+      if (last || !abandoned(path)) return false;
       rmSync(path, { force: true });
     }
   }
