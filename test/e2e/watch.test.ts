@@ -22,6 +22,7 @@ const apart = new RegExp(
     "is (?:isolated|in a minority) now$",
     "Partition (?:policy|healed)",
     "Cluster synchronized",
+    "This node has (?:no lease|its lease again)",
     "No leader with a quorum is known here",
     String.raw`leads in term \d+`,
     "Members of consensus: ",
