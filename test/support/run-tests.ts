@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "./source-tree.ts";
 import {
+  breaksPromise,
   countsOf,
   failuresOf,
   pathOf,
@@ -41,7 +42,9 @@ function run(name: string, args: readonly string[]): Run {
 function runAll(): Run {
   const first = run("first", process.argv.slice(2));
   const again = first.report.testResults
-    .filter((file) => failuresOf(file).length > 0 && pathOf(file).startsWith("test/e2e/"))
+    .filter(
+      (file) => failuresOf(file).length > 0 && pathOf(file).startsWith("test/e2e/") && !breaksPromise(file),
+    )
     .map(pathOf);
   if (again.length === 0) return first;
   console.log(`\nOnce more, alone: ${again.join(", ")}\n`);
