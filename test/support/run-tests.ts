@@ -32,7 +32,8 @@ function run(name: string, args: readonly string[]): Run {
   const { status } = spawnSync(process.execPath, ["run", "--bun", "vitest", "run", ...args], {
     cwd: repositoryRoot,
     stdio: "inherit",
-    env: { ...process.env, CAXTON_VITEST_REPORT: path },
+    // As nodes run: with fast memories each instance costs time for all that live in the process, of other files, too.
+    env: { ...process.env, BUN_JSC_useWasmFastMemory: "0", CAXTON_VITEST_REPORT: path },
   });
   const report = readReport(path);
   const besides = Number(readFileSync(`${path}.unhandled`, "utf8"));
