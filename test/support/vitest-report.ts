@@ -9,7 +9,11 @@ export interface FileResult {
   readonly name: string;
   readonly status: string;
   readonly message: string;
-  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  readonly assertionResults: readonly {
+    readonly status: string;
+    readonly fullName: string;
+    readonly failureMessages?: readonly string[];
+  }[];
 }
 
 export interface VitestReport {
@@ -39,6 +43,12 @@ export function countsOf({ testResults }: VitestReport): {
     passed: tests.filter(({ status }) => status === "passed").length,
     failed: testResults.reduce((sum, file) => sum + failuresOf(file).length, 0),
   };
+}
+
+/** A history that could not have happened is wrong on any machine: it is never taken for flaky. */
+export function breaksPromise({ assertionResults }: FileResult): boolean {
+  const texts = assertionResults.flatMap(({ failureMessages = [] }) => failureMessages);
+  return texts.some((text) => text.includes('"kind":"violation"'));
 }
 
 /** What fails alone counts as failed, whatever it did beside others; what passes alone is told as flaky. */
