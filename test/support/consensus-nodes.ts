@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { checkHistory, type HistoryEntry } from "../../src/simulation/linearizability.ts";
+import type { HistoryLine } from "./kv-history-client.ts";
 import { eventually, type NodeOptions, TestNodeProcess } from "./node-process.ts";
 import { question_ms } from "./patience.ts";
 
@@ -61,6 +62,8 @@ export async function leaderOf(nodes: readonly TestNodeProcess[]): Promise<TestN
 export class HistoryClients {
   readonly #children: ChildProcess[] = [];
   readonly #history: HistoryEntry[] = [];
+  /** What each is in the middle of. */
+  readonly #open = new Map<string, HistoryEntry>();
 
   start(
     node: { readonly id: string; readonly api: string; readonly tokenFile: string },
@@ -82,10 +85,7 @@ export class HistoryClients {
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const entry = JSON.parse(line) as HistoryEntry & { readonly returned: number | null };
-        this.#history.push({ ...entry, returned: entry.returned ?? Number.POSITIVE_INFINITY });
-      }
+      for (const line of lines) this.#take(JSON.parse(line) as HistoryLine);
     });
     this.#children.push(child);
   }
@@ -109,16 +109,27 @@ export class HistoryClients {
       child.kill("SIGKILL");
       await ended;
     }
+    for (const entry of this.#open.values()) if (entry.operation.kind !== "read") this.#history.push(entry);
+    this.#open.clear();
     return this.#history;
+  }
+
+  #take(line: HistoryLine): void {
+    if (line.kind === "called") {
+      this.#open.set(line.entry.client, { ...line.entry, returned: Number.POSITIVE_INFINITY, output: null });
+      return;
+    }
+    const entry = this.#open.get(line.client);
+    this.#open.delete(line.client);
+    if (entry === undefined || line.told === null) return;
+    const { returned, output } = line.told;
+    this.#history.push({ ...entry, returned: returned ?? Number.POSITIVE_INFINITY, output });
   }
 }
 
-/**
- * Throws when the history could not have happened one operation at a time. Clients were killed in the middle of
- * what they did: values that were read and that no line tells of count as writes that were never answered.
- */
+/** Throws when the history could not have happened one operation at a time. */
 export function assertLinearizable(history: readonly HistoryEntry[]): void {
-  const verdict = checkHistory(pruned([...history, ...untold(history)]));
+  const verdict = checkHistory(pruned(history));
   if (verdict.kind !== "linearizable") throw new Error(`The history is ${JSON.stringify(verdict)}`);
 }
 
@@ -143,29 +154,4 @@ function pruned(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
     ({ key, operation, returned, output }) =>
       operation.kind !== "swap" || output !== 0 || returned < (since.get(key) ?? Number.POSITIVE_INFINITY),
   );
-}
-
-function untold(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
-  const written = new Set<string>();
-  const first = new Map<string, HistoryEntry>();
-  for (const entry of history)
-    if (entry.operation.kind !== "read") written.add(`${entry.key} ${entry.operation.value}`);
-  for (const entry of history) {
-    const { key, operation, output } = entry;
-    const seen = operation.kind === "read" ? output : operation.kind === "swap" ? operation.expected : null;
-    if (seen === null || seen === 0 || written.has(`${key} ${seen}`)) continue;
-    const known = first.get(`${key} ${seen}`);
-    if (known === undefined || entry.called < known.called) first.set(`${key} ${seen}`, entry);
-  }
-  return [...first.values()].map(({ key, operation, output }) => ({
-    client: "killed",
-    key,
-    operation: {
-      kind: "write",
-      value: (operation.kind === "swap" ? operation.expected : output) ?? 0,
-    },
-    called: 0,
-    returned: Number.POSITIVE_INFINITY,
-    output: null,
-  }));
 }

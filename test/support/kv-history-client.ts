@@ -1,7 +1,7 @@
 /**
  * Clients of the key-value API in a process of their own, on a node's machine: each writes, swaps and reads at random,
- * and every operation is printed as one line with its call and return on the machine's monotonic clock, which all
- * processes share. An answer that says that nothing was done is left out; one that never came stays open.
+ * and every operation is printed as two lines: its call, before it is sent, and what came of it, with the time of each
+ * on the machine's monotonic clock, which all processes share. So what a killed client was in the middle of is known.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { readFileSync } from "node:fs";
@@ -16,6 +16,19 @@ const [api, tokenFile, name, countText, keysText] = process.argv.slice(2) as [
   string,
 ];
 const keys = keysText.split(",");
+
+/** What came of it; null when it cannot count, as nothing was done. `returned` is null while it may still be done. */
+type Told = { readonly returned: number | null; readonly output: number | null } | null;
+
+/** What a client asks, before it does, and then what it was told. */
+export type HistoryLine =
+  | { readonly kind: "called"; readonly entry: Omit<HistoryEntry, "returned" | "output"> }
+  | { readonly kind: "returned"; readonly client: string; readonly told: Told };
+
+function print(line: HistoryLine): void {
+  console.log(JSON.stringify(line));
+}
+
 const patience_ms = 3_000;
 /** Before a node that is not there is asked again. */
 const restart_ms = 200;
@@ -79,34 +92,32 @@ async function operate(client: string, prng: Prng, value: number): Promise<void>
     operation = { kind, expected: before.value, value };
     ifMatch = before.version;
   }
-  const called = now_us();
-  let returned = Number.POSITIVE_INFINITY;
-  let output: number | null = null;
+  print({ kind: "called", entry: { client, key, operation, called: now_us() } });
+  print({ kind: "returned", client, told: await answerTo(operation, key, ifMatch) });
+}
+
+async function answerTo(
+  operation: RegisterOperation,
+  key: string,
+  ifMatch: string | undefined,
+): Promise<Told> {
+  const { kind } = operation;
+  const open = { returned: null, output: null };
   try {
-    const answer = await call(
-      kind === "read" ? "GET" : "PUT",
-      key,
-      kind === "read" ? undefined : value,
-      ifMatch,
-    );
-    returned = now_us();
+    const answer = await (kind === "read" ? call("GET", key) : call("PUT", key, operation.value, ifMatch));
+    const returned = now_us();
     // Kept by a minority: done some time later, or refused then.
-    if (answer.status === 202) returned = Number.POSITIVE_INFINITY;
-    else if (kind === "read" && answer.status === 404) output = 0;
-    else if (kind === "read" && answer.status === 200) output = answer.value;
-    else if (kind === "swap" && answer.status < 300) output = 1;
-    else if (kind === "swap" && answer.status === 412) output = 0;
-    else if (answer.status >= 300) {
-      if (kind === "read" || undone.has(answer.code)) return;
-      returned = Number.POSITIVE_INFINITY;
-    }
+    if (answer.status === 202) return open;
+    if (kind === "read" && answer.status === 404) return { returned, output: 0 };
+    if (kind === "read" && answer.status === 200) return { returned, output: answer.value };
+    if (kind === "swap" && answer.status === 412) return { returned, output: 0 };
+    if (answer.status < 300) return { returned, output: kind === "swap" ? 1 : null };
+    return kind === "read" || undone.has(answer.code) ? null : open;
   } catch (thrown) {
     const refused = thrown instanceof Error && "code" in thrown && thrown.code === "ConnectionRefused";
     if (refused) await new Promise((resolve) => setTimeout(resolve, restart_ms));
-    if (kind === "read" || refused) return;
+    return kind === "read" || refused ? null : open;
   }
-  const entry: HistoryEntry = { client, key, operation, called, returned, output };
-  console.log(JSON.stringify({ ...entry, returned: Number.isFinite(returned) ? returned : null }));
 }
 
 async function run(index: number): Promise<never> {
