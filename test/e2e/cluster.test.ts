@@ -7,6 +7,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { untilVoters } from "../support/consensus-nodes.ts";
 import { TestNodeProcess, eventually, type CommandResult } from "../support/node-process.ts";
 
 const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
@@ -184,7 +185,8 @@ describe("a cluster that stops as a whole", () => {
     await Promise.all([two.start(), three.start()]);
     const watched = watch(one);
     try {
-      await untilStatus(two, "node-3", "alive");
+      // Two of three are to decide without the seed.
+      await untilVoters([one, two, three], 3);
       await ok(
         one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3", "--on-node-loss", "wait"),
       );
