@@ -306,10 +306,13 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
     expect(queued.every(({ node }) => node === three)).toBe(true);
     const acknowledged = written.filter((one) => one.status < 300);
     await replicasAgree();
-    const { body } = await call(two, "GET", "/api/v1/kv?prefix=drill-&limit=1000");
-    const present = new Set(
-      (JSON.parse(body) as { entries: { key: string }[] }).entries.map(({ key }) => key),
-    );
+    const present = new Set<string>();
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const { body } = await call(two, "GET", `/api/v1/kv?prefix=drill-&limit=1000${cursor}`);
+      const page = JSON.parse(body) as { entries: { key: string }[]; next_cursor: string | null };
+      for (const { key } of page.entries) present.add(key);
+      cursor = page.next_cursor && `&cursor=${encodeURIComponent(page.next_cursor)}`;
+    }
     expect(acknowledged.filter(({ key }) => !present.has(key)).map(({ key }) => key)).toEqual([]);
     await status(three, "Status: HEALTHY (majority partition)", "Queued writes: 0");
   }, 240_000);
