@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBootClock } from "../../src/platform/bun/boot-clock.ts";
 import { leaderOf, startVoters } from "../support/consensus-nodes.ts";
 import { eventually, type TestNodeProcess } from "../support/node-process.ts";
+import { testLimit_ms } from "../support/patience.ts";
 
 const counter = new URL("../../wasm-agents/counter.wasm", import.meta.url).pathname;
 const lease_ms = 2_000;
-const limit_ms = 120_000;
 const clock = openBootClock();
 let nodes: TestNodeProcess[] = [];
 let owner: TestNodeProcess;
@@ -32,7 +32,7 @@ beforeAll(async () => {
   );
   if (code !== 0) throw new Error(stderr);
   await untilHeld(1);
-}, limit_ms);
+});
 
 afterAll(async () => {
   for (const node of nodes) {
@@ -82,7 +82,7 @@ test(
     expect(await metric("caxton_lease_losses_total")).toBe(losses + 1);
     expect((await visit("20s")).code).toBe(0);
   },
-  limit_ms,
+  testLimit_ms,
 );
 
 test(
@@ -107,5 +107,5 @@ test(
     );
     expect((await visit("20s")).code).toBe(0);
   },
-  limit_ms,
+  testLimit_ms,
 );

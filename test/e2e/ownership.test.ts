@@ -78,11 +78,11 @@ describe("owners", () => {
       const { members } = (await one.json("cluster", "leader")) as { members: { role: string }[] };
       return members.filter(({ role }) => role === "voter").length === 3 ? true : undefined;
     });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const node of nodes) await node.dispose();
-  }, 60_000);
+  });
 
   test("agents go where they are assigned, and each node says so", async () => {
     for (let i = 0; i < agents; i++) {
@@ -93,7 +93,7 @@ describe("owners", () => {
       return found.length === agents && found.every(({ status }) => status === "running") ? found : undefined;
     });
     expect(new Set(seen.map(({ node }) => node))).toEqual(new Set(["node-1", "node-2", "node-3"]));
-  }, 120_000);
+  });
 
   test("an agent moves with all that it has", async () => {
     await ok(one, "deploy", counter, "--name", "tally", "--target-node", "node-1");
@@ -104,7 +104,7 @@ describe("owners", () => {
     expect(await ask(three, "tally", "+1")).toBe("4");
     await ok(one, "agent", "migrate", "tally", "--to", "node-3");
     expect(await ask(one, "tally", "+1")).toBe("5");
-  }, 60_000);
+  });
 
   test("agents of a node that is killed answer from the others", async () => {
     const before = await list(one);
@@ -129,7 +129,7 @@ describe("owners", () => {
     expect(told).toContain("Node node-3 detected as failed");
     expect(told).toContain(`Redistributing ${lost.length} agents from node-3`);
     expect(told).toMatch(/All agents successfully redistributed \(\d+\.\ds\)/);
-  }, 60_000);
+  });
 
   test("a node that comes back yields what was given away, and keeps its journal for inspection", async () => {
     await three.start();
@@ -141,7 +141,7 @@ describe("owners", () => {
     expect(tally.node).not.toBe("node-3");
     expect(await ask(three, "tally", "+1")).toBe("2");
     expect((await list(three)).filter(({ node }) => node === "node-3")).toEqual([]);
-  }, 60_000);
+  });
 
   test("an owner that sleeps while its agents are given away lets nothing out when it wakes", async () => {
     const ping = "sleeper";
@@ -160,7 +160,7 @@ describe("owners", () => {
       return found.kept_journals.length > 0 ? found : undefined;
     });
     expect(kept_journals).toMatchObject([{ node: "node-3" }]);
-  }, 60_000);
+  });
 
   test("a node that restarts in order keeps its agents with what they have", async () => {
     const { node } = await show(one, "tally");
@@ -171,7 +171,7 @@ describe("owners", () => {
     await home.start();
     expect(await ask(other, "tally", "+1")).toBe("3");
     expect(await show(other, "tally")).toMatchObject({ node: home.id, epoch });
-  }, 60_000);
+  });
 
   test("a node that leaves hands everything over", async () => {
     await ok(one, "agent", "migrate", "tally", "--to", "node-2");
@@ -184,5 +184,5 @@ describe("owners", () => {
     expect(left.length).toBe(agents + 2);
     expect(await ask(one, "tally", "+1")).toBe("4");
     expect((await show(one, "tally")).assignment).toMatchObject({ cause: "drained", state_lost_with: null });
-  }, 60_000);
+  });
 });
