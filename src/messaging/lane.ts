@@ -1,8 +1,13 @@
 /** Messages that keep their order among each other: those of one sender, receiver and conversation. */
+import type { Prng } from "../base/prng.ts";
 import type { RingQueue } from "../base/ring-queue.ts";
 import type { Timer } from "../ports/clock.ts";
 import { messageField, receiverOf, senderOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
+
+/** Delays double from the first to the last. */
+const firstRetry_ms = 20;
+const lastRetry_ms = 2_000;
 
 /** A message on its way. */
 export interface Item {
@@ -38,4 +43,9 @@ export function laneKeyOf(message: Uint8Array): string {
 /** A client's address has a tag for each message; its lane is the client's. */
 function partyOf(sender: string): string {
   return sender.startsWith("~") ? sender.slice(0, sender.indexOf(".")) : sender;
+}
+
+/** Before the next try, after so many that failed in a row; with ±50 % jitter. */
+export function retryDelay_ms(attempt: number, prng: Prng): number {
+  return Math.min(lastRetry_ms, firstRetry_ms * 2 ** Math.min(attempt, 10)) * (0.5 + prng.float());
 }

@@ -16,16 +16,13 @@ import { decodeLinkFrame } from "../wire/link-frame.ts";
 import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
 import { holdOn } from "./held-mail.ts";
-import { laneKeyOf, type Item, type Lane } from "./lane.ts";
+import { laneKeyOf, retryDelay_ms, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
 import type { RouterOptions, SubmitOptions, Submitted } from "./router-options.ts";
 
 /** Messages and bytes that clients may have under way here; beyond it they are refused. */
 export const routerLimit_messages = 100_000;
 export const routerLimit_bytes = 256 * 1024 * 1024;
-/** Retry delays double from the first to the last, each with ±50 % jitter. */
-const firstRetry_ms = 20;
-const lastRetry_ms = 2_000;
 /** What lanes of agents wait for that may not act now; no agent's or node's name. */
 const leaseSubject = "~lease";
 /** Lanes that a new message to the same receiver wakes at most. */
@@ -251,8 +248,7 @@ export class Router {
   /** Waits, but not past the moment when the item is given up. */
   #retry(lane: Lane, subjects: readonly string[], left_ms: number): void {
     this.counters.retries++;
-    const base_ms = Math.min(lastRetry_ms, firstRetry_ms * 2 ** Math.min(lane.attempt++, 10));
-    const delay_ms = Math.min(left_ms, base_ms * (0.5 + this.#options.prng.float()));
+    const delay_ms = Math.min(left_ms, retryDelay_ms(lane.attempt++, this.#options.prng));
     lane.waitsFor = subjects;
     for (const subject of subjects) {
       const waiting = this.#waiting.get(subject) ?? new Set<Lane>();
