@@ -48,14 +48,27 @@ describe.runIf(possible)("three machines", () => {
 
   test("a machine that is cut off and healed comes back by itself, with its agents", async () => {
     const echo = join(root, "wasm-agents/echo.wasm");
-    const deployed = await one.cli("deploy", echo, "--name", "echo", "--target-node", "node-3");
+    const deployed = await one.cli(
+      "deploy",
+      echo,
+      "--name",
+      "echo",
+      "--target-node",
+      "node-3",
+      "--on-node-loss",
+      "wait",
+    );
     expect(`${deployed.stderr}${deployed.code}`).toBe("0");
 
     machines.cut(2);
     await one.until({ ...all, "node-3": "failed" });
     await two.until({ ...all, "node-3": "failed" });
     await three.until({ "node-1": "failed", "node-2": "failed", "node-3": "alive" });
-    expect((await three.cli("cluster", "status")).stdout).toContain("DEGRADED (minority partition)");
+    await eventually("the machine that is cut off knows it", async () =>
+      (await three.cli("cluster", "status")).stdout.includes("DEGRADED (minority partition)")
+        ? true
+        : undefined,
+    );
     expect((await one.cli("cluster", "status")).stdout).toContain("HEALTHY (majority partition)");
     const queued = await one.cli("message", "send", "--to", "echo", "--content", "through the cut");
     expect(queued.stdout + queued.stderr).toContain("queued");
