@@ -178,9 +178,7 @@ class LeaseWorld implements LeaseNodeWorld {
         const names = peer.flatMap(({ id }) => [`${node.id} ${id}`, `${id} ${node.id}`]);
         const cut = this.#prng.chance(0.3) ? names.filter((_, i) => i % 2 === 0) : names;
         for (const name of cut) this.#cuts.add(name);
-        return () => {
-          for (const name of cut) this.#cuts.delete(name);
-        };
+        return () => this.#heal(cut);
       }
       case 4:
         return this.#lastFollower(node);
@@ -207,10 +205,17 @@ class LeaseWorld implements LeaseNodeWorld {
     return () => {
       leader.host.resume();
       // It is heard before it knows, and before the others are.
-      this.clock.after(1_000, () => {
-        for (const name of names) this.#cuts.delete(name);
-      });
+      this.clock.after(1_000, () => this.#heal(names));
     };
+  }
+
+  /** Connections are new then: greetings may be among what was lost. */
+  #heal(names: readonly string[]): void {
+    for (const name of names) {
+      this.#cuts.delete(name);
+      this.#up.delete(name);
+    }
+    this.link();
   }
 
   #unlink(node: LeaseNode): void {
@@ -223,7 +228,7 @@ class LeaseWorld implements LeaseNodeWorld {
   }
 
   async #calm(): Promise<LeaseRun["violation"]> {
-    this.#cuts.clear();
+    this.#heal([...this.#cuts]);
     const all = (): boolean =>
       this.nodes.every(({ life, host }) => !host.paused && life !== undefined && life.gate.holds());
     const violation = await this.#until(all, calm_ms);
