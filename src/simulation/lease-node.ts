@@ -40,7 +40,7 @@ export interface LeaseNodeWorld {
   isUp(from: LeaseNode, to: NodeId): boolean;
   link(): void;
   /** Somebody may be given the agents of that node's life, as its leader says. */
-  permitted(leader: LeaseNode, node: NodeId, boot: number): void;
+  permitted(leader: LeaseNode, node: NodeId, boot: number, term: number): void;
 }
 
 /** All that ends with the process. */
@@ -202,7 +202,7 @@ export class LeaseNode {
     const granted = await life.leases.permission(node, boot).catch(() => null);
     if (granted === null || this.life !== life) return;
     this.counts.permissions++;
-    this.world.permitted(this, node, boot);
+    this.world.permitted(this, node, boot, granted.term);
     this.host.after(this.prng.below(planning_ms), () => {
       if (this.life === life) this.#move(life, node, granted.term);
     });

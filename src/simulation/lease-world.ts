@@ -105,10 +105,14 @@ class LeaseWorld implements LeaseNodeWorld {
     }
   }
 
-  permitted(leader: LeaseNode, node: NodeId, boot: number): void {
+  permitted(leader: LeaseNode, node: NodeId, boot: number, term: number): void {
     const { life, host } = this.#node(node);
+    // One of a term that has a successor is void: what is proposed with it names that term.
+    const isVoid = this.nodes.some(
+      ({ life: other }) => other?.status?.role === "leader" && other.status.term > term,
+    );
     // A permission is about what the leader knew: what began meanwhile is what it stays clear of.
-    if (life?.boot === boot && life.gate.holds() && this.#early === null && !host.paused)
+    if (!isVoid && life?.boot === boot && life.gate.holds() && this.#early === null && !host.paused)
       this.#early = `${leader.id} may give away what ${node} acts for`;
   }
 

@@ -7,7 +7,7 @@ import { leaseSeededBugs } from "./lease-seeded-bugs.ts";
 const all = process.env["CAXTON_SIM_BUGS"] === "all";
 const limit_ms = 60_000;
 /** From the seed that found it: more than one, since another change of the drivers makes other runs of the seeds. */
-const seedsTried = 20;
+const seedsTried = 40;
 const program = join(import.meta.dirname, "..", "support", "run-lease-seeds.ts");
 let tree: PatchedTree;
 

@@ -19,14 +19,13 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     text: "for (const { renewal, assignedUpTo } of due) this.#owner.granted({ renewal, assignedUpTo });",
     patched:
       "for (const { assignedUpTo } of due) this.#owner.granted({ renewal: this.#owner.renew(this.#options.bootClock.now_ms()), assignedUpTo });",
-    from: 8,
   },
   {
     name: "a leader grants before the round",
     file: "cluster/lease-grants.ts",
     text: "this.#options.ask(this.#attempt);",
     patched: "this.round(this.#attempt, true);",
-    from: 6,
+    from: 105,
   },
   {
     name: "a new leader does not wait",
@@ -40,14 +39,12 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     file: "ownership/lease-book.ts",
     text: "this.#wait_ms = ttl_ms * (1 + drift);",
     patched: "this.#wait_ms = ttl_ms * (1 + drift * 0);",
-    from: 3,
   },
   {
     name: "the clock of leases stands still while the machine sleeps",
     file: "simulation/lease-node.ts",
     text: "const bootClock = { now_ms: () => host.now_ms() };",
     patched: "const bootClock = { now_ms: () => host.now_ms() - this.slept_ms };",
-    from: 2,
     always: true,
   },
   {
@@ -60,7 +57,6 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
       text: "return now_ms < this.#expires_ms && appliedIndex >= this.#assignedUpTo;",
       patched: "return now_ms < this.#expires_ms && appliedIndex >= 0;",
     },
-    from: 2,
     always: true,
   },
   {
@@ -68,7 +64,6 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     file: "cluster/lease-grants.ts",
     text: "permission === undefined && ttl_ms <= terms.ttl_ms",
     patched: "ttl_ms <= terms.ttl_ms",
-    from: 5,
   },
   {
     name: "a gap that is over counts as none",
@@ -82,6 +77,5 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     file: "cluster/lease-driver.ts",
     text: "else if (before.leads) this.grants.resign();",
     patched: "",
-    from: 3,
   },
 ];
