@@ -172,6 +172,10 @@ export class AutopilotDriver {
       const before = records.get(member.id);
       if (written >= records_max) return;
       if (record === null || (before !== undefined && sameRecord(before, record))) continue;
+      if (before !== undefined && before.bootEpoch < record.bootEpoch && !this.#hasGreeted(record)) {
+        this.#recordsDue_ms = 0;
+        continue;
+      }
       written++;
       const { outcome } = await client.command({
         kind: controlCommands.nodePut,
@@ -189,6 +193,16 @@ export class AutopilotDriver {
       written++;
       await client.command({ kind: controlCommands.nodeRemove, body: encodeNodeId(id), ...itself });
     }
+  }
+
+  /**
+   * Whether the raft thread here has judged that life's log, if it takes part: by the boot that is written down now,
+   * which an old copy of a disk does not know of. Once the new one is, nobody could tell.
+   */
+  #hasGreeted({ id, bootEpoch }: NodeRecord): boolean {
+    const { self, members } = this.#options.consensus.status();
+    const member = members.find(({ node }) => node === id);
+    return id === self || member === undefined || member.boot === bootEpoch;
   }
 }
 

@@ -93,6 +93,7 @@ export class ConsensusDriver {
       clock,
       transport: options.transport,
       raft: () => this.#now(),
+      bootOf: (node) => this.#greetings.bootOf(node),
       watched: () => state?.watched ?? 0,
       report: options.report,
     });
@@ -109,7 +110,10 @@ export class ConsensusDriver {
       heard,
       registered: (node) => this.#state.registeredBoot(node),
       send: (node, bytes) => transport.send(node, "raft", bytes),
-      greeted: () => this.#keepLinks(),
+      greeted: () => {
+        this.#keepLinks();
+        this.#reporter.moved();
+      },
       outdated: (detail) => report({ kind: "outdated", detail }),
     });
   }

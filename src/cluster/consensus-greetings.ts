@@ -29,6 +29,8 @@ export interface GreetingsOptions {
 export class Greetings {
   /** The participants that have greeted, and the boot that they did it in. */
   readonly #greeted = new Map<RaftId, number>();
+  /** What those were told whose log is an old copy, for the case that this node's own link to them was not up yet. */
+  readonly #told = new Map<NodeId, Uint8Array>();
 
   constructor(private readonly options: GreetingsOptions) {
     for (const [participant, boot] of options.heard) {
@@ -49,11 +51,19 @@ export class Greetings {
       node,
       encodeGreeting({ kind: "greeting", identity: identityOf(self), boot, previousBoot: previous }),
     );
+    const told = this.#told.get(node);
+    if (told !== undefined) send(node, told);
   }
 
   /** Nodes that want answers, members or not: a fresh learner knows of no members. */
   get nodes(): readonly NodeId[] {
     return [...this.#greeted.keys()].map((id) => nodeOf(id));
+  }
+
+  /** The boot in which that node has greeted; null: it has not. */
+  bootOf(node: NodeId): number | null {
+    for (const [participant, boot] of this.#greeted) if (nodeOf(participant) === node) return boot;
+    return null;
   }
 
   has(participant: RaftId): boolean {
@@ -89,9 +99,12 @@ export class Greetings {
     if (said.boot < seen) return;
     if (said.previousBoot < seen && seen < said.boot) {
       this.#greeted.delete(participant);
-      send(from, encodeGreeting({ kind: "outdated", identity: said.identity, seenBoot: seen }));
+      const told = encodeGreeting({ kind: "outdated", identity: said.identity, seenBoot: seen });
+      if (this.#told.size < greetedLimit) this.#told.set(from, told);
+      send(from, told);
       return;
     }
+    this.#told.delete(from);
     // One log a node: its earlier one is gone.
     for (const id of this.#greeted.keys()) if (nodeOf(id) === from) this.#greeted.delete(id);
     this.#greeted.set(participant, said.boot);

@@ -1,4 +1,5 @@
 /** Tells main of this participant: what changed at once, indices a little later. Keeps the counts of its elections. */
+import type { NodeId } from "../base/ids.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { RaftId } from "../raft/configuration.ts";
 import type { RaftStatus } from "../raft/status.ts";
@@ -17,6 +18,8 @@ export interface ReporterOptions {
   readonly clock: Clock;
   readonly transport: ConsensusTransport;
   readonly raft: () => RaftStatus;
+  /** In which boot that node has greeted; null: it has not. */
+  readonly bootOf: (node: NodeId) => number | null;
   /** See `ReplicatedState`. */
   readonly watched: () => number;
   readonly report: (report: ConsensusReport) => void;
@@ -75,11 +78,11 @@ export class Reporter {
 
   /** Whether there was something to tell. */
   #tell(always: boolean): boolean {
-    const { self, transport, raft, report } = this.options;
+    const { self, transport, raft, bootOf, report } = this.options;
     const now = raft();
     this.#count(now);
     this.#watched = this.options.watched();
-    const status = statusOf(self, now, (node) => transport.isUp(node), this.#trouble, this.#watched);
+    const status = statusOf(self, now, (node) => transport.isUp(node), bootOf, this.#trouble, this.#watched);
     const [gist, indices] = [gistOf(status), indicesOf(status)];
     const changed = gist !== this.#gist;
     if (!always && !changed && indices === this.#indices) return false;

@@ -18,6 +18,7 @@ export function statusOf(
   self: RaftId,
   raft: RaftStatus,
   isUp: (node: NodeId) => boolean,
+  bootOf: (node: NodeId) => number | null,
   trouble: string | null,
   watched: number,
 ): ConsensusStatus {
@@ -30,6 +31,7 @@ export function statusOf(
       role: part,
       priority,
       identity: identityOf(id),
+      boot: bootOf(nodeOf(id)),
       contact: id === self || isUp(nodeOf(id)),
       match: id === self ? (role === "leader" ? last : null) : (peer?.match ?? null),
       caughtUp: id === self || (peer?.caughtUp ?? false),

@@ -39,6 +39,8 @@ export interface ConsensusMember {
   readonly priority: number;
   /** The raft identity: the boot epoch in which the member's log began. */
   readonly identity: number;
+  /** The boot in which that node greeted this one's raft thread, with a log that is not outdated; null: it has not. */
+  readonly boot: number | null;
   /** Whether this node's raft thread has a working stream to it (true for itself). */
   readonly contact: boolean;
   /** The highest index that the leader knows to be on its disk; null on any other node than the leader. */

@@ -177,6 +177,7 @@ export class MemoryServices implements NodeServices {
           identity: 1,
           contact: true,
           match: 12,
+          boot: 1,
           caughtUp: true,
           stoppable:
             this.leader === this.node

@@ -19,6 +19,8 @@ class World {
   readonly log = new SingleNodeConsensus();
   readonly changes: (readonly MemberChange[])[] = [];
   readonly members = new Map<string, Member>();
+  /** In which boot each has greeted. */
+  readonly greeted = new Map<string, number>();
   taking: ConsensusMember[] = [this.#taking("n1", "voter")];
   role: ConsensusStatus["role"] = "leader";
   ready = true;
@@ -78,8 +80,23 @@ class World {
     }
   }
 
+  greet(node: string, boot: number): void {
+    this.greeted.set(node, boot);
+    this.taking = this.taking.map((member) => (member.node === node ? { ...member, boot } : member));
+  }
+
   #taking(node: string, role: ConsensusMember["role"], identity = 1): ConsensusMember {
-    return { node: node as NodeId, role, priority: 1, identity, contact: true, match: 1, caughtUp: true };
+    const boot = this.greeted.get(node) ?? null;
+    return {
+      node: node as NodeId,
+      role,
+      priority: 1,
+      identity,
+      boot,
+      contact: true,
+      match: 1,
+      caughtUp: true,
+    };
   }
 
   #status(): ConsensusStatus {
@@ -196,6 +213,19 @@ describe("the autopilot's driver", () => {
     await world.pass(60_000);
     expect(world.records()[1]).toMatchObject({ id: "n2", removed: true, bootEpoch: 9 });
     expect(world.taking.map(({ node }) => node)).toEqual(["n1"]);
+  });
+
+  it("writes a new life of a member down once that life has greeted, lest an old disk passes for it", async () => {
+    const world = new World();
+    world.seen("n2", "alive", 9);
+    await world.pass(6_000);
+    expect(world.taking.map(({ node }) => node)).toEqual(["n1", "n2"]);
+    world.seen("n2", "alive", 10);
+    await world.pass(20_000);
+    expect(world.records()[1]).toMatchObject({ id: "n2", bootEpoch: 9 });
+    world.greet("n2", 10);
+    await world.pass(1_000);
+    expect(world.records()[1]).toMatchObject({ id: "n2", bootEpoch: 10 });
   });
 
   it("takes no node that has not said what it is in consensus", async () => {

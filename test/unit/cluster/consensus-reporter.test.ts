@@ -25,6 +25,7 @@ function reporter(): {
       looks++;
       return core.raft.status(core.now);
     },
+    bootOf: () => null,
     watched: () => 0,
     report: (report) => told.push(report),
   });
