@@ -44,6 +44,8 @@ const raftSeedsLimit = 1_000_000;
 const defaults = { nodes: 30, agents: 3, seed: 1 } as const;
 /** Until the cluster has formed and random faults have had their time; then it is left alone to recover. */
 const faultsUntil_ms = 75_000;
+/** So long everybody is seen to agree at the end. */
+const agreed_ms = 3_000;
 /** Of a shorter duration that was asked for, so much is quiet at most. */
 const quietMost = 0.6;
 const brokenExit = 1;
@@ -195,7 +197,7 @@ async function scenarioOf(flags: Flags): Promise<Scenario> {
     network: { ...perfectNetwork, loss: (flags.loss ?? 0) / 100 },
     faults: [],
   };
-  const bound_ms = Math.ceil(boundsOf(scenario, geographyOf(regions)).convergence_ms);
+  const bound_ms = Math.ceil(boundsOf(scenario, geographyOf(regions)).convergence_ms) + agreed_ms;
   const duration_ms = flags.duration ?? faultsUntil_ms + bound_ms;
   const quiet_ms = Math.min(bound_ms, quietMost * duration_ms);
   const timed = { ...scenario, duration_ms };
