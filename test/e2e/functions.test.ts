@@ -31,7 +31,9 @@ const running: RunningFunction[] = [];
 
 function listen(app: { fetch: (request: Request) => Response | Promise<Response> }): Promise<Listener> {
   return new Promise((resolve) => {
-    const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => {
+    // Not its own Request and Response for all of the process: other files run in it, too.
+    const options = { fetch: app.fetch, hostname: "127.0.0.1", port: 0, overrideGlobalObjects: false };
+    const server = serve(options, ({ port }) => {
       const close = (): Promise<void> => new Promise((done) => server.close(() => done()));
       resolve({ url: `http://127.0.0.1:${port}`, close });
     });

@@ -1,7 +1,7 @@
 /**
- * `bun run test [filter …]`: every test with vitest on Bun, then one line `N passed, N failed`. Files of real
- * processes (`e2e/`) that failed are run once more, alone: the others took the machine from them. What passes then is
- * named as flaky and counts as passed; what fails again has failed.
+ * `bun run test [filter …]`: every test with vitest on Bun, then one line `N passed, N failed`. Files that failed are
+ * run once more, alone: the others took the machine from them, or share their process. What passes then is named as
+ * flaky and counts as passed; what fails again has failed.
  * Exits 1 when any failed or none ran. `CAXTON_TEST_REPORT` names a file to keep vitest's JSON in.
  */
 import { spawnSync } from "node:child_process";
@@ -43,9 +43,7 @@ function run(name: string, args: readonly string[]): Run {
 function runAll(): Run {
   const first = run("first", process.argv.slice(2));
   const again = first.report.testResults
-    .filter(
-      (file) => failuresOf(file).length > 0 && pathOf(file).startsWith("test/e2e/") && !breaksPromise(file),
-    )
+    .filter((file) => failuresOf(file).length > 0 && !breaksPromise(file))
     .map(pathOf);
   if (again.length === 0) return first;
   console.log(`\nOnce more, alone: ${again.join(", ")}\n`);
