@@ -26,6 +26,8 @@ interface Listener {
 /** A node's API on loopback, and another address where nobody listens. */
 let world: World;
 let node: Listener;
+/** Every path that a request got through to it. */
+const reached: string[] = [];
 let gone = "";
 const running: RunningFunction[] = [];
 
@@ -42,7 +44,12 @@ function listen(app: { fetch: (request: Request) => Response | Promise<Response>
 
 beforeAll(async () => {
   world = await apiWorldAt(systemClock);
-  node = await listen(world.app);
+  node = await listen({
+    fetch: (request) => {
+      reached.push(new URL(request.url).pathname);
+      return world.app.fetch(request);
+    },
+  });
   gone = `http://127.0.0.1:${await freePort()}`;
 });
 
@@ -144,6 +151,7 @@ describe.each(usable)("functions on %s", (runtime) => {
       "x",
       world.admin.slice(0, -6),
     ];
+    reached.length = 0;
     for (const token of bad) {
       const answer = await ask("/api/v1/cluster/members", { token });
       expect(answer.status).toBe(401);
@@ -153,6 +161,8 @@ describe.each(usable)("functions on %s", (runtime) => {
     }
     expect((await fetch(`${gateway}/api/v1/version`)).status).toBe(401);
     expect((await fetch(`${gateway}/anything`)).status).toBe(401);
+    // The node would have refused them, too.
+    expect(reached.filter((path) => path.startsWith("/api/") || path === "/anything")).toEqual([]);
     expect(await (await ask("/api/v1/version", { token: await sign(world.key, {}) })).json()).toMatchObject({
       node: "node-1",
     });

@@ -82,6 +82,8 @@ describe("a node that is cut off from the majority", () => {
     const { call, services } = await cutOff();
     expect((await call(method, path, json === undefined ? {} : { json })).status).toBe(202);
     expect(services.partition.kept.map((kept) => kept.subject)).toEqual([subject]);
+    const body = new TextDecoder().decode(services.partition.kept[0]?.body);
+    expect(body).toBe(json === undefined ? "" : JSON.stringify(json));
   });
 
   it("keeps a deployment with its module, by raw body and by form", async () => {
