@@ -16,6 +16,7 @@ export interface LeaderView {
   readonly term: number;
   readonly quorum: boolean;
   readonly applied: number;
+  readonly changing: boolean;
   readonly members: readonly { readonly node: string; readonly role: string }[];
 }
 
@@ -57,13 +58,13 @@ export async function startVoters(count: number, options: VoterOptions = {}): Pr
   return nodes;
 }
 
-/** Every node knows a leader with a quorum, and so many voters. */
+/** Every node knows a leader with a quorum, and so many voters, with no change of them under way. */
 export async function untilVoters(nodes: readonly TestNodeProcess[], count: number): Promise<void> {
   for (const node of nodes) {
     await eventually(`${node.id} sees ${count} voters`, async () => {
       const view = await leaderView(node);
       const voters = view?.members.filter(({ role }) => role !== "learner").length;
-      return view?.quorum === true && voters === count ? true : undefined;
+      return view?.quorum === true && voters === count && !view.changing ? true : undefined;
     });
   }
 }

@@ -23,7 +23,7 @@ export async function allVote(nodes: readonly MachineNode[]): Promise<void> {
     await eventually(`${node.id} sees three voters`, async () => {
       const view = await node.ask<LeaderView>("/api/v1/cluster/leader");
       const voters = view?.members.filter(({ role }) => role === "voter").length;
-      return view?.quorum === true && voters === 3 ? true : undefined;
+      return view?.quorum === true && voters === 3 && !view.changing ? true : undefined;
     });
   }
 }
