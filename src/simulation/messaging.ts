@@ -11,7 +11,7 @@ import { MessageIds } from "../messaging/outgoing-message.ts";
 import { Router } from "../messaging/router.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
-import { encodeMessage, messageIdOf, receiverOf } from "../wire/message.ts";
+import { encodeMessage, messageIdOf, plainMessage, receiverOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { Disk } from "./disk.ts";
 import { generatorOf } from "./generator.ts";
@@ -120,25 +120,16 @@ export class SimulatedMessaging {
   /** One message from an agent here; `number` is the next of its lane. */
   submit(sender: string, receiver: string, conversation: number, lane: string, number: number): void {
     const { host, told } = this.world;
-    const message = encodeMessage({
+    const said = plainMessage({
       messageId: "00000000-0000-7000-8000-000000000000" as MessageId,
       performative: "inform",
-      priority: "normal",
-      delivery: "at_least_once",
       createdAt_ms: host.wall_ms(),
-      replyBy_ms: 0,
       sender,
       receiver,
       conversationId: `c${conversation % conversations}`,
-      replyWith: "",
-      inReplyTo: "",
-      replyTo: "",
-      protocol: "",
-      language: "",
-      ontology: "",
-      traceContext: "",
       content: encodeUtf8(`${number}`),
     });
+    const message = encodeMessage(said);
     this.#ids.stamp(message, host.wall_ms());
     const id = messageIdOf(message);
     this.world.busy();

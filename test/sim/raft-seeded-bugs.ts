@@ -3,16 +3,14 @@
  * seeds of random worlds each must be caught, by the checker that is named for it. A patch whose text is no longer
  * there fails its test, so the table cannot rot unnoticed.
  */
-import type { Patch } from "../support/patched-tree.ts";
+import type { Patch, Tried } from "../support/patched-tree.ts";
 
-export interface RaftSeededBug extends Patch {
+export interface RaftSeededBug extends Patch, Tried {
   readonly name: string;
   /** Those that may find it first; the usual one first. */
   readonly checkers: readonly string[];
   /** The seed that found it when it was tried last: where to begin. */
   readonly from?: number;
-  /** Also tried in every run of the tests, being quick. */
-  readonly always?: true;
 }
 
 export const raftSeededBugs: readonly RaftSeededBug[] = [
