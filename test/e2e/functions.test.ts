@@ -329,4 +329,33 @@ describe("the gateway between client and node", () => {
     await new Promise((resolve) => upstream.close(resolve));
     await new Promise((resolve) => second.close(resolve));
   });
+
+  it("ends a body without a length at the limit, whatever the node would take", async () => {
+    let received = 0;
+    const upstream = createServer((request, response) => {
+      if (request.url === "/readyz") return response.end("{}");
+      if (request.url === "/.well-known/jwks.json")
+        return response.end(JSON.stringify({ keys: world.keys.all() }));
+      request.on("error", () => undefined);
+      request.on("data", (chunk: Uint8Array) => (received += chunk.length));
+      return request.on("end", () => response.end("{}"));
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+    const gateway = await start("bun", "gateway", { CAXTON_NODES: url, CAXTON_ISSUER: world.issuer });
+    let left = 20;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left-- === 0) controller.close();
+        else controller.enqueue(new Uint8Array(1024 * 1024));
+      },
+    });
+    const headers = { authorization: `Bearer ${world.admin}` };
+    const init: RequestInit & { duplex: "half" } = { method: "POST", body, headers, duplex: "half" };
+    const answer = await fetch(`${gateway}/api/v1/messages`, init).catch(() => null);
+    expect(received).toBeGreaterThan(0);
+    if (answer !== null) expect(answer.status).toBe(413);
+    expect(received).toBeLessThanOrEqual(17 * 1024 * 1024);
+    await new Promise((resolve) => upstream.close(resolve));
+  });
 });
