@@ -131,7 +131,7 @@ describe.skipIf(!possible)("three machines", () => {
         // A machine that stands still may cost a leader its term; one that nobody disturbs keeps it.
         await eventually("a leader keeps its term", async () => {
           const term = (await middle.leaderView())?.term;
-          await clients.more(300);
+          await clients.more(150);
           return term !== undefined && (await middle.leaderView())?.term === term ? true : undefined;
         });
       },

@@ -226,7 +226,7 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
   });
 
   test("killed in the middle of the replay, it does the rest once it is back, and nothing twice", async () => {
-    const writes = 300;
+    const writes = 200;
     const before = three.output.length;
     machines.cut(2);
     try {

@@ -166,7 +166,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "if (leading.firstIndex >= 0) return true;",
     checkers: ["linearizability"],
     from: 16,
-    always: true,
+    always: "thorough",
   },
   {
     name: "an old answer counts for a new read",
@@ -175,7 +175,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "peer.round = round + 1_000;",
     checkers: ["linearizability"],
     from: 16,
-    always: true,
+    always: "thorough",
   },
   {
     name: "a read is answered before its index is applied",
@@ -196,7 +196,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     },
     checkers: ["linearizability"],
     from: 254,
-    always: true,
+    always: "thorough",
   },
   {
     name: "a proposal tried again has its effect twice",
