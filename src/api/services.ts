@@ -13,6 +13,8 @@ import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { NodeRegistry } from "./node-registry.ts";
+import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
@@ -32,6 +34,9 @@ export interface NodeServices {
   readonly health: HealthService;
   readonly security: SecurityService;
   readonly partition: PartitionService;
+  /** Nodes that are registered by HTTP. */
+  readonly nodes: NodeRegistry;
+  readonly operator: OperatorService;
 }
 
 export interface HealthService {
@@ -54,7 +59,8 @@ export interface ClusterStatus {
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
-  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";
+  /** "NONE" of a node that an operator has stopped. */
+  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY" | "NONE";
   readonly nodes_active: number;
   readonly nodes_total: number;
   readonly queued_writes: number;
@@ -62,6 +68,12 @@ export interface ClusterStatus {
   readonly term: number;
   /** Voters of the configuration, witnesses among them. */
   readonly voters: readonly NodeId[];
+  /** Whether the node that answers may act for its agents; null where it has none to act for. */
+  readonly lease: { readonly held: boolean; readonly losses: number; readonly without_ms: number } | null;
+  /** Nodes that operators keep from traffic. */
+  readonly isolated: readonly NodeId[];
+  /** Of clients' messages. */
+  readonly shed_percentage: number;
 }
 
 /** Consensus as this node sees it. */
@@ -130,6 +142,8 @@ export interface ClusterService {
   /** `assignedAt_ms` (Unix) where this node knows it: for its own agents. */
   assignments(): readonly (DirectoryEntry & {
     readonly orphaned: boolean;
+    /** On its way to the node that it is assigned to. */
+    readonly migrating: boolean;
     readonly assignedAt_ms?: number;
   })[];
   ping(node: NodeId): Promise<PingResult>;

@@ -5,6 +5,7 @@ import { EventsClient } from "./events.ts";
 import { KvClient } from "./kv.ts";
 import { LocksClient } from "./locks.ts";
 import { MessagesClient } from "./messages.ts";
+import { OperationsClient } from "./operations.ts";
 import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
 import { type ClientOptions, Transport } from "./transport.ts";
@@ -18,6 +19,7 @@ export interface Client {
   readonly kv: KvClient;
   readonly locks: LocksClient;
   readonly events: EventsClient;
+  readonly operations: OperationsClient;
   readonly security: SecurityClient;
   readonly system: SystemClient;
 }
@@ -33,6 +35,7 @@ export function createClient(options: ClientOptions): Client {
     kv: new KvClient(transport),
     locks: new LocksClient(transport),
     events: new EventsClient(transport),
+    operations: new OperationsClient(transport),
     security: new SecurityClient(transport),
     system: new SystemClient(transport),
   };

@@ -199,6 +199,11 @@ export class ConsensusThread implements Consensus {
     this.thread.post({ kind: "found" });
   }
 
+  /** Begins anew, without its log and state; the others give it everything again. It must have no vote then. */
+  rebuild(reason: string): void {
+    this.thread.post({ kind: "rebuild", reason });
+  }
+
   async stop(deadline_ms: number): Promise<void> {
     if (!this.#stopping) {
       if (deadline_ms > 0 && this.#status.role === "leader" && this.#status.voters > 1) {

@@ -11,7 +11,9 @@ import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./join-guard.ts";
 import type { NodeOwnership } from "./ownership.ts";
+import { guardIntake, type IntakeGuard } from "./intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
+import type { NodeOperator } from "./operator-service.ts";
 import { pingNode, type Work } from "./work.ts";
 
 export function servicesOf(
@@ -19,6 +21,8 @@ export function servicesOf(
     readonly work: Work;
     readonly gossipKeys: GossipRotation;
     readonly ownership: NodeOwnership;
+    readonly operator: NodeOperator;
+    readonly guard: IntakeGuard;
   },
 ): NodeServices {
   const { foundation, network, control, work, events, refused, hooks, state } = parts;
@@ -50,6 +54,8 @@ export function servicesOf(
     roundRobinIndex: () => ownership.roundRobinIndex,
     shutdown: (drain_timeout_ms, handOver) => hooks.stop(drain_timeout_ms, handOver),
     table: control.table,
+    lease: parts.consensus.leases,
+    modes: control.modes,
   });
   const services: NodeServices = {
     node: foundation.self,
@@ -63,6 +69,8 @@ export function servicesOf(
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
     partition: parts.partition.service,
+    nodes: control.registrations,
+    operator: parts.operator,
     health: nodeHealth({
       foundation,
       network,
@@ -72,7 +80,7 @@ export function servicesOf(
       stopping: () => state.stopping,
     }),
   };
-  return refuseWritesOutside(services, network.waitsFor);
+  return refuseWritesOutside(guardIntake(services, parts.guard), network.waitsFor);
 }
 
 function agentsOf({
