@@ -7,6 +7,7 @@ import { LocksClient } from "./locks.ts";
 import { MessagesClient } from "./messages.ts";
 import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
+import { TokensClient } from "./tokens.ts";
 import { type ClientOptions, Transport } from "./transport.ts";
 
 export interface Client {
@@ -19,6 +20,7 @@ export interface Client {
   readonly locks: LocksClient;
   readonly events: EventsClient;
   readonly security: SecurityClient;
+  readonly tokens: TokensClient;
   readonly system: SystemClient;
 }
 
@@ -34,6 +36,7 @@ export function createClient(options: ClientOptions): Client {
     locks: new LocksClient(transport),
     events: new EventsClient(transport),
     security: new SecurityClient(transport),
+    tokens: new TokensClient(transport),
     system: new SystemClient(transport),
   };
 }
