@@ -71,17 +71,7 @@ export function servicesOf(
     locks: control.locks,
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
-    tokens: new AccessTokens({
-      issuer: new TokenIssuer({
-        key: foundation.signingKey,
-        issuer: issuerName(foundation.cluster),
-        clock: systemClock,
-        entropy: systemEntropy,
-      }),
-      clock: systemClock,
-      entropy: systemEntropy,
-      told: (text, data) => events.record("info", "token.issued", text, data),
-    }),
+    tokens: tokensOf(parts),
     partition: parts.partition.service,
     nodes: control.registrations,
     operator: parts.operator,
@@ -95,6 +85,16 @@ export function servicesOf(
     }),
   };
   return refuseWritesOutside(guardIntake(services, parts.guard), network.waitsFor);
+}
+
+function tokensOf({ foundation, events }: Pick<Ground, "foundation" | "events">): AccessTokens {
+  const world = { clock: systemClock, entropy: systemEntropy };
+  const { signingKey: key, cluster } = foundation;
+  return new AccessTokens({
+    ...world,
+    issuer: new TokenIssuer({ ...world, key, issuer: issuerName(cluster) }),
+    told: (text, data) => events.record("info", "token.issued", text, data),
+  });
 }
 
 function agentsOf({
