@@ -1,4 +1,5 @@
 /** What a node does for its agents: their threads, the router between them and the cluster, clients' messages. */
+import { counted } from "../base/counted.ts";
 import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
@@ -255,7 +256,7 @@ export class Work {
 
   #threadLost(thread: number, names: readonly AgentName[], reason: string): void {
     const { events, failed } = this.#options;
-    const text = `Agent thread ${thread} ended (${reason}): bringing back its ${names.length} agents`;
+    const text = `Agent thread ${thread} ended (${reason}): bringing back its ${counted(names.length, "agent")}`;
     events.record("warn", "agents.thread_lost", text, { thread, agents: names.length, reason });
     this.agents.threadLost(names);
     // What its agents had sent durably is in the outbox; receivers recognise what they had already.

@@ -22,6 +22,8 @@ export type MessageHappening =
   | { readonly kind: "sent"; readonly id: MessageId; readonly lane: string; readonly number: number }
   /** It is on the sender's disk: from now on it may not vanish. */
   | { readonly kind: "promised"; readonly id: MessageId }
+  /** Its sender was told that it was not delivered, and nothing was promised. */
+  | { readonly kind: "refused"; readonly id: MessageId }
   | { readonly kind: "taken"; readonly id: MessageId }
   | { readonly kind: "dead"; readonly id: MessageId; readonly reason: string }
   /** The node could not write down what became of it: it goes again after the next start. */
@@ -135,11 +137,13 @@ export class SimulatedMessaging {
     this.world.busy();
     const options = { durable: false, retry_ms: firstTry_ms, deadLetter: false, done: () => {} };
     told({ kind: "sent", id, lane, number });
-    // Refused where the disk is: the sender knows, and nothing was promised.
+    const refused = (): void => told({ kind: "refused", id });
     this.#router
       .submit(message, options)
       .queue(messageRetry_ms)
-      .catch(() => {});
+      .then((outcome) => {
+        if (outcome !== undefined && outcome !== "accepted") refused();
+      }, refused);
   }
 
   frame(from: NodeId, bytes: Uint8Array): void {

@@ -104,6 +104,17 @@ describe("three nodes on one machine", () => {
     expect(answer.status).toBe(200);
   });
 
+  test("a token that was issued at one node looks at every node, and does nothing at any", async () => {
+    const token = (await ok(one.cli("auth", "token", "--role", "viewer", "--expires-in", "10m"))).trim();
+    for (const node of nodes) {
+      await ok(node.cli("agent", "list", "--token", token));
+      expect(await endOf(node.cli("agent", "suspend", "echo", "--token", token))).toMatch(
+        /^4: .*agents:operate/,
+      );
+    }
+    expect(await ok(one.cli("agent", "show", "echo"))).toMatch(/STATUS +running/);
+  });
+
   test("gossip keys and certificates match everywhere", async () => {
     const table = await ok(one.cli("cluster", "verify-auth"));
     expect(table.match(/match/g)?.length).toBeGreaterThanOrEqual(6);
