@@ -107,14 +107,14 @@ class NodeProcess {
       this.#crash(error);
       return;
     }
-    for (const line of error.message.split("\n")) process.stderr.write(`caxton: ${line}\n`);
+    for (const line of error.message.split("\n")) process.stderr.write(`error: ${line}\n`);
     await this.#launcher.send({ kind: "fatal", exit: error.exit });
     this.#exit(error.exit);
   }
 
   #crash(error: unknown): void {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`caxton: the node failed unexpectedly: ${stack}\n`);
+    process.stderr.write(`error: the node failed unexpectedly: ${stack}\n`);
     process.exit(exitInternal);
   }
 
