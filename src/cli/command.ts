@@ -10,7 +10,6 @@ import type { ClientOptions } from "../client/transport.ts";
 import { globalFlags } from "./global-flags.ts";
 import type { GlobalFlags } from "./global-flags.ts";
 import { commandHelp, usageOf } from "./help.ts";
-import type { ParameterWords } from "./help.ts";
 import { Output } from "./output.ts";
 import type { Writer } from "./output.ts";
 import { findTarget } from "./target.ts";
@@ -63,7 +62,7 @@ export function command<const F extends FlagsOf<F> = Record<never, never>, const
 ): Command<CliContext> {
   const own = definition.parameters as { readonly flags?: object; readonly aliases?: object };
   const { brief, description, examples } = definition;
-  const usage = definition.usage ?? usageOf(definition.parameters as ParameterWords);
+  const usage = definition.usage ?? usageOf(definition.parameters);
   // Without flags and arguments the library's own line is right, and has no blank at its end.
   const customUsage = usage === "" ? {} : { customUsage: [usage] as const };
   const docs = {

@@ -9,8 +9,11 @@ import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
 import { suspend } from "./agent/suspend.ts";
 import { token } from "./auth/token.ts";
+import { addNode } from "./cluster/add-node.ts";
+import { analyze } from "./cluster/analyze.ts";
 import { compareState } from "./cluster/compare-state.ts";
 import { detectPartition } from "./cluster/detect-partition.ts";
+import { isolate } from "./cluster/isolate.ts";
 import { leader } from "./cluster/leader.ts";
 import { leave } from "./cluster/leave.ts";
 import { members } from "./cluster/members.ts";
@@ -18,9 +21,14 @@ import { rehearse } from "./cluster/partition/rehearse.ts";
 import { report as partitionReport } from "./cluster/partition/report.ts";
 import { performance } from "./cluster/performance.ts";
 import { ping } from "./cluster/ping.ts";
+import { rebuild } from "./cluster/rebuild.ts";
+import { rejoin } from "./cluster/rejoin.ts";
 import { remove as removeNode } from "./cluster/remove.ts";
 import { resolvePartition } from "./cluster/resolve-partition.ts";
+import { shedLoad } from "./cluster/shed-load.ts";
+import { start } from "./cluster/start.ts";
 import { status } from "./cluster/status.ts";
+import { stop } from "./cluster/stop.ts";
 import { verify } from "./cluster/verify.ts";
 import { verifyAuth } from "./cluster/verify-auth.ts";
 import { watch as watchCluster } from "./cluster/watch.ts";
@@ -41,6 +49,7 @@ import { replay } from "./message/dead-letters/replay.ts";
 import { list as listMessages } from "./message/list.ts";
 import { send } from "./message/send.ts";
 import { watch as watchMessages } from "./message/watch.ts";
+import { resources } from "./resources.ts";
 import { simulate } from "./simulate.ts";
 import { version } from "./version.ts";
 import { rotateGossipKey } from "./security/rotate-gossip-key.ts";
@@ -75,6 +84,10 @@ const map = buildRouteMap<string, CliContext>({
       ping,
       leave,
       remove: removeNode,
+      addNode,
+      isolate,
+      rejoin,
+      rebuild,
       leader,
       compareState,
       detectPartition,
@@ -86,7 +99,12 @@ const map = buildRouteMap<string, CliContext>({
       verify,
       verifyAuth,
       performance,
+      analyze,
+      shedLoad,
+      stop,
+      start,
     }),
+    resources,
     auth: noun("Who may use the API", { token }),
     security: noun("Keys and certificates", { rotateGossipKey }),
     config: noun("A node's configuration", { validate, show: showConfig, schema, init }),

@@ -3,7 +3,7 @@
  * the node whose data directory is here.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { isLoopback } from "../base/host-port.ts";
 import { quote } from "../base/ids.ts";
@@ -38,9 +38,8 @@ export function findTarget(flags: TargetFlags, env: Environment): Target {
   const context = current === undefined || wantsLocal ? undefined : contexts.contexts[current];
   const dataDir =
     flags.dataDir ?? (env["CAXTON_NODE__DATA_DIR"] || undefined) ?? context?.data_dir ?? defaultDataDir;
-  const api =
-    flags.api ?? (env["CAXTON_API"] || undefined) ?? context?.api ?? localApi(dataDir) ?? defaultApi;
-  const url = parseApi(api);
+  const given = flags.api ?? (env["CAXTON_API"] || undefined) ?? context?.api ?? localApi(dataDir);
+  const url = parseApi(given ?? defaultApi);
   const token = flags.token ?? (env["CAXTON_TOKEN"] || undefined) ?? context?.token;
   const named = flags.dataDir !== undefined || context?.data_dir !== undefined;
   // A token found by itself goes neither over a network in clear nor to an address that only happens to be given.
@@ -51,6 +50,13 @@ export function findTarget(flags: TargetFlags, env: Environment): Target {
       "The token is not one line of letters, digits, '.', '_' and '-'",
     );
   const found = token ?? (mayUseLocal ? readSecret(join(dataDir, "admin.token")) : undefined);
+  // Whoever else listens on the default port must not get this node's token.
+  if (given === undefined && token === undefined && found !== undefined) {
+    throw new CaxtonError(
+      "unreachable",
+      `The node of ${quote(resolve(dataDir))} is not running: start it (caxton server start), or say --api`,
+    );
+  }
   return {
     api: url.href.replace(/\/$/, ""),
     token: found ?? null,

@@ -5,6 +5,7 @@ import { EventsClient } from "./events.ts";
 import { KvClient } from "./kv.ts";
 import { LocksClient } from "./locks.ts";
 import { MessagesClient } from "./messages.ts";
+import { OperationsClient } from "./operations.ts";
 import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
 import { TokensClient } from "./tokens.ts";
@@ -19,6 +20,7 @@ export interface Client {
   readonly kv: KvClient;
   readonly locks: LocksClient;
   readonly events: EventsClient;
+  readonly operations: OperationsClient;
   readonly security: SecurityClient;
   readonly tokens: TokensClient;
   readonly system: SystemClient;
@@ -35,6 +37,7 @@ export function createClient(options: ClientOptions): Client {
     kv: new KvClient(transport),
     locks: new LocksClient(transport),
     events: new EventsClient(transport),
+    operations: new OperationsClient(transport),
     security: new SecurityClient(transport),
     tokens: new TokensClient(transport),
     system: new SystemClient(transport),
