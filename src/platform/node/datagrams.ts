@@ -13,7 +13,6 @@ import type {
   DatagramSocket,
   SendOutcome,
 } from "../../ports/datagrams.ts";
-import { formatAddress } from "../../ports/datagrams.ts";
 import { listenError } from "./listen-error.ts";
 
 /** UDP over IPv4 carries no more. */
