@@ -3,7 +3,7 @@
  * what the host calls, the snapshot's slots, and a metered double of each import.
  */
 import { unreachable } from "../base/assert.ts";
-import { valueTypes } from "./abi.ts";
+import { hostCallFuel, valueTypes } from "./abi.ts";
 import { emptyBlock } from "./instrumentation.ts";
 import type { Helper, Layout } from "./instrumentation.ts";
 import { fuelPrices, page_bytes, refusedGrowthLimit } from "./limits.ts";
@@ -216,8 +216,8 @@ function slotBody(
 }
 
 /** What stands in tables and references instead of import `index`: pays for the call, then makes it. */
-export function meteredImport(index: number, type: FunctionType, layout: Layout): ModuleWriter {
-  const code = new Code(layout, 0).constant(fuelPrices.hostCall).call("charge");
+export function meteredImport(index: number, name: string, type: FunctionType, layout: Layout): ModuleWriter {
+  const code = new Code(layout, 0).constant(hostCallFuel(name)).call("charge");
   for (let i = 0; i < type.params.length; i++) code.local(op.localGet, i);
   return code.local(op.call, index).end();
 }

@@ -22,6 +22,8 @@ export const trapKinds = [
   "indirect_call",
   /** The guest gave the host a bad pointer, length or result. */
   "abi",
+  /** The guest went on with calls that the host refuses. */
+  "refused_calls",
   "other",
 ] as const;
 export type TrapKind = (typeof trapKinds)[number];
