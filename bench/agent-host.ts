@@ -62,6 +62,7 @@ export class AgentHost {
     const threads = await AgentThreads.start({
       node,
       threads: threadCount,
+      memory_bytes: 64 * 1024 ** 3,
       seed: 1,
       clock: systemClock,
       lease: heldLease(),

@@ -20,7 +20,7 @@ const signatures: Readonly<Record<Helper, readonly [readonly number[], readonly 
   tooMuchMemory: [[], []],
   charge: [[i32], []],
   grow: [[i32], [i32]],
-  enter: [[i32, i32], []],
+  enter: [[i32, i32, i32], []],
   fuelLeft: [[], [i32]],
   trapReason: [[], [i32]],
   slotGet: [[i32], [i64]],
@@ -102,6 +102,7 @@ export function helperBody(
       return growBody(code, maximum_pages);
     case "enter":
       code.local(op.localGet, 0).set("fuel").local(op.localGet, 1).set("depth");
+      code.local(op.localGet, 2).set("granted");
       return code.constant(0).set("reason").constant(0).set("refused").end();
     case "fuelLeft":
       return code.get("fuel").end();
@@ -118,7 +119,7 @@ export function helperBody(
 
 /**
  * `memory.grow` on the guest's own page count. JSC copies a memory whenever it grows, so the real
- * one doubles ahead of the guest; the guest sees exactly the sizes it asked for.
+ * one doubles ahead of the guest, within what the host has granted; the guest sees exactly the sizes it asked for.
  */
 function growBody(code: Code, maximum_pages: number): ModuleWriter {
   const [delta, wanted, real, target] = [0, 1, 2, 3];
@@ -135,13 +136,18 @@ function growBody(code: Code, maximum_pages: number): ModuleWriter {
   code.ops(op.memorySize, 0).local(op.localSet, real);
   get(wanted);
   get(real).ops(op.i32GtU, op.if, emptyBlock);
-  // target = min(maximum, max(wanted, 2 × real))
+  get(wanted).get("granted").ops(op.i32GtU, op.if, emptyBlock);
+  refused();
+  code.ops(op.end);
+  // target = min(granted, maximum, max(wanted, 2 × real))
   get(wanted);
   get(real).constant(1).ops(op.i32Shl).local(op.localTee, target);
   get(wanted);
   get(target).ops(op.i32GtU, op.select).local(op.localSet, target);
   get(target).constant(maximum_pages);
   get(target).constant(maximum_pages).ops(op.i32LtU, op.select).local(op.localSet, target);
+  get(target).get("granted");
+  get(target).get("granted").ops(op.i32LtU, op.select).local(op.localSet, target);
   get(target)
     .constant(Math.log2(page_bytes) - fuelPrices.bulkShift)
     .ops(op.i32Shl)
