@@ -79,6 +79,7 @@ function agentsOf({
   network,
   control,
   work,
+  consensus,
   ownership: { ownership, reconciler, handOver },
 }: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
   return new ClusterAgents({
@@ -93,5 +94,6 @@ function agentsOf({
     store: control.assignments,
     reconciler,
     handOver,
+    mayAct: () => consensus.leases.holds(),
   });
 }

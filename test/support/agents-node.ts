@@ -74,6 +74,8 @@ export class AgentsNode {
     readonly threads?: number;
     readonly seed?: number;
     readonly maxAgents?: number;
+    /** Whether the node has its lease, as it tells of its agents. */
+    readonly mayAct?: () => boolean;
   }): Promise<AgentsNode> {
     const store = await startStoreThread(options.path);
     const events: (LocalAgentEvent | ReconcilerEvent)[] = [];
@@ -176,6 +178,7 @@ export class AgentsNode {
       store: assignments,
       reconciler,
       handOver,
+      mayAct: options.mayAct ?? (() => true),
     });
     await local.load();
     await table.refresh("linearizable");

@@ -74,7 +74,7 @@ export const deploy = command<Flags, [string]>({
         parse: asText,
         optional: true,
         placeholder: "NODE",
-        brief: "This node or none",
+        brief: "This node; another one only once it is lost",
       },
       onNodeLoss: {
         kind: "parsed",

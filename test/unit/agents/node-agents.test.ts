@@ -52,6 +52,7 @@ class Cluster {
   readonly #network = new MemoryPeersNetwork(new VirtualClock());
   readonly folder = mkdtempSync(join(tmpdir(), "caxton-agents-"));
   readonly nodes = new Map<string, AgentsNode>();
+  mayAct = true;
   #boots = 0;
 
   async start(node: string, maxAgents?: number): Promise<AgentsNode> {
@@ -64,6 +65,7 @@ class Cluster {
       peers,
       consensus: this.consensus,
       seed: ++this.#boots,
+      mayAct: () => this.mayAct,
       ...(maxAgents === undefined ? {} : { maxAgents }),
     });
     this.nodes.set(node, started);
@@ -117,6 +119,23 @@ describe("one node", () => {
     const shown = await node.agents.cluster.show(name("echo"));
     expect(shown.detail).toMatchObject({ handled: 1, inbox: 0, traps: 0 });
     expect(await node.agents.cluster.logs(name("echo"), 10)).toEqual([]);
+  });
+
+  test("shows them as parked while it has no lease, except those that go on without one", async () => {
+    const { cluster: agents } = node.agents;
+    await agents.deploy(request("echo", prebuiltAgent("echo")));
+    await agents.deploy(request("going-on", prebuiltAgent("echo"), { partition: "continue" }));
+    await agents.deploy(request("resting", prebuiltAgent("echo")));
+    await agents.suspend(name("resting"));
+    const statuses = (): string[] => agents.list().map(({ status }) => status);
+    cluster.mayAct = false;
+    try {
+      expect(statuses()).toEqual(["parked", "running", "suspended"]);
+      expect((await agents.show(name("echo"))).status).toBe("parked");
+    } finally {
+      cluster.mayAct = true;
+    }
+    expect(statuses()).toEqual(["running", "running", "suspended"]);
   });
 
   test("each bomb is stopped for its reason, its message becomes a dead letter, and no neighbour is hurt", async () => {

@@ -59,6 +59,7 @@ async function start(
     resolve: resolveHost,
     adopted: async (adopted) => void kept.push(adopted),
     seedFailed: () => {},
+    removed: () => {},
     failed: (error) => {
       throw error;
     },

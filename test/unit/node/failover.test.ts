@@ -165,7 +165,7 @@ describe("a lost node", () => {
     await world.pass(3_000);
     expect(["waits", "goes-on"].map((name) => world.ownerOf(name))).toEqual(["n3", "n3"]);
     expect(world.ownerOf("moves")).not.toBe("n3");
-    expect(world.told.filter((text) => text.startsWith("2 agents of n3 wait for it"))).toHaveLength(1);
+    expect(world.told.filter((text) => text.startsWith("Left to wait for n3: 2 agents"))).toHaveLength(1);
   });
 
   test("one that stopped in order keeps its agents for the time of a restart", async () => {
@@ -247,7 +247,7 @@ describe("who decides", () => {
     world.membership.setStatus(node("n3"), "failed");
     await world.pass(1_000);
     expect(world.ownerOf("a")).toBe("n3");
-    expect(world.told[0]).toMatch(/^1 agents of n3 find no room: /);
+    expect(world.told[0]).toMatch(/^No room for 1 agent of n3: /);
     world.membership.setStatus(node("n2"), "alive");
     await world.pass(3_000);
     expect(world.ownerOf("a")).toBe("n2");
