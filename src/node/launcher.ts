@@ -66,6 +66,7 @@ class Launcher {
   /** Of the present child. */
   #readyAt_ms: number | undefined;
   #fatalExit: number | undefined;
+  #removedExit: number | undefined;
   #lastWord: LastWord | undefined;
   #silentTicks = 0;
   /** Of any child so far: a failure to start is final only before the first success. */
@@ -129,6 +130,9 @@ class Launcher {
       case "last-word":
         this.#lastWord = message;
         return;
+      case "removed":
+        this.#removedExit = message.exit;
+        return;
       case "fatal":
         this.#fatalExit = message.exit;
         return;
@@ -154,6 +158,7 @@ class Launcher {
     clearTimeout(this.#killTimer);
     // Who left in order has said so itself.
     if (code === 0) return this.#finish(0);
+    if (this.#removedExit !== undefined) return this.#finish(this.#removedExit);
     if (this.#stopping) {
       this.#sayLastWord();
       return this.#finish(code ?? 1);

@@ -105,6 +105,7 @@ function agentsOf({
   network,
   control,
   work,
+  consensus,
   ownership: { ownership, reconciler, handOver },
 }: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
   return new ClusterAgents({
@@ -120,6 +121,7 @@ function agentsOf({
     reconciler,
     handOver,
     ceilings: ceilingsOf(config),
+    mayAct: () => consensus.leases.holds(),
   });
 }
 

@@ -74,3 +74,9 @@ export interface AgentSpec {
 /** `running` takes messages; `suspended` keeps mail unhandled; `failed` gave up restarting. */
 export const agentStatuses = ["starting", "running", "suspended", "failed"] as const;
 export type AgentStatus = (typeof agentStatuses)[number];
+/**
+ * As people see it. `orphaned`: its node is failed or left. `parked`: its node, which is the one that says so, has no
+ * lease, so that the agent begins nothing, and may run elsewhere already.
+ */
+export const shownStatuses = [...agentStatuses, "orphaned", "parked"] as const;
+export type ShownStatus = (typeof shownStatuses)[number];

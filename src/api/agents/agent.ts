@@ -2,19 +2,17 @@
 import * as v from "valibot";
 import { trapKinds } from "../../wasm/trap.ts";
 import {
-  agentStatuses,
   capabilities,
   durabilities,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
+  shownStatuses,
 } from "../../wire/agent-spec.ts";
 import { assignmentCauses } from "../../wire/control-assignments.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { AgentView } from "../services.ts";
-
-export const shownStatuses = [...agentStatuses, "orphaned"] as const;
 
 const detailSchema = v.object({
   durability: v.picklist(durabilities),

@@ -84,7 +84,7 @@ export const deploy = command<Flags, [string]>({
         proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "NODE",
-        brief: "This node or none",
+        brief: "This node; another one only once it is lost",
       },
       onNodeLoss: {
         kind: "parsed",
