@@ -12,6 +12,8 @@ export type ToLauncher =
   | { readonly kind: "heartbeat" }
   /** What to tell the others when this process has ended by a crash; replaces what was left before. */
   | ({ readonly kind: "last-word" } & LastWord)
+  /** It ends on purpose next, to be started again at once: as another kind of process. */
+  | { readonly kind: "again" }
   /** Starting again would not help; the process ends with `exit` next. Already told on stderr. */
   | { readonly kind: "fatal"; readonly exit: number };
 

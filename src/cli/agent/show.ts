@@ -36,6 +36,7 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ["CAPABILITIES", detail.capabilities.join(", ") || "none"],
     ["PLACEMENT", placement.target_node === null ? placement.strategy : `only ${placement.target_node}`],
     ["ON-NODE-LOSS", `${detail.on_node_loss}; cut off: ${detail.partition}`],
+    ...(detail.critical ? [["CRITICAL", "yes"] as [string, string]] : []),
     ["PREFERS", placement.prefer_nodes.join(", ") || "-"],
     ["MEMORY", `${formatLimit(detail.memory_bytes)} of ${formatLimit(limits.memory_bytes)}`],
     ["FUEL", String(limits.fuel)],
