@@ -44,6 +44,7 @@ import type { NodeServices } from "./services.ts";
 import { addHealth } from "./system/health.ts";
 import { addJwks } from "./system/jwks.ts";
 import { addOpenApi } from "./system/openapi.ts";
+import { addTokens } from "./tokens/tokens.ts";
 
 export interface ApiOptions {
   readonly verifier: Pick<TokenVerifier, "verify">;
@@ -104,6 +105,7 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addLocks(api);
   addEvents(api);
   addGossipKey(api);
+  addTokens(api);
   addHealth(api);
   addJwks(api, keys);
   addOpenApi(api);

@@ -62,6 +62,7 @@ const table: Readonly<Record<string, Access>> = {
   "POST /api/v1/cluster/remove": "cluster:operate",
 
   "POST /api/v1/security/rotate-gossip-key": "security:manage",
+  "POST /api/v1/tokens": "security:manage",
 
   "GET /api/v1/agents": "agents:read",
   "POST /api/v1/agents": "agents:deploy",

@@ -12,6 +12,8 @@ import type { Consistency } from "../control/control-client.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
+import type { Role } from "../security/roles.ts";
+import type { Principal } from "../security/tokens.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 import type { OperatorService } from "./operator-service.ts";
@@ -33,6 +35,7 @@ export interface NodeServices {
   readonly events: EventService;
   readonly health: HealthService;
   readonly security: SecurityService;
+  readonly tokens: TokenService;
   readonly partition: PartitionService;
   /** Nodes that are registered by HTTP. */
   readonly nodes: NodeRegistry;
@@ -183,6 +186,28 @@ export interface SecurityService {
   rotateGossipKey(): Promise<GossipKeyAnswer>;
 }
 
+export interface IssuedToken {
+  readonly token: string;
+  /** Its `jti`. */
+  readonly id: string;
+  readonly subject: string;
+  readonly role: Role;
+  /** Unix. */
+  readonly expiresAt_ms: number;
+}
+
+export interface TokenService {
+  /** Throws `invalid_argument` for a token of the role admin that would outlive the one it is asked with. */
+  issue(request: {
+    readonly role: Role;
+    /** Made up unless given. */
+    readonly subject?: string;
+    readonly lifetime_ms: number;
+    /** Who asks for it. */
+    readonly by: Principal;
+  }): Promise<IssuedToken>;
+}
+
 export interface DeployRequest {
   readonly name: AgentName;
   readonly wasm: Uint8Array;
@@ -216,6 +241,8 @@ export interface AgentView {
     /** The node that says it runs there. */
     readonly runsOn: NodeId | null;
   } | null;
+  /** Why nobody can start it: its specification cannot be read. Its module is unknown then, too. */
+  readonly unreadable?: string;
   /** Journals of it that ended, where they are; only when it is looked at alone. */
   readonly kept: readonly (KeptJournal & { readonly node: NodeId })[];
 }

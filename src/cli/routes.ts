@@ -8,6 +8,7 @@ import { remove as removeAgent } from "./agent/remove.ts";
 import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
 import { suspend } from "./agent/suspend.ts";
+import { token } from "./auth/token.ts";
 import { addNode } from "./cluster/add-node.ts";
 import { analyze } from "./cluster/analyze.ts";
 import { compareState } from "./cluster/compare-state.ts";
@@ -38,6 +39,7 @@ import { show as showConfig } from "./config/show.ts";
 import { validate } from "./config/validate.ts";
 import { add } from "./context/add.ts";
 import { list as listContexts } from "./context/list.ts";
+import { remove as removeContext } from "./context/remove.ts";
 import { use } from "./context/use.ts";
 import { list as listConversations } from "./conversation/list.ts";
 import { show as showConversation } from "./conversation/show.ts";
@@ -103,9 +105,10 @@ const map = buildRouteMap<string, CliContext>({
       start,
     }),
     resources,
+    auth: noun("Who may use the API", { token }),
     security: noun("Keys and certificates", { rotateGossipKey }),
     config: noun("A node's configuration", { validate, show: showConfig, schema, init }),
-    context: noun("Saved nodes to talk to", { add, use, list: listContexts }),
+    context: noun("Saved nodes to talk to", { add, use, list: listContexts, remove: removeContext }),
     simulate,
     completion,
     version,

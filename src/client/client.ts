@@ -8,6 +8,7 @@ import { MessagesClient } from "./messages.ts";
 import { OperationsClient } from "./operations.ts";
 import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
+import { TokensClient } from "./tokens.ts";
 import { type ClientOptions, Transport } from "./transport.ts";
 
 export interface Client {
@@ -21,6 +22,7 @@ export interface Client {
   readonly events: EventsClient;
   readonly operations: OperationsClient;
   readonly security: SecurityClient;
+  readonly tokens: TokensClient;
   readonly system: SystemClient;
 }
 
@@ -37,6 +39,7 @@ export function createClient(options: ClientOptions): Client {
     events: new EventsClient(transport),
     operations: new OperationsClient(transport),
     security: new SecurityClient(transport),
+    tokens: new TokensClient(transport),
     system: new SystemClient(transport),
   };
 }

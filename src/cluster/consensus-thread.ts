@@ -67,6 +67,7 @@ export class ConsensusThread implements Consensus {
   #last = 0;
   #status: ConsensusStatus;
   #stopping = false;
+  #opened = false;
 
   /** Starts the thread; resolves when its files are open and its port is bound. Throws what opening them throws. */
   static async start(options: ConsensusThreadOptions): Promise<ConsensusThread> {
@@ -246,6 +247,7 @@ export class ConsensusThread implements Consensus {
   #receive(message: FromRaft): void {
     switch (message.kind) {
       case "opened":
+        this.#opened = true;
         this.options.opened(message.local, message.identity, message.rebuilt);
         this.opened.resolve();
         return;
@@ -303,7 +305,7 @@ export class ConsensusThread implements Consensus {
           });
     this.opened.reject(failure);
     this.#rejectAll(failure);
-    this.options.failed(failure);
+    if (this.#opened) this.options.failed(failure);
   }
 
   #rejectAll(error: CaxtonError): void {

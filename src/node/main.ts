@@ -2,6 +2,7 @@
  * The process of a node: reads its configuration, starts it, answers signals and the launcher, ends.
  * Everything that goes wrong at the start is one line on stderr and an exit code.
  */
+import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { configFile_bytes_max } from "../config/file-limit.ts";
@@ -167,8 +168,9 @@ class NodeProcess {
   }
 
   #crash(error: unknown): void {
+    const known = error instanceof CaxtonError && error.code !== "internal";
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`caxton: the node failed unexpectedly: ${stack}\n`);
+    tellOfEnd(known ? error.message : `the node failed unexpectedly: ${stack}`);
     process.exit(exitInternal);
   }
 
@@ -176,6 +178,15 @@ class NodeProcess {
     this.#log?.close();
     this.#launcher.close();
     process.exit(code);
+  }
+}
+
+/** On the descriptor itself: when none is left, \`process.stderr\` cannot be opened any more. */
+function tellOfEnd(text: string): void {
+  try {
+    writeSync(2, `caxton: ${text}\n`);
+  } catch {
+    // Nobody reads any more; the exit code says it.
   }
 }
 

@@ -3,6 +3,9 @@ import { ClusterAgents } from "../agents/cluster-agents.ts";
 import type { NodeServices } from "../api/services.ts";
 import { caxtonVersion } from "../base/version.ts";
 import { systemClock } from "../platform/node/clock.ts";
+import { systemEntropy } from "../platform/node/entropy.ts";
+import { TokenIssuer, issuerName } from "../security/issuer.ts";
+import { AccessTokens } from "./access-tokens.ts";
 import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
@@ -68,6 +71,7 @@ export function servicesOf(
     locks: control.locks,
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
+    tokens: tokensOf(parts),
     partition: parts.partition.service,
     nodes: control.registrations,
     operator: parts.operator,
@@ -81,6 +85,16 @@ export function servicesOf(
     }),
   };
   return refuseWritesOutside(guardIntake(services, parts.guard), network.waitsFor);
+}
+
+function tokensOf({ foundation, events }: Pick<Ground, "foundation" | "events">): AccessTokens {
+  const world = { clock: systemClock, entropy: systemEntropy };
+  const { signingKey: key, cluster } = foundation;
+  return new AccessTokens({
+    ...world,
+    issuer: new TokenIssuer({ ...world, key, issuer: issuerName(cluster) }),
+    told: (text, data) => events.record("info", "token.issued", text, data),
+  });
 }
 
 function agentsOf({

@@ -69,6 +69,7 @@ export function stoppedServices(parts: StoppedParts): NodeServices {
     events: only({}),
     security: only({}),
     nodes: only({}),
+    tokens: only({}),
   };
 }
 

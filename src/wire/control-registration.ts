@@ -10,8 +10,6 @@ export const registrationsLimit = 1_000;
 export const hostnameLimit_bytes = 255;
 export const registeredServicesLimit = 64;
 export const serviceLimit_bytes = 64;
-/** Judgements of one command: all of them fit. */
-export const judgementsLimit = registrationsLimit;
 
 /** What it may do besides leading, which only a node of the cluster can. The index is the byte on the wire. */
 export const registeredRoles = ["worker", "replica", "standby"] as const;
@@ -129,7 +127,7 @@ export function encodeJudgements({ term, judgements }: Judgements): Uint8Array {
 
 export function readJudgements(reader: Reader): Judgements {
   const term = reader.u64();
-  const count = reader.count(judgementsLimit, 11);
+  const count = reader.count(registrationsLimit, 11);
   const judgements = Array.from({ length: count }, () => ({
     id: readNodeId(reader),
     version: reader.u64(),

@@ -335,6 +335,11 @@ export class MemoryServices implements NodeServices {
     },
   };
 
+  /** Put there by `apiWorld`, which has the key. */
+  tokens: NodeServices["tokens"] = {
+    issue: () => Promise.reject(new Error("no key")),
+  };
+
   readonly health: NodeServices["health"] = {
     live: () => Promise.resolve(this.#health()),
     ready: () => Promise.resolve(this.#health()),

@@ -43,7 +43,6 @@ export const registerBody = v.strictObject({
   region: v.optional(place, "default"),
   zone: v.optional(place, "default"),
 });
-export type RegisterBody = v.InferInput<typeof registerBody>;
 
 /** What is left out stays as it was told before. */
 export const heartbeatBody = v.strictObject({
