@@ -162,7 +162,7 @@ class NodeProcess {
       this.#crash(error);
       return;
     }
-    for (const line of error.message.split("\n")) process.stderr.write(`caxton: ${line}\n`);
+    for (const line of error.message.split("\n")) process.stderr.write(`error: ${line}\n`);
     await this.#launcher.send({ kind: "fatal", exit: error.exit });
     this.#exit(error.exit);
   }
@@ -184,7 +184,7 @@ class NodeProcess {
 /** On the descriptor itself: when none is left, \`process.stderr\` cannot be opened any more. */
 function tellOfEnd(text: string): void {
   try {
-    writeSync(2, `caxton: ${text}\n`);
+    writeSync(2, `error: ${text}\n`);
   } catch {
     // Nobody reads any more; the exit code says it.
   }

@@ -13,6 +13,8 @@ import {
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
 import { pathText } from "../files.ts";
+import { proposeFiles } from "../files-mark.ts";
+import { proposeAgents, proposeNodes } from "../known-names.ts";
 import { asText, choices, wholeNumber } from "../parse.ts";
 
 /** The API's own limit. */
@@ -48,7 +50,13 @@ export const deploy = command<Flags, [string]>({
   ],
   parameters: {
     flags: {
-      name: { kind: "parsed", parse: parseAgentName, placeholder: "N", brief: "The agent's name" },
+      name: {
+        kind: "parsed",
+        parse: parseAgentName,
+        proposeCompletions: proposeAgents,
+        placeholder: "N",
+        brief: "The agent's name",
+      },
       durability: {
         kind: "parsed",
         ...choices(durabilities),
@@ -66,6 +74,7 @@ export const deploy = command<Flags, [string]>({
       preferNodes: {
         kind: "parsed",
         parse: asText,
+        proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "A,B",
         brief: "Nodes to prefer, as A,B",
@@ -73,6 +82,7 @@ export const deploy = command<Flags, [string]>({
       targetNode: {
         kind: "parsed",
         parse: asText,
+        proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "NODE",
         brief: "This node or none",
@@ -118,7 +128,9 @@ export const deploy = command<Flags, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: asText, placeholder: "FILE.wasm", brief: "The module" }],
+      parameters: [
+        { parse: asText, proposeCompletions: proposeFiles, placeholder: "FILE.wasm", brief: "The module" },
+      ],
     },
   },
   run: async (call, flags, file) => {
