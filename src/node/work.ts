@@ -210,7 +210,7 @@ export class Work {
 
   /** Whether what that sender said may leave while the node has no lease. */
   #frees(sender: string): boolean {
-    return sender.startsWith("~") || this.#threads?.specOf(sender as AgentName)?.partition === "continue";
+    return sender.startsWith("~") || this.#threads?.goesOn(sender as AgentName) === true;
   }
 
   #threadOptions(): AgentThreadsOptions {

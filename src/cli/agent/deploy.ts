@@ -30,6 +30,7 @@ interface Flags {
   readonly targetNode?: string;
   readonly onNodeLoss?: (typeof onNodeLosses)[number];
   readonly partition?: (typeof partitionBehaviours)[number];
+  readonly critical: boolean;
   readonly capability?: readonly string[];
   readonly memory?: string;
   readonly fuel?: number;
@@ -98,6 +99,12 @@ export const deploy = command<Flags, [string]>({
         optional: true,
         brief: `Its node is cut off: ${partitionBehaviours.join(" there, or ")} there alone`,
       },
+      critical: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Partition policies look for it; with --partition continue it may go on alone",
+      },
       capability: {
         kind: "parsed",
         ...choices(capabilities),
@@ -137,6 +144,7 @@ export const deploy = command<Flags, [string]>({
       target_node: flags.targetNode,
       on_node_loss: flags.onNodeLoss,
       partition: flags.partition,
+      critical: flags.critical ? "true" : undefined,
       capabilities: flags.capability?.join(","),
       memory: flags.memory,
       fuel: flags.fuel === undefined ? undefined : String(flags.fuel),

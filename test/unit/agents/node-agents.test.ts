@@ -26,14 +26,22 @@ const to = (receiver: string, content: string): Message =>
   testMessage(++id, { sender: "~alice@node-1", receiver, content, replyWith: `t-${id}` });
 
 function request(agent: string, wasm: Uint8Array, fields: SpecFields = {}): DeployRequest {
-  const { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition } = testSpec(
-    agent,
-    fields,
-  );
+  const { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition, critical } =
+    testSpec(agent, fields);
   return {
     name: name(agent),
     wasm,
-    options: { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition },
+    options: {
+      durability,
+      priority,
+      capabilities,
+      limits,
+      restart,
+      placement,
+      onNodeLoss,
+      partition,
+      critical,
+    },
     principal: "test",
   };
 }
