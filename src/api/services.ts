@@ -13,6 +13,7 @@ import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { BalancingService } from "./balancing-service.ts";
 import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
@@ -32,6 +33,7 @@ export interface NodeServices {
   readonly health: HealthService;
   readonly security: SecurityService;
   readonly partition: PartitionService;
+  readonly balancing: BalancingService;
 }
 
 export interface HealthService {
@@ -177,6 +179,8 @@ export interface DeployRequest {
     AgentSpec,
     "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
   >;
+  /** How many of it run under its name; null: as many as there are, or one alone. */
+  readonly instances: number | null;
   readonly principal: string;
 }
 
@@ -227,9 +231,15 @@ export interface AgentLogLine {
 }
 
 export interface AgentService {
-  deploy(
-    request: DeployRequest,
-  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
+  deploy(request: DeployRequest): Promise<{
+    /** The first instance, where there are several. */
+    readonly agent: AgentView;
+    readonly created: boolean;
+    readonly why: string;
+    readonly instances: readonly AgentView[];
+  }>;
+  /** Of a name that several agents share; else none. */
+  instances(name: AgentName): readonly AgentView[];
   list(): readonly AgentView[];
   /** 0 where there is no such agent. Linearizable: as of now, whichever node decided it; throws `no_quorum`. */
   revisionOf(name: string, consistency: Consistency): Promise<number>;

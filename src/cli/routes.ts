@@ -8,11 +8,13 @@ import { remove as removeAgent } from "./agent/remove.ts";
 import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
 import { suspend } from "./agent/suspend.ts";
+import { balance } from "./cluster/balance.ts";
 import { compareState } from "./cluster/compare-state.ts";
 import { detectPartition } from "./cluster/detect-partition.ts";
 import { leader } from "./cluster/leader.ts";
 import { leave } from "./cluster/leave.ts";
 import { members } from "./cluster/members.ts";
+import { rebalance } from "./cluster/rebalance.ts";
 import { rehearse } from "./cluster/partition/rehearse.ts";
 import { report as partitionReport } from "./cluster/partition/report.ts";
 import { performance } from "./cluster/performance.ts";
@@ -74,6 +76,8 @@ const map = buildRouteMap<string, CliContext>({
       leave,
       remove: removeNode,
       leader,
+      balance,
+      rebalance,
       compareState,
       detectPartition,
       resolvePartition,

@@ -90,6 +90,12 @@ const failover = {
     3,
     "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
   ),
+  health_check_interval: key(
+    duration("100ms", "1h"),
+    "2s",
+    "Between a node's looks at its own processor, memory and disk.",
+  ),
+  rebalance_on_join: key(boolean(), true, "Move agents that were there before to a node that joined."),
   restart_grace: key(
     duration("0s", "1h"),
     "30s",

@@ -7,7 +7,7 @@ import { CaxtonError } from "../base/errors.ts";
 
 /** `waitsFor` says why this node is in no cluster yet: null when it is in one. */
 export function refuseWritesOutside(services: NodeServices, waitsFor: () => string | null): NodeServices {
-  const { node, agents, messages, deadLetters, cluster, kv, locks, security } = services;
+  const { node, agents, messages, deadLetters, cluster, kv, locks, security, balancing } = services;
   const check = (): void => {
     const why = waitsFor();
     if (why === null) return;
@@ -23,6 +23,7 @@ export function refuseWritesOutside(services: NodeServices, waitsFor: () => stri
     deadLetters: guarded(deadLetters, ["replay", "purge"], check),
     // Leaving is what an operator may want of a node that nobody lets in.
     cluster: guarded(cluster, ["remove", "setBalancing", "transferLeadership"], check),
+    balancing: guarded(balancing, ["rebalance"], check),
     kv: guarded(kv, ["put", "delete"], check),
     locks: guarded(locks, ["acquire", "release"], check),
     // A ring that was rotated out here would replace the cluster's at the first meeting.

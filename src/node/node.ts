@@ -77,8 +77,12 @@ async function start(
     table: ground.control.table,
   });
   undo.push(() => work.close(0));
-  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
-    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
+  const load = new LoadMonitor({
+    clock: systemClock,
+    dataDir: ground.foundation.directory.path,
+    interval_ms: ground.config.failover.health_check_interval,
+    changed: ({ memoryAvailable_bytes: _, ...figures }) =>
+      network.membership.setLoad({ agents: work.agents.size, ...figures }),
   });
   undo.push(() => Promise.resolve(load.stop()));
   const ownership = new NodeOwnership({ ...ground, work });

@@ -63,6 +63,7 @@ export function servicesOf(
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
     partition: parts.partition.service,
+    balancing: parts.ownership.rebalancer,
     health: nodeHealth({
       foundation,
       network,
@@ -93,5 +94,6 @@ function agentsOf({
     store: control.assignments,
     reconciler,
     handOver,
+    groups: work.routes.groups,
   });
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { DeployRequest } from "../../../src/agents/cluster-agents.ts";
+import type { DeployRequest } from "../../../src/agents/group-deployment.ts";
 import { present } from "../../../src/base/assert.ts";
 import { hashModule } from "../../../src/agents/module-shelf.ts";
 import { startStoreThread } from "../../../src/store/store-thread.ts";
@@ -33,6 +33,7 @@ function request(agent: string, wasm: Uint8Array, fields: SpecFields = {}): Depl
     name: name(agent),
     wasm,
     options: { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition },
+    instances: null,
     principal: "test",
   };
 }
@@ -235,7 +236,14 @@ describe("two nodes", () => {
   afterAll(() => cluster.end());
 
   const target = (node: string | null): SpecFields => ({
-    placement: { strategy: "round_robin", preferNodes: [], targetNode: node as NodeId | null },
+    placement: {
+      strategy: "round_robin",
+      preferNodes: [],
+      targetNode: node as NodeId | null,
+      services: [],
+      region: null,
+      zone: null,
+    },
   });
 
   test("an agent goes where it is placed, its module with it, and is asked about from anywhere", async () => {
