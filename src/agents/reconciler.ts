@@ -184,7 +184,11 @@ export class Reconciler {
     const owned = table.get(name);
     const here = local.get(name);
     if (owned === undefined) {
-      if (here !== undefined) await this.#unassigned(name);
+      const unreadable = table.unreadable(name);
+      if (here === undefined) return;
+      if (unreadable === undefined) await this.#unassigned(name);
+      else if (unreadable.node !== self && unreadable.epoch > here.spec.epoch)
+        await local.yieldTo(name, unreadable.node, unreadable.epoch);
       return;
     }
     if (owned.node === self) {

@@ -2,6 +2,7 @@
  * On the leader: gives the agents of lost nodes to others, once nobody can act under the lost node's lease any more. A
  * node that is back before that keeps its agents; one that goes again and again is waited for longer each time.
  */
+import { counted } from "../base/counted.ts";
 import type { AssignmentTable, OwnedAgent } from "../agents/assignment-table.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
@@ -226,7 +227,7 @@ export class Failover {
       this.#tellUnplaced(node, plan.unplaced);
       return;
     }
-    const text = `Redistributing ${orphans.length} agents from ${node}`;
+    const text = `Redistributing ${counted(orphans.length, "agent")} from ${node}`;
     events.record("info", "failover.started", text, { node, agents: orphans.length });
     if (!loss.given) this.#flaps.lost(node, clock.now_ms());
     loss.given = true;
@@ -257,7 +258,7 @@ export class Failover {
 
   #tellStaying(node: NodeId, loss: Loss, count: number): void {
     if (count === 0) return;
-    const text = `${count} agents of ${node} wait for it (--on-node-loss wait, or --partition continue)`;
+    const text = `${counted(count, "agent")} of ${node} ${count === 1 ? "waits" : "wait"} for it (--on-node-loss wait, or --partition continue)`;
     if (loss.told === text) return;
     loss.told = text;
     this.#options.events.record("warn", "failover.waiting", text, { node, agents: count });
@@ -265,7 +266,7 @@ export class Failover {
 
   #tellUnplaced(node: NodeId, unplaced: readonly { readonly why: string }[]): void {
     const why = unplaced[0]?.why ?? "";
-    const text = `${unplaced.length} agents of ${node} find no room: ${why}`;
+    const text = `No room for ${counted(unplaced.length, "agent")} of ${node}: ${why}`;
     this.#options.events.record("warn", "failover.no_capacity", text, { node, agents: unplaced.length });
   }
 }

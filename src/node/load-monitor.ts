@@ -25,13 +25,13 @@ export interface LoadMonitorOptions {
 
 export class LoadMonitor {
   readonly #options: LoadMonitorOptions;
-  #times: CpuTimes = cpuTimes();
+  #times: CpuTimes = unlessUnreadable(cpuTimes) ?? { busy: 0, total: 0 };
   #timer: Timer | undefined;
   current: SystemLoad;
 
   constructor(options: LoadMonitorOptions) {
     this.#options = options;
-    this.current = measure(0, options.dataDir);
+    this.current = measure(0, options.dataDir, undefined);
     options.changed(this.current);
     this.#schedule(firstAfter_ms);
   }
@@ -43,37 +43,44 @@ export class LoadMonitor {
   #schedule(delay_ms: number): void {
     const { clock, dataDir, changed, interval_ms } = this.#options;
     this.#timer = clock.after(delay_ms, () => {
-      const times = cpuTimes();
+      const times = unlessUnreadable(cpuTimes) ?? this.#times;
       const total = times.total - this.#times.total;
       const cpu_percent = total > 0 ? (100 * (times.busy - this.#times.busy)) / total : 0;
       this.#times = times;
-      this.current = measure(cpu_percent, dataDir);
+      this.current = measure(cpu_percent, dataDir, this.current);
       changed(this.current);
       this.#schedule(interval_ms);
     });
   }
 }
 
-function measure(cpu_percent: number, dataDir: string): SystemLoad {
+function measure(cpu_percent: number, dataDir: string, before: SystemLoad | undefined): SystemLoad {
   const available = availableMemory_bytes();
   const disk_percent = usedDisk_percent(dataDir);
   return {
-    ...(disk_percent === null ? {} : { disk_percent }),
+    ...(disk_percent === undefined ? {} : { disk_percent }),
     cpu_percent: Math.max(0, Math.min(100, cpu_percent)),
-    memory_bytes: process.memoryUsage.rss(),
+    memory_bytes: unlessUnreadable(() => process.memoryUsage.rss()) ?? before?.memory_bytes ?? 0,
     memory_percent: 100 * (1 - available / totalmem()),
     memoryAvailable_bytes: available,
   };
 }
 
-/** As `df` has it: of what may be used at all; null where the system does not say. */
-function usedDisk_percent(path: string): number | null {
-  try {
+/** As `df` has it: of what may be used at all; undefined where the system does not say. */
+function usedDisk_percent(path: string): number | undefined {
+  return unlessUnreadable(() => {
     const { blocks, bfree, bavail } = statfsSync(path);
     const used = blocks - bfree;
-    return used + bavail > 0 ? (100 * used) / (used + bavail) : null;
+    return used + bavail > 0 ? (100 * used) / (used + bavail) : undefined;
+  });
+}
+
+/** Undefined where it cannot be read now: these figures are files, and a process may have no descriptor left. */
+function unlessUnreadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 /** One loss of a node, told as it is made good: which agent went where, and when all of them answer again. */
+import { counted } from "../base/counted.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry } from "../cluster/membership.ts";
 import type { Placed } from "../placement/failover-plan.ts";
@@ -98,7 +99,7 @@ export class Redistribution {
   #late(): void {
     const { node, events, ended } = this.#options;
     const names = [...this.#waiting.keys()].slice(0, linesLimit);
-    const text = `${this.#waiting.size} agents from ${node} do not run elsewhere yet`;
+    const text = `${counted(this.#waiting.size, "agent")} from ${node} not running elsewhere yet`;
     events.record("warn", "failover.late", text, { node, agents: names });
     this.close();
     ended();

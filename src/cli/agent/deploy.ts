@@ -14,6 +14,8 @@ import {
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
 import { pathText } from "../files.ts";
+import { proposeFiles } from "../files-mark.ts";
+import { proposeAgents, proposeNodes } from "../known-names.ts";
 import { asText, choices, wholeNumber } from "../parse.ts";
 
 /** The API's own limit. */
@@ -48,11 +50,17 @@ export const deploy = command<Flags, [string]>({
   examples: [
     "caxton deploy wasm-agents/echo.wasm --name echo",
     "caxton deploy web.wasm --name web --instances 3",
-    "caxton deploy pong.wasm --name pong --placement-strategy least-loaded --format wide",
+    "caxton deploy pong.wasm --name pong --placement-strategy least_loaded --format wide",
   ],
   parameters: {
     flags: {
-      name: { kind: "parsed", parse: parseAgentName, placeholder: "N", brief: "The agent's name" },
+      name: {
+        kind: "parsed",
+        parse: parseAgentName,
+        proposeCompletions: proposeAgents,
+        placeholder: "N",
+        brief: "The agent's name",
+      },
       instances: {
         kind: "parsed",
         parse: wholeNumber(1, instancesLimit),
@@ -77,6 +85,7 @@ export const deploy = command<Flags, [string]>({
       preferNodes: {
         kind: "parsed",
         parse: asText,
+        proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "A,B",
         brief: "Nodes to prefer, as A,B",
@@ -84,6 +93,7 @@ export const deploy = command<Flags, [string]>({
       targetNode: {
         kind: "parsed",
         parse: asText,
+        proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "NODE",
         brief: "This node or none",
@@ -114,20 +124,20 @@ export const deploy = command<Flags, [string]>({
         kind: "parsed",
         ...choices(onNodeLosses),
         optional: true,
-        brief: "Its node is lost: restart elsewhere, or wait for it",
+        brief: `Its node is lost: ${onNodeLosses.join(" elsewhere, or ")} for it`,
       },
       partition: {
         kind: "parsed",
         ...choices(partitionBehaviours),
         optional: true,
-        brief: "Its node is cut off: park there, or continue there alone",
+        brief: `Its node is cut off: ${partitionBehaviours.join(" there, or ")} there alone`,
       },
       capability: {
         kind: "parsed",
         ...choices(capabilities),
         variadic: ",",
         optional: true,
-        brief: `What it may use, all unless given: ${capabilities.join(", ")}`,
+        brief: `What it may use, as log,send; all unless given: ${capabilities.join(", ")}`,
       },
       memory: {
         kind: "parsed",
@@ -145,7 +155,9 @@ export const deploy = command<Flags, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: asText, placeholder: "FILE.wasm", brief: "The module" }],
+      parameters: [
+        { parse: asText, proposeCompletions: proposeFiles, placeholder: "FILE.wasm", brief: "The module" },
+      ],
     },
   },
   run: async (call, flags, file) => {

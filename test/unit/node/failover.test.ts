@@ -255,7 +255,7 @@ describe("who decides", () => {
     world.membership.setStatus(node("n3"), "failed");
     await world.pass(1_000);
     expect(world.ownerOf("a")).toBe("n3");
-    expect(world.told[0]).toMatch(/^1 agents of n3 find no room: /);
+    expect(world.told[0]).toMatch(/^No room for 1 agent of n3: /);
     world.membership.setStatus(node("n2"), "alive");
     await world.pass(3_000);
     expect(world.ownerOf("a")).toBe("n2");
