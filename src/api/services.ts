@@ -15,6 +15,7 @@ import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Role } from "../security/roles.ts";
 import type { Principal } from "../security/tokens.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { BalancingService } from "./balancing-service.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
@@ -37,6 +38,7 @@ export interface NodeServices {
   readonly security: SecurityService;
   readonly tokens: TokenService;
   readonly partition: PartitionService;
+  readonly balancing: BalancingService;
   /** Nodes that are registered by HTTP. */
   readonly nodes: NodeRegistry;
   readonly operator: OperatorService;
@@ -220,6 +222,8 @@ export interface DeployRequest {
     AgentSpec,
     "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
   >;
+  /** How many of it run under its name; null: as many as there are, or one alone. */
+  readonly instances: number | null;
   readonly principal: string;
 }
 
@@ -271,9 +275,15 @@ export interface AgentLogLine {
 }
 
 export interface AgentService {
-  deploy(
-    request: DeployRequest,
-  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
+  deploy(request: DeployRequest): Promise<{
+    /** The first instance, where there are several. */
+    readonly agent: AgentView;
+    readonly created: boolean;
+    readonly why: string;
+    readonly instances: readonly AgentView[];
+  }>;
+  /** Of a name that several agents share; else none. */
+  instances(name: AgentName): readonly AgentView[];
   list(): readonly AgentView[];
   /** 0 where there is no such agent. Linearizable: as of now, whichever node decided it; throws `no_quorum`. */
   revisionOf(name: string, consistency: Consistency): Promise<number>;

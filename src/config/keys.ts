@@ -84,13 +84,18 @@ const transport = {
 };
 
 const failover = {
-  ...inert.failoverKeys,
   enable_auto_failover: key(boolean(), true, "Start the agents of a lost node on others."),
   failure_threshold: key(
     integer(1, 1_000),
     3,
     "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
   ),
+  health_check_interval: key(
+    duration("100ms", "1h"),
+    "2s",
+    "Between a node's looks at its own processor, memory and disk.",
+  ),
+  rebalance_on_join: key(boolean(), true, "Move agents that were there before to a node that joined."),
   remove_offline_after: optionalKey(
     duration("1s"),
     "A node registered by HTTP is forgotten when it was offline for so long; never when unset.",

@@ -277,8 +277,7 @@ function moves({ spec }: OwnedAgent): boolean {
 }
 
 function orphanOf({ agent, spec }: OwnedAgent) {
-  const request = { ...spec.placement, services: [], region: null, zone: null };
-  return { agent, request, priority: priorities[spec.priority] };
+  return { agent, request: spec.placement, priority: priorities[spec.priority] };
 }
 
 function moveOf({ agent, to }: Placed, orphans: ReadonlyMap<AgentName, OwnedAgent>) {

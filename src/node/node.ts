@@ -81,9 +81,14 @@ async function start(
   });
   undo.push(() => work.close(0));
   const room = new AgentRoom(ground.tags, ground.config.node.max_agents, work.threads.memory);
-  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
-    room.look(work.agents.size);
-    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
+  const load = new LoadMonitor({
+    clock: systemClock,
+    dataDir: ground.foundation.directory.path,
+    interval_ms: ground.config.failover.health_check_interval,
+    changed: ({ memoryAvailable_bytes: _, ...figures }) => {
+      room.look(work.agents.size);
+      network.membership.setLoad({ agents: work.agents.size, ...figures });
+    },
   });
   undo.push(() => Promise.resolve(load.stop()));
   const ownership = new NodeOwnership({ ...ground, work });

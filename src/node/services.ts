@@ -76,6 +76,7 @@ export function servicesOf(
     security: parts.gossipKeys,
     tokens: tokensOf(parts),
     partition: parts.partition.service,
+    balancing: parts.ownership.rebalancer,
     nodes: control.registrations,
     operator: parts.operator,
     health: nodeHealth({
@@ -122,6 +123,7 @@ function agentsOf({
     handOver,
     ceilings: ceilingsOf(config),
     mayAct: () => consensus.leases.holds(),
+    groups: work.routes.groups,
   });
 }
 

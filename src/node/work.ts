@@ -41,6 +41,7 @@ import { NodeDeadLetters } from "./dead-letters.ts";
 import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
+import { TrafficMeter } from "./traffic-meter.ts";
 
 /** A volatile agent's message to elsewhere is in memory only: retried for this long at most. */
 const volatileRetry_ms = 30_000;
@@ -67,6 +68,7 @@ export class Work {
   readonly modules: ModuleShelf;
   readonly keepers: ModuleKeepers;
   readonly routes: AssignedRoutes;
+  readonly traffic: TrafficMeter;
   readonly router: Router;
   readonly messages: NodeMessages;
   readonly deadLetters: NodeDeadLetters;
@@ -76,6 +78,7 @@ export class Work {
   /** By thread: why its commits fail at present. */
   readonly #refusals = new Map<number, string>();
   #threads: AgentThreads | undefined;
+  #deliveringHere = 0;
 
   /** Resolves when the agent threads run; the agents themselves come with `restore`. */
   static async start(options: WorkOptions): Promise<Work> {
@@ -121,6 +124,7 @@ export class Work {
       keepers: (hash) => this.keepers.of(hash),
       clock: systemClock,
     });
+    this.traffic = this.#newTraffic();
     this.router = this.#newRouter();
     options.lease.subscribe((held) => {
       if (held) this.router.actsAgain();
@@ -156,6 +160,11 @@ export class Work {
     return present(this.#threads, "the agent threads of a started node");
   }
 
+  /** Messages to agents of that node, as far as this one sends them, that were not accepted yet. */
+  underWay(node: NodeId): number {
+    return node === this.#options.foundation.self ? this.#deliveringHere : this.router.underWay(node);
+  }
+
   /** Brings undelivered mail of the last run back. */
   async restore(): Promise<void> {
     await this.#resubmitOutbox();
@@ -165,9 +174,27 @@ export class Work {
   async close(deadline_ms: number): Promise<void> {
     this.keepers.close();
     this.#agentEvents.close();
+    this.traffic.close();
     await this.#threads?.shutdown(deadline_ms);
     this.router.close();
     await this.#preparer.close();
+  }
+
+  #newTraffic(): TrafficMeter {
+    const { table, network } = this.#options;
+    const { membership, peers } = network;
+    const handled = (agent: AgentName): Promise<number | null> => this.#handled(agent);
+    return new TrafficMeter({ table, membership, peers, clock: systemClock, handled });
+  }
+
+  async #handled(agent: AgentName): Promise<number | null> {
+    if (this.#threads?.has(agent) !== true) return null;
+    try {
+      return (await this.#threads.detail(agent)).handled;
+    } catch {
+      // It ended, or its thread did.
+      return null;
+    }
   }
 
   #newRouter(): Router {
@@ -183,11 +210,20 @@ export class Work {
       peers,
       store: store.client,
       isCutOff: this.#options.isCutOff,
+      instanceFor: (receiver, key) => this.routes.groups.pick(receiver as AgentName, key()),
+      accepted: (message) => this.traffic.sent(message),
       local: {
         deliver: (message, done) => {
           // Peers may send before this node's threads run: they try again.
-          if (this.#threads === undefined) done("unreachable");
-          else this.#threads.deliver(message, done);
+          if (this.#threads === undefined) {
+            done("unreachable");
+            return;
+          }
+          this.#deliveringHere++;
+          this.#threads.deliver(message, (outcome) => {
+            this.#deliveringHere--;
+            done(outcome);
+          });
         },
       },
       acting: {

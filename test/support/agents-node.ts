@@ -3,6 +3,7 @@ import { heldLease } from "./held-lease.ts";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AgentThreadPort } from "../../src/agents/agent-thread-handle.ts";
+import { InstanceGroups } from "../../src/agents/instance-groups.ts";
 import { LocalAgents, type LocalAgentEvent } from "../../src/agents/local-agents.ts";
 import { AgentPeers } from "../../src/agents/agent-peers.ts";
 import { AgentThreads } from "../../src/agents/agent-threads.ts";
@@ -190,6 +191,7 @@ export class AgentsNode {
         ...options.ceilings,
       },
       mayAct: options.mayAct ?? (() => true),
+      groups: new InstanceGroups(table),
     });
     await local.load();
     await table.refresh("linearizable");

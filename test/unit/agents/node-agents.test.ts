@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { DeployRequest } from "../../../src/agents/cluster-agents.ts";
+import type { DeployRequest } from "../../../src/agents/group-deployment.ts";
 import { present } from "../../../src/base/assert.ts";
 import { hashModule } from "../../../src/agents/module-shelf.ts";
 import { startStoreThread } from "../../../src/store/store-thread.ts";
@@ -42,6 +42,7 @@ function request(agent: string, wasm: Uint8Array, fields: SpecFields = {}): Depl
       partition,
       critical,
     },
+    instances: null,
     principal: "test",
   };
 }
@@ -296,7 +297,14 @@ describe("two nodes", () => {
   afterAll(() => cluster.end());
 
   const target = (node: string | null): SpecFields => ({
-    placement: { strategy: "round_robin", preferNodes: [], targetNode: node as NodeId | null },
+    placement: {
+      strategy: "round_robin",
+      preferNodes: [],
+      targetNode: node as NodeId | null,
+      services: [],
+      region: null,
+      zone: null,
+    },
   });
 
   test("an agent goes where it is placed, its module with it, and is asked about from anywhere", async () => {
