@@ -37,6 +37,7 @@ import type { EventLog } from "./event-log.ts";
 import { failureNotice } from "./failure-notice.ts";
 import type { Foundation } from "./foundation.ts";
 import { NodeDeadLetters } from "./dead-letters.ts";
+import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
 
@@ -213,6 +214,7 @@ export class Work {
     return {
       node: foundation.self,
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
+      memory_bytes: config.agents.memory_budget ?? Math.floor(machineMemory_bytes() / 2),
       seed: randomSeed(),
       clock: systemClock,
       lease: this.#options.lease,
