@@ -46,6 +46,8 @@ export interface AgentView {
     /** The node that says it runs there. */
     readonly runsOn: NodeId | null;
   } | null;
+  /** Why nobody can start it: its specification cannot be read. Its module is unknown then, too. */
+  readonly unreadable?: string;
   /** Journals of it that ended, where they are; only when it is looked at alone. */
   readonly kept: readonly (KeptJournal & { readonly node: NodeId })[];
 }

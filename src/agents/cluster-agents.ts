@@ -24,7 +24,7 @@ import {
   logsAnswer,
   parseBody,
 } from "./agent-requests.ts";
-import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import type { AssignmentTable, OwnedAgent, UnreadableAgent } from "./assignment-table.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleKeepers } from "./module-keepers.ts";
@@ -110,9 +110,12 @@ export class ClusterAgents {
     const { membership, table } = this.#options;
     const views: AgentView[] = [];
     for (const owned of table.all()) views.push(this.#view(owned, null));
+    for (const unreadable of table.allUnreadable()) views.push(unreadableView(unreadable));
     // From before the cluster kept assignments, or from a node that has not heard of a removal.
     for (const entry of membership.directory()) {
-      if (table.get(entry.agent) !== undefined || table.wasRemoved(entry.agent)) continue;
+      const { agent } = entry;
+      if (table.get(agent) !== undefined || table.unreadable(agent) !== undefined) continue;
+      if (table.wasRemoved(agent)) continue;
       if (membership.locate(entry.agent)?.node === entry.node) views.push(this.#unassigned(entry, null));
     }
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -126,6 +129,8 @@ export class ClusterAgents {
 
   async show(name: AgentName): Promise<AgentView> {
     const owned = this.#options.table.get(name);
+    const unreadable = this.#options.table.unreadable(name);
+    if (unreadable !== undefined) return unreadableView(unreadable);
     if (owned === undefined) {
       const entry = this.#options.membership.locate(name);
       if (entry === undefined || this.#options.table.wasRemoved(name)) throw noSuchAgent(name);
@@ -137,7 +142,7 @@ export class ClusterAgents {
 
   async remove(name: AgentName): Promise<void> {
     const { store, table, membership } = this.#options;
-    const owned = this.#owned(name);
+    const owned = table.unreadable(name) ?? this.#owned(name);
     await store.remove({ agent: name, expected: null }, "");
     await table.refresh("linearizable");
     if (!this.#isThere(owned.node)) return;
@@ -287,9 +292,12 @@ export class ClusterAgents {
   }
 
   #owned(name: AgentName): OwnedAgent {
-    const owned = this.#options.table.get(name);
-    if (owned === undefined) throw noSuchAgent(name);
-    return owned;
+    const { table } = this.#options;
+    const owned = table.get(name);
+    if (owned !== undefined) return owned;
+    const unreadable = table.unreadable(name);
+    if (unreadable === undefined) throw noSuchAgent(name);
+    throw new CaxtonError("agent_failed", `Agent ${quote(name)}: ${unreadableReason(unreadable)}`);
   }
 
   /** Null when its node cannot be asked. */
@@ -333,6 +341,17 @@ export class ClusterAgents {
       });
     });
   }
+}
+
+function unreadableReason({ reason }: UnreadableAgent): string {
+  return `What it is to be cannot be read here (${reason}): deploy it again, or remove it`;
+}
+
+function unreadableView(unreadable: UnreadableAgent): AgentView {
+  const { agent: name, node, epoch, revision, cause, previous, previousEpoch, at_ms } = unreadable;
+  const assignment = { cause, previous, previousEpoch, at_ms, lost: null, runsOn: null };
+  const shown = { name, node, status: "failed", revision, epoch, module: "" as ModuleHash } as const;
+  return { ...shown, detail: null, assignment, kept: [], unreadable: unreadableReason(unreadable) };
 }
 
 function noSuchAgent(name: AgentName): CaxtonError {

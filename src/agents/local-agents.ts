@@ -170,9 +170,12 @@ export class LocalAgents {
       this.#admit(spec, before);
       const suspended = before?.suspended ?? asSuspended;
       await this.#options.modules().prepare(spec);
+      const isNew = before === undefined;
       try {
-        await this.#options.threads().host(spec, suspended);
-        await this.#options.store.saveAgent({ spec, suspended });
+        // A new one is known of before it does anything; the next revision of one only once it runs.
+        if (isNew) await this.#options.store.saveAgent({ spec, suspended });
+        await this.#options.threads().host(spec, suspended, isNew);
+        if (!isNew) await this.#options.store.saveAgent({ spec, suspended });
       } catch (error) {
         await this.#takeBack(spec, before);
         throw error;

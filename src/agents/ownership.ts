@@ -13,7 +13,7 @@ import { choosePlacement } from "../placement/choose-placement.ts";
 import { initialPlacementState, type PlacementState } from "../placement/strategies.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import { encodeSpec } from "./agent-requests.ts";
-import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import type { AssignmentTable, OwnedAgent, UnreadableAgent } from "./assignment-table.ts";
 
 /** A specification that has no owner yet. */
 export type SpecDraft = Omit<AgentSpec, "revision" | "epoch">;
@@ -70,7 +70,8 @@ export class AssignedOwnership implements Ownership {
     name: AgentName,
     placement: AgentSpec["placement"],
   ): { readonly node: NodeId; readonly why: string; readonly movesFrom: NodeId | null } {
-    const present = this.#options.table.get(name);
+    const { table } = this.#options;
+    const present = table.get(name) ?? table.unreadable(name);
     if (present === undefined) return { ...this.#place(name, placement), movesFrom: null };
     const status = this.#options.membership.member(present.node)?.status;
     const there = status === "alive" || status === "suspect";
@@ -83,7 +84,9 @@ export class AssignedOwnership implements Ownership {
       );
     }
     const { node, why } = this.#place(name, placement);
-    if (there) return { node, why: `${why}; moved from ${quote(present.node)}`, movesFrom: present.node };
+    // One that nobody can read runs nowhere as it is assigned, so there is nothing to move.
+    if (there && table.get(name) !== undefined)
+      return { node, why: `${why}; moved from ${quote(present.node)}`, movesFrom: present.node };
     return {
       node,
       why: `${why}; moved from ${quote(present.node)}, its state was not`,
@@ -97,7 +100,7 @@ export class AssignedOwnership implements Ownership {
   ): Promise<Claim> {
     const { store, table } = this.#options;
     const { name } = draft;
-    const before = table.get(name);
+    const before = table.get(name) ?? table.unreadable(name);
     const expected = before === undefined ? null : { epoch: before.epoch, revision: before.revision };
     const revision = (before?.revision ?? 0) + 1;
     this.#placed.set(name, node);
@@ -121,15 +124,16 @@ export class AssignedOwnership implements Ownership {
   async #takeBack(
     agent: AgentName,
     expected: { readonly epoch: number; readonly revision: number },
-    before: OwnedAgent | undefined,
+    before: OwnedAgent | UnreadableAgent | undefined,
   ): Promise<void> {
     const { store, table } = this.#options;
     try {
       if (before === undefined) await store.remove({ agent, expected }, "");
       else if (before.epoch === expected.epoch) {
-        const { node, revision, suspended, spec } = before;
+        const { node, revision, suspended } = before;
+        const spec = "reason" in before ? before.spec : encodeSpec(before.spec);
         const put = { agent, node, expected, revision, above: 0, continues: 0, suspended };
-        await store.put({ ...put, cause: "deployed", spec: encodeSpec(spec) }, "");
+        await store.put({ ...put, cause: "deployed", spec }, "");
       }
       await table.refresh("linearizable");
     } catch (error) {

@@ -1,6 +1,4 @@
-/** Numbers of things in words for people. Not for other languages, and not for nouns with a plural of their own. */
-
-/** `1 agent`, `2 agents`. */
+/** A number with its noun, for people: `1 agent`, `3 agents`. For nouns whose plural ends in s. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

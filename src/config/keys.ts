@@ -2,6 +2,7 @@
  * Every configuration key by its documented name. The sections here are the ones that a node and
  * its operators touch; those that wait for a later part of Caxton are in `inert-keys.ts`.
  */
+import { agentMost } from "../wire/agent-spec.ts";
 import * as inert from "./inert-keys.ts";
 import { partitionKeys } from "./partition-keys.ts";
 import { inertKey, isKey, key, optionalKey } from "./key.ts";
@@ -90,6 +91,10 @@ const failover = {
     3,
     "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
   ),
+  remove_offline_after: optionalKey(
+    duration("1s"),
+    "A node registered by HTTP is forgotten when it was offline for so long; never when unset.",
+  ),
   restart_grace: key(
     duration("0s", "1h"),
     "30s",
@@ -139,7 +144,7 @@ const agents = {
     "The most linear memory of an agent, unless deployed with less.",
   ),
   default_fuel: key(
-    integer(1_000, 1e15),
+    integer(1_000, agentMost.fuel),
     50_000_000,
     "Fuel of one call of a handler, unless deployed with another.",
   ),
@@ -152,7 +157,11 @@ const agents = {
 };
 
 const messaging = {
-  inbox_limit: key(integer(1, 10_000_000), 10_000, "Messages that wait for an agent before refusal."),
+  inbox_limit: key(
+    integer(1, agentMost.inbox_messages),
+    10_000,
+    "Messages that wait for an agent before refusal.",
+  ),
   retry: key(duration("0s", "30d"), "1m", "How long delivery is retried before the dead letters."),
   dead_letter_limit: key(integer(1, 1_000_000), 10_000, "Dead letters that are kept, the newest."),
   breaker: inertKey(text(), "Circuit breaking by target."),

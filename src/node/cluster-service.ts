@@ -12,6 +12,7 @@ import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type NodeId, parseNodeId } from "../base/ids.ts";
 import type { Consensus } from "../cluster/consensus.ts";
 import type { Member, Membership } from "../cluster/membership.ts";
+import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { ReplicaQueries } from "../cluster/replica-queries.ts";
 import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
@@ -20,8 +21,10 @@ import type { AssignmentTable } from "../agents/assignment-table.ts";
 import type { VoteHandover } from "../cluster/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { AssignmentCause } from "../wire/control-assignments.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import type { Balancing } from "./balancing.ts";
+import type { OperatorModes } from "./operator-modes.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 import { Departures, type Leaving, unknownNode } from "./departures.ts";
 import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
@@ -35,6 +38,9 @@ const apartShown_max = 5;
 const transfer_ms = 10_000;
 /** What the way to the leader may take on top. */
 const forward_ms = 1_000;
+
+/** An agent that is assigned so comes from another node. */
+const movedCauses: ReadonlySet<AssignmentCause> = new Set(["migrated", "drained", "rebalanced"]);
 
 /** Figures measured on this node, for `cluster performance`; undefined where nothing was measured yet. */
 export interface MeasuredPerformance {
@@ -79,6 +85,8 @@ export interface ClusterServiceOptions {
   /** Leaves and ends this node's process. */
   readonly shutdown: (drain_timeout_ms: number, handOver: boolean) => void;
   readonly table: AssignmentTable;
+  readonly lease: Pick<NodeLease, "stats">;
+  readonly modes: Pick<OperatorModes, "isolated" | "shedPercentage">;
 }
 
 export class NodeCluster implements ClusterService {
@@ -106,7 +114,7 @@ export class NodeCluster implements ClusterService {
   }
 
   status(): Promise<ClusterStatus> {
-    const { self, cluster, uuid, queuedWrites, consensus } = this.#options;
+    const { self, cluster, uuid, queuedWrites, consensus, lease, modes } = this.#options;
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
     const waitsFor = this.#options.waitsFor();
@@ -133,6 +141,9 @@ export class NodeCluster implements ClusterService {
       leader,
       term,
       voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
+      lease: lease.stats,
+      isolated: [...modes.isolated],
+      shed_percentage: modes.shedPercentage,
     });
   }
 
@@ -194,7 +205,7 @@ export class NodeCluster implements ClusterService {
 
   assignments(): ReturnType<ClusterService["assignments"]> {
     const { membership, table } = this.#options;
-    return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms }) => {
+    return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms, cause }) => {
       const entry = membership.locate(agent);
       const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
       const status = membership.member(node)?.status;
@@ -209,6 +220,7 @@ export class NodeCluster implements ClusterService {
         status: running,
         assignedAt_ms: at_ms,
         orphaned,
+        migrating: !runs && movedCauses.has(cause),
       };
     });
   }

@@ -126,7 +126,7 @@ export class NodeOwnership {
     }
     const stayed = await this.#outbox.giveAway();
     if (stayed === 0) return;
-    const text = `${stayed} messages wait in the outbox of ${foundation.self}: nobody took them over`;
+    const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;
     events.record("warn", "drain.messages", text, { node: foundation.self, messages: stayed });
   }
 

@@ -27,6 +27,7 @@ import {
   decodeMessage,
   encodeMessage,
   messageIdOf,
+  plainMessage,
   receiverOf,
   senderOf,
   type Message,
@@ -283,23 +284,14 @@ function randomSeed(): number {
 /** One message to another node's router and its answer. Throws `CaxtonError("timeout")` or `("unreachable")`. */
 export function pingNode(router: Router, self: NodeId, node: NodeId, timeout_ms: number): Promise<void> {
   const messageId = uuidv7() as MessageId;
-  const message = encodeMessage({
+  const message = plainMessage({
     messageId,
     performative: "query-ref",
-    priority: "normal",
     delivery: "at_most_once",
     createdAt_ms: systemClock.wall_ms(),
-    replyBy_ms: 0,
     sender: `~ping.${messageId}@${self}`,
     receiver: `${pingEndpoint}@${node}`,
     conversationId: messageId,
-    replyWith: "",
-    inReplyTo: "",
-    replyTo: "",
-    protocol: "",
-    language: "",
-    ontology: "",
-    traceContext: "",
     content: encodeUtf8("ping"),
   });
   return new Promise((resolve, reject) => {
@@ -307,6 +299,6 @@ export function pingNode(router: Router, self: NodeId, node: NodeId, timeout_ms:
       if (outcome === "accepted") resolve();
       else reject(new CaxtonError("unreachable", `Node "${node}" did not take a message: ${outcome}`));
     };
-    router.submit(message, { durable: false, retry_ms: timeout_ms, deadLetter: false, done });
+    router.submit(encodeMessage(message), { durable: false, retry_ms: timeout_ms, deadLetter: false, done });
   });
 }

@@ -5,11 +5,12 @@
  */
 import { assert } from "../base/assert.ts";
 import { CaxtonError } from "../base/errors.ts";
+import { agentMost } from "../wire/agent-spec.ts";
 import { controlExports, controlSection } from "./abi.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { hostImports } from "./host.ts";
 import type { HostFunctions } from "./host.ts";
-import { callDepthLimit, fuelLimit } from "./limits.ts";
+import { callDepthLimit } from "./limits.ts";
 import type { AgentExports, PreparedModule } from "./prepare.ts";
 import { classifyTrap } from "./trap.ts";
 import type { AgentTrap } from "./trap.ts";
@@ -17,7 +18,7 @@ import type { AgentTrap } from "./trap.ts";
 /** What an instance needs to know of its module; part of `PreparedModule`. */
 export type ModuleShape = Pick<PreparedModule, "imports" | "exports">;
 
-/** Budget of each call: fuel up to `fuelLimit`, call depth up to `callDepthLimit`. */
+/** Budget of each call: fuel up to `agentMost.fuel`, call depth up to `callDepthLimit`. */
 export interface CallLimits {
   readonly fuel: number;
   readonly call_depth: number;
@@ -84,7 +85,7 @@ export class AgentInstance {
     host: HostFunctions,
     limits: CallLimits,
   ): AgentInstance {
-    assert(limits.fuel >= 0 && limits.fuel <= fuelLimit, `fuel is at most ${fuelLimit}`);
+    assert(limits.fuel >= 0 && limits.fuel <= agentMost.fuel, `fuel is at most ${agentMost.fuel}`);
     assert(
       limits.call_depth >= 1 && limits.call_depth <= callDepthLimit,
       `call depth is at most ${callDepthLimit}`,

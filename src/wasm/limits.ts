@@ -60,7 +60,5 @@ export const localsPerDepth = 128;
 /** Refused growths of memory in one call before it traps with kind `memory`. */
 export const refusedGrowthLimit = 16;
 
-/** Fuel is a signed 32-bit counter in the module. */
-export const fuelLimit = 2_147_483_647;
 /** What an engine's own stack holds with room to spare; above it the engine's overflow traps first. */
 export const callDepthLimit = 100_000;

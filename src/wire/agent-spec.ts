@@ -34,6 +34,17 @@ export interface AgentLimits {
   readonly inbox_bytes: number;
 }
 
+/**
+ * The most that an agent may be given: the same for the configuration, a deployment and what the cluster keeps. Fuel is
+ * a signed 32-bit counter in the module, memory has 32-bit addresses.
+ */
+export const agentMost = {
+  memory_bytes: 4 * 1024 ** 3,
+  fuel: 2_147_483_647,
+  inbox_messages: 10_000_000,
+  inbox_bytes: 4 * 1024 ** 3,
+} as const satisfies AgentLimits;
+
 export interface AgentSpec {
   readonly name: AgentName;
   readonly module: ModuleHash;

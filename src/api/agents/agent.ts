@@ -56,6 +56,8 @@ export const agentSchema = v.object({
   module: v.string(),
   /** Null in lists, and when the owner cannot be asked. */
   detail: v.nullable(detailSchema),
+  /** Why it is failed for everyone: what it is to be cannot be read. Else null; earlier versions leave it out. */
+  unreadable: v.optional(v.nullable(v.string()), null),
   /** Null for an agent that the cluster has not decided about yet. */
   assignment: v.nullable(
     v.object({
@@ -86,7 +88,11 @@ export type AgentAnswer = v.InferOutput<typeof agentSchema>;
 
 export function agentAnswer(agent: AgentView): AgentAnswer {
   const { name, node, status, revision, epoch, module, detail } = agent;
-  const rest = { assignment: assignmentAnswer(agent), kept_journals: agent.kept.map(keptAnswer) };
+  const rest = {
+    unreadable: agent.unreadable ?? null,
+    assignment: assignmentAnswer(agent),
+    kept_journals: agent.kept.map(keptAnswer),
+  };
   if (detail === null) return { name, node, status, revision, epoch, module, detail: null, ...rest };
   const { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts, last_trap, reason } = detail;
   return {

@@ -1,7 +1,7 @@
 /** How an agent is to run, as text fields of a query or form, with the cluster's defaults for what is left out. */
 import * as v from "valibot";
-import { fuelLimit } from "../../wasm/limits.ts";
 import {
+  agentMost,
   capabilities,
   durabilities,
   onNodeLosses,
@@ -37,7 +37,6 @@ export const agentDefaults: AgentDefaults = {
   maxRestarts: 5,
 };
 
-const memory_bytes_max = 4 * 1024 ** 3;
 const listed = 64;
 
 export const optionFields = {
@@ -45,10 +44,10 @@ export const optionFields = {
   priority: v.optional(choiceField(priorityNames), "normal"),
   /** What it may import, `log,send`; everything unless given, nothing when empty. */
   capabilities: v.optional(listField(choiceField(capabilities), listed), capabilities.join(",")),
-  memory: v.optional(sizeField(64 * 1024, memory_bytes_max)),
-  fuel: v.optional(countField(1, fuelLimit)),
-  inbox_messages: v.optional(countField(1, 10_000_000)),
-  inbox_bytes: v.optional(sizeField(1_024, memory_bytes_max)),
+  memory: v.optional(sizeField(64 * 1024, agentMost.memory_bytes)),
+  fuel: v.optional(countField(1, agentMost.fuel)),
+  inbox_messages: v.optional(countField(1, agentMost.inbox_messages)),
+  inbox_bytes: v.optional(sizeField(1_024, agentMost.inbox_bytes)),
   restart: v.optional(choiceField(["restart", "fail"]), "restart"),
   max_restarts: v.optional(countField(0, 1_000)),
   on_node_loss: v.optional(choiceField(onNodeLosses), "restart"),

@@ -27,6 +27,7 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ...(assignment === null ? [] : assignmentRows(assignment)),
     ...kept_journals.map((kept): [string, string] => ["KEPT-JOURNAL", keptText(kept)]),
   ];
+  if (agent.unreadable !== null) return [...rows, ["FAILURE", agent.unreadable]];
   if (detail === null) return [...rows, ["DETAILS", `${node} cannot be asked at present`]];
   const { limits, placement, restart } = detail;
   const { target_node } = placement;

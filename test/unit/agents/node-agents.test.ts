@@ -138,6 +138,34 @@ describe("one node", () => {
     expect(statuses()).toEqual(["running", "running", "suspended"]);
   });
 
+  test("an assignment that nobody can read is shown as failed, and can be deployed over and removed", async () => {
+    const { cluster: agents, assignments, table } = node.agents;
+    const put = (agent: string) =>
+      assignments.put(
+        {
+          ...{ agent: name(agent), node: "node-1" as NodeId, expected: null, revision: 1, above: 0 },
+          ...{ cause: "deployed", continues: 0, suspended: false, spec: new Uint8Array([0x7b, 0x7d]) },
+        },
+        "",
+      );
+    await put("odd");
+    await put("echo");
+    await table.refresh("linearizable");
+    expect(agents.list().map((agent) => [agent.name, agent.status])).toEqual([
+      ["echo", "failed"],
+      ["odd", "failed"],
+    ]);
+    const shown = await agents.show(name("odd"));
+    expect(shown.unreadable).toMatch(
+      /^What it is to be cannot be read here \(.*\): deploy it again, or remove it$/,
+    );
+    await expect(agents.suspend(name("odd"))).rejects.toThrow("deploy it again, or remove it");
+    await agents.remove(name("odd"));
+    const deployed = await agents.deploy(request("echo", prebuiltAgent("echo")));
+    expect(deployed.agent).toMatchObject({ status: "running", revision: 2 });
+    expect(agents.list().map((agent) => agent.name)).toEqual(["echo"]);
+  });
+
   test("each bomb is stopped for its reason, its message becomes a dead letter, and no neighbour is hurt", async () => {
     const { cluster: agents } = node.agents;
     await agents.deploy(request("echo", prebuiltAgent("echo")));
@@ -192,8 +220,8 @@ describe("one node", () => {
       agents.deploy(request("mute", prebuiltAgent("echo"), { capabilities: ["log"] })),
     ).rejects.toMatchObject({ code: "invalid_module" });
     expect(agents.list()).toEqual([]);
-    expect(await node.store.client.listAgents()).toEqual([]);
     await withoutModules(node);
+    expect(await node.store.client.listAgents()).toEqual([]);
   });
 
   test("agents, state and mail come back when the node does", async () => {
