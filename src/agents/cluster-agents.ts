@@ -13,6 +13,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { AgentSpec, AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
+import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
 import {
@@ -63,6 +64,7 @@ export interface ClusterAgentsOptions {
   readonly store: AssignmentStore;
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
+  readonly ceilings: AgentCeilings;
   /** This node has its lease. */
   readonly mayAct: () => boolean;
 }
@@ -75,14 +77,15 @@ export class ClusterAgents {
   }
 
   /**
-   * Throws `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
+   * Throws `limit_exceeded`, `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
    * that an agent that was to be moved may have been.
    */
   async deploy(
     request: DeployRequest,
   ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }> {
-    const { modules, ownership, clock } = this.#options;
+    const { modules, ownership, clock, ceilings } = this.#options;
     const { name, wasm, options, principal } = request;
+    demandWithin(ceilings, options, { name: principal, owned: this.#deployedBy(principal, name) });
     const module = hashModule(wasm);
     await modules.prepare({ module, capabilities: options.capabilities, limits: options.limits }, wasm);
     const draft = { ...options, name, module, deployedAt_ms: clock.wall_ms(), deployedBy: principal };
@@ -104,6 +107,14 @@ export class ClusterAgents {
       return entry !== undefined && entry.epoch === claim.epoch && entry.revision >= claim.revision;
     });
     return { agent: await this.show(name), created: claim.created, why: claim.why };
+  }
+
+  /** How many agents other than that one. */
+  #deployedBy(principal: string, other: AgentName): number {
+    let count = 0;
+    for (const { agent, spec } of this.#options.table.all())
+      if (agent !== other && spec.deployedBy === principal) count++;
+    return count;
   }
 
   list(): readonly AgentView[] {

@@ -258,7 +258,7 @@ export class Failover {
 
   #tellStaying(node: NodeId, loss: Loss, count: number): void {
     if (count === 0) return;
-    const text = `${counted(count, "agent")} of ${node} ${count === 1 ? "waits" : "wait"} for it (--on-node-loss wait, or --partition continue)`;
+    const text = `Left to wait for ${node}: ${counted(count, "agent")} (--on-node-loss wait, or --partition continue)`;
     if (loss.told === text) return;
     loss.told = text;
     this.#options.events.record("warn", "failover.waiting", text, { node, agents: count });

@@ -32,10 +32,10 @@ export interface NodeHooks {
   readonly named: (node: string) => Promise<void>;
   /** Asked to leave and exit, by an operator at this node or another. */
   readonly stop: (drain_timeout_ms: number, handOver: boolean) => void;
-  /** An operator removed this node from its cluster, as that one says: its process is to end. */
-  readonly removed: (source: NodeId) => void;
   /** Closes intake and databases; the process stays, and remembers the others. */
   readonly suspend: (others: readonly StoppedPeer[]) => void;
+  /** An operator removed this node from its cluster, as that one says: its process is to end. */
+  readonly removed: (source: NodeId) => void;
   /** Something that the node cannot run without has failed. */
   readonly crash: (error: Error) => void;
 }

@@ -87,19 +87,28 @@ class NodeProcess {
   }
 
   async #suspend(loaded: LoadedConfig, others: readonly StoppedPeer[]): Promise<void> {
-    const node = this.#node;
-    this.#node = undefined;
     writeStopped(this.#marker, others);
-    await node?.stop(loaded.config.failover.drain_timeout, false);
+    await this.#leaveRole(loaded.config.failover.drain_timeout);
     this.#node = await this.#startStopped(loaded);
   }
 
   async #resume(loaded: LoadedConfig): Promise<void> {
+    removeStopped(this.#marker);
+    await this.#leaveRole(0);
+    this.#node = await this.#startWhole(loaded);
+  }
+
+  /**
+   * A new process takes over where a launcher starts one: whatever the engine of a database still holds open ends with
+   * the old one. Without a launcher this process goes on.
+   */
+  async #leaveRole(drain_timeout_ms: number): Promise<void> {
     const node = this.#node;
     this.#node = undefined;
-    await node?.stop(0, false);
-    removeStopped(this.#marker);
-    this.#node = await this.#startWhole(loaded);
+    await node?.stop(drain_timeout_ms, false);
+    if (!this.#launcher.watched) return;
+    await this.#launcher.send({ kind: "again" });
+    this.#exit(0);
   }
 
   #load(): LoadedConfig {
@@ -170,7 +179,7 @@ class NodeProcess {
       this.#crash(error);
       return;
     }
-    for (const line of error.message.split("\n")) process.stderr.write(`caxton: ${line}\n`);
+    for (const line of error.message.split("\n")) process.stderr.write(`error: ${line}\n`);
     await this.#launcher.send({ kind: "fatal", exit: error.exit });
     this.#exit(error.exit);
   }
@@ -192,7 +201,7 @@ class NodeProcess {
 /** On the descriptor itself: when none is left, \`process.stderr\` cannot be opened any more. */
 function tellOfEnd(text: string): void {
   try {
-    writeSync(2, `caxton: ${text}\n`);
+    writeSync(2, `error: ${text}\n`);
   } catch {
     // Nobody reads any more; the exit code says it.
   }

@@ -60,6 +60,7 @@ export class Partition {
   #rehearsals: Rehearsals | undefined;
   #toldApplied = 0;
   #critical: () => boolean = () => false;
+  #criticalOnly: (only: boolean) => void = () => undefined;
 
   static async start(parts: PartitionParts): Promise<Partition> {
     const partition = new Partition(parts);
@@ -80,6 +81,7 @@ export class Partition {
         logger("partition").warn(text);
         events.record("warn", "partition.action", text, { action, why });
       },
+      applied: (action) => this.#criticalOnly(action === "continue-critical"),
       handlerFailed: (reason) => {
         const text = `The partition handler gave no decision, so the configured ones count: ${reason}`;
         logger("partition").warn(text);
@@ -113,9 +115,14 @@ export class Partition {
     return this.monitor.minority || (this.#rehearsals?.cutsOff(node) ?? false);
   }
 
-  /** The API is there: what waits can be done. `critical` tells whether a critical agent is on this node. */
-  serve(perform: Perform, critical: () => boolean): void {
+  /**
+   * The API is there: what waits can be done. `critical` tells whether a critical agent is on this node; `criticalOnly`
+   * has only those go on, of the agents that may without a lease.
+   */
+  serve(perform: Perform, critical: () => boolean, criticalOnly: (only: boolean) => void): void {
     this.#critical = critical;
+    this.#criticalOnly = criticalOnly;
+    criticalOnly(this.#actions.action === "continue-critical");
     this.#queue?.start(perform);
   }
 

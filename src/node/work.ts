@@ -1,7 +1,7 @@
 /** What a node does for its agents: their threads, the router between them and the cluster, clients' messages. */
+import { counted } from "../base/counted.ts";
 import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
-import { counted } from "../base/counted.ts";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
 import { LocalAgents } from "../agents/local-agents.ts";
 import { AssignedRoutes } from "../agents/assigned-routes.ts";
@@ -38,6 +38,7 @@ import type { EventLog } from "./event-log.ts";
 import { failureNotice } from "./failure-notice.ts";
 import type { Foundation } from "./foundation.ts";
 import { NodeDeadLetters } from "./dead-letters.ts";
+import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
 
@@ -209,7 +210,7 @@ export class Work {
 
   /** Whether what that sender said may leave while the node has no lease. */
   #frees(sender: string): boolean {
-    return sender.startsWith("~") || this.#threads?.specOf(sender as AgentName)?.partition === "continue";
+    return sender.startsWith("~") || this.#threads?.goesOn(sender as AgentName) === true;
   }
 
   #threadOptions(): AgentThreadsOptions {
@@ -217,6 +218,7 @@ export class Work {
     return {
       node: foundation.self,
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
+      memory_bytes: config.agents.memory_budget ?? Math.floor(machineMemory_bytes() / 2),
       seed: randomSeed(),
       clock: systemClock,
       lease: this.#options.lease,

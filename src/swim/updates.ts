@@ -230,8 +230,8 @@ function learnGone(state: SwimState, row: MemberState): Verdict {
   if (row.status !== "failed" && row.status !== "left") return "ignored";
   const life_ms = row.status === "failed" ? state.timing.reapFailed_ms : state.timing.reapLeft_ms;
   if (!plausible(state, undefined, row.incarnation)) return refuse(state, "poisoned", "ignored");
-  const grave = state.members.grave(row.node);
   // Of a life that was buried here, whatever else it said before its end.
+  const grave = state.members.grave(row.node);
   if (row.age_ms >= life_ms || (grave && row.incarnation.boot <= grave.boot)) return "ignored";
   if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
   const { node: id, incarnation, address, tags, status } = row;

@@ -67,6 +67,8 @@ export interface AgentSpec {
   readonly onNodeLoss: OnNodeLoss;
   /** Its node is cut off from the majority: stop there and perhaps start elsewhere, or go on there and nowhere else. */
   readonly partition: PartitionBehaviour;
+  /** A partition's policy may look for such ones, and let them alone go on (see `partition`). */
+  readonly critical: boolean;
   readonly deployedAt_ms: number;
   readonly deployedBy: string;
 }

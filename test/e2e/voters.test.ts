@@ -1,6 +1,6 @@
 /**
  * Three real voters, and what becomes of their votes and leases: an owner that is stopped and goes on, a node that
- * comes back on an old disk, those that are to be removed while they are needed or not, and those that leave in turn.
+ * comes back on an old disk, one that is to be removed while it is needed, and those that leave one after the other.
  */
 import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { eventually, type TestNodeProcess } from "../support/node-process.ts";
 import { question_ms } from "../support/patience.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
+const echo = new URL("../../wasm-agents/echo.wasm", import.meta.url).pathname;
 let nodes: TestNodeProcess[] = [];
 let one: TestNodeProcess;
 let two: TestNodeProcess;
@@ -147,6 +148,29 @@ test("a voter that is needed is not removed by force", async () => {
   );
 });
 
+test("a voter that is not needed is removed by force, is told, and ends; its agent goes on elsewhere", async () => {
+  await untilVoters(nodes, 3);
+  const deployed = await one.cli("deploy", echo, "--name", "helper", "--target-node", "node-3");
+  expect(deployed.stderr).toBe("");
+  const removed = await one.cli("cluster", "remove", "--node", "node-3", "--force");
+  expect(`${removed.stderr}${removed.stdout}`).toBe("Removed node-3\n");
+  expect(await three.exited()).toBe(8);
+  expect(three.output).toContain("An operator removed this node from cluster");
+  await eventually("node-3 is no member any more", async () => {
+    const members = (await leaderView(two))?.members.map(({ node }) => node);
+    return members?.toSorted().join() === "node-1,node-2" ? true : undefined;
+  });
+  await eventually("its agent runs elsewhere", async () => {
+    const { agents } = (await one.ask("/api/v1/agents")) as {
+      readonly agents: readonly { readonly name: string; readonly node: string; readonly status: string }[];
+    };
+    const helper = agents.find(({ name }) => name === "helper");
+    return helper?.status === "running" && helper.node !== "node-3" ? true : undefined;
+  });
+  await three.start();
+  await untilVoters(nodes, 3);
+});
+
 describe("a node on a copy of its disk of an earlier day, whose voters never heard of the days since", () => {
   const files = openDatabases();
   const root = temporaryDirectory("old-disk");
@@ -196,26 +220,6 @@ describe("a node on a copy of its disk of an earlier day, whose voters never hea
     );
     await untilVoters(nodes, 3);
   });
-});
-
-test("a live voter that is not needed is removed by force: it ends, its agents go elsewhere, a start brings it back", async () => {
-  const echo = new URL("../../wasm-agents/echo.wasm", import.meta.url).pathname;
-  const deployed = await one.cli("deploy", echo, "--name", "helper", "--target-node", "node-3");
-  expect(deployed.stderr).toBe("");
-  const removed = await one.cli("cluster", "remove", "--node", "node-3", "--force");
-  expect(`${removed.stderr}${removed.stdout}`).toBe("Removed node-3\n");
-  expect(await three.exited()).toBe(8);
-  expect(three.output).toContain("An operator removed this node from cluster");
-  await eventually("node-3 takes no part any more", async () => {
-    const members = (await leaderView(two))?.members.map(({ node }) => node);
-    return members?.toSorted().join() === "node-1,node-2" ? true : undefined;
-  });
-  await eventually("its agent runs elsewhere", async () => {
-    const { stdout } = await one.cli("agent", "list");
-    return /helper\s+node-[12]\s+running/.test(stdout) ? true : undefined;
-  });
-  await three.start();
-  await untilVoters(nodes, 3);
 });
 
 test("voters that leave in turn give their votes away first", async () => {

@@ -41,6 +41,7 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
       target_node === null ? placement.strategy : `${target_node}, elsewhere only once it is lost`,
     ],
     ["ON-NODE-LOSS", `${detail.on_node_loss}; cut off: ${detail.partition}`],
+    ...(detail.critical ? [["CRITICAL", "yes"] as [string, string]] : []),
     ["PREFERS", placement.prefer_nodes.join(", ") || "-"],
     ["MEMORY", `${formatLimit(detail.memory_bytes)} of ${formatLimit(limits.memory_bytes)}`],
     ["FUEL", String(limits.fuel)],
