@@ -6,8 +6,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type Incarnation } from "../wire/gossip-values.ts";
-import { isPresent } from "./members.ts";
-import type { SwimMember } from "./members.ts";
+import { isPresent, type SwimMember } from "./members.ts";
 import { memberKey, type SwimState } from "./state.ts";
 import { accused, plausible, type Verdict } from "./updates.ts";
 

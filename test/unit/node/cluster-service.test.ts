@@ -26,13 +26,15 @@ class Teller {
     const options: Partial<ClusterServiceOptions> = {
       ...{ self: id("n1"), cluster: "c", clock: this.clock, startedAt_ms: 0 },
       ...{ uuid: () => "u", waitsFor: () => null, alone: () => null, queuedWrites: () => 0 },
-      peers: new MemoryPeersNetwork(this.clock).join(id("n1")) as ClusterServiceOptions["peers"],
+      peers: new MemoryPeersNetwork(this.clock).join(id("n1")),
       membership: {
         members: () => this.members,
         member: (node: NodeId) => this.members.find((member) => member.id === node),
       } as unknown as ClusterServiceOptions["membership"],
       consensus: { status } as unknown as ClusterServiceOptions["consensus"],
       partition: { minority: false, action: null },
+      lease: { stats: {} } as unknown as ClusterServiceOptions["lease"],
+      modes: { isolated: new Set(), shedPercentage: 0 } as unknown as ClusterServiceOptions["modes"],
       safeToStop: () => ({ safe: true, why: "2 of the other 2 voters are well, 2 are needed" }),
     };
     this.service = new NodeCluster(options as ClusterServiceOptions);
