@@ -14,7 +14,7 @@ import { systemClock } from "../src/platform/node/clock.ts";
 import { startStoreThread, type StoreThread } from "../src/store/store-thread.ts";
 import { prepareModule } from "../src/wasm/prepare.ts";
 import { type AgentSpec, capabilities, type Durability } from "../src/wire/agent-spec.ts";
-import { decodeMessage, encodeMessage, type Message } from "../src/wire/message.ts";
+import { decodeMessage, encodeMessage, type Message, plainMessage } from "../src/wire/message.ts";
 import type { Outcome } from "../src/wire/outcome.ts";
 import { heldLease } from "../test/support/held-lease.ts";
 
@@ -137,25 +137,17 @@ export class AgentHost {
   }
 
   message(receiver: string, content: Uint8Array, conversation = "c"): Uint8Array {
-    return encodeMessage({
+    const message = plainMessage({
       messageId: `01890000-0000-7000-8000-${(this.#messages++).toString(16).padStart(12, "0")}` as MessageId,
       performative: "request",
-      priority: "normal",
-      delivery: "at_least_once",
       createdAt_ms: Date.now(),
-      replyBy_ms: 0,
       sender: client,
       receiver,
       conversationId: conversation,
       replyWith: "r",
-      inReplyTo: "",
-      replyTo: "",
-      protocol: "",
-      language: "",
-      ontology: "",
-      traceContext: "",
       content,
     });
+    return encodeMessage(message);
   }
 
   /** What the threads measured while `work` ran. */

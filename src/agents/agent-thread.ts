@@ -272,7 +272,8 @@ export class AgentThread implements AgentWorld {
   }
 
   async #host(message: Extract<ToAgentThread, { kind: "host" }>): Promise<"needs_module" | undefined> {
-    const result = await this.#lifecycle.host(message.spec, message.module, message.suspended);
+    const { spec, module, suspended, fresh } = message;
+    const result = await this.#lifecycle.host(spec, module, suspended, fresh);
     return result === "needs_module" ? result : undefined;
   }
 

@@ -126,8 +126,8 @@ export class AgentThreads implements LocalDelivery {
     return this.#hosted.get(agent)?.spec;
   }
 
-  /** Starts or replaces. Throws `agent_failed` when it is hosted but does not run; else when it throws it is not hosted. */
-  host(spec: AgentSpec, suspended: boolean): Promise<void> {
+  /** Starts or replaces; `fresh`: the store has nothing of it. Throws `agent_failed` when it is hosted but does not run; else when it throws it is not hosted. */
+  host(spec: AgentSpec, suspended: boolean, fresh = false): Promise<void> {
     return this.#inOrder.run(spec.name, async () => {
       const known = this.#hosted.get(spec.name);
       const hosted = known ?? { spec, suspended, slot: this.#emptiest() };
@@ -136,7 +136,7 @@ export class AgentThreads implements LocalDelivery {
         this.#hosted.set(spec.name, hosted);
       }
       try {
-        await this.#hostOn(hosted.slot, spec, suspended);
+        await this.#hostOn(hosted.slot, spec, suspended, fresh);
         hosted.spec = spec;
         hosted.suspended = suspended;
       } catch (error) {
@@ -290,7 +290,7 @@ export class AgentThreads implements LocalDelivery {
     return this.#inOrder.run(name, async () => {
       if (this.#hosted.get(name) !== hosted) return;
       try {
-        await this.#hostOn(hosted.slot, hosted.spec, hosted.suspended);
+        await this.#hostOn(hosted.slot, hosted.spec, hosted.suspended, false);
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "unavailable") return;
         const at_ms = this.#options.clock.wall_ms();
@@ -305,11 +305,11 @@ export class AgentThreads implements LocalDelivery {
     });
   }
 
-  async #hostOn(slot: Slot, spec: AgentSpec, suspended: boolean): Promise<void> {
+  async #hostOn(slot: Slot, spec: AgentSpec, suspended: boolean, fresh: boolean): Promise<void> {
     const key = moduleKey(spec);
     for (const attempt of [1, 2]) {
       const module = attempt === 1 && slot.modules.has(key) ? null : await this.#options.module(spec);
-      const answer = await this.#handle(slot).host(spec, module, suspended);
+      const answer = await this.#handle(slot).host(spec, module, suspended, fresh);
       if (answer === "done") {
         slot.modules.add(key);
         return;

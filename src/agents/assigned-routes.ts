@@ -5,15 +5,15 @@
  */
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Member, Membership, MembershipEvent } from "../cluster/membership.ts";
-import type { AssignmentTable } from "./assignment-table.ts";
+import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 
 export class AssignedRoutes {
   readonly #membership: Membership;
-  readonly #table: Pick<AssignmentTable, "get">;
+  readonly #table: Pick<AssignmentTable, "get" | "subscribe">;
   /** Entries of the directory that were passed over since an assignment has a higher epoch. */
   stale = 0;
 
-  constructor(membership: Membership, table: Pick<AssignmentTable, "get">) {
+  constructor(membership: Membership, table: Pick<AssignmentTable, "get" | "subscribe">) {
     this.#membership = membership;
     this.#table = table;
   }
@@ -27,11 +27,25 @@ export class AssignedRoutes {
     const owned = this.#table.get(agent);
     if (owned === undefined || (entry !== undefined && entry.epoch >= owned.epoch)) return entry;
     if (entry !== undefined) this.stale++;
-    const { node, epoch, revision, spec } = owned;
-    return { agent, node, epoch, revision, status: "starting", module: spec.module };
+    return assignedEntry(owned);
   }
 
+  /** A new owner is told like an entry of the directory: mail that waits for the agent need not wait for gossip. */
   subscribe(listener: (event: MembershipEvent) => void): () => void {
-    return this.#membership.subscribe(listener);
+    const ends = [
+      this.#membership.subscribe(listener),
+      this.#table.subscribe((names) => {
+        const changed = names.flatMap((agent) => {
+          const owned = this.#table.get(agent);
+          return owned === undefined ? [] : [assignedEntry(owned)];
+        });
+        if (changed.length > 0) listener({ kind: "directory", changed, removed: [] });
+      }),
+    ];
+    return () => ends.forEach((end) => end());
   }
+}
+
+function assignedEntry({ agent, node, epoch, revision, spec }: OwnedAgent): DirectoryEntry {
+  return { agent, node, epoch, revision, status: "starting", module: spec.module };
 }

@@ -173,9 +173,12 @@ export class LocalAgents {
       const suspended = before?.suspended ?? asSuspended;
       const { memory } = await this.#options.modules().prepare(spec);
       this.#demandMemory(spec.name, memory.initial_pages * page_bytes);
+      const isNew = before === undefined;
       try {
-        await this.#options.threads().host(spec, suspended);
-        await this.#options.store.saveAgent({ spec, suspended });
+        // A new one is known of before it does anything; the next revision of one only once it runs.
+        if (isNew) await this.#options.store.saveAgent({ spec, suspended });
+        await this.#options.threads().host(spec, suspended, isNew);
+        if (!isNew) await this.#options.store.saveAgent({ spec, suspended });
       } catch (error) {
         await this.#takeBack(spec, before);
         throw error;

@@ -36,6 +36,8 @@ export type ToAgentThread =
       readonly spec: AgentSpec;
       readonly module: PreparedModule | null;
       readonly suspended: boolean;
+      /** The store has nothing of it, and is not asked. */
+      readonly fresh: boolean;
     }
   /**
    * A volatile agent's mail becomes dead letters. A durable one's stays in the store with its state, and with what

@@ -14,12 +14,15 @@ import { addAgents } from "./agents/agents.ts";
 import { addDeploy } from "./agents/deploy.ts";
 import { type AgentDefaults, agentDefaults } from "./agents/deploy-options.ts";
 import { addLeader } from "./cluster/leader.ts";
+import { addMaintenance } from "./cluster/maintenance.ts";
 import { addMembers } from "./cluster/members.ts";
 import { addNodes } from "./cluster/nodes.ts";
 import { addOperate } from "./cluster/operate.ts";
 import { addPartition } from "./cluster/partition.ts";
+import { addRegistration } from "./cluster/registration.ts";
 import { addRehearsal } from "./cluster/rehearsal.ts";
 import { addStateChecks } from "./cluster/state-checks.ts";
+import { addStopping } from "./cluster/stopping.ts";
 import { addStatus } from "./cluster/status.ts";
 import { addEvents } from "./events/events.ts";
 import type { BodyOptions } from "./http/body.ts";
@@ -36,10 +39,12 @@ import { addDeadLetters } from "./messages/dead-letters.ts";
 import { addHistory } from "./messages/history.ts";
 import { addSend } from "./messages/send.ts";
 import { addGossipKey } from "./security/gossip-key.ts";
+import { addResources } from "./resources/resources.ts";
 import type { NodeServices } from "./services.ts";
 import { addHealth } from "./system/health.ts";
 import { addJwks } from "./system/jwks.ts";
 import { addOpenApi } from "./system/openapi.ts";
+import { addTokens } from "./tokens/tokens.ts";
 
 export interface ApiOptions {
   readonly verifier: Pick<TokenVerifier, "verify">;
@@ -82,6 +87,10 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addStatus(api);
   addOperate(api);
   addNodes(api);
+  addRegistration(api);
+  addMaintenance(api);
+  addStopping(api);
+  addResources(api);
   addLeader(api);
   addStateChecks(api);
   addPartition(api);
@@ -96,6 +105,7 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addLocks(api);
   addEvents(api);
   addGossipKey(api);
+  addTokens(api);
   addHealth(api);
   addJwks(api, keys);
   addOpenApi(api);

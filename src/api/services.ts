@@ -12,7 +12,11 @@ import type { Consistency } from "../control/control-client.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
+import type { Role } from "../security/roles.ts";
+import type { Principal } from "../security/tokens.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { NodeRegistry } from "./node-registry.ts";
+import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
@@ -31,7 +35,11 @@ export interface NodeServices {
   readonly events: EventService;
   readonly health: HealthService;
   readonly security: SecurityService;
+  readonly tokens: TokenService;
   readonly partition: PartitionService;
+  /** Nodes that are registered by HTTP. */
+  readonly nodes: NodeRegistry;
+  readonly operator: OperatorService;
 }
 
 export interface HealthService {
@@ -54,7 +62,8 @@ export interface ClusterStatus {
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
-  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";
+  /** "NONE" of a node that an operator has stopped. */
+  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY" | "NONE";
   readonly nodes_active: number;
   readonly nodes_total: number;
   readonly queued_writes: number;
@@ -62,6 +71,12 @@ export interface ClusterStatus {
   readonly term: number;
   /** Voters of the configuration, witnesses among them. */
   readonly voters: readonly NodeId[];
+  /** Whether the node that answers may act for its agents; null where it has none to act for. */
+  readonly lease: { readonly held: boolean; readonly losses: number; readonly without_ms: number } | null;
+  /** Nodes that operators keep from traffic. */
+  readonly isolated: readonly NodeId[];
+  /** Of clients' messages. */
+  readonly shed_percentage: number;
 }
 
 /** Consensus as this node sees it. */
@@ -130,6 +145,8 @@ export interface ClusterService {
   /** `assignedAt_ms` (Unix) where this node knows it: for its own agents. */
   assignments(): readonly (DirectoryEntry & {
     readonly orphaned: boolean;
+    /** On its way to the node that it is assigned to. */
+    readonly migrating: boolean;
     readonly assignedAt_ms?: number;
   })[];
   ping(node: NodeId): Promise<PingResult>;
@@ -167,6 +184,28 @@ export interface SecurityService {
    * `unavailable` when a live node did not take a step: then the old key is still accepted everywhere.
    */
   rotateGossipKey(): Promise<GossipKeyAnswer>;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  /** Its `jti`. */
+  readonly id: string;
+  readonly subject: string;
+  readonly role: Role;
+  /** Unix. */
+  readonly expiresAt_ms: number;
+}
+
+export interface TokenService {
+  /** Throws `invalid_argument` for a token of the role admin that would outlive the one it is asked with. */
+  issue(request: {
+    readonly role: Role;
+    /** Made up unless given. */
+    readonly subject?: string;
+    readonly lifetime_ms: number;
+    /** Who asks for it. */
+    readonly by: Principal;
+  }): Promise<IssuedToken>;
 }
 
 export interface DeployRequest {

@@ -8,7 +8,6 @@ const requestTimeout_ms_max = 24 * 3_600_000;
 export interface GlobalFlags {
   readonly api?: string | undefined;
   readonly token?: string | undefined;
-  readonly apiKey?: string | undefined;
   readonly dataDir?: string | undefined;
   readonly context?: string | undefined;
   readonly format?: Format | undefined;
@@ -33,14 +32,7 @@ export const globalFlags = {
     parse: text,
     optional: true,
     placeholder: "T",
-    brief: "A JWT instead of the local one",
-  },
-  apiKey: {
-    kind: "parsed",
-    parse: text,
-    optional: true,
-    placeholder: "K",
-    brief: "An API key instead of a JWT",
+    brief: "A token instead of the local one (caxton auth token)",
   },
   dataDir: {
     kind: "parsed",

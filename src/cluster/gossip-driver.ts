@@ -163,9 +163,9 @@ export class GossipDriver {
     if (!this.#closed) this.#joining.contacted(contact, address, outcome);
   }
 
-  /** The adopted UUID is on disk. */
-  kept(): void {
-    if (!this.#closed) this.#joining.kept();
+  /** Whether the adopted UUID is on disk; if it cannot be kept, this node stays outside and asks again. */
+  kept(onDisk = true): void {
+    if (!this.#closed) this.#joining.kept(onDisk);
   }
 
   announce(

@@ -305,7 +305,7 @@ export class GossipThread implements Membership {
     try {
       await this.options.adopted(uuid);
     } catch (error) {
-      // Not kept: the thread stays outside, and a later welcome tries again.
+      this.thread.post({ kind: "kept", onDisk: false });
       this.#tell({
         kind: "refused",
         source: this.self,
@@ -315,7 +315,7 @@ export class GossipThread implements Membership {
       return;
     }
     this.#uuid = uuid;
-    this.thread.post({ kind: "kept" });
+    this.thread.post({ kind: "kept", onDisk: true });
   }
 
   #pinged(ping: number, roundTrip_ms: number | null): void {

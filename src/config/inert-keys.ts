@@ -29,7 +29,6 @@ export const transportKeys = {
 export const failoverKeys = {
   health_check_interval: inertKey(duration(), "Between those checks."),
   rebalance_on_join: inertKey(boolean(), "Move agents to a node that joined."),
-  remove_offline_after: inertKey(duration(), "When an offline node is forgotten."),
 };
 
 export const replicationKeys = {

@@ -91,6 +91,10 @@ const failover = {
     3,
     "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
   ),
+  remove_offline_after: optionalKey(
+    duration("1s"),
+    "A node registered by HTTP is forgotten when it was offline for so long; never when unset.",
+  ),
   restart_grace: key(
     duration("0s", "1h"),
     "30s",

@@ -12,6 +12,7 @@ import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type NodeId, parseNodeId } from "../base/ids.ts";
 import type { Consensus } from "../cluster/consensus.ts";
 import type { Member, Membership } from "../cluster/membership.ts";
+import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { ReplicaQueries } from "../cluster/replica-queries.ts";
 import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
@@ -21,8 +22,10 @@ import type { VoteHandover } from "../cluster/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
 import { logger } from "../telemetry/log.ts";
+import type { AssignmentCause } from "../wire/control-assignments.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import type { Balancing } from "./balancing.ts";
+import type { OperatorModes } from "./operator-modes.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
 
@@ -34,6 +37,9 @@ const handingOver = "handing-over";
 const transfer_ms = 10_000;
 /** What the way to the leader may take on top. */
 const forward_ms = 1_000;
+
+/** An agent that is assigned so comes from another node. */
+const movedCauses: ReadonlySet<AssignmentCause> = new Set(["migrated", "drained", "rebalanced"]);
 
 /** Figures measured on this node, for `cluster performance`; undefined where nothing was measured yet. */
 export interface MeasuredPerformance {
@@ -78,6 +84,8 @@ export interface ClusterServiceOptions {
   /** Leaves and ends this node's process. */
   readonly shutdown: (drain_timeout_ms: number, handOver: boolean) => void;
   readonly table: AssignmentTable;
+  readonly lease: Pick<NodeLease, "stats">;
+  readonly modes: Pick<OperatorModes, "isolated" | "shedPercentage">;
 }
 
 export class NodeCluster implements ClusterService {
@@ -112,7 +120,7 @@ export class NodeCluster implements ClusterService {
   }
 
   status(): Promise<ClusterStatus> {
-    const { self, cluster, uuid, queuedWrites, consensus } = this.#options;
+    const { self, cluster, uuid, queuedWrites, consensus, lease, modes } = this.#options;
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
     const waitsFor = this.#options.waitsFor();
@@ -137,6 +145,9 @@ export class NodeCluster implements ClusterService {
       leader,
       term,
       voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
+      lease: lease.stats,
+      isolated: [...modes.isolated],
+      shed_percentage: modes.shedPercentage,
     });
   }
 
@@ -180,7 +191,7 @@ export class NodeCluster implements ClusterService {
 
   assignments(): ReturnType<ClusterService["assignments"]> {
     const { membership, table } = this.#options;
-    return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms }) => {
+    return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms, cause }) => {
       const entry = membership.locate(agent);
       const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
       const status = membership.member(node)?.status;
@@ -195,6 +206,7 @@ export class NodeCluster implements ClusterService {
         status: running,
         assignedAt_ms: at_ms,
         orphaned,
+        migrating: !runs && movedCauses.has(cause),
       };
     });
   }

@@ -21,6 +21,7 @@ import { startNetwork, type Network } from "./network.ts";
 import { OwnTags } from "./own-tags.ts";
 import { Partition } from "./partition.ts";
 import { RefusedSources } from "./refused-sources.ts";
+import type { StoppedPeer } from "./stopped-marker.ts";
 
 /** Event ids of one boot stay below the next one's first. */
 const eventsPerBoot = 1_000_000_000;
@@ -30,6 +31,8 @@ export interface NodeHooks {
   readonly named: (node: string) => Promise<void>;
   /** Asked to leave and exit, by an operator at this node or another. */
   readonly stop: (drain_timeout_ms: number, handOver: boolean) => void;
+  /** Closes intake and databases; the process stays, and remembers the others. */
+  readonly suspend: (others: readonly StoppedPeer[]) => void;
   /** Something that the node cannot run without has failed. */
   readonly crash: (error: Error) => void;
 }

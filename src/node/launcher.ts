@@ -159,12 +159,14 @@ class Launcher {
       return this.#finish(code ?? 1);
     }
     if (this.#fatalExit !== undefined && !this.#everReady) return this.#finish(this.#fatalExit);
+    // It was to come back and did not: nobody should wait for it any longer.
+    const failedToComeBack = this.#everReady && this.#readyAt_ms === undefined;
     const healthyFor_ms = this.#readyAt_ms === undefined ? 0 : performance.now() - this.#readyAt_ms;
     if (healthyFor_ms >= this.#timings.healthyAfter_ms) this.#backoff_ms = this.#timings.backoffFirst_ms;
     const delay_ms = this.#backoff_ms;
     this.#backoff_ms = Math.min(delay_ms * 2, this.#timings.backoffLast_ms);
     // After a single crash the node is back, in a new life, before anybody needs to know of the old one's end.
-    if (delay_ms > this.#timings.quietRestart_ms) this.#sayLastWord();
+    if (failedToComeBack || delay_ms > this.#timings.quietRestart_ms) this.#sayLastWord();
     this.options.log(`The node ${how}: starting it again in ${delay_ms} ms`);
     this.#restartTimer = setTimeout(() => this.#start(), delay_ms);
   }

@@ -20,9 +20,9 @@ export interface SystemLoad extends Omit<NodeLoad, "agents"> {
 export class LoadMonitor {
   readonly #clock: Clock;
   readonly #changed: (load: SystemLoad) => void;
-  #times: CpuTimes = cpuTimes();
+  #times: CpuTimes = unlessUnreadable(cpuTimes) ?? { busy: 0, total: 0 };
   #timer: Timer | undefined;
-  current: SystemLoad = measure(0);
+  current: SystemLoad = measure(0, undefined);
 
   constructor(clock: Clock, changed: (load: SystemLoad) => void) {
     this.#clock = clock;
@@ -37,22 +37,22 @@ export class LoadMonitor {
 
   #schedule(delay_ms: number): void {
     this.#timer = this.#clock.after(delay_ms, () => {
-      const times = cpuTimes();
+      const times = unlessUnreadable(cpuTimes) ?? this.#times;
       const total = times.total - this.#times.total;
       const cpu_percent = total > 0 ? (100 * (times.busy - this.#times.busy)) / total : 0;
       this.#times = times;
-      this.current = measure(cpu_percent);
+      this.current = measure(cpu_percent, this.current);
       this.#changed(this.current);
       this.#schedule(interval_ms);
     });
   }
 }
 
-function measure(cpu_percent: number): SystemLoad {
+function measure(cpu_percent: number, before: SystemLoad | undefined): SystemLoad {
   const available = availableMemory_bytes();
   return {
     cpu_percent: Math.max(0, Math.min(100, cpu_percent)),
-    memory_bytes: process.memoryUsage.rss(),
+    memory_bytes: unlessUnreadable(() => process.memoryUsage.rss()) ?? before?.memory_bytes ?? 0,
     memory_percent: 100 * (1 - available / totalmem()),
     memoryAvailable_bytes: available,
   };
@@ -62,6 +62,15 @@ function measure(cpu_percent: number): SystemLoad {
 export function machineMemory_bytes(): number {
   const constrained = process.constrainedMemory();
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+/** Undefined where it cannot be read now: these figures are files, and a process may have no descriptor left. */
+function unlessUnreadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Linux's MemAvailable, which counts reclaimable caches; free memory elsewhere. */

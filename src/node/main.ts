@@ -2,6 +2,8 @@
  * The process of a node: reads its configuration, starts it, answers signals and the launcher, ends.
  * Everything that goes wrong at the start is one line on stderr and an exit code.
  */
+import { writeSync } from "node:fs";
+import { join } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { configFile_bytes_max } from "../config/file-limit.ts";
 import { loadConfig, type LoadedConfig } from "../config/load-config.ts";
@@ -12,6 +14,8 @@ import { watchLauncher } from "./launcher-channel.ts";
 import { openLog, type OpenLog } from "./log-output.ts";
 import { startNode, type RunningNode } from "./node.ts";
 import { parseStartArguments, type StartArguments } from "./start-arguments.ts";
+import { isStopped, removeStopped, type StoppedPeer, writeStopped } from "./stopped-marker.ts";
+import { startStoppedNode } from "./stopped-node.ts";
 
 /** An orphaned node has this long to close its databases. */
 const orphanDeadline_ms = 3_000;
@@ -40,15 +44,57 @@ class NodeProcess {
     this.#loaded = this.#load();
     this.#log = await openLog(this.#loaded.config, this.#loaded.config.node.id ?? "");
     for (const warning of this.#loaded.warnings) logger("config").warn(warning);
-    this.#node = await startNode(this.#loaded, {
-      named: (node) => this.#openLog(node),
-      stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
-      crash: (error) => this.#crash(error),
-    });
+    this.#node = await (isStopped(this.#marker)
+      ? this.#startStopped(this.#loaded)
+      : this.#startWhole(this.#loaded));
     const drain_timeout_ms = this.#loaded.config.failover.drain_timeout;
     await this.#launcher.send({ kind: "ready", drain_timeout_ms });
+    this.#launcher.leave(() => this.#node?.lastWord() ?? null);
+  }
+
+  /** The file that says that operators have stopped this node. */
+  get #marker(): string {
+    return join(this.#loaded?.config.node.data_dir ?? ".", "stopped.json");
+  }
+
+  #startWhole(loaded: LoadedConfig): Promise<RunningNode> {
+    return startNode(loaded, {
+      named: (node) => this.#openLog(node),
+      stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
+      suspend: (others) => this.#change(() => this.#suspend(loaded, others)),
+      crash: (error) => this.#crash(error),
+    });
+  }
+
+  #startStopped(loaded: LoadedConfig): Promise<RunningNode> {
+    return startStoppedNode(loaded, this.#marker, {
+      named: (node) => this.#openLog(node),
+      start: () => this.#change(() => this.#resume(loaded)),
+    });
+  }
+
+  /** From running to stopped by an operator, or back; a stop of the process waits for it. */
+  #change(work: () => Promise<void>): void {
+    if (this.#stopping !== undefined) return;
+    this.#starting = (this.#starting ?? Promise.resolve())
+      .then(work)
+      .catch((error: unknown) => this.#crash(error));
+  }
+
+  async #suspend(loaded: LoadedConfig, others: readonly StoppedPeer[]): Promise<void> {
     const node = this.#node;
-    this.#launcher.leave(() => node.lastWord());
+    this.#node = undefined;
+    writeStopped(this.#marker, others);
+    await node?.stop(loaded.config.failover.drain_timeout, false);
+    this.#node = await this.#startStopped(loaded);
+  }
+
+  async #resume(loaded: LoadedConfig): Promise<void> {
+    const node = this.#node;
+    this.#node = undefined;
+    await node?.stop(0, false);
+    removeStopped(this.#marker);
+    this.#node = await this.#startWhole(loaded);
   }
 
   #load(): LoadedConfig {
@@ -113,8 +159,9 @@ class NodeProcess {
   }
 
   #crash(error: unknown): void {
+    const known = error instanceof CaxtonError && error.code !== "internal";
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`caxton: the node failed unexpectedly: ${stack}\n`);
+    tellOfEnd(known ? error.message : `the node failed unexpectedly: ${stack}`);
     process.exit(exitInternal);
   }
 
@@ -122,6 +169,15 @@ class NodeProcess {
     this.#log?.close();
     this.#launcher.close();
     process.exit(code);
+  }
+}
+
+/** On the descriptor itself: when none is left, \`process.stderr\` cannot be opened any more. */
+function tellOfEnd(text: string): void {
+  try {
+    writeSync(2, `caxton: ${text}\n`);
+  } catch {
+    // Nobody reads any more; the exit code says it.
   }
 }
 

@@ -17,6 +17,8 @@ import { KeyExchange } from "./cluster-keys.ts";
 import type { Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
 import { GossipRotation } from "./gossip-rotation.ts";
+import { IntakeGuard } from "./intake-guard.ts";
+import { NodeOperator } from "./operator-service.ts";
 import { closeFoundation, startGround, type Ground, type NodeHooks } from "./ground.ts";
 import type { LastWord } from "./last-word.ts";
 import { LoadMonitor } from "./load-monitor.ts";
@@ -100,6 +102,7 @@ interface Serving {
   readonly front: Front;
   readonly exchange: KeyExchange;
   readonly metrics: Metrics;
+  readonly operator: NodeOperator;
 }
 
 async function startServing(
@@ -122,12 +125,15 @@ async function startServing(
   const rotation = startRotation(parts);
   undo.push(() => Promise.resolve(rotation.close()));
   parts.rotation.resolve(rotation);
+  const guard = new IntakeGuard(foundation.self, parts.control.modes);
+  const operator = new NodeOperator(parts, guard);
+  undo.push(() => Promise.resolve(operator.close()));
   const metrics = new Metrics(metricSources(parts));
   const metricsApp = createMetricsApp(metrics);
   const front = await startFront({
     config,
     foundation,
-    services: servicesOf({ ...parts, gossipKeys: rotation }),
+    services: servicesOf({ ...parts, gossipKeys: rotation, operator, guard }),
     keys,
     observer: metrics.http,
     fetchMissingKeys: () => exchange.fetchMissing(),
@@ -136,7 +142,7 @@ async function startServing(
   });
   undo.push(() => front.stop(0));
   parts.tags.set({ api: publicUrl(front) });
-  return { front, exchange, metrics, gossipKeys: rotation };
+  return { front, exchange, metrics, operator, gossipKeys: rotation };
 }
 
 interface NodeParts extends Ground, Serving {
@@ -177,8 +183,10 @@ class AssembledNode implements RunningNode {
       ownership,
       metrics,
       gossipKeys,
+      operator,
     } = this.#parts;
     gossipKeys.close();
+    operator.close();
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     exchange.close();

@@ -1,4 +1,5 @@
 /** What a node does about who owns which agent: reads it, acts on it, and, when it leads, decides about lost nodes. */
+import { counted } from "../base/counted.ts";
 import { AgentPeers } from "../agents/agent-peers.ts";
 import { HandOver } from "../agents/hand-over.ts";
 import { AssignedOwnership } from "../agents/ownership.ts";
@@ -125,7 +126,7 @@ export class NodeOwnership {
     }
     const stayed = await this.#outbox.giveAway();
     if (stayed === 0) return;
-    const text = `${stayed} messages wait in the outbox of ${foundation.self}: nobody took them over`;
+    const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;
     events.record("warn", "drain.messages", text, { node: foundation.self, messages: stayed });
   }
 
@@ -171,7 +172,7 @@ export class NodeOwnership {
     if (names.length === 0) return;
     const failed = names.filter((name) => work.agents.get(name)?.status === "failed").length;
     const running = names.length - failed;
-    const text = `Brought back ${running} agents${failed > 0 ? `; ${failed} failed to start` : ""}`;
+    const text = `Brought back ${counted(running, "agent")}${failed > 0 ? `; ${failed} failed to start` : ""}`;
     events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
     logger("agents").info(`${text}; ${control.table.size} in the cluster`);
   }

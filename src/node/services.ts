@@ -5,7 +5,10 @@ import type { NodeServices } from "../api/services.ts";
 import { caxtonVersion } from "../base/version.ts";
 import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
+import { systemEntropy } from "../platform/node/entropy.ts";
+import { TokenIssuer, issuerName } from "../security/issuer.ts";
 import { agentMost } from "../wire/agent-spec.ts";
+import { AccessTokens } from "./access-tokens.ts";
 import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
@@ -14,7 +17,9 @@ import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./join-guard.ts";
 import type { NodeOwnership } from "./ownership.ts";
+import { guardIntake, type IntakeGuard } from "./intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
+import type { NodeOperator } from "./operator-service.ts";
 import { pingNode, type Work } from "./work.ts";
 
 export function servicesOf(
@@ -22,6 +27,8 @@ export function servicesOf(
     readonly work: Work;
     readonly gossipKeys: GossipRotation;
     readonly ownership: NodeOwnership;
+    readonly operator: NodeOperator;
+    readonly guard: IntakeGuard;
   },
 ): NodeServices {
   const { foundation, network, control, work, events, refused, hooks, state } = parts;
@@ -53,6 +60,8 @@ export function servicesOf(
     roundRobinIndex: () => ownership.roundRobinIndex,
     shutdown: (drain_timeout_ms, handOver) => hooks.stop(drain_timeout_ms, handOver),
     table: control.table,
+    lease: parts.consensus.leases,
+    modes: control.modes,
   });
   const services: NodeServices = {
     node: foundation.self,
@@ -65,7 +74,10 @@ export function servicesOf(
     locks: control.locks,
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
+    tokens: tokensOf(parts),
     partition: parts.partition.service,
+    nodes: control.registrations,
+    operator: parts.operator,
     health: nodeHealth({
       foundation,
       network,
@@ -75,7 +87,17 @@ export function servicesOf(
       stopping: () => state.stopping,
     }),
   };
-  return refuseWritesOutside(services, network.waitsFor);
+  return refuseWritesOutside(guardIntake(services, parts.guard), network.waitsFor);
+}
+
+function tokensOf({ foundation, events }: Pick<Ground, "foundation" | "events">): AccessTokens {
+  const world = { clock: systemClock, entropy: systemEntropy };
+  const { signingKey: key, cluster } = foundation;
+  return new AccessTokens({
+    ...world,
+    issuer: new TokenIssuer({ ...world, key, issuer: issuerName(cluster) }),
+    told: (text, data) => events.record("info", "token.issued", text, data),
+  });
 }
 
 function agentsOf({

@@ -1,4 +1,5 @@
 /** What a node does for its agents: their threads, the router between them and the cluster, clients' messages. */
+import { counted } from "../base/counted.ts";
 import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
@@ -26,6 +27,7 @@ import {
   decodeMessage,
   encodeMessage,
   messageIdOf,
+  plainMessage,
   receiverOf,
   senderOf,
   type Message,
@@ -256,7 +258,7 @@ export class Work {
 
   #threadLost(thread: number, names: readonly AgentName[], reason: string): void {
     const { events, failed } = this.#options;
-    const text = `Agent thread ${thread} ended (${reason}): bringing back its ${names.length} agents`;
+    const text = `Agent thread ${thread} ended (${reason}): bringing back its ${counted(names.length, "agent")}`;
     events.record("warn", "agents.thread_lost", text, { thread, agents: names.length, reason });
     this.agents.threadLost(names);
     // What its agents had sent durably is in the outbox; receivers recognise what they had already.
@@ -303,23 +305,14 @@ function recordAgentEvent(events: EventLog, event: LocalAgentEvent): void {
 /** One message to another node's router and its answer. Throws `CaxtonError("timeout")` or `("unreachable")`. */
 export function pingNode(router: Router, self: NodeId, node: NodeId, timeout_ms: number): Promise<void> {
   const messageId = uuidv7() as MessageId;
-  const message = encodeMessage({
+  const message = plainMessage({
     messageId,
     performative: "query-ref",
-    priority: "normal",
     delivery: "at_most_once",
     createdAt_ms: systemClock.wall_ms(),
-    replyBy_ms: 0,
     sender: `~ping.${messageId}@${self}`,
     receiver: `${pingEndpoint}@${node}`,
     conversationId: messageId,
-    replyWith: "",
-    inReplyTo: "",
-    replyTo: "",
-    protocol: "",
-    language: "",
-    ontology: "",
-    traceContext: "",
     content: encodeUtf8("ping"),
   });
   return new Promise((resolve, reject) => {
@@ -327,6 +320,6 @@ export function pingNode(router: Router, self: NodeId, node: NodeId, timeout_ms:
       if (outcome === "accepted") resolve();
       else reject(new CaxtonError("unreachable", `Node "${node}" did not take a message: ${outcome}`));
     };
-    router.submit(message, { durable: false, retry_ms: timeout_ms, deadLetter: false, done });
+    router.submit(encodeMessage(message), { durable: false, retry_ms: timeout_ms, deadLetter: false, done });
   });
 }

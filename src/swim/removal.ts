@@ -2,7 +2,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type Incarnation } from "../wire/gossip-values.ts";
-import { isPresent } from "./members.ts";
+import { isPresent, type SwimMember } from "./members.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, type SwimState } from "./state.ts";
 import { accused, plausible, type Verdict } from "./updates.ts";
@@ -16,15 +16,25 @@ export function applyRemoved(
   age_ms = 0,
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "removed", source);
-  const member = accused(state, node, incarnation);
+  const known = state.members.get(node);
+  const said = known && isOver(known, incarnation) ? known.incarnation : incarnation;
+  const member = accused(state, node, said);
   if (!member) return "ignored";
-  member.incarnation = incarnation;
+  member.incarnation = said;
   state.members.setStatus(member, "left", state.now);
   state.members.bury(member, state.now + state.timing.grave_ms - age_ms, true);
   state.forget(member.id);
-  state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation }));
+  state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation: said }));
   state.emit({ kind: "forgotten", member, reason: "removed by an operator" });
   return "taken";
+}
+
+/**
+ * The life that is removed is over here too, and only refuted something before its end that whoever gave the word,
+ * perhaps behind a cut, had not heard of. Who is present answers for itself.
+ */
+function isOver(member: SwimMember, removed: Incarnation): boolean {
+  return !isPresent(member) && member.incarnation.boot === removed.boot;
 }
 
 /** The same out of somebody's table, where its packets were lost. */
@@ -35,8 +45,8 @@ export function applyGrave(
 ): Verdict {
   if (age_ms >= state.timing.grave_ms) return "ignored";
   const member = state.members.get(node);
-  if (node === state.self || (member && compareIncarnations(incarnation, member.incarnation) < 0))
-    return "ignored";
+  const isOld = member && compareIncarnations(incarnation, member.incarnation) < 0;
+  if (node === state.self || (isOld && !isOver(member, incarnation))) return "ignored";
   if (!member) {
     if (!plausible(state, undefined, incarnation)) {
       state.refuse("poisoned");

@@ -222,7 +222,7 @@ export class Swim {
     }
     // News that nobody is there for waits until somebody is.
     if (this.#gossipAt === Infinity && state.rumors.size > 0 && state.hasAliveOthers)
-      this.#gossipAt = state.now + state.timing.gossip_ms;
+      this.#gossipAt = state.now + state.timing.gossip_ms * state.awareness.newsFactor;
     if (state.phase === "leaving" && !state.rumors.has(memberKey(state.self)))
       state.emit({ kind: "left-told" });
   }

@@ -115,7 +115,7 @@ export function applySuspect(
   if (!isPresent(member)) {
     // No effect, but it shows that the owner has spoken since: older words must not count any more.
     member.incarnation = incarnation;
-    return "ignored";
+    return newer === 0 ? aboutTheGone(member) : "ignored";
   }
   if (member.status === "suspect" && newer === 0) {
     if (member.suspicion?.hasHeard(accuser) || !mayAccuse(state, accuser)) return "ignored";
@@ -131,6 +131,11 @@ export function applySuspect(
   spreadSuspicion(state, member, accuser);
   state.emit({ kind: "member", event: "suspect", member, reason });
   return "taken";
+}
+
+/** Whoever still accuses a member that has left missed its goodbye, and is told. */
+function aboutTheGone({ status }: SwimMember): Verdict {
+  return status === "left" ? "answer" : "ignored";
 }
 
 /** This node's own probes are limited by its local health. */
@@ -163,7 +168,7 @@ export function applyFailed(
   if (member.status === "alive" && !mayAccuse(state, accuser)) return "ignored";
   const isNews = isPresent(member);
   member.incarnation = incarnation;
-  if (!isNews) return "ignored";
+  if (!isNews) return aboutTheGone(member);
   setStatus(state, member, "failed");
   spreadMember(state, member);
   state.emit({ kind: "member", event: "failed", member, reason });
@@ -219,7 +224,8 @@ function learnGone(state: SwimState, row: MemberState): Verdict {
   const life_ms = row.status === "failed" ? state.timing.reapFailed_ms : state.timing.reapLeft_ms;
   const grave = state.members.grave(row.node);
   if (!plausible(state, undefined, row.incarnation)) return refuse(state, "poisoned", "ignored");
-  if (row.age_ms >= life_ms || (grave && compareIncarnations(row.incarnation, grave) <= 0)) return "ignored";
+  // Of a life that was buried here, whatever else it said before its end.
+  if (row.age_ms >= life_ms || (grave && row.incarnation.boot <= grave.boot)) return "ignored";
   if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
   const { node: id, incarnation, address, tags, status } = row;
   const member = state.members.insert({ id, incarnation, address, tags, status }, state.now);

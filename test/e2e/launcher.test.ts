@@ -229,6 +229,11 @@ describe("the launcher", () => {
       process.kill(launched.pids()[0] as number, "SIGKILL");
       await eventually("the last word", () => (heard.length > 0 ? true : undefined));
       expect(new Set(heard)).toEqual(new Set(["killed"]));
+      // One that would be back soon, and is not.
+      const lost = launch("serve-last", { ...quick, quietRestart_ms: 300_000 }, word("lost"));
+      await lost.noted("second", 2);
+      process.kill(lost.pids()[0] as number, "SIGKILL");
+      await eventually("the other last word", () => (heard.includes("lost") ? true : undefined));
     } finally {
       socket.close();
     }

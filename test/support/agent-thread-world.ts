@@ -137,7 +137,7 @@ export class AgentThreadWorld {
   /** Resolves with null or the error's code, when everything is settled. */
   async host(spec: AgentSpec, suspended = false): Promise<string | null> {
     const request = ++this.#request;
-    this.thread.receive({ kind: "host", request, spec, module: noModule, suspended });
+    this.thread.receive({ kind: "host", request, spec, module: noModule, suspended, fresh: false });
     await this.settle();
     return this.#answers.get(request) ?? null;
   }

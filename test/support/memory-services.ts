@@ -25,7 +25,11 @@ import { LockService } from "../../src/control/lock-service.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { type Message, encodeMessage } from "../../src/wire/message.ts";
+import { NodeRegistrations } from "../../src/node/registrations.ts";
+import { RegistrationStore } from "../../src/control/registration-store.ts";
+import { MemoryOperator } from "./memory-operator.ts";
 import { MemoryPartition } from "./memory-partition.ts";
+import { MemoryPeersNetwork } from "./memory-peers.ts";
 import { SingleNodeConsensus } from "./single-node-consensus.ts";
 
 interface HeldAgent {
@@ -57,6 +61,21 @@ export class MemoryServices implements NodeServices {
     this.#client = new ControlClient(this.control, clock, () => 5_000);
     this.kv = new KvStore(this.#client);
     this.locks = new LockService(this.#client, clock);
+    const { node: self, control } = this;
+    this.nodes = new NodeRegistrations({
+      self,
+      store: new RegistrationStore(this.#client),
+      consensus: {
+        status: () => ({ ...control.status(), leader: control.leads ? self : null }),
+        onStatus: (handler) => control.onStatus(handler),
+      },
+      membership: { member: (id) => this.known.find((member) => member.id === id) },
+      peers: new MemoryPeersNetwork(clock).join(self),
+      clock,
+      events: { record: (_level, type, text) => this.emit(type, text) },
+      removeOfflineAfter_ms: null,
+      failed: (what, reason) => this.troubles.push(`${what}: ${reason}`),
+    });
     this.known.push(
       this.member("node-1", "alive"),
       this.member("node-2", "alive"),
@@ -99,6 +118,11 @@ export class MemoryServices implements NodeServices {
 
   readonly partition = new MemoryPartition(this.node);
 
+  readonly operator = new MemoryOperator(() => this.known.map(({ id }) => id));
+
+  readonly nodes: NodeRegistrations;
+  readonly troubles: string[] = [];
+
   readonly cluster: NodeServices["cluster"] = {
     members: () => [...this.known],
     startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
@@ -115,6 +139,9 @@ export class MemoryServices implements NodeServices {
         leader: this.leader,
         term: 3,
         voters: [this.node],
+        lease: { held: true, losses: 0, without_ms: 0 },
+        isolated: [],
+        shed_percentage: 0,
       }),
     assignments: () =>
       [...this.held.values()].map(({ spec }) => ({
@@ -125,6 +152,7 @@ export class MemoryServices implements NodeServices {
         status: "running" as const,
         module: spec.module,
         orphaned: false,
+        migrating: false,
         assignedAt_ms: spec.deployedAt_ms,
       })),
     ping: (node) => {
@@ -305,6 +333,11 @@ export class MemoryServices implements NodeServices {
       }));
       return Promise.resolve({ key: key ?? "", previous: previous ?? "", nodes });
     },
+  };
+
+  /** Put there by `apiWorld`, which has the key. */
+  tokens: NodeServices["tokens"] = {
+    issue: () => Promise.reject(new Error("no key")),
   };
 
   readonly health: NodeServices["health"] = {

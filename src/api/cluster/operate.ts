@@ -48,12 +48,18 @@ export function addOperate(api: ApiRoutes): void {
     "/api/v1/cluster/remove",
     {
       tag: "cluster",
-      summary: "Forget a member that is gone",
+      summary: "Take a member out of the cluster",
       description:
-        "Refused for a node that is alive unless forced. A node that is not gone comes back by itself.",
+        "Refused for a node that is alive unless forced, and without a quorum. A node that is alive, or shows up " +
+        "later in the same life, is told of it and ends its process; a restart joins again.",
       body: removeBody,
       answer: removeAnswer,
-      inMinority: { kind: "queued", body_bytes: jsonBody_bytes, subject: () => "cluster/members" },
+      inMinority: {
+        kind: "refused",
+        why:
+          "who is a member is decided by a quorum. Start one of the lost voters again, or run it at a node of the " +
+          "majority; caxton cluster status tells which side a node is on",
+      },
     },
     async ({ body }) => {
       await cluster.remove(body.node, body.force);

@@ -43,7 +43,7 @@ export const deploy = command<Flags, [string]>({
   examples: [
     "caxton deploy wasm-agents/echo.wasm --name echo",
     "caxton deploy counter.wasm --name visits --target-node node-3 --memory 16MiB",
-    "caxton deploy pong.wasm --name pong --placement-strategy least-loaded --format wide",
+    "caxton deploy pong.wasm --name pong --placement-strategy least_loaded --format wide",
   ],
   parameters: {
     flags: {
@@ -80,20 +80,20 @@ export const deploy = command<Flags, [string]>({
         kind: "parsed",
         ...choices(onNodeLosses),
         optional: true,
-        brief: "Its node is lost: restart elsewhere, or wait for it",
+        brief: `Its node is lost: ${onNodeLosses.join(" elsewhere, or ")} for it`,
       },
       partition: {
         kind: "parsed",
         ...choices(partitionBehaviours),
         optional: true,
-        brief: "Its node is cut off: park there, or continue there alone",
+        brief: `Its node is cut off: ${partitionBehaviours.join(" there, or ")} there alone`,
       },
       capability: {
         kind: "parsed",
         ...choices(capabilities),
         variadic: ",",
         optional: true,
-        brief: `What it may use, all unless given: ${capabilities.join(", ")}`,
+        brief: `What it may use, as log,send; all unless given: ${capabilities.join(", ")}`,
       },
       memory: {
         kind: "parsed",

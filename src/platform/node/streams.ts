@@ -21,6 +21,7 @@ import { encodeStreamVerdict } from "../../wire/stream-verdict.ts";
 import { dial } from "./stream-dial.ts";
 import { TlsConnection } from "./stream-connection.ts";
 import { judgePeer } from "./stream-judge.ts";
+import { leave } from "./stream-leave.ts";
 
 /** A connection that has not shown its certificate by then is closed. */
 const handshakeTimeout_ms = 10_000;
@@ -95,7 +96,8 @@ function admit(
     // Whatever still goes wrong while it is told why does not matter any more.
     socket.on("error", () => socket.destroy());
     refused(formatAddress(remote), verdict.reason);
-    socket.end(encodeStreamVerdict({ code: verdict.code, reason: verdict.reason }));
+    socket.write(encodeStreamVerdict({ code: verdict.code, reason: verdict.reason }));
+    leave(socket);
     return;
   }
   const connection = new TlsConnection(socket, verdict, remote);

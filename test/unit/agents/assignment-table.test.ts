@@ -191,6 +191,25 @@ describe("where a message goes", () => {
   });
 });
 
+describe("mail that waits for an agent", () => {
+  test("is told of its new owner by the assignments, without gossip", async () => {
+    const { table, put } = world();
+    const routes = new AssignedRoutes(new MembershipTable(node("n1"), [node("n2")]), table);
+    const told: string[] = [];
+    const end = routes.subscribe((event) => {
+      if (event.kind === "directory")
+        for (const { agent: name, node: at, status } of event.changed) told.push(`${name} ${at} ${status}`);
+    });
+    await put("a", "n2");
+    await table.refresh();
+    expect(told).toEqual(["a n2 starting"]);
+    end();
+    await put("b", "n2");
+    await table.refresh();
+    expect(told).toHaveLength(1);
+  });
+});
+
 describe("who keeps copies of a module", () => {
   const nodes = Array.from({ length: 20 }, (_, i) => node(`node-${i}`));
   const hashes = Array.from({ length: 200 }, (_, i) => i.toString(16).padStart(64, "0") as ModuleHash);

@@ -122,7 +122,11 @@ describe("the documented cluster shapes", () => {
       quorum: true,
       members: [{ node: "node-1", role: "voter", contact: true }],
     });
-    expect(await (await call("POST", "/api/cluster/leader")).json()).toEqual({ leader: "node-1" });
+    expect(await (await call("POST", "/api/cluster/leader")).json()).toEqual({
+      success: true,
+      is_leader: true,
+      leader: "node-1",
+    });
     const there = await call("POST", "/api/v1/cluster/leader", { json: { to: "node-2" } });
     expect(await there.json()).toEqual({ leader: "node-2" });
     const authorization = `Bearer ${await token("developer")}`;

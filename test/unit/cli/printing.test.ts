@@ -75,6 +75,9 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     leader: "node-1",
     term: 7,
     voters: ["node-1", "node-2", "node-3"],
+    lease: { held: false, losses: 1, without_ms: 12_345 },
+    isolated: [],
+    shed_percentage: 0,
   };
   expect(statusLines(answer, false)).toEqual([
     "Status: DEGRADED (minority partition)",
@@ -84,8 +87,16 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     "Leader: node-1",
     "Term: 7",
     "Voters: node-1, node-2, node-3",
+    "Lease: not held by node-3 for 12s: its agents are parked",
   ]);
-  expect(statusLines({ ...answer, leader: null, term: 0, voters: [] }, false).at(-1)).toBe("Leader: none");
+  const bare = { ...answer, leader: null, term: 0, voters: [], lease: null };
+  expect(statusLines(bare, false).at(-1)).toBe("Leader: none");
+  const held = { ...answer, lease: { held: true, losses: 0, without_ms: 0 } };
+  expect(statusLines({ ...held, isolated: ["node-2"], shed_percentage: 20 }, false).slice(-3)).toEqual([
+    "Lease: held by node-3",
+    "Isolated: node-2",
+    "Shedding: 20% of clients' messages",
+  ]);
   expect(statusLines(answer, true).slice(-2)).toEqual(["Cluster: c (u)", "Seen by: node-3"]);
 });
 

@@ -28,6 +28,7 @@ const writes: readonly (readonly [string, (services: NodeServices) => unknown])[
   ["unlock", ({ locks }) => locks.release({} as Parameters<typeof locks.release>[0], asker)],
   ["transfer leadership", ({ cluster }) => cluster.transferLeadership(null)],
   ["rotate the gossip key", ({ security }) => security.rotateGossipKey()],
+  ["issue a token", ({ tokens }) => tokens.issue({} as Parameters<typeof tokens.issue>[0])],
   ["balance", ({ cluster }) => cluster.setBalancing("random")],
 ];
 

@@ -47,6 +47,35 @@ describe("an operator's removal", () => {
     expect(bench.state("c")).toBe("unknown");
   });
 
+  test("given behind a cut, where a later word of the removed one was not heard, counts where it has failed", () => {
+    const bench = new SwimBench();
+    bench.hear("c", aliveRecord("c", at(5, 4)));
+    bench.hear("b", grave("c", at(5, 3)));
+    expect(bench.state("c")).toBe("alive 5.4");
+    bench.fail("c", at(5, 4));
+    bench.hear("b", grave("c", at(5, 3)));
+    expect(bench.state("c")).toBe("unknown");
+    bench.hear("b", aliveRecord("c", at(5, 4)));
+    expect(bench.state("c")).toBe("unknown");
+  });
+
+  test("is not undone by a table in which the same life has failed at a later word of its own", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "remove", node: id("c") });
+    const row = (boot: number): GossipRecord => ({
+      ...(aliveRecord("c", at(boot, 9)) as Extract<GossipRecord, { kind: "alive" }>),
+      kind: "member",
+      status: "failed",
+      age_ms: 0,
+      loadSequence: 0,
+      load: { agents: 0, cpu_percent: 0, memory_bytes: 0, memory_percent: 0 },
+    });
+    bench.step({ kind: "frame", from: id("b"), records: [row(5)] });
+    expect(bench.state("c")).toBe("unknown");
+    bench.step({ kind: "frame", from: id("b"), records: [row(6)] });
+    expect(bench.state("c")).toBe("failed 6.9");
+  });
+
   test("of a stranger is kept, so that nobody brings it back; from the future or too old it is not", () => {
     const bench = new SwimBench();
     bench.hear("b", grave("x", at(7, 0)), grave("y", at(2_000_000, 0)), grave("z", at(1, 0), 48 * hour_ms));
