@@ -45,7 +45,7 @@ export const hostSignatures = {
   },
   send: {
     capability: "send",
-    fuel: 4_000,
+    fuel: 5_000,
     params: [i32, i32],
     results: [i32],
     text: "send(ptr: i32, len: i32) -> i32",
