@@ -188,6 +188,7 @@ export class AgentHost {
       placement: { strategy: "round_robin", preferNodes: [], targetNode: null },
       onNodeLoss: "restart",
       partition: "park",
+      critical: false,
       deployedAt_ms: Date.now(),
       deployedBy: "bench",
     };

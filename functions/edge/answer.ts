@@ -1,13 +1,14 @@
 /** Answers of an edge function itself: the same problem documents, ids and headers as a node's. */
 import { finishHeaders } from "../../src/api/http/headers.ts";
 import { internalError, problemHeaders, problemOf } from "../../src/api/http/problem.ts";
-import type { RequestIds, TraceContext } from "../../src/api/http/trace.ts";
+import type { RequestIds } from "../../src/api/http/trace.ts";
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Entropy } from "../../src/ports/entropy.ts";
 
-export interface EdgeRequest extends TraceContext {
+export interface EdgeRequest {
   readonly id: string;
+  readonly traceparent: string;
 }
 
 /** Web Crypto's, which every runtime has. */
@@ -26,7 +27,10 @@ export const webClock: Clock = {
 };
 
 export function edgeRequest(ids: RequestIds, headers: Headers): EdgeRequest {
-  return { id: ids.requestId(headers.get("x-request-id")), ...ids.trace(headers.get("traceparent")) };
+  return {
+    id: ids.requestId(headers.get("x-request-id")),
+    traceparent: ids.traceparent(headers.get("traceparent")),
+  };
 }
 
 export function finished(response: Response, request: EdgeRequest, https: boolean): Response {

@@ -72,6 +72,7 @@ const specSchema = v.strictObject({
   // Of nodes from before these choices: what held then.
   onNodeLoss: v.optional(v.picklist(onNodeLosses), "restart"),
   partition: v.optional(v.picklist(partitionBehaviours), "park"),
+  critical: v.optional(v.boolean(), false),
   deployedAt_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(1e15)),
   deployedBy: v.pipe(v.string(), v.maxLength(512)),
 });

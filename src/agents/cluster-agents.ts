@@ -12,7 +12,7 @@ import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { AgentSpec, AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
 import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
@@ -65,6 +65,8 @@ export interface ClusterAgentsOptions {
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
   readonly ceilings: AgentCeilings;
+  /** This node has its lease. */
+  readonly mayAct: () => boolean;
 }
 
 export class ClusterAgents {
@@ -245,10 +247,17 @@ export class ClusterAgents {
     const { agent: name, node, epoch, revision, spec, cause, previous, previousEpoch, at_ms } = owned;
     const entry = membership.locate(name);
     const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
-    const status = this.#isThere(node) ? (runs ? entry.status : "starting") : "orphaned";
+    const status = this.#statusOf(owned, runs ? entry.status : "starting");
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
     const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
+  }
+
+  #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
+    const { membership, mayAct } = this.#options;
+    if (!this.#isThere(node)) return "orphaned";
+    const parks = node === membership.self && announced === "running" && spec.partition !== "continue";
+    return parks && !mayAct() ? "parked" : announced;
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {

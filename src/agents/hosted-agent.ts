@@ -101,7 +101,7 @@ export class HostedAgent implements AgentFace {
   }
 
   get continues(): boolean {
-    return this.spec.partition === "continue";
+    return this.#world.goesOn(this.spec);
   }
 
   get status(): AgentStatus {

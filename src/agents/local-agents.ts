@@ -59,7 +59,7 @@ export class LocalAgents {
 
   /** Whether an agent is here that a partition's policy holds to be critical. */
   get hostsCritical(): boolean {
-    for (const { spec } of this.#records.values()) if (spec.priority === "critical") return true;
+    for (const { spec } of this.#records.values()) if (spec.critical) return true;
     return false;
   }
 

@@ -23,6 +23,8 @@ export interface CliContext extends CommandContext {
   };
   /** The exit code of a command that did its work and has bad news; the library keeps only its own. */
   readonly outcome: { exit: number };
+  /** In a completion: what was typed so far of which node is meant. */
+  readonly typed?: Partial<Pick<GlobalFlags, "api" | "token" | "dataDir" | "context">>;
   /** How requests are sent; the runtime's own `fetch` unless given. */
   readonly fetch?: NonNullable<ClientOptions["fetch"]>;
 }

@@ -1,4 +1,5 @@
 /** The flags that every command takes. */
+import { proposeFiles } from "./files-mark.ts";
 import { choices, duration } from "./parse.ts";
 import { formats } from "./output.ts";
 import type { Format } from "./output.ts";
@@ -38,6 +39,7 @@ export const globalFlags = {
     kind: "parsed",
     parse: text,
     optional: true,
+    proposeCompletions: proposeFiles,
     placeholder: "DIR",
     brief: "The local node's data directory [default ./data]",
   },

@@ -58,12 +58,6 @@ function measure(cpu_percent: number, before: SystemLoad | undefined): SystemLoa
   };
 }
 
-/** What this process may have at most: the machine's memory, or less where a control group says so. */
-export function machineMemory_bytes(): number {
-  const constrained = process.constrainedMemory();
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-}
-
 /** Undefined where it cannot be read now: these figures are files, and a process may have no descriptor left. */
 function unlessUnreadable<T>(read: () => T): T | undefined {
   try {
@@ -71,6 +65,12 @@ function unlessUnreadable<T>(read: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What this process may have at most: the machine's memory, or less where a control group says so. */
+export function machineMemory_bytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 /** Linux's MemAvailable, which counts reclaimable caches; free memory elsewhere. */

@@ -2,7 +2,7 @@
  * Puts a node together and takes it apart again, in phases: the ground (foundation, network, consensus), work
  * (agents, messages), front (API, metrics). Each phase is undone when a later one cannot start.
  */
-import type { NodeId } from "../base/ids.ts";
+import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Config } from "../config/keys.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { systemClock } from "../platform/node/clock.ts";
@@ -92,7 +92,11 @@ async function start(
   await ownership.start();
   await work.restore();
   ground.state.restored = true;
-  ground.partition.serve(serving.front.perform, () => work.agents.hostsCritical);
+  ground.partition.serve(
+    serving.front.perform,
+    () => work.agents.hostsCritical,
+    (only) => work.threads.setCriticalOnly(only),
+  );
   announce(foundation, network, serving.front);
   return new AssembledNode({ ...ground, ...serving, work, load, ownership });
 }
@@ -125,7 +129,10 @@ async function startServing(
   const rotation = startRotation(parts);
   undo.push(() => Promise.resolve(rotation.close()));
   parts.rotation.resolve(rotation);
-  const guard = new IntakeGuard(foundation.self, parts.control.modes);
+  const guard = new IntakeGuard(foundation.self, parts.control.modes, {
+    action: () => parts.partition.service.action,
+    nodeOf: (receiver) => nodeOf(parts.work, receiver),
+  });
   const operator = new NodeOperator(parts, guard);
   undo.push(() => Promise.resolve(operator.close()));
   const metrics = new Metrics(metricSources(parts));
@@ -143,6 +150,12 @@ async function startServing(
   undo.push(() => front.stop(0));
   parts.tags.set({ api: publicUrl(front) });
   return { front, exchange, metrics, operator, gossipKeys: rotation };
+}
+
+/** Of an agent's name, with or without its node; undefined when nobody is known to have it. */
+function nodeOf({ routes }: Work, receiver: string): string | undefined {
+  const at = receiver.indexOf("@");
+  return at < 0 ? routes.locate(receiver as AgentName)?.node : receiver.slice(at + 1);
 }
 
 interface NodeParts extends Ground, Serving {

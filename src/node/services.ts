@@ -7,8 +7,8 @@ import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { TokenIssuer, issuerName } from "../security/issuer.ts";
-import { agentMost } from "../wire/agent-spec.ts";
 import { AccessTokens } from "./access-tokens.ts";
+import { agentMost } from "../wire/agent-spec.ts";
 import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
@@ -105,6 +105,7 @@ function agentsOf({
   network,
   control,
   work,
+  consensus,
   ownership: { ownership, reconciler, handOver },
 }: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
   return new ClusterAgents({
@@ -120,6 +121,7 @@ function agentsOf({
     reconciler,
     handOver,
     ceilings: ceilingsOf(config),
+    mayAct: () => consensus.leases.holds(),
   });
 }
 

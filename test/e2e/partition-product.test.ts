@@ -98,6 +98,8 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
   }
 
   async function settled(node: MachineNode, since: number): Promise<NodeReport> {
+    // A look at that costs less than the report of hundreds.
+    await status(node, "Queued writes: 0");
     return await eventually(`${node.id} has settled its queue`, async () => {
       const report = await reportOf(node);
       const { queued = 0, replaying = 0, ...outcomes } = report.counts;

@@ -19,6 +19,7 @@ export function testSpec(name: string, fields: SpecFields = {}): AgentSpec {
     placement: { strategy: "round_robin", preferNodes: [], targetNode: null },
     onNodeLoss: "restart",
     partition: "park",
+    critical: false,
     deployedAt_ms: 0,
     deployedBy: "test",
     ...fields,

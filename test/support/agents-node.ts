@@ -79,6 +79,8 @@ export class AgentsNode {
     /** The budget of its agents' linear memory. */
     readonly memory_bytes?: number;
     readonly ceilings?: Partial<AgentCeilings>;
+    /** Whether the node has its lease, as it tells of its agents. */
+    readonly mayAct?: () => boolean;
   }): Promise<AgentsNode> {
     const store = await startStoreThread(options.path);
     const events: (LocalAgentEvent | ReconcilerEvent)[] = [];
@@ -187,6 +189,7 @@ export class AgentsNode {
         max_per_subject: null,
         ...options.ceilings,
       },
+      mayAct: options.mayAct ?? (() => true),
     });
     await local.load();
     await table.refresh("linearizable");

@@ -1,10 +1,10 @@
 /** `GET /api/v1/cluster/members`: who is in the cluster, as this node sees it. */
 import * as v from "valibot";
+import type { Member } from "../../cluster/membership.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { pageFields, timeSchema } from "../http/fields.ts";
 import { jsonResponse } from "../http/headers.ts";
 import { pageOf } from "../http/page.ts";
-import { TimeText } from "../http/time-text.ts";
 import { memberSchema, memberTexts } from "./member.ts";
 
 export const membersQuery = v.strictObject({
@@ -26,8 +26,7 @@ export type MembersAnswer = v.InferOutput<typeof membersAnswer>;
 
 export function addMembers(api: ApiRoutes): void {
   const { cluster, node } = api.services;
-  const self = JSON.stringify(node);
-  const time = new TimeText();
+  const texts = new MembersText(node);
   api.add(
     "get",
     "/api/v1/cluster/members",
@@ -36,10 +35,34 @@ export function addMembers(api: ApiRoutes): void {
       const all = cluster.members();
       const wanted = query.status === undefined ? all : all.filter(({ status }) => status === query.status);
       const { items, next_cursor } = pageOf(wanted, ({ id }) => id, query);
-      const head = `{"self":${self},"now":"${time.of(api.clock.wall_ms())}","members":[`;
-      const cursor = next_cursor === null ? "null" : JSON.stringify(next_cursor);
-      const text = `${head}${memberTexts(items)}],"next_cursor":${cursor}}`;
+      const text = texts.of(items, next_cursor, api.clock.wall_ms());
       return jsonResponse(text, 200, c.get("request"));
     },
   );
+}
+
+/** An answer's text. At thousands a second most of a millisecond are alike: the latest one is kept. */
+class MembersText {
+  readonly #self: string;
+  #items: readonly Member[] = [];
+  #cursor: string | null = null;
+  #at_ms = Number.NaN;
+  #text = "";
+
+  constructor(self: string) {
+    this.#self = JSON.stringify(self);
+  }
+
+  /** `items` are never altered. */
+  of(items: readonly Member[], next_cursor: string | null, at_ms: number): string {
+    if (items === this.#items && at_ms === this.#at_ms && next_cursor === this.#cursor) return this.#text;
+    this.#items = items;
+    this.#cursor = next_cursor;
+    this.#at_ms = at_ms;
+    const now = new Date(at_ms).toISOString();
+    const cursor = next_cursor === null ? "null" : JSON.stringify(next_cursor);
+    const head = `{"self":${this.#self},"now":"${now}","members":[`;
+    this.#text = `${head}${memberTexts(items)}],"next_cursor":${cursor}}`;
+    return this.#text;
+  }
 }

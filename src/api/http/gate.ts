@@ -96,9 +96,9 @@ export class Gate {
     const { headers } = c.req.raw;
     const started_ms = clock.now_ms();
     const id = this.#ids.requestId(headers.get("x-request-id"));
-    const { traceId, traceparent } = this.#ids.trace(headers.get("traceparent"));
+    const traceparent = this.#ids.traceparent(headers.get("traceparent"));
     const json = this.#json;
-    const request = { id, traceId, traceparent, started_ms, principal: null, https, json, finished: null };
+    const request = { id, traceparent, started_ms, principal: null, https, json, finished: null };
     c.set("request", request);
     return request;
   }

@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { CaxtonError, type ErrorCode, errorCodes } from "../../base/errors.ts";
+import { traceIdOf } from "./trace.ts";
 
 export const problemSchema = v.object({
   type: v.string(),
@@ -41,7 +42,7 @@ const detailLength_max = 2_000;
 
 export function problemOf(
   error: CaxtonError,
-  request: { readonly id: string; readonly traceId: string },
+  request: { readonly id: string; readonly traceparent: string },
   path: string,
 ): Problem {
   return {
@@ -51,7 +52,7 @@ export function problemOf(
     detail: error.message.slice(0, detailLength_max),
     instance: path,
     code: error.code,
-    trace_id: request.traceId,
+    trace_id: traceIdOf(request.traceparent),
     request_id: request.id,
     retryable: error.retryable,
     ...(error instanceof FieldsError ? { errors: [...error.fields] } : {}),

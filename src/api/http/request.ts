@@ -5,7 +5,6 @@ import type { JsonHeaders } from "./headers.ts";
 
 export interface RequestInfo {
   readonly id: string;
-  readonly traceId: string;
   readonly traceparent: string;
   readonly started_ms: number;
   /** Null on public routes, and until the gate knows. */

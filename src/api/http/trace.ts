@@ -4,24 +4,23 @@
  */
 import type { Entropy } from "../../ports/entropy.ts";
 
-export interface TraceContext {
-  /** 32 lower-case hexadecimal digits, not all zero. */
-  readonly traceId: string;
-  /** For the response and for messages sent on: our own span under the caller's trace. */
-  readonly traceparent: string;
-}
-
 const requestId = /^[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}$/;
 const parent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const zeroTrace = "0".repeat(32);
 const zeroSpan = "0".repeat(16);
+/** Spans of our own that are made at a time. */
+const traces_atOnce = 64;
 const pool_bytes = 4_096;
+const traceparent_length = 55;
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
+/** Texts are pieces of longer ones, made for many requests at once: putting one together costs more than all else here. */
 export class RequestIds {
   readonly #entropy: Entropy;
   #pool = "";
   #at = 0;
+  #traces = "";
+  #traceAt = 0;
 
   constructor(entropy: Entropy) {
     this.#entropy = entropy;
@@ -31,10 +30,20 @@ export class RequestIds {
     return given !== null && requestId.test(given) ? given : this.#hex(16);
   }
 
-  trace(given: string | null): TraceContext {
+  /** For the response and for messages sent on: our own span under the caller's trace, or under one of its own. */
+  traceparent(given: string | null): string {
     const caller = given === null ? null : parseTraceparent(given);
-    const traceId = caller?.traceId ?? this.#hex(32);
-    return { traceId, traceparent: `00-${traceId}-${this.#hex(16)}-${caller?.flags ?? "00"}` };
+    if (caller !== null) return `00-${caller.traceId}-${this.#hex(16)}-${caller.flags}`;
+    if (this.#traceAt === this.#traces.length) {
+      this.#traces = this.#newTraces();
+      this.#traceAt = 0;
+    }
+    this.#traceAt += traceparent_length;
+    return this.#traces.substring(this.#traceAt - traceparent_length, this.#traceAt);
+  }
+
+  #newTraces(): string {
+    return Array.from({ length: traces_atOnce }, () => `00-${this.#hex(32)}-${this.#hex(16)}-00`).join("");
   }
 
   /** Random hexadecimal digits, drawn from a pool so that a request costs no call to the system. */
@@ -44,8 +53,13 @@ export class RequestIds {
       this.#at = 0;
     }
     this.#at += digits;
-    return this.#pool.slice(this.#at - digits, this.#at);
+    return this.#pool.substring(this.#at - digits, this.#at);
   }
+}
+
+/** Of a `traceparent` of our own: 32 lower-case hexadecimal digits, not all zero. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(3, 35);
 }
 
 function hexOf(bytes: Uint8Array & { readonly toHex?: () => string }): string {

@@ -13,6 +13,8 @@ import {
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
 import { pathText } from "../files.ts";
+import { proposeFiles } from "../files-mark.ts";
+import { proposeAgents, proposeNodes } from "../known-names.ts";
 import { asText, choices, wholeNumber } from "../parse.ts";
 
 /** The API's own limit. */
@@ -28,6 +30,7 @@ interface Flags {
   readonly targetNode?: string;
   readonly onNodeLoss?: (typeof onNodeLosses)[number];
   readonly partition?: (typeof partitionBehaviours)[number];
+  readonly critical: boolean;
   readonly capability?: readonly string[];
   readonly memory?: string;
   readonly fuel?: number;
@@ -47,7 +50,13 @@ export const deploy = command<Flags, [string]>({
   ],
   parameters: {
     flags: {
-      name: { kind: "parsed", parse: parseAgentName, placeholder: "N", brief: "The agent's name" },
+      name: {
+        kind: "parsed",
+        parse: parseAgentName,
+        proposeCompletions: proposeAgents,
+        placeholder: "N",
+        brief: "The agent's name",
+      },
       durability: {
         kind: "parsed",
         ...choices(durabilities),
@@ -65,6 +74,7 @@ export const deploy = command<Flags, [string]>({
       preferNodes: {
         kind: "parsed",
         parse: asText,
+        proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "A,B",
         brief: "Nodes to prefer, as A,B",
@@ -72,9 +82,10 @@ export const deploy = command<Flags, [string]>({
       targetNode: {
         kind: "parsed",
         parse: asText,
+        proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "NODE",
-        brief: "This node or none",
+        brief: "This node; another one only once it is lost",
       },
       onNodeLoss: {
         kind: "parsed",
@@ -87,6 +98,12 @@ export const deploy = command<Flags, [string]>({
         ...choices(partitionBehaviours),
         optional: true,
         brief: `Its node is cut off: ${partitionBehaviours.join(" there, or ")} there alone`,
+      },
+      critical: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Partition policies look for it; with --partition continue it may go on alone",
       },
       capability: {
         kind: "parsed",
@@ -111,7 +128,9 @@ export const deploy = command<Flags, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: asText, placeholder: "FILE.wasm", brief: "The module" }],
+      parameters: [
+        { parse: asText, proposeCompletions: proposeFiles, placeholder: "FILE.wasm", brief: "The module" },
+      ],
     },
   },
   run: async (call, flags, file) => {
@@ -125,6 +144,7 @@ export const deploy = command<Flags, [string]>({
       target_node: flags.targetNode,
       on_node_loss: flags.onNodeLoss,
       partition: flags.partition,
+      critical: flags.critical ? "true" : undefined,
       capabilities: flags.capability?.join(","),
       memory: flags.memory,
       fuel: flags.fuel === undefined ? undefined : String(flags.fuel),

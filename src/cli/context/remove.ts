@@ -1,6 +1,7 @@
 /** `caxton context remove`: forgets a saved node and its token; of the current one the local node is next. */
 import { command } from "../command.ts";
 import { readContexts, savedContext, writeContexts } from "../contexts.ts";
+import { proposeContexts } from "../known-names.ts";
 import { asText } from "../parse.ts";
 
 export const remove = command<Record<never, never>, [string]>({
@@ -9,7 +10,9 @@ export const remove = command<Record<never, never>, [string]>({
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: asText, placeholder: "NAME", brief: "A saved name" }],
+      parameters: [
+        { parse: asText, proposeCompletions: proposeContexts, placeholder: "NAME", brief: "A saved name" },
+      ],
     },
   },
   run: ({ output, env }, _flags, name) => {

@@ -1,6 +1,7 @@
 /** `caxton context use`: the node that later commands talk to, a saved one or again the local one. */
 import { command } from "../command.ts";
 import { localName, readContexts, savedContext, writeContexts } from "../contexts.ts";
+import { proposeContexts } from "../known-names.ts";
 import { asText } from "../parse.ts";
 
 export const use = command<Record<never, never>, [string]>({
@@ -9,7 +10,14 @@ export const use = command<Record<never, never>, [string]>({
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: asText, placeholder: "NAME", brief: "A saved name, or local" }],
+      parameters: [
+        {
+          parse: asText,
+          proposeCompletions: proposeContexts,
+          placeholder: "NAME",
+          brief: "A saved name, or local",
+        },
+      ],
     },
   },
   run: ({ output, env }, _flags, name) => {

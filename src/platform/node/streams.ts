@@ -9,6 +9,7 @@ import tls from "node:tls";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
+import { listenError } from "./listen-error.ts";
 import {
   brokenHandshake,
   type StreamConnection,
@@ -108,12 +109,7 @@ function admit(
 function listening(server: Server, local: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => {
-      const where = `Cannot listen on ${formatAddress(local)} (TCP)`;
-      const inUse = "code" in error && error.code === "EADDRINUSE";
-      const code = inUse ? "port_in_use" : "invalid_argument";
-      reject(
-        new CaxtonError(code, `${where}: ${inUse ? "address in use" : reasonOf(error)}`, { cause: error }),
-      );
+      reject(listenError(local, "TCP", error));
     };
     server.once("error", failed);
     server.listen({ host: local.host, port: local.port, backlog: 1_024 }, () => {

@@ -26,14 +26,22 @@ const to = (receiver: string, content: string): Message =>
   testMessage(++id, { sender: "~alice@node-1", receiver, content, replyWith: `t-${id}` });
 
 function request(agent: string, wasm: Uint8Array, fields: SpecFields = {}): DeployRequest {
-  const { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition } = testSpec(
-    agent,
-    fields,
-  );
+  const { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition, critical } =
+    testSpec(agent, fields);
   return {
     name: name(agent),
     wasm,
-    options: { durability, priority, capabilities, limits, restart, placement, onNodeLoss, partition },
+    options: {
+      durability,
+      priority,
+      capabilities,
+      limits,
+      restart,
+      placement,
+      onNodeLoss,
+      partition,
+      critical,
+    },
     principal: "test",
   };
 }
@@ -58,6 +66,7 @@ class Cluster {
   readonly #network = new MemoryPeersNetwork(new VirtualClock());
   readonly folder = mkdtempSync(join(tmpdir(), "caxton-agents-"));
   readonly nodes = new Map<string, AgentsNode>();
+  mayAct = true;
   #boots = 0;
 
   async start(node: string, options: NodeOptions = {}): Promise<AgentsNode> {
@@ -70,6 +79,7 @@ class Cluster {
       peers,
       consensus: this.consensus,
       seed: ++this.#boots,
+      mayAct: () => this.mayAct,
       ...options,
     });
     this.nodes.set(node, started);
@@ -151,6 +161,23 @@ describe("one node", () => {
     const deployed = await agents.deploy(request("echo", prebuiltAgent("echo")));
     expect(deployed.agent).toMatchObject({ status: "running", revision: 2 });
     expect(agents.list().map((agent) => agent.name)).toEqual(["echo"]);
+  });
+
+  test("shows them as parked while it has no lease, except those that go on without one", async () => {
+    const { cluster: agents } = node.agents;
+    await agents.deploy(request("echo", prebuiltAgent("echo")));
+    await agents.deploy(request("going-on", prebuiltAgent("echo"), { partition: "continue" }));
+    await agents.deploy(request("resting", prebuiltAgent("echo")));
+    await agents.suspend(name("resting"));
+    const statuses = (): string[] => agents.list().map(({ status }) => status);
+    cluster.mayAct = false;
+    try {
+      expect(statuses()).toEqual(["parked", "running", "suspended"]);
+      expect((await agents.show(name("echo"))).status).toBe("parked");
+    } finally {
+      cluster.mayAct = true;
+    }
+    expect(statuses()).toEqual(["running", "running", "suspended"]);
   });
 
   test("each bomb is stopped for its reason, its message becomes a dead letter, and no neighbour is hurt", async () => {

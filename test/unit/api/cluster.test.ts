@@ -51,6 +51,25 @@ describe("the documented cluster shapes", () => {
     });
   });
 
+  it("show a member that changed within the millisecond of an earlier answer", async () => {
+    const { call, services } = await apiWorld();
+    const statuses = async (): Promise<unknown> => {
+      const { members } = (await (await call("GET", "/api/v1/cluster/members")).json()) as {
+        members: { status: string }[];
+      };
+      return members.map(({ status }) => status);
+    };
+    const before = await statuses();
+    expect(await statuses()).toEqual(before);
+    services.known.splice(
+      0,
+      Infinity,
+      services.member("node-1", "alive"),
+      services.member("node-2", "failed"),
+    );
+    expect(await statuses()).toEqual(["alive", "failed"]);
+  });
+
   it("give a capacity of 0 to a node that may host nothing", async () => {
     const { call, services } = await apiWorld();
     const none: Member = {

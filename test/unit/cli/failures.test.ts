@@ -88,4 +88,5 @@ test("the help lists the values of a choice, as its examples write them, and no 
   expect(stdout).not.toContain("least-loaded");
   expect(stdout).not.toContain("separator");
   expect(stdout).not.toContain("api-key");
+  expect((await caxton("message watch --help")).stdout).toContain("dead letters");
 });

@@ -40,6 +40,7 @@ describe("a wrong command line is refused with the nearest right one, in one lin
       "error: Cannot read the content from",
     ],
     ["deploy /dev/zero --name a --api 127.0.0.1:1 --token t", "error: Cannot read module"],
+    ["message send --to a --content x --reply-by 3xs", 'error: --reply-by: Duration "3xs" is not like'],
     ["cluster members --token a\nb", "error: The token is not one line"],
     ["cluster members --api-key k", "error: there is no flag --api-key"],
     [

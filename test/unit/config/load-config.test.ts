@@ -276,6 +276,16 @@ describe("refusals have a place and a next step", () => {
     );
   });
 
+  test.each([
+    ["node:\n  id: a\n   zone: b\n", "./caxton.yaml:3:4: "],
+    ["node:\n  id: a\n zone: b\n", "./caxton.yaml:3:2: "],
+    ["node:\n  id: a\n  region: eu\n    zone: b\n", "./caxton.yaml:4:5: "],
+  ])("a line that is indented by mistake is one sentence at that line: %j", (yaml, place) => {
+    expect(problems({ yaml })).toEqual([
+      `${place}is indented otherwise than the lines of its section, which begin at one column`,
+    ]);
+  });
+
   test("an alias bomb, a deep one and a huge file are refused, quickly", () => {
     const bomb = ["node:", "  services: &a0 [x, x, x, x, x, x, x, x, x]"];
     const nest = Array.from(

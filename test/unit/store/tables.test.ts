@@ -229,6 +229,7 @@ describe("agents and small values", () => {
       placement: { strategy: "round_robin", preferNodes: ["node-1" as NodeId], targetNode: null },
       onNodeLoss: "restart",
       partition: "park",
+      critical: false,
       deployedAt_ms: 6,
       deployedBy: 'someone "odd" \0 é',
     },
