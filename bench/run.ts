@@ -13,6 +13,7 @@ import { processorTimes, quietMoment, thisMachine } from "./machine.ts";
 /** In the order in which they run. */
 const names = [
   "local-routing",
+  "host-calls",
   "remote-routing",
   "agent-startup",
   "api-reads",
@@ -33,6 +34,7 @@ type Name = (typeof names)[number];
 
 const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   "local-routing": () => import("./local-routing.ts"),
+  "host-calls": () => import("./host-calls.ts"),
   "remote-routing": () => import("./remote-routing.ts"),
   "agent-startup": () => import("./agent-startup.ts"),
   "api-reads": () => import("./api-reads.ts"),

@@ -76,6 +76,7 @@ const specSchema = v.strictObject({
   // Of nodes from before these choices: what held then.
   onNodeLoss: v.optional(v.picklist(onNodeLosses), "restart"),
   partition: v.optional(v.picklist(partitionBehaviours), "park"),
+  critical: v.optional(v.boolean(), false),
   instance: v.optional(
     v.strictObject({ of: agentName, index: count(instancesLimit), count: count(instancesLimit) }),
   ),

@@ -75,6 +75,10 @@ export class AgentThreadHandle {
     this.#port.post({ kind: "lease", tenure });
   }
 
+  criticalOnly(only: boolean): void {
+    this.#port.post({ kind: "critical-only", only });
+  }
+
   host(
     spec: AgentSpec,
     module: PreparedModule | null,

@@ -12,6 +12,8 @@ import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
+import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
+import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
 import {
@@ -54,6 +56,9 @@ export interface ClusterAgentsOptions {
   readonly store: AssignmentStore;
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
+  readonly ceilings: AgentCeilings;
+  /** This node has its lease. */
+  readonly mayAct: () => boolean;
   readonly groups: InstanceGroups;
 }
 
@@ -65,7 +70,7 @@ export class ClusterAgents {
   }
 
   /**
-   * Throws `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
+   * Throws `limit_exceeded`, `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
    * that an agent that was to be moved may have been.
    */
   async deploy(request: DeployRequest): Promise<Deployed> {
@@ -89,8 +94,9 @@ export class ClusterAgents {
     request: Omit<DeployRequest, "instances">,
     siblings: readonly AgentName[] = [],
   ): Promise<DeployedOne> {
-    const { modules, ownership, clock } = this.#options;
+    const { modules, ownership, clock, ceilings } = this.#options;
     const { name, wasm, options, principal } = request;
+    demandWithin(ceilings, options, { name: principal, owned: this.#deployedBy(principal, name) });
     const module = hashModule(wasm);
     await modules.prepare({ module, capabilities: options.capabilities, limits: options.limits }, wasm);
     const draft = { ...options, name, module, deployedAt_ms: clock.wall_ms(), deployedBy: principal };
@@ -112,6 +118,14 @@ export class ClusterAgents {
       return entry !== undefined && entry.epoch === claim.epoch && entry.revision >= claim.revision;
     });
     return { agent: await this.show(name), created: claim.created, why: claim.why };
+  }
+
+  /** How many agents other than that one. */
+  #deployedBy(principal: string, other: AgentName): number {
+    let count = 0;
+    for (const { agent, spec } of this.#options.table.all())
+      if (agent !== other && spec.deployedBy === principal) count++;
+    return count;
   }
 
   list(): readonly AgentView[] {
@@ -271,10 +285,17 @@ export class ClusterAgents {
     const { agent: name, node, epoch, revision, spec, cause, previous, previousEpoch, at_ms } = owned;
     const entry = membership.locate(name);
     const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
-    const status = this.#isThere(node) ? (runs ? entry.status : "starting") : "orphaned";
+    const status = this.#statusOf(owned, runs ? entry.status : "starting");
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
     const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
+  }
+
+  #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
+    const { membership, mayAct } = this.#options;
+    if (!this.#isThere(node)) return "orphaned";
+    const parks = node === membership.self && announced === "running" && spec.partition !== "continue";
+    return parks && !mayAct() ? "parked" : announced;
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {

@@ -20,7 +20,7 @@ import type { NodeRegistry } from "./node-registry.ts";
 import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { AgentSpec, ShownStatus } from "../wire/agent-spec.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
 import type { Message } from "../wire/message.ts";
 
@@ -154,10 +154,14 @@ export interface ClusterService {
   ping(node: NodeId): Promise<PingResult>;
   /**
    * Leaves gracefully; when `node` is another one, that node is asked to. `handOver`: its agents go to others first;
-   * else they are expected back with it.
+   * else they are expected back with it. Refused (`conflict`) where that would cost the others their quorum, unless
+   * `force`, and unless it only stops.
    */
-  leave(node: NodeId, drain_timeout_ms: number, handOver: boolean): Promise<void>;
-  /** Refused (`conflict`) for a node that is alive unless `force`. */
+  leave(
+    node: NodeId,
+    how: { readonly drain_timeout_ms: number; readonly handOver: boolean; readonly force: boolean },
+  ): Promise<void>;
+  /** Refused (`conflict`) for a node that is alive unless `force`, and (`no_quorum`) where nothing can be decided. */
   remove(node: NodeId, force: boolean): Promise<void>;
   verifyAuth(): Promise<readonly AuthCheckRow[]>;
   performance(): Promise<readonly PerformanceRow[]>;
@@ -226,8 +230,7 @@ export interface DeployRequest {
 export interface AgentView {
   readonly name: AgentName;
   readonly node: NodeId;
-  /** `orphaned` when its node is failed or left. */
-  readonly status: AgentStatus | "orphaned";
+  readonly status: ShownStatus;
   readonly revision: number;
   readonly epoch: number;
   readonly module: ModuleHash;

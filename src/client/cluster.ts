@@ -61,9 +61,16 @@ export class ClusterClient {
     readonly drainTimeout_ms: number;
     /** Its agents go to others first; else they are expected back with it. */
     readonly handOver: boolean;
+    /** Even where the others lose their quorum with it. */
+    readonly force?: boolean;
   }): Promise<{ node: string; status: "leaving" }> {
-    const { node, drainTimeout_ms, handOver } = options;
-    const json = { node, drain_timeout: formatDuration(drainTimeout_ms), hand_over: handOver };
+    const { node, drainTimeout_ms, handOver, force = false } = options;
+    const json = {
+      node,
+      drain_timeout: formatDuration(drainTimeout_ms),
+      hand_over: handOver,
+      ...(force ? { force } : {}),
+    };
     return this.#transport.json({
       method: "POST",
       path: "/api/v1/cluster/leave",

@@ -146,12 +146,29 @@ const agents = {
   max_memory: key(
     size("64KiB", "4GiB"),
     "64MiB",
-    "The most linear memory of an agent, unless deployed with less.",
+    "The most linear memory of an agent; what it has unless deployed with less.",
+  ),
+  memory_budget: optionalKey(
+    size("1MiB", "16TiB"),
+    "Linear memory of all agents of this node together; half of the machine's when unset.",
   ),
   default_fuel: key(
     integer(1_000, agentMost.fuel),
     50_000_000,
     "Fuel of one call of a handler, unless deployed with another.",
+  ),
+  max_fuel: optionalKey(
+    integer(1_000, agentMost.fuel),
+    "The most fuel that an agent may be deployed with; ten times default_fuel when unset.",
+  ),
+  max_priority: key(
+    oneOf(["low", "normal", "high", "critical"]),
+    "critical",
+    "The highest priority that an agent may be deployed with.",
+  ),
+  max_per_subject: optionalKey(
+    integer(1, 1_000_000),
+    "The most agents that one user or key may have in the cluster; as many as there is room for when unset.",
   ),
   max_message_size: key(
     size("1KiB", "10MiB"),

@@ -35,15 +35,15 @@ export class ClusterStopping {
 
   constructor(options: ClusterStoppingOptions) {
     this.#options = options;
-    options.peers.handle(stopMethod, (body) => {
+    options.peers.handle(stopMethod, async (body) => {
       parseBody(empty, body);
       this.#begin();
-      return Promise.resolve(jsonBody({}));
+      return jsonBody({});
     });
     // It runs: what it was asked for is so.
-    options.peers.handle(startMethod, (body) => {
+    options.peers.handle(startMethod, async (body) => {
       parseBody(empty, body);
-      return Promise.resolve(jsonBody({}));
+      return jsonBody({});
     });
   }
 

@@ -66,6 +66,9 @@ class Launcher {
   /** Of the present child. */
   #readyAt_ms: number | undefined;
   #fatalExit: number | undefined;
+  #removedExit: number | undefined;
+  /** It said that it ends to be started again. */
+  #again = false;
   #lastWord: LastWord | undefined;
   #silentTicks = 0;
   /** Of any child so far: a failure to start is final only before the first success. */
@@ -100,6 +103,7 @@ class Launcher {
   #start(): void {
     this.#readyAt_ms = undefined;
     this.#fatalExit = undefined;
+    this.#again = false;
     this.#silentTicks = 0;
     const child = spawn(process.execPath, [this.options.entry, ...this.options.args], {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
@@ -129,6 +133,12 @@ class Launcher {
       case "last-word":
         this.#lastWord = message;
         return;
+      case "removed":
+        this.#removedExit = message.exit;
+        return;
+      case "again":
+        this.#again = true;
+        return;
       case "fatal":
         this.#fatalExit = message.exit;
         return;
@@ -153,7 +163,9 @@ class Launcher {
     this.#child = undefined;
     clearTimeout(this.#killTimer);
     // Who left in order has said so itself.
+    if (code === 0 && this.#again && !this.#stopping) return this.#start();
     if (code === 0) return this.#finish(0);
+    if (this.#removedExit !== undefined) return this.#finish(this.#removedExit);
     if (this.#stopping) {
       this.#sayLastWord();
       return this.#finish(code ?? 1);

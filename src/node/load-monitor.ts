@@ -84,6 +84,12 @@ function unlessUnreadable<T>(read: () => T): T | undefined {
   }
 }
 
+/** What this process may have at most: the machine's memory, or less where a control group says so. */
+export function machineMemory_bytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
 /** Linux's MemAvailable, which counts reclaimable caches; free memory elsewhere. */
 function availableMemory_bytes(): number {
   try {

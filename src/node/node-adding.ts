@@ -12,8 +12,10 @@ import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type Address, formatAddress } from "../ports/datagrams.ts";
-import { encodeHello, decodeHelloAnswer } from "../wire/gossip-hello.ts";
 import { WireError } from "../wire/cursor.ts";
+import { decodeHelloAnswer, encodeHello } from "../wire/gossip-hello.ts";
+import { encodeRecords } from "../wire/gossip-records.ts";
+import { briefTags } from "../wire/gossip-tags.ts";
 import { protocolRange } from "../wire/protocol-version.ts";
 
 const method = "cluster.join";
@@ -44,11 +46,11 @@ export class NodeAdding {
   constructor(options: NodeAddingOptions) {
     this.#options = options;
     const { peers, membership, uuid, self } = options;
-    peers.handle(method, (body) => {
+    peers.handle(method, async (body) => {
       const seeds = parseBody(joinRequest, body).seeds.map((text) => parseHostPort(text));
       if (uuid() !== null) throw new CaxtonError("conflict", `Node "${self}" is in a cluster already`);
       membership.join(seeds.filter(({ host }) => isIpAddress(host)));
-      return Promise.resolve(jsonBody({}));
+      return jsonBody({});
     });
   }
 
@@ -58,10 +60,9 @@ export class NodeAdding {
     const address = await this.#resolved(given);
     const { from: node, answer } = await this.#contact(address, text);
     if (node === self) throw new CaxtonError("conflict", `${text} is this node's own address`);
-    if (answer.kind === "welcome") return { node, address: formatAddress(address) };
-    // Of this cluster, and forgotten here: it is looked for as any lost member is.
-    if (answer.code === "malformed") {
-      membership.join([address]);
+    if (answer.kind === "welcome") {
+      // Of this cluster already, and perhaps forgotten here: then it is looked for as any lost member is.
+      if (membership.member(node) === undefined) membership.join([address]);
       await this.#seen(node, text);
       return { node, address: formatAddress(address) };
     }
@@ -93,15 +94,8 @@ export class NodeAdding {
 
   async #contact(address: Address, text: string) {
     const { self: node, boot, cluster, uuid, peers } = this.#options;
-    // Without a record it introduces nobody: whoever is a member says so, and nothing changes anywhere.
-    const hello = encodeHello({
-      cluster,
-      uuid: uuid(),
-      node,
-      boot,
-      protocol: protocolRange,
-      records: new Uint8Array(),
-    });
+    const records = this.#introduction();
+    const hello = encodeHello({ cluster, uuid: uuid(), node, boot, protocol: protocolRange, records });
     const found = await peers.contact(address, hello, contact_ms).catch((error: unknown) => {
       const code = error instanceof CaxtonError ? error.code : "internal";
       throw new CaxtonError(
@@ -111,6 +105,16 @@ export class NodeAdding {
       );
     });
     return { from: found.from, answer: this.#answerOf(found.from, found.reply) };
+  }
+
+  /** As gossip introduces this node. */
+  #introduction(): Uint8Array {
+    const { self, membership } = this.#options;
+    const me = membership.member(self);
+    if (me === undefined) throw new CaxtonError("unavailable", `Node "${self}" is in no cluster yet`);
+    const incarnation = { boot: me.bootEpoch, counter: me.incarnation };
+    const { address, tags } = me;
+    return encodeRecords([{ kind: "alive", node: self, incarnation, address, tags: briefTags(tags) }]);
   }
 
   #answerOf(from: NodeId, reply: Uint8Array): ReturnType<typeof decodeHelloAnswer> {

@@ -3,7 +3,7 @@ import { counted } from "../base/counted.ts";
 import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
-import { LocalAgents, type LocalAgentEvent } from "../agents/local-agents.ts";
+import { LocalAgents } from "../agents/local-agents.ts";
 import { AssignedRoutes } from "../agents/assigned-routes.ts";
 import type { AssignmentTable } from "../agents/assignment-table.ts";
 import { ModuleKeepers } from "../agents/module-keepers.ts";
@@ -11,7 +11,7 @@ import { ModuleShelf } from "../agents/module-shelf.ts";
 import { spawnAgentThread } from "../agents/spawn-agent-thread.ts";
 import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
-import { quote, type AgentName, type MessageId, type NodeId } from "../base/ids.ts";
+import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Config } from "../config/keys.ts";
@@ -33,10 +33,12 @@ import {
   type Message,
 } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import { AgentEvents, recordDeadLetter } from "./agent-events.ts";
 import type { EventLog } from "./event-log.ts";
 import { failureNotice } from "./failure-notice.ts";
 import type { Foundation } from "./foundation.ts";
 import { NodeDeadLetters } from "./dead-letters.ts";
+import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
 import { TrafficMeter } from "./traffic-meter.ts";
@@ -71,6 +73,7 @@ export class Work {
   readonly messages: NodeMessages;
   readonly deadLetters: NodeDeadLetters;
   readonly #options: WorkOptions;
+  readonly #agentEvents: AgentEvents;
   readonly #preparer = createPreparer();
   /** By thread: why its commits fail at present. */
   readonly #refusals = new Map<number, string>();
@@ -89,6 +92,7 @@ export class Work {
     const { config, foundation, network, events, failed } = options;
     const { self, store } = foundation;
     const { membership, peers } = network;
+    this.#agentEvents = new AgentEvents(events, systemClock);
     this.agents = new LocalAgents({
       store: store.client,
       membership,
@@ -97,7 +101,7 @@ export class Work {
       maxAgents: config.node.max_agents,
       fence: (agent) => this.router.fence(agent),
       event: (event) => {
-        recordAgentEvent(events, event);
+        this.#agentEvents.record(event);
         if (event.kind === "dead_letter" && event.request !== null) this.#notify(event.request, event);
       },
       failed,
@@ -169,6 +173,7 @@ export class Work {
   /** What runs is finished and committed; then nothing is routed any more. */
   async close(deadline_ms: number): Promise<void> {
     this.keepers.close();
+    this.#agentEvents.close();
     this.traffic.close();
     await this.#threads?.shutdown(deadline_ms);
     this.router.close();
@@ -241,7 +246,7 @@ export class Work {
 
   /** Whether what that sender said may leave while the node has no lease. */
   #frees(sender: string): boolean {
-    return sender.startsWith("~") || this.#threads?.specOf(sender as AgentName)?.partition === "continue";
+    return sender.startsWith("~") || this.#threads?.goesOn(sender as AgentName) === true;
   }
 
   #threadOptions(): AgentThreadsOptions {
@@ -249,6 +254,7 @@ export class Work {
     return {
       node: foundation.self,
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
+      memory_bytes: config.agents.memory_budget ?? Math.floor(machineMemory_bytes() / 2),
       seed: randomSeed(),
       clock: systemClock,
       lease: this.#options.lease,
@@ -311,29 +317,6 @@ export class Work {
 
 function randomSeed(): number {
   return new DataView(systemEntropy.bytes(4).buffer).getUint32(0);
-}
-
-function recordDeadLetter(events: EventLog, reason: string, receiver: string): void {
-  const text = `Message to ${quote(receiver)} became a dead letter: ${reason}`;
-  events.record("warn", "message.dead_letter", text, { receiver, reason });
-}
-
-function recordAgentEvent(events: EventLog, event: LocalAgentEvent): void {
-  switch (event.kind) {
-    case "status":
-      if (event.status === "failed") {
-        events.record("warn", "agent.failed", `Agent '${event.agent}' failed: ${event.reason}`, { ...event });
-      }
-      return;
-    case "trap":
-      events.record("warn", "agent.trap", `Agent '${event.agent}' trapped: ${event.trap}`, { ...event });
-      return;
-    case "dead_letter":
-      recordDeadLetter(events, event.reason, event.agent);
-      return;
-    case "yielded":
-      events.record("warn", "agent.yielded", `Agent '${event.agent}' yielded to ${event.to}`, { ...event });
-  }
 }
 
 /** One message to another node's router and its answer. Throws `CaxtonError("timeout")` or `("unreachable")`. */

@@ -75,6 +75,8 @@ export interface AgentSpec {
   readonly onNodeLoss: OnNodeLoss;
   /** Its node is cut off from the majority: stop there and perhaps start elsewhere, or go on there and nowhere else. */
   readonly partition: PartitionBehaviour;
+  /** A partition's policy may look for such ones, and let them alone go on (see `partition`). */
+  readonly critical: boolean;
   /** It is one of several under a common name; left out of an agent that is alone. */
   readonly instance?: Instance | undefined;
   readonly deployedAt_ms: number;
@@ -94,3 +96,9 @@ export const instancesLimit = 100;
 /** `running` takes messages; `suspended` keeps mail unhandled; `failed` gave up restarting. */
 export const agentStatuses = ["starting", "running", "suspended", "failed"] as const;
 export type AgentStatus = (typeof agentStatuses)[number];
+/**
+ * As people see it. `orphaned`: its node is failed or left. `parked`: its node, which is the one that says so, has no
+ * lease, so that the agent begins nothing, and may run elsewhere already.
+ */
+export const shownStatuses = [...agentStatuses, "orphaned", "parked"] as const;
+export type ShownStatus = (typeof shownStatuses)[number];

@@ -26,6 +26,7 @@ export function testSpec(name: string, fields: SpecFields = {}): AgentSpec {
     },
     onNodeLoss: "restart",
     partition: "park",
+    critical: false,
     deployedAt_ms: 0,
     deployedBy: "test",
     ...fields,

@@ -167,7 +167,7 @@ export class MemoryServices implements NodeServices {
         error: "stream: refused",
       });
     },
-    leave: (node, drain_ms) => {
+    leave: (node, { drain_timeout_ms: drain_ms }) => {
       this.left.push({ node, drain_ms });
       return Promise.resolve();
     },

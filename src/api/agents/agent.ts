@@ -2,19 +2,17 @@
 import * as v from "valibot";
 import { trapKinds } from "../../wasm/trap.ts";
 import {
-  agentStatuses,
   capabilities,
   durabilities,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
+  shownStatuses,
 } from "../../wire/agent-spec.ts";
 import { assignmentCauses } from "../../wire/control-assignments.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { AgentView } from "../services.ts";
-
-export const shownStatuses = [...agentStatuses, "orphaned"] as const;
 
 const detailSchema = v.object({
   durability: v.picklist(durabilities),
@@ -37,6 +35,7 @@ const detailSchema = v.object({
   }),
   on_node_loss: v.picklist(onNodeLosses),
   partition: v.picklist(partitionBehaviours),
+  critical: v.boolean(),
   deployed_at: timeSchema,
   deployed_by: v.string(),
   inbox: v.number(),
@@ -123,6 +122,7 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
       },
       on_node_loss: spec.onNodeLoss,
       partition: spec.partition,
+      critical: spec.critical,
       deployed_at: new Date(spec.deployedAt_ms).toISOString(),
       deployed_by: spec.deployedBy,
       inbox,

@@ -4,7 +4,8 @@ import { nameInPath, queuedAgentWrite } from "./queued-agent-write.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField, countField, nodeIdField, pageFields, timeSchema } from "../http/fields.ts";
 import { pageOf } from "../http/page.ts";
-import { agentAnswer, agentSchema, shownStatuses } from "./agent.ts";
+import { shownStatuses } from "../../wire/agent-spec.ts";
+import { agentAnswer, agentSchema } from "./agent.ts";
 
 const logLines_max = 1_000;
 

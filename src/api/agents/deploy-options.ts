@@ -58,6 +58,7 @@ export const optionFields = {
   max_restarts: v.optional(countField(0, 1_000)),
   on_node_loss: v.optional(choiceField(onNodeLosses), "restart"),
   partition: v.optional(choiceField(partitionBehaviours), "park"),
+  critical: v.optional(choiceField(["true", "false"]), "false"),
   placement_strategy: v.optional(choiceField(placementStrategies)),
   prefer_nodes: v.optional(listField(nodeIdField, listed), ""),
   target_node: v.optional(nodeIdField),
@@ -97,6 +98,7 @@ export function deployOptions(
     },
     onNodeLoss: given.on_node_loss,
     partition: given.partition,
+    critical: given.critical === "true",
     restart: { policy: given.restart, maxRestarts: given.max_restarts ?? defaults.maxRestarts },
     placement: {
       strategy: given.placement_strategy ?? known,

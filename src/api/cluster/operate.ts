@@ -13,6 +13,8 @@ export const leaveBody = v.strictObject({
   drain_timeout: v.optional(durationField(0, drain_ms_max), "60s"),
   /** Whether its agents go to others first; else they are expected back with it. */
   hand_over: v.optional(v.boolean(), true),
+  /** Even where the others lose their quorum with it. */
+  force: v.optional(v.boolean(), false),
 });
 export const leaveAnswer = v.object({ node: v.string(), status: v.literal("leaving") });
 
@@ -27,6 +29,8 @@ export function addOperate(api: ApiRoutes): void {
     {
       tag: "cluster",
       summary: "Let a node leave gracefully",
+      description:
+        "Refused where its vote is needed for the quorum, unless forced or not handing over (a stop).",
       body: leaveBody,
       answer: leaveAnswer,
       status: 202,
@@ -34,7 +38,8 @@ export function addOperate(api: ApiRoutes): void {
     },
     async ({ body }) => {
       const node = body.node ?? self;
-      await cluster.leave(node, body.drain_timeout, body.hand_over);
+      const { drain_timeout: drain_timeout_ms, hand_over: handOver, force } = body;
+      await cluster.leave(node, { drain_timeout_ms, handOver, force });
       return { node, status: "leaving" as const };
     },
   );

@@ -35,6 +35,7 @@ interface Flags {
   readonly zone?: string;
   readonly onNodeLoss?: (typeof onNodeLosses)[number];
   readonly partition?: (typeof partitionBehaviours)[number];
+  readonly critical: boolean;
   readonly capability?: readonly string[];
   readonly memory?: string;
   readonly fuel?: number;
@@ -96,7 +97,7 @@ export const deploy = command<Flags, [string]>({
         proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "NODE",
-        brief: "This node or none",
+        brief: "This node; another one only once it is lost",
       },
       service: {
         kind: "parsed",
@@ -131,6 +132,12 @@ export const deploy = command<Flags, [string]>({
         ...choices(partitionBehaviours),
         optional: true,
         brief: `Its node is cut off: ${partitionBehaviours.join(" there, or ")} there alone`,
+      },
+      critical: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Partition policies look for it; with --partition continue it may go on alone",
       },
       capability: {
         kind: "parsed",
@@ -175,6 +182,7 @@ export const deploy = command<Flags, [string]>({
       zone: flags.zone,
       on_node_loss: flags.onNodeLoss,
       partition: flags.partition,
+      critical: flags.critical ? "true" : undefined,
       capabilities: flags.capability?.join(","),
       memory: flags.memory,
       fuel: flags.fuel === undefined ? undefined : String(flags.fuel),

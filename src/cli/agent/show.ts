@@ -39,13 +39,18 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
   if (agent.unreadable !== null) return [...rows, ["FAILURE", agent.unreadable]];
   if (detail === null) return [...rows, ["DETAILS", `${node} cannot be asked at present`]];
   const { limits, placement, restart } = detail;
+  const { target_node } = placement;
   return [
     ...rows,
     ["DURABILITY", detail.durability],
     ["PRIORITY", detail.priority],
     ["CAPABILITIES", detail.capabilities.join(", ") || "none"],
-    ["PLACEMENT", placement.target_node === null ? placement.strategy : `only ${placement.target_node}`],
+    [
+      "PLACEMENT",
+      target_node === null ? placement.strategy : `${target_node}, elsewhere only once it is lost`,
+    ],
     ["ON-NODE-LOSS", `${detail.on_node_loss}; cut off: ${detail.partition}`],
+    ...(detail.critical ? [["CRITICAL", "yes"] as [string, string]] : []),
     ["ONLY-WITH", constraintText(placement)],
     ["PREFERS", placement.prefer_nodes.join(", ") || "-"],
     ["MEMORY", `${formatLimit(detail.memory_bytes)} of ${formatLimit(limits.memory_bytes)}`],

@@ -3,15 +3,17 @@ import { expect, test } from "vitest";
 import type { SendRequest } from "../../../src/api/services.ts";
 import type { CaxtonError } from "../../../src/base/errors.ts";
 import type { NodeId } from "../../../src/base/ids.ts";
-import { IntakeGuard } from "../../../src/node/intake-guard.ts";
+import { IntakeGuard, type IntakePlace } from "../../../src/node/intake-guard.ts";
 import type { Priority } from "../../../src/wire/message.ts";
 
 function request(priority: Priority = "normal"): Pick<SendRequest, "message"> {
   return { message: { priority } as SendRequest["message"] };
 }
 
-function guardOf(shedPercentage: number, isolated: readonly string[] = []): IntakeGuard {
-  return new IntakeGuard("node-1", { shedPercentage, isolated: new Set(isolated as NodeId[]) });
+const whole: IntakePlace = { action: () => null, nodeOf: () => "node-2" };
+
+function guardOf(shedPercentage: number, isolated: readonly string[] = [], place = whole): IntakeGuard {
+  return new IntakeGuard("node-1", { shedPercentage, isolated: new Set(isolated as NodeId[]) }, place);
 }
 
 function refusals(guard: IntakeGuard, messages: number, priority?: Priority): number {
@@ -51,4 +53,15 @@ test("a node that is isolated takes nothing, others do", () => {
   const refuse = (guard: IntakeGuard) => (): void => guard.check(request("critical"));
   expect(refuse(guardOf(0, ["node-1"]))).toThrow("is isolated by an operator");
   expect(refuse(guardOf(0, ["node-2"]))).not.toThrow();
+});
+
+test("a minority that is local only refuses what is for another node at once, and takes what is for its own", () => {
+  const where: Record<string, string> = { here: "node-1", there: "node-2" };
+  const guard = guardOf(0, [], { action: () => "local-only", nodeOf: (receiver) => where[receiver] });
+  const sendTo = (receiver: string) => (): void =>
+    guard.check({ message: { priority: "normal", receiver } as SendRequest["message"] });
+  expect(sendTo("there")).toThrow('"there" is on node "node-2": nothing was kept');
+  expect(sendTo("here")).not.toThrow();
+  // Nobody is known to have it: its refusal says so.
+  expect(sendTo("nowhere")).not.toThrow();
 });

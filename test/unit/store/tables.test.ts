@@ -236,6 +236,7 @@ describe("agents and small values", () => {
       },
       onNodeLoss: "restart",
       partition: "park",
+      critical: false,
       deployedAt_ms: 6,
       deployedBy: 'someone "odd" \0 é',
     },
