@@ -92,7 +92,7 @@ const failover = {
   ),
   health_check_interval: key(
     duration("100ms", "1h"),
-    "2s",
+    "1s",
     "Between a node's looks at its own processor, memory and disk.",
   ),
   rebalance_on_join: key(boolean(), true, "Move agents that were there before to a node that joined."),

@@ -184,6 +184,26 @@ describe("the documented cluster shapes", () => {
   });
 });
 
+describe("what a node is for", () => {
+  it("shows by its weight and by what it may be in consensus", async () => {
+    const { call, services } = await apiWorld();
+    const [first, second, third] = services.known as [Member, Member, Member];
+    const raft = { host: "", port: 7, identity: 1, role: "learner" } as const;
+    services.known[1] = { ...second, tags: { ...second.tags, weight: 0 } };
+    services.known[2] = {
+      ...third,
+      load: { ...third.load, disk_percent: 55.55 },
+      tags: { ...third.tags, raft },
+    };
+    services.leader = first.id;
+    const { nodes } = (await (await call("GET", "/api/cluster/nodes")).json()) as {
+      nodes: readonly { readonly role: string; readonly disk_usage: number | null }[];
+    };
+    expect(nodes.map(({ role }) => role)).toEqual(["leader", "standby", "replica"]);
+    expect(nodes.map(({ disk_usage }) => disk_usage)).toEqual([null, null, 55.6]);
+  });
+});
+
 describe("a rebalance", () => {
   it("tells its plan, and what became of it", async () => {
     const { call, services } = await apiWorld();
