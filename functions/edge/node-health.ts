@@ -7,8 +7,6 @@ import type { Clock } from "../../src/ports/clock.ts";
 import { getJson } from "./upstream.ts";
 
 const ready_ms = 5_000;
-/** Longer: to ask one that hangs takes its time, and a connection. */
-const notReady_ms = 15_000;
 const check_ms_max = 1_500;
 const health_bytes_max = 64 * 1024;
 
@@ -28,7 +26,7 @@ export class NodeHealth {
   async choose(nodes: readonly string[]): Promise<string> {
     this.#turn = (this.#turn + 1) % nodes.length;
     const turned = [...nodes.slice(this.#turn), ...nodes.slice(0, this.#turn)];
-    return (await this.#firstReady(turned)) ?? (turned[0] as string);
+    return this.#known(turned) ?? (await this.#firstReady(turned)) ?? (turned[0] as string);
   }
 
   /** It is asked anew before it is used again. */
@@ -36,25 +34,29 @@ export class NodeHealth {
     this.#seen.delete(node);
   }
 
-  /** Another ready node, or the same again (a kept connection that went stale is the usual failure). */
+  /**
+   * Where to try again: another ready node; the same if it alone is ready (a kept connection that went stale is the
+   * usual failure); and when none is, another as a last resort.
+   */
   async another(failed: string, nodes: readonly string[]): Promise<string> {
-    return (await this.#firstReady(nodes.filter((node) => node !== failed))) ?? failed;
+    const others = nodes.filter((node) => node !== failed);
+    return this.#known(others) ?? (await this.#firstReady([...others, failed])) ?? others[0] ?? failed;
   }
 
-  async #firstReady(nodes: readonly string[]): Promise<string | undefined> {
+  /** The first that said so lately. */
+  #known(nodes: readonly string[]): string | undefined {
     const now_ms = this.clock.now_ms();
-    const unknown: string[] = [];
-    for (const node of nodes) {
+    return nodes.find((node) => {
       const seen = this.#seen.get(node);
-      const known = seen !== undefined && now_ms - seen.at_ms < (seen.ready ? ready_ms : notReady_ms);
-      if (!known) unknown.push(node);
-      else if (seen.ready) return node;
-    }
-    // Some runtimes ask only a few at a time: those that were ready go first.
-    unknown.sort(
-      (a, b) => Number(this.#seen.get(b)?.ready ?? false) - Number(this.#seen.get(a)?.ready ?? false),
-    );
-    return await Promise.any(unknown.map((node) => this.#readyOrNever(node))).catch(() => undefined);
+      return seen?.ready === true && now_ms - seen.at_ms < ready_ms;
+    });
+  }
+
+  /** All are asked at once. Some runtimes ask only a few at a time: those that were ready go first. */
+  async #firstReady(nodes: readonly string[]): Promise<string | undefined> {
+    const wasReady = (node: string): number => Number(this.#seen.get(node)?.ready ?? false);
+    const inOrder = nodes.toSorted((a, b) => wasReady(b) - wasReady(a));
+    return await Promise.any(inOrder.map((node) => this.#readyOrNever(node))).catch(() => undefined);
   }
 
   async #readyOrNever(node: string): Promise<string> {
