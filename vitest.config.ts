@@ -25,7 +25,7 @@ export default defineConfig({
     // As `bun test` runs them: loading all modules anew costs each file a quarter of a second of processor time.
     isolate: false,
     // Two cores, and tests of real processes that mostly wait.
-    maxWorkers: 3,
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     ...(report !== undefined && {
       reporters: ["default", ["json", { outputFile: report }], new UnhandledErrors(`${report}.unhandled`)],

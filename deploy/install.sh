@@ -18,7 +18,8 @@ Usage: deploy/install.sh [--bun FILE] [--no-start] [--rollback] [--root DIR] [--
   --bun FILE   use this Bun 1.4.5 instead of fetching it with npm
   --no-start   install without starting or restarting the service
   --rollback   go back to the release before this one
-  --root DIR   install below DIR: no user, no service, nothing outside DIR is touched
+  --root DIR   install below DIR, a tree for another machine or an image: no user, no service, nothing
+               outside DIR is touched; what is in it runs once DIR is the machine's /
   --dry-run    print what would be done
 EOF
 }
@@ -94,6 +95,7 @@ rollback() {
   switch "releases/$previous" "$opt/current"
   switch "releases/$current" "$opt/previous"
   restart_service
+  if $dry_run; then return 0; fi
   say "Back to release $previous; $current is kept and another --rollback returns to it"
 }
 
@@ -123,11 +125,11 @@ install_bun() {
   if [ -z "$bun_file" ]; then
     command -v npm >/dev/null || fail "npm is needed to fetch Bun; or give --bun FILE"
     package=$(bun_package)
-    say "Fetching Bun $bun_version with npm"
     if $dry_run; then
       say "would run: npm install $package@$bun_version"
       return 0
     fi
+    say "Fetching Bun $bun_version with npm"
     fetched=$(mktemp -d)
     # npm checks the tarball against the registry's integrity hash.
     npm install --prefix "$fetched" --no-save --no-audit --no-fund --ignore-scripts --silent "$package@$bun_version"
@@ -148,10 +150,10 @@ copy_release() {
     if [ -e "$source/$part" ]; then run cp -R "$source/$part" "$1/"; fi
   done
   run ln -s "../../runtime/bun-$bun_version" "$1/bun"
-  say "Installing the packages of bun.lock"
   if $dry_run; then
     say "would run: bun install --production --frozen-lockfile in $1"
   else
+    say "Installing the packages of bun.lock"
     (cd "$1" && ./bun install --production --frozen-lockfile --ignore-scripts) ||
       fail "the packages could not be installed; nothing was changed"
   fi
@@ -239,7 +241,12 @@ install() {
   run chmod 0644 "$unit"
   restart_service
   remove_old_releases
+  if $dry_run; then
+    say "Would have installed Caxton $version in $opt; nothing was done"
+    return 0
+  fi
   say "Installed Caxton $version in $opt"
+  live || say "This is a tree to be copied to / of a machine: $command looks for /opt/caxton and does not run in place"
   if with_systemd; then say "systemctl status caxton; sudo caxton cluster members"; fi
 }
 

@@ -90,20 +90,21 @@ async function carry(
   health: NodeHealth,
   own: EdgeRequest,
 ): Promise<Response> {
-  const [first, second] = await health.choose(settings.nodes);
   const ids = { "x-request-id": own.id, traceparent: own.traceparent };
-  const again = repeatable.has(request.method) ? second : undefined;
+  const node = await health.choose(settings.nodes);
+  const again = repeatable.has(request.method);
   try {
-    const response = await forward(request, first, ids);
-    if (again === undefined || (response.status !== 502 && response.status !== 503)) return response;
-    health.failed(first);
+    const response = await forward(request, node, ids);
+    if (response.status !== 502 && response.status !== 503) return response;
+    health.failed(node);
+    if (!again) return response;
     await response.body?.cancel();
   } catch (error) {
     if (!(error instanceof CaxtonError) || error.code !== "unreachable") throw error;
-    health.failed(first);
-    if (again === undefined) throw error;
+    health.failed(node);
+    if (!again) throw error;
   }
-  return await forward(request, again, ids);
+  return await forward(request, await health.another(node, settings.nodes), ids);
 }
 
 export default createGateway();

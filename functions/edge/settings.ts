@@ -10,7 +10,7 @@ const nodes_max = 32;
 export interface Settings {
   /** Origins of nodes' APIs: `CAXTON_NODES=https://a:8080,https://b:8080`. */
   readonly nodes: readonly string[];
-  /** The `iss` of the cluster's tokens: `CAXTON_ISSUER=caxton:<uuid>`; empty when not set. */
+  /** The `iss` of the cluster's tokens, which is `caxton:` and `cluster.name`: `CAXTON_ISSUER=caxton:main`; empty when not set. */
   readonly issuer: string;
   /** `CAXTON_TOKEN`: lets the status function list members; empty when not set. */
   readonly token: string;

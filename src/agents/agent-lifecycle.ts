@@ -46,11 +46,12 @@ export class AgentLifecycle {
     this.#parts = parts;
   }
 
-  /** "needs_module" when the thread does not have it. Throws `CaxtonError` when the agent does not run then. */
+  /** `fresh`: the store has nothing of it. "needs_module" when the thread does not have it. Throws `CaxtonError` when the agent does not run then. */
   async host(
     spec: AgentSpec,
     module: PreparedModule | null,
     suspended: boolean,
+    fresh = false,
   ): Promise<"hosted" | "needs_module"> {
     const key = moduleKey(spec);
     this.#hosting.push(key);
@@ -60,7 +61,7 @@ export class AgentLifecycle {
         await this.#parts.addModule(key, module);
       }
       const existing = this.#parts.agents.get(spec.name);
-      if (existing === undefined) await this.#start(spec, suspended);
+      if (existing === undefined) await this.#start(spec, suspended, fresh);
       else await this.#replace(existing, spec, suspended);
       return "hosted";
     } finally {
@@ -150,7 +151,7 @@ export class AgentLifecycle {
     await world.commits.passed();
   }
 
-  async #start(spec: AgentSpec, suspended: boolean): Promise<void> {
+  async #start(spec: AgentSpec, suspended: boolean, fresh: boolean): Promise<void> {
     const { world, store, agents } = this.#parts;
     if (agents.size >= agentsPerThreadLimit) {
       throw new CaxtonError("no_capacity", `The thread hosts ${agentsPerThreadLimit} agents already`);
@@ -159,7 +160,7 @@ export class AgentLifecycle {
     agent.suspended = suspended;
     agents.set(spec.name, agent);
     try {
-      agent.load(agent.durable ? await store.recoverAgent(spec.name) : nothingStored);
+      agent.load(agent.durable && !fresh ? await store.recoverAgent(spec.name) : nothingStored);
     } catch (error) {
       agents.delete(spec.name);
       throw error;

@@ -1,13 +1,14 @@
 /** What nodes ask each other about agents: JSON bodies with strict schemas, because a peer may be of another version or broken. */
 import * as v from "valibot";
 import { CaxtonError } from "../base/errors.ts";
-import { namePattern } from "../base/ids.ts";
+import { namePattern, quote } from "../base/ids.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
-import { fuelLimit } from "../wasm/limits.ts";
 import { trapKinds } from "../wasm/trap.ts";
 import {
+  agentMost,
   capabilities,
   durabilities,
+  instancesLimit,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
@@ -31,7 +32,6 @@ export const agentMethods = {
 
 /** A request or answer other than logs is small; logs are bounded by their ring. */
 const bodyLimit_bytes = 16 * 1024 * 1024;
-const gibibyte = 1024 ** 3;
 
 const count = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(most));
 const agentName = v.pipe(
@@ -59,25 +59,36 @@ const specSchema = v.strictObject({
   priority: v.picklist(priorityNames),
   capabilities: v.pipe(v.array(v.picklist(capabilities)), v.maxLength(capabilities.length)),
   limits: v.strictObject({
-    memory_bytes: count(4 * gibibyte),
-    fuel: count(fuelLimit),
-    inbox_messages: count(10_000_000),
-    inbox_bytes: count(64 * gibibyte),
+    memory_bytes: count(agentMost.memory_bytes),
+    fuel: count(agentMost.fuel),
+    inbox_messages: count(agentMost.inbox_messages),
+    inbox_bytes: count(agentMost.inbox_bytes),
   }),
   restart: v.strictObject({ policy: v.picklist(["restart", "fail"]), maxRestarts: count(1_000_000) }),
   placement: v.strictObject({
     strategy: v.picklist(placementStrategies),
     preferNodes: v.pipe(v.array(nodeId), v.maxLength(1_000)),
     targetNode: v.nullable(nodeId),
+    services: v.optional(v.pipe(v.array(v.string()), v.maxLength(64)), []),
+    region: v.optional(v.nullable(v.string()), null),
+    zone: v.optional(v.nullable(v.string()), null),
   }),
   // Of nodes from before these choices: what held then.
   onNodeLoss: v.optional(v.picklist(onNodeLosses), "restart"),
   partition: v.optional(v.picklist(partitionBehaviours), "park"),
+  critical: v.optional(v.boolean(), false),
+  instance: v.optional(
+    v.strictObject({ of: agentName, index: count(instancesLimit), count: count(instancesLimit) }),
+  ),
   deployedAt_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(1e15)),
   deployedBy: v.pipe(v.string(), v.maxLength(512)),
 });
 
-export const migrateRequest = v.strictObject({ name: agentName, to: nodeId });
+export const migrateRequest = v.strictObject({
+  name: agentName,
+  to: nodeId,
+  cause: v.optional(v.picklist(["migrated", "rebalanced"]), "migrated"),
+});
 export const nameRequest = v.strictObject({ name: agentName });
 export const logsRequest = v.strictObject({ name: agentName, limit: count(10_000) });
 export const emptyAnswer = v.strictObject({});
@@ -154,9 +165,21 @@ export function jsonBody(value: object): Uint8Array {
   return encodeUtf8(JSON.stringify(value));
 }
 
-/** A specification as the control state keeps it. */
+/**
+ * A specification as the control state keeps it. Throws `invalid_argument` for one that no node could read back: so
+ * nothing of the kind is ever proposed.
+ */
 export function encodeSpec(spec: AgentSpec): Uint8Array {
-  return jsonBody(spec);
+  const checked = v.safeParse(specSchema, spec, { abortEarly: true });
+  if (checked.success) return jsonBody(spec);
+  const path = v.getDotPath(checked.issues[0]) ?? "the whole";
+  throw new CaxtonError(
+    "invalid_argument",
+    `Agent ${quote(spec.name)} cannot be as it is specified: ${path}: ${checked.issues[0].message}`.slice(
+      0,
+      300,
+    ),
+  );
 }
 
 /** Throws `invalid_body`. */

@@ -75,8 +75,17 @@ export class AgentThreadHandle {
     this.#port.post({ kind: "lease", tenure });
   }
 
-  host(spec: AgentSpec, module: PreparedModule | null, suspended: boolean): Promise<"done" | "needs_module"> {
-    return this.#ask((request) => ({ kind: "host", request, spec, module, suspended })) as Promise<
+  criticalOnly(only: boolean): void {
+    this.#port.post({ kind: "critical-only", only });
+  }
+
+  host(
+    spec: AgentSpec,
+    module: PreparedModule | null,
+    suspended: boolean,
+    fresh: boolean,
+  ): Promise<"done" | "needs_module"> {
+    return this.#ask((request) => ({ kind: "host", request, spec, module, suspended, fresh })) as Promise<
       "done" | "needs_module"
     >;
   }

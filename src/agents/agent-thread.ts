@@ -14,12 +14,13 @@ import type { LeaseGate } from "../cluster/lease-cell.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
-import type { AgentStatus } from "../wire/agent-spec.ts";
+import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
 import { AgentLifecycle } from "./agent-lifecycle.ts";
 import { ThreadTimers } from "./agent-timers.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { AgentWorld } from "./agent-world.ts";
 import { CommitQueue, type CommitEntry } from "./commit-queue.ts";
+import { goesOn } from "./goes-on.ts";
 import type { HandlerSource } from "./handler.ts";
 import type { HostedAgent } from "./hosted-agent.ts";
 import { ThreadCounters } from "./thread-counters.ts";
@@ -34,6 +35,8 @@ const leaseLook_ms = 50;
 export interface ThreadModules extends HandlerSource {
   /** May drop modules other than those `inUse`. Throws `invalid_module`. */
   add(key: string, module: PreparedModule, inUse: () => ReadonlySet<string>): Promise<void>;
+  /** Memory that was taken and not used is everybody's again. */
+  sliceEnded(): void;
 }
 
 export interface AgentThreadOptions {
@@ -65,6 +68,7 @@ export class AgentThread implements AgentWorld {
   /** A slice ends early then, and the next goes on while the store works. */
   readonly #commitDue = (): boolean => this.commits.due;
   #parked = false;
+  #criticalOnly = false;
   #look: Timer | undefined;
   #events: AgentEvent[] = [];
   #logLines = 0;
@@ -137,6 +141,11 @@ export class AgentThread implements AgentWorld {
         this.#options.lease.admit(message.tenure);
         this.#slice();
         break;
+      case "critical-only":
+        this.#criticalOnly = message.only;
+        this.#scheduler.unpark();
+        this.#kick();
+        break;
       case "deliver":
         this.#lookAtLease();
         this.#mail.deliver(message.batch);
@@ -158,6 +167,10 @@ export class AgentThread implements AgentWorld {
 
   get parked(): boolean {
     return this.#parked;
+  }
+
+  goesOn(spec: AgentSpec): boolean {
+    return goesOn(spec, this.#criticalOnly);
   }
 
   find(receiver: string): AgentFace | undefined {
@@ -226,6 +239,7 @@ export class AgentThread implements AgentWorld {
   }
 
   #post(): void {
+    this.#options.modules.sliceEnded();
     this.#lookAtLease();
     const { batches, outcomes } = this.#mail.take(!this.#parked);
     for (const batch of batches) this.#options.post({ kind: "send", batch }, [batch.buffer]);
@@ -269,7 +283,8 @@ export class AgentThread implements AgentWorld {
   }
 
   async #host(message: Extract<ToAgentThread, { kind: "host" }>): Promise<"needs_module" | undefined> {
-    const result = await this.#lifecycle.host(message.spec, message.module, message.suspended);
+    const { spec, module, suspended, fresh } = message;
+    const result = await this.#lifecycle.host(spec, module, suspended, fresh);
     return result === "needs_module" ? result : undefined;
   }
 

@@ -3,6 +3,7 @@
  * when a thread ends by itself (its agents come back on a new one, from the store). Implements the
  * router's `LocalDelivery`. What agents there should be is local-agents.ts's business.
  */
+import { goesOn } from "./goes-on.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import { SerialWork } from "./serial-work.ts";
@@ -16,6 +17,7 @@ import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { AgentThreadHandle, type AgentThreadPort } from "./agent-thread-handle.ts";
+import { NodeMemory } from "./memory-budget.ts";
 import { moduleKey } from "./module-key.ts";
 import type { AgentEvent, AgentStats } from "./thread-protocol.ts";
 import { mergeStats, type AgentThreadsStats } from "./thread-stats.ts";
@@ -32,6 +34,8 @@ export interface AgentThreadsOptions {
   readonly node: NodeId;
   /** At least 1. */
   readonly threads: number;
+  /** Linear memory of all agents together. */
+  readonly memory_bytes: number;
   readonly seed: number;
   readonly clock: Clock;
   readonly lease: Pick<NodeLease, "cell" | "tenure" | "subscribe">;
@@ -72,10 +76,14 @@ export class AgentThreads implements LocalDelivery {
   readonly #inOrder = new SerialWork<AgentName>();
   readonly #stopped = new Map<Slot, () => void>();
   readonly #ownSuffix: string;
+  /** What the agents have of the node's budget of linear memory. */
+  readonly memory: NodeMemory;
   #stopping = false;
+  #criticalOnly = false;
 
   private constructor(options: AgentThreadsOptions) {
     this.#options = options;
+    this.memory = new NodeMemory(options.memory_bytes, Math.max(1, options.threads));
     this.#ownSuffix = `@${options.node}`;
     options.lease.subscribe((held) => {
       if (held) for (const { handle } of this.#slots) handle?.leaseHeld(options.lease.tenure);
@@ -107,8 +115,21 @@ export class AgentThreads implements LocalDelivery {
   /** Agents that wait while the node has no lease. */
   get parkable(): number {
     let count = 0;
-    for (const { spec } of this.#hosted.values()) if (spec.partition !== "continue") count++;
+    for (const { spec } of this.#hosted.values()) if (!goesOn(spec, this.#criticalOnly)) count++;
     return count;
+  }
+
+  /** Whether the agent goes on while the node has no lease. */
+  goesOn(agent: AgentName): boolean {
+    const spec = this.specOf(agent);
+    return spec !== undefined && goesOn(spec, this.#criticalOnly);
+  }
+
+  /** Of the agents that go on without a lease only the critical ones; or all of them. */
+  setCriticalOnly(only: boolean): void {
+    if (only === this.#criticalOnly) return;
+    this.#criticalOnly = only;
+    for (const { handle } of this.#slots) handle?.criticalOnly(only);
   }
 
   has(agent: AgentName): boolean {
@@ -120,8 +141,8 @@ export class AgentThreads implements LocalDelivery {
     return this.#hosted.get(agent)?.spec;
   }
 
-  /** Starts or replaces. Throws `agent_failed` when it is hosted but does not run; else when it throws it is not hosted. */
-  host(spec: AgentSpec, suspended: boolean): Promise<void> {
+  /** Starts or replaces; `fresh`: the store has nothing of it. Throws `agent_failed` when it is hosted but does not run; else when it throws it is not hosted. */
+  host(spec: AgentSpec, suspended: boolean, fresh = false): Promise<void> {
     return this.#inOrder.run(spec.name, async () => {
       const known = this.#hosted.get(spec.name);
       const hosted = known ?? { spec, suspended, slot: this.#emptiest() };
@@ -130,7 +151,7 @@ export class AgentThreads implements LocalDelivery {
         this.#hosted.set(spec.name, hosted);
       }
       try {
-        await this.#hostOn(hosted.slot, spec, suspended);
+        await this.#hostOn(hosted.slot, spec, suspended, fresh);
         hosted.spec = spec;
         hosted.suspended = suspended;
       } catch (error) {
@@ -225,6 +246,7 @@ export class AgentThreads implements LocalDelivery {
           else slot.handle = handle;
           // It may have come back while the thread began.
           handle.leaseHeld(lease.tenure);
+          handle.criticalOnly(this.#criticalOnly);
           resolve();
         },
         stopped: () => this.#stopped.get(slot)?.(),
@@ -247,6 +269,7 @@ export class AgentThreads implements LocalDelivery {
         store: storePort(),
         lease: lease.cell,
         tenure: lease.tenure,
+        memory: this.memory.cell,
       });
     });
   }
@@ -254,6 +277,7 @@ export class AgentThreads implements LocalDelivery {
   #lost(slot: Slot, reason: string): void {
     const { clock, lost } = this.#options;
     slot.handle = undefined;
+    this.memory.threadEnded(slot.index);
     if (clock.now_ms() - slot.spawnedAt_ms > soundAfter_ms) slot.ends = 0;
     const wait_ms = Math.min(lastRespawn_ms, firstRespawn_ms * 2 ** Math.min(slot.ends++, 10));
     const agents = [...this.#hosted.values()].filter((hosted) => hosted.slot === slot);
@@ -282,7 +306,7 @@ export class AgentThreads implements LocalDelivery {
     return this.#inOrder.run(name, async () => {
       if (this.#hosted.get(name) !== hosted) return;
       try {
-        await this.#hostOn(hosted.slot, hosted.spec, hosted.suspended);
+        await this.#hostOn(hosted.slot, hosted.spec, hosted.suspended, false);
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "unavailable") return;
         const at_ms = this.#options.clock.wall_ms();
@@ -297,11 +321,11 @@ export class AgentThreads implements LocalDelivery {
     });
   }
 
-  async #hostOn(slot: Slot, spec: AgentSpec, suspended: boolean): Promise<void> {
+  async #hostOn(slot: Slot, spec: AgentSpec, suspended: boolean, fresh: boolean): Promise<void> {
     const key = moduleKey(spec);
     for (const attempt of [1, 2]) {
       const module = attempt === 1 && slot.modules.has(key) ? null : await this.#options.module(spec);
-      const answer = await this.#handle(slot).host(spec, module, suspended);
+      const answer = await this.#handle(slot).host(spec, module, suspended, fresh);
       if (answer === "done") {
         slot.modules.add(key);
         return;

@@ -3,6 +3,7 @@ import type { Prng } from "../base/prng.ts";
 import type { MessageIds } from "../messaging/outgoing-message.ts";
 import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { CommitQueue } from "./commit-queue.ts";
 import type { HandlerSource } from "./handler.ts";
@@ -19,6 +20,8 @@ export interface AgentWorld {
   readonly counters: ThreadCounters;
   /** The node has no lease: agents that do not go on without one begin nothing. */
   readonly parked: boolean;
+  /** Whether that agent goes on without one. */
+  goesOn(spec: AgentSpec): boolean;
   /** The agent of this thread that a message to `receiver` goes to directly. */
   find(receiver: string): AgentFace | undefined;
   /** Sends what a call of a volatile agent left, or what a durable one's commit released; `now_ms` monotonic, 0 when not at hand. */

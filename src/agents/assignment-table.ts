@@ -17,6 +17,14 @@ export interface OwnedAgent extends Omit<Assignment, "spec"> {
   readonly spec: AgentSpec;
 }
 
+/**
+ * An assignment whose specification this node cannot read: of a later version, or broken. Nothing is done for it, and
+ * it can be removed or deployed over.
+ */
+export interface UnreadableAgent extends Assignment {
+  readonly reason: string;
+}
+
 /** The part of consensus that is needed here. */
 export type Watched = Pick<Consensus, "status" | "onStatus">;
 
@@ -31,6 +39,7 @@ export class AssignmentTable {
   readonly #consensus: Watched;
   readonly #failed: (what: string, reason: string) => void;
   readonly #owned = new Map<AgentName, OwnedAgent>();
+  readonly #unreadable = new Map<AgentName, UnreadableAgent>();
   readonly #byNode = new Map<NodeId, Set<AgentName>>();
   readonly #removed = new Set<AgentName>();
   readonly #listeners = new Set<(changed: readonly AgentName[]) => void>();
@@ -67,6 +76,14 @@ export class AssignmentTable {
 
   get(agent: AgentName): OwnedAgent | undefined {
     return this.#owned.get(agent);
+  }
+
+  unreadable(agent: AgentName): UnreadableAgent | undefined {
+    return this.#unreadable.get(agent);
+  }
+
+  allUnreadable(): IterableIterator<UnreadableAgent> {
+    return this.#unreadable.values();
   }
 
   all(): IterableIterator<OwnedAgent> {
@@ -151,9 +168,9 @@ export class AssignmentTable {
     const changed = new Set<AgentName>();
     try {
       let total = await this.#pages(consistency, changed);
-      if (total !== this.#owned.size) {
+      if (total !== this.#owned.size + this.#unreadable.size) {
         // Removals were missed: everything is read anew.
-        const before = new Set(this.#owned.keys());
+        const before = new Set([...this.#owned.keys(), ...this.#unreadable.keys()]);
         this.#seen = 0;
         total = await this.#pages(consistency, changed, before);
         for (const agent of before) this.#remove(agent, changed);
@@ -179,40 +196,49 @@ export class AssignmentTable {
       this.#put(assignment, changed);
     }
     for (const { agent, changed: number } of removed) {
-      const known = this.#owned.get(agent);
+      const known = this.#known(agent);
       if (known !== undefined && known.changed < number) this.#remove(agent, changed);
       if (!more) this.#seen = Math.max(this.#seen, number);
     }
   }
 
-  #put({ spec: bytes, ...assignment }: Assignment, changed: Set<AgentName>): void {
-    const { agent, node, epoch, revision } = assignment;
-    const known = this.#owned.get(agent);
-    if (known !== undefined && known.changed >= assignment.changed) return;
-    let spec: AgentSpec;
+  #known(agent: AgentName): OwnedAgent | UnreadableAgent | undefined {
+    return this.#owned.get(agent) ?? this.#unreadable.get(agent);
+  }
+
+  #put(assignment: Assignment, changed: Set<AgentName>): void {
+    const { spec: bytes, ...rest } = assignment;
+    const { agent, node, epoch, revision } = rest;
+    const known = this.#known(agent);
+    if (known !== undefined && known.changed >= rest.changed) return;
+    this.#forget(agent);
     try {
-      spec = { ...parseSpec(bytes), name: agent, epoch, revision };
+      const spec: AgentSpec = { ...parseSpec(bytes), name: agent, epoch, revision };
+      const agents = this.#byNode.get(node) ?? new Set();
+      this.#byNode.set(node, agents.add(agent));
+      this.#owned.set(agent, { ...rest, spec });
     } catch (error) {
-      this.#failed(`read the specification of agent "${agent}"`, reasonOf(error));
-      return;
+      const reason = reasonOf(error);
+      this.#unreadable.set(agent, { ...assignment, reason });
+      this.#failed(`read the specification of agent "${agent}"`, reason);
     }
-    if (known !== undefined) this.#byNode.get(known.node)?.delete(agent);
-    const agents = this.#byNode.get(node) ?? new Set();
-    this.#byNode.set(node, agents.add(agent));
-    if (known !== undefined && known.node !== node && this.#byNode.get(known.node)?.size === 0)
-      this.#byNode.delete(known.node);
-    this.#owned.set(agent, { ...assignment, spec });
     this.#removed.delete(agent);
     changed.add(agent);
   }
 
-  #remove(agent: AgentName, changed: Set<AgentName>): void {
-    const known = this.#owned.get(agent);
-    if (known === undefined) return;
+  #forget(agent: AgentName): void {
+    const node = this.#owned.get(agent)?.node;
     this.#owned.delete(agent);
-    const agents = this.#byNode.get(known.node);
+    this.#unreadable.delete(agent);
+    if (node === undefined) return;
+    const agents = this.#byNode.get(node);
     agents?.delete(agent);
-    if (agents?.size === 0) this.#byNode.delete(known.node);
+    if (agents?.size === 0) this.#byNode.delete(node);
+  }
+
+  #remove(agent: AgentName, changed: Set<AgentName>): void {
+    if (this.#known(agent) === undefined) return;
+    this.#forget(agent);
     this.#removed.add(agent);
     if (this.#removed.size > removedLimit) {
       const [oldest] = this.#removed;

@@ -12,7 +12,8 @@ import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
+import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
 import {
@@ -24,8 +25,10 @@ import {
   logsAnswer,
   parseBody,
 } from "./agent-requests.ts";
-import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import type { AssignmentTable, OwnedAgent, UnreadableAgent } from "./assignment-table.ts";
+import { type Deployed, type DeployedOne, deployGroup, type DeployRequest } from "./group-deployment.ts";
 import type { HandOver } from "./hand-over.ts";
+import type { InstanceGroups } from "./instance-groups.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleKeepers } from "./module-keepers.ts";
 import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
@@ -41,16 +44,6 @@ const detail_ms = 3_000;
 /** After a deployment elsewhere, until the directory here shows it. */
 const announced_ms = 3_000;
 
-export interface DeployRequest {
-  readonly name: AgentName;
-  readonly wasm: Uint8Array;
-  readonly options: Omit<
-    AgentSpec,
-    "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
-  >;
-  readonly principal: string;
-}
-
 export interface ClusterAgentsOptions {
   readonly membership: Membership;
   readonly peers: Peers;
@@ -63,6 +56,10 @@ export interface ClusterAgentsOptions {
   readonly store: AssignmentStore;
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
+  readonly ceilings: AgentCeilings;
+  /** This node has its lease. */
+  readonly mayAct: () => boolean;
+  readonly groups: InstanceGroups;
 }
 
 export class ClusterAgents {
@@ -73,19 +70,38 @@ export class ClusterAgents {
   }
 
   /**
-   * Throws `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
+   * Throws `limit_exceeded`, `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
    * that an agent that was to be moved may have been.
    */
-  async deploy(
-    request: DeployRequest,
-  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }> {
-    const { modules, ownership, clock } = this.#options;
+  async deploy(request: DeployRequest): Promise<Deployed> {
+    const { name, instances } = request;
+    const { groups, table } = this.#options;
+    const there = groups.of(name);
+    if (there.length === 0 && (instances ?? 1) === 1)
+      return { ...(await this.#deployOne(request)), instances: [] };
+    if (table.get(name) !== undefined) {
+      const detail = `Agent ${quote(name)} runs alone: remove it first, then deploy it with --instances`;
+      throw new CaxtonError("conflict", detail);
+    }
+    return await deployGroup(request, there, instances ?? there.length, {
+      table,
+      deployOne: (one, siblings) => this.#deployOne(one, siblings),
+      removeOne: (one) => this.#removeOne(one),
+    });
+  }
+
+  async #deployOne(
+    request: Omit<DeployRequest, "instances">,
+    siblings: readonly AgentName[] = [],
+  ): Promise<DeployedOne> {
+    const { modules, ownership, clock, ceilings } = this.#options;
     const { name, wasm, options, principal } = request;
+    demandWithin(ceilings, options, { name: principal, owned: this.#deployedBy(principal, name) });
     const module = hashModule(wasm);
     await modules.prepare({ module, capabilities: options.capabilities, limits: options.limits }, wasm);
     const draft = { ...options, name, module, deployedAt_ms: clock.wall_ms(), deployedBy: principal };
     const claim = await modules.holding(module, wasm, async () => {
-      const chosen = ownership.choose(name, options.placement);
+      const chosen = ownership.choose(name, options.placement, siblings);
       await this.#spread(module, chosen.node);
       if (chosen.movesFrom !== null) await this.#migrateFrom(chosen.movesFrom, name, chosen.node);
       const claimed = await ownership.claim(draft, chosen);
@@ -104,13 +120,24 @@ export class ClusterAgents {
     return { agent: await this.show(name), created: claim.created, why: claim.why };
   }
 
+  /** How many agents other than that one. */
+  #deployedBy(principal: string, other: AgentName): number {
+    let count = 0;
+    for (const { agent, spec } of this.#options.table.all())
+      if (agent !== other && spec.deployedBy === principal) count++;
+    return count;
+  }
+
   list(): readonly AgentView[] {
     const { membership, table } = this.#options;
     const views: AgentView[] = [];
     for (const owned of table.all()) views.push(this.#view(owned, null));
+    for (const unreadable of table.allUnreadable()) views.push(unreadableView(unreadable));
     // From before the cluster kept assignments, or from a node that has not heard of a removal.
     for (const entry of membership.directory()) {
-      if (table.get(entry.agent) !== undefined || table.wasRemoved(entry.agent)) continue;
+      const { agent } = entry;
+      if (table.get(agent) !== undefined || table.unreadable(agent) !== undefined) continue;
+      if (table.wasRemoved(agent)) continue;
       if (membership.locate(entry.agent)?.node === entry.node) views.push(this.#unassigned(entry, null));
     }
     return views.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -122,8 +149,19 @@ export class ClusterAgents {
     return this.list().find((agent) => agent.name === name)?.revision ?? 0;
   }
 
+  /** The instances of that name, in their order; none where it is an agent's own, or nobody's. */
+  instances(name: AgentName): readonly AgentView[] {
+    const { groups, table } = this.#options;
+    return groups.of(name).flatMap((each) => {
+      const owned = table.get(each);
+      return owned === undefined ? [] : [this.#view(owned, null)];
+    });
+  }
+
   async show(name: AgentName): Promise<AgentView> {
     const owned = this.#options.table.get(name);
+    const unreadable = this.#options.table.unreadable(name);
+    if (unreadable !== undefined) return unreadableView(unreadable);
     if (owned === undefined) {
       const entry = this.#options.membership.locate(name);
       if (entry === undefined || this.#options.table.wasRemoved(name)) throw noSuchAgent(name);
@@ -133,9 +171,28 @@ export class ClusterAgents {
     return { ...this.#view(owned, await this.#detailFrom(name, owned.node)), kept };
   }
 
+  /** All instances of a name that has several. */
   async remove(name: AgentName): Promise<void> {
+    await this.#each(name, (one) => this.#removeOne(one));
+  }
+
+  async suspend(name: AgentName): Promise<void> {
+    await this.#each(name, (one) => this.#suspendOne(one));
+  }
+
+  /** Also brings back an agent that has failed. */
+  async resume(name: AgentName): Promise<void> {
+    await this.#each(name, (one) => this.#resumeOne(one));
+  }
+
+  async #each(name: AgentName, work: (one: AgentName) => Promise<void>): Promise<void> {
+    const instances = this.#options.groups.of(name);
+    for (const one of instances.length > 0 ? instances : [name]) await work(one);
+  }
+
+  async #removeOne(name: AgentName): Promise<void> {
     const { store, table, membership } = this.#options;
-    const owned = this.#owned(name);
+    const owned = table.unreadable(name) ?? this.#owned(name);
     await store.remove({ agent: name, expected: null }, "");
     await table.refresh("linearizable");
     if (!this.#isThere(owned.node)) return;
@@ -143,13 +200,12 @@ export class ClusterAgents {
     await this.#seen(() => membership.locate(name)?.node !== owned.node);
   }
 
-  async suspend(name: AgentName): Promise<void> {
+  async #suspendOne(name: AgentName): Promise<void> {
     await this.#setSuspended(name, true);
     await this.#seen(() => this.#options.membership.locate(name)?.status === "suspended");
   }
 
-  /** Also brings back an agent that has failed. */
-  async resume(name: AgentName): Promise<void> {
+  async #resumeOne(name: AgentName): Promise<void> {
     const { membership, local } = this.#options;
     const { node } = await this.#setSuspended(name, false);
     if (node === membership.self) await local.resume(name);
@@ -229,10 +285,17 @@ export class ClusterAgents {
     const { agent: name, node, epoch, revision, spec, cause, previous, previousEpoch, at_ms } = owned;
     const entry = membership.locate(name);
     const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
-    const status = this.#isThere(node) ? (runs ? entry.status : "starting") : "orphaned";
+    const status = this.#statusOf(owned, runs ? entry.status : "starting");
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
     const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
+  }
+
+  #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
+    const { membership, mayAct } = this.#options;
+    if (!this.#isThere(node)) return "orphaned";
+    const parks = node === membership.self && announced === "running" && spec.partition !== "continue";
+    return parks && !mayAct() ? "parked" : announced;
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {
@@ -278,9 +341,16 @@ export class ClusterAgents {
   }
 
   #owned(name: AgentName): OwnedAgent {
-    const owned = this.#options.table.get(name);
-    if (owned === undefined) throw noSuchAgent(name);
-    return owned;
+    const { table, groups } = this.#options;
+    const owned = table.get(name);
+    if (owned !== undefined) return owned;
+    const unreadable = table.unreadable(name);
+    if (unreadable !== undefined)
+      throw new CaxtonError("agent_failed", `Agent ${quote(name)}: ${unreadableReason(unreadable)}`);
+    const [first] = groups.of(name);
+    if (first === undefined) throw noSuchAgent(name);
+    const detail = `${quote(name)} has several instances: name one of them, as ${quote(first)}`;
+    throw new CaxtonError("conflict", detail);
   }
 
   /** Null when its node cannot be asked. */
@@ -324,6 +394,17 @@ export class ClusterAgents {
       });
     });
   }
+}
+
+function unreadableReason({ reason }: UnreadableAgent): string {
+  return `What it is to be cannot be read here (${reason}): deploy it again, or remove it`;
+}
+
+function unreadableView(unreadable: UnreadableAgent): AgentView {
+  const { agent: name, node, epoch, revision, cause, previous, previousEpoch, at_ms } = unreadable;
+  const assignment = { cause, previous, previousEpoch, at_ms, lost: null, runsOn: null };
+  const shown = { name, node, status: "failed", revision, epoch, module: "" as ModuleHash } as const;
+  return { ...shown, detail: null, assignment, kept: [], unreadable: unreadableReason(unreadable) };
 }
 
 function noSuchAgent(name: AgentName): CaxtonError {

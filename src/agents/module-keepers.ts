@@ -3,10 +3,12 @@
  * loses no module. By rendezvous hashing: every node finds the same ones, and few change when nodes come and go.
  */
 import { reasonOf } from "../base/errors.ts";
-import type { ModuleHash, NodeId } from "../base/ids.ts";
+import { hashText } from "../base/hash-text.ts";
+import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { AssignmentTable } from "./assignment-table.ts";
+import { moduleKey } from "./module-key.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
 
 /** Copies beside those of the owners. */
@@ -14,11 +16,13 @@ const copies = 3;
 /** Changes are gathered for so long: a loss of a node comes with many. */
 const gather_ms = 500;
 const again_ms = 10_000;
+/** Modules of a lost node that are made ready while its lease runs out. */
+const readyLimit = 16;
 
 export interface ModuleKeepersOptions {
   readonly table: AssignmentTable;
   readonly membership: Membership;
-  readonly modules: () => Pick<ModuleShelf, "keep" | "release">;
+  readonly modules: () => Pick<ModuleShelf, "keep" | "release" | "prepare">;
   readonly stored: () => Promise<readonly { readonly hash: ModuleHash }[]>;
   readonly clock: Clock;
   readonly failed: (what: string, reason: string) => void;
@@ -27,22 +31,26 @@ export interface ModuleKeepersOptions {
 export class ModuleKeepers {
   readonly #options: ModuleKeepersOptions;
   readonly #unsubscribe: (() => void)[];
-  /** Modules of agents that are assigned anywhere, each with a node that has one; null when that has to be found anew. */
-  #users: ReadonlyMap<ModuleHash, NodeId> | null = null;
+  /** Modules of agents that are assigned anywhere, and whose they are. */
+  readonly #users = new Map<ModuleHash, Set<AgentName>>();
+  readonly #moduleOf = new Map<AgentName, ModuleHash>();
   #timer: Timer | undefined;
   #closed = false;
 
   constructor(options: ModuleKeepersOptions) {
     this.#options = options;
     this.#unsubscribe = [
-      options.table.subscribe(() => {
-        this.#users = null;
+      options.table.subscribe((changed) => {
+        for (const agent of changed) this.#note(agent);
         this.#soon(gather_ms);
       }),
       options.membership.subscribe((event) => {
-        if ("member" in event && event.kind !== "updated") this.#soon(gather_ms);
+        if (!("member" in event) || event.kind === "updated") return;
+        if (event.kind === "failed") this.#makeReady(event.member.id);
+        this.#soon(gather_ms);
       }),
     ];
+    for (const { agent } of options.table.all()) this.#note(agent);
   }
 
   /** The nodes that keep it, in their order for this module. */
@@ -57,15 +65,39 @@ export class ModuleKeepers {
 
   /** Whether this node is to have it for others. */
   wants(hash: ModuleHash): boolean {
-    return this.#assigned().has(hash) && this.of(hash).includes(this.#options.membership.self);
+    return this.#users.has(hash) && this.of(hash).includes(this.#options.membership.self);
   }
 
-  #assigned(): ReadonlyMap<ModuleHash, NodeId> {
-    if (this.#users !== null) return this.#users;
-    const users = new Map<ModuleHash, NodeId>();
-    for (const { spec, node } of this.#options.table.all()) users.set(spec.module, node);
-    this.#users = users;
-    return users;
+  #note(agent: AgentName): void {
+    const module = this.#options.table.get(agent)?.spec.module;
+    const before = this.#moduleOf.get(agent);
+    if (module === before) return;
+    if (before !== undefined) {
+      const users = this.#users.get(before);
+      users?.delete(agent);
+      if (users?.size === 0) this.#users.delete(before);
+      this.#moduleOf.delete(agent);
+    }
+    if (module === undefined) return;
+    this.#moduleOf.set(agent, module);
+    const users = this.#users.get(module) ?? new Set();
+    this.#users.set(module, users.add(agent));
+  }
+
+  /** Its agents may be this node's soon: preparing their modules takes longer than starting them. */
+  #makeReady(lost: NodeId): void {
+    const { table, modules } = this.#options;
+    const ready = new Set<string>();
+    for (const agent of table.of(lost)) {
+      const spec = table.get(agent)?.spec;
+      if (spec === undefined || ready.has(moduleKey(spec))) continue;
+      if (ready.size >= readyLimit) return;
+      ready.add(moduleKey(spec));
+      // What is not stored here, or not to be prepared, is told of when an agent comes that needs it.
+      modules()
+        .prepare(spec)
+        .catch(() => undefined);
+    }
   }
 
   close(): void {
@@ -93,12 +125,14 @@ export class ModuleKeepers {
 
   /** False when a copy is missing still. */
   async #look(): Promise<boolean> {
-    const { modules, stored, membership } = this.#options;
+    const { modules, stored, membership, table } = this.#options;
     const here = new Set((await stored()).map(({ hash }) => hash));
     for (const hash of here) if (!this.wants(hash)) await modules().release(hash);
     let complete = true;
-    for (const [hash, node] of this.#assigned()) {
+    for (const [hash, [user]] of [...this.#users]) {
       if (this.#closed || here.has(hash) || !this.wants(hash)) continue;
+      const node = user === undefined ? undefined : table.get(user)?.node;
+      if (node === undefined) continue;
       try {
         await modules().keep(hash, node);
       } catch (error) {
@@ -115,16 +149,8 @@ export class ModuleKeepers {
 /** The first few by a hash of both names. */
 export function keepersOf(hash: ModuleHash, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes
-    .map((node) => ({ node, weight: mixed(`${hash}${node}`) }))
+    .map((node) => ({ node, weight: hashText(`${hash}${node}`) }))
     .toSorted((a, b) => b.weight - a.weight || (a.node < b.node ? -1 : 1))
     .slice(0, copies)
     .map(({ node }) => node);
-}
-
-/** FNV-1a with a final mix: spread is all that matters here. */
-function mixed(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
-  return (hash ^ (hash >>> 13)) >>> 0;
 }

@@ -12,8 +12,8 @@ import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
 
-/** Agents that are looked at at the same time. */
-const atOnce = 64;
+/** Agents that are looked at at the same time: their records then share commits. */
+const atOnce = 256;
 const firstRetry_ms = 250;
 const lastRetry_ms = 30_000;
 /** Set once what was here before the cluster kept assignments has been told to it. */
@@ -184,7 +184,11 @@ export class Reconciler {
     const owned = table.get(name);
     const here = local.get(name);
     if (owned === undefined) {
-      if (here !== undefined) await this.#unassigned(name);
+      const unreadable = table.unreadable(name);
+      if (here === undefined) return;
+      if (unreadable === undefined) await this.#unassigned(name);
+      else if (unreadable.node !== self && unreadable.epoch > here.spec.epoch)
+        await local.yieldTo(name, unreadable.node, unreadable.epoch);
       return;
     }
     if (owned.node === self) {

@@ -21,9 +21,13 @@ export type ToAgentThread =
       /** Until when the node may act (cluster/lease-cell.ts), and the tenure that counts. */
       readonly lease: SharedArrayBuffer;
       readonly tenure: number;
+      /** What linear memory the node's agents have (memory-budget.ts). */
+      readonly memory: SharedArrayBuffer;
     }
   /** The node's lease is back, in this tenure. */
   | { readonly kind: "lease"; readonly tenure: number }
+  /** Of the agents that go on without a lease, only the critical ones do from now on; or all of them again. */
+  | { readonly kind: "critical-only"; readonly only: boolean }
   /**
    * Start or replace an agent. The thread keeps compiled modules by `moduleKey`; null when main thinks it has it.
    * At most one of host, stop, suspend, resume is under way for an agent.
@@ -34,6 +38,8 @@ export type ToAgentThread =
       readonly spec: AgentSpec;
       readonly module: PreparedModule | null;
       readonly suspended: boolean;
+      /** The store has nothing of it, and is not asked. */
+      readonly fresh: boolean;
     }
   /**
    * A volatile agent's mail becomes dead letters. A durable one's stays in the store with its state, and with what

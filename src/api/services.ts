@@ -12,10 +12,15 @@ import type { Consistency } from "../control/control-client.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
+import type { Role } from "../security/roles.ts";
+import type { Principal } from "../security/tokens.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { BalancingService } from "./balancing-service.ts";
+import type { NodeRegistry } from "./node-registry.ts";
+import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { AgentSpec, ShownStatus } from "../wire/agent-spec.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
 import type { Message } from "../wire/message.ts";
 
@@ -31,7 +36,12 @@ export interface NodeServices {
   readonly events: EventService;
   readonly health: HealthService;
   readonly security: SecurityService;
+  readonly tokens: TokenService;
   readonly partition: PartitionService;
+  readonly balancing: BalancingService;
+  /** Nodes that are registered by HTTP. */
+  readonly nodes: NodeRegistry;
+  readonly operator: OperatorService;
 }
 
 export interface HealthService {
@@ -54,7 +64,8 @@ export interface ClusterStatus {
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
-  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY";
+  /** "NONE" of a node that an operator has stopped. */
+  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY" | "NONE";
   readonly nodes_active: number;
   readonly nodes_total: number;
   readonly queued_writes: number;
@@ -62,6 +73,12 @@ export interface ClusterStatus {
   readonly term: number;
   /** Voters of the configuration, witnesses among them. */
   readonly voters: readonly NodeId[];
+  /** Whether the node that answers may act for its agents; null where it has none to act for. */
+  readonly lease: { readonly held: boolean; readonly losses: number; readonly without_ms: number } | null;
+  /** Nodes that operators keep from traffic. */
+  readonly isolated: readonly NodeId[];
+  /** Of clients' messages. */
+  readonly shed_percentage: number;
 }
 
 /** Consensus as this node sees it. */
@@ -130,15 +147,21 @@ export interface ClusterService {
   /** `assignedAt_ms` (Unix) where this node knows it: for its own agents. */
   assignments(): readonly (DirectoryEntry & {
     readonly orphaned: boolean;
+    /** On its way to the node that it is assigned to. */
+    readonly migrating: boolean;
     readonly assignedAt_ms?: number;
   })[];
   ping(node: NodeId): Promise<PingResult>;
   /**
    * Leaves gracefully; when `node` is another one, that node is asked to. `handOver`: its agents go to others first;
-   * else they are expected back with it.
+   * else they are expected back with it. Refused (`conflict`) where that would cost the others their quorum, unless
+   * `force`, and unless it only stops.
    */
-  leave(node: NodeId, drain_timeout_ms: number, handOver: boolean): Promise<void>;
-  /** Refused (`conflict`) for a node that is alive unless `force`. */
+  leave(
+    node: NodeId,
+    how: { readonly drain_timeout_ms: number; readonly handOver: boolean; readonly force: boolean },
+  ): Promise<void>;
+  /** Refused (`conflict`) for a node that is alive unless `force`, and (`no_quorum`) where nothing can be decided. */
   remove(node: NodeId, force: boolean): Promise<void>;
   verifyAuth(): Promise<readonly AuthCheckRow[]>;
   performance(): Promise<readonly PerformanceRow[]>;
@@ -169,6 +192,28 @@ export interface SecurityService {
   rotateGossipKey(): Promise<GossipKeyAnswer>;
 }
 
+export interface IssuedToken {
+  readonly token: string;
+  /** Its `jti`. */
+  readonly id: string;
+  readonly subject: string;
+  readonly role: Role;
+  /** Unix. */
+  readonly expiresAt_ms: number;
+}
+
+export interface TokenService {
+  /** Throws `invalid_argument` for a token of the role admin that would outlive the one it is asked with. */
+  issue(request: {
+    readonly role: Role;
+    /** Made up unless given. */
+    readonly subject?: string;
+    readonly lifetime_ms: number;
+    /** Who asks for it. */
+    readonly by: Principal;
+  }): Promise<IssuedToken>;
+}
+
 export interface DeployRequest {
   readonly name: AgentName;
   readonly wasm: Uint8Array;
@@ -177,14 +222,15 @@ export interface DeployRequest {
     AgentSpec,
     "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
   >;
+  /** How many of it run under its name; null: as many as there are, or one alone. */
+  readonly instances: number | null;
   readonly principal: string;
 }
 
 export interface AgentView {
   readonly name: AgentName;
   readonly node: NodeId;
-  /** `orphaned` when its node is failed or left. */
-  readonly status: AgentStatus | "orphaned";
+  readonly status: ShownStatus;
   readonly revision: number;
   readonly epoch: number;
   readonly module: ModuleHash;
@@ -202,6 +248,8 @@ export interface AgentView {
     /** The node that says it runs there. */
     readonly runsOn: NodeId | null;
   } | null;
+  /** Why nobody can start it: its specification cannot be read. Its module is unknown then, too. */
+  readonly unreadable?: string;
   /** Journals of it that ended, where they are; only when it is looked at alone. */
   readonly kept: readonly (KeptJournal & { readonly node: NodeId })[];
 }
@@ -227,9 +275,15 @@ export interface AgentLogLine {
 }
 
 export interface AgentService {
-  deploy(
-    request: DeployRequest,
-  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
+  deploy(request: DeployRequest): Promise<{
+    /** The first instance, where there are several. */
+    readonly agent: AgentView;
+    readonly created: boolean;
+    readonly why: string;
+    readonly instances: readonly AgentView[];
+  }>;
+  /** Of a name that several agents share; else none. */
+  instances(name: AgentName): readonly AgentView[];
   list(): readonly AgentView[];
   /** 0 where there is no such agent. Linearizable: as of now, whichever node decided it; throws `no_quorum`. */
   revisionOf(name: string, consistency: Consistency): Promise<number>;

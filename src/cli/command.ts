@@ -9,7 +9,7 @@ import type { Client } from "../client/client.ts";
 import type { ClientOptions } from "../client/transport.ts";
 import { globalFlags } from "./global-flags.ts";
 import type { GlobalFlags } from "./global-flags.ts";
-import { commandHelp } from "./help.ts";
+import { commandHelp, usageOf } from "./help.ts";
 import { Output } from "./output.ts";
 import type { Writer } from "./output.ts";
 import { findTarget } from "./target.ts";
@@ -23,6 +23,8 @@ export interface CliContext extends CommandContext {
   };
   /** The exit code of a command that did its work and has bad news; the library keeps only its own. */
   readonly outcome: { exit: number };
+  /** In a completion: what was typed so far of which node is meant. */
+  readonly typed?: Partial<Pick<GlobalFlags, "api" | "token" | "dataDir" | "context">>;
   /** How requests are sent; the runtime's own `fetch` unless given. */
   readonly fetch?: NonNullable<ClientOptions["fetch"]>;
 }
@@ -48,6 +50,8 @@ interface Definition<F extends FlagsOf<F>, A extends BaseArgs> {
   /** One to three command lines as a user types them, for the help; a test parses each. */
   readonly examples: readonly [string, ...string[]];
   readonly description?: string;
+  /** What stands behind the command's name in the help, where flags and arguments do not tell it by themselves. */
+  readonly usage?: string;
   readonly parameters: TypedCommandParameters<F, A, CliContext>;
   /** The exit code, when it is not 0. */
   readonly run: (call: Call, flags: F, ...args: A) => Promise<number | void> | number | void;
@@ -58,7 +62,14 @@ export function command<const F extends FlagsOf<F> = Record<never, never>, const
 ): Command<CliContext> {
   const own = definition.parameters as { readonly flags?: object; readonly aliases?: object };
   const { brief, description, examples } = definition;
-  const docs = description === undefined ? { brief } : { brief, fullDescription: description };
+  const usage = definition.usage ?? usageOf(definition.parameters);
+  // Without flags and arguments the library's own line is right, and has no blank at its end.
+  const customUsage = usage === "" ? {} : { customUsage: [usage] as const };
+  const docs = {
+    brief,
+    ...customUsage,
+    ...(description === undefined ? {} : { fullDescription: description }),
+  };
   const build = (parameters: object): Command<CliContext> =>
     buildCommand<Record<string, unknown>, A, CliContext>({
       docs,
@@ -83,7 +94,7 @@ export function command<const F extends FlagsOf<F> = Record<never, never>, const
         ownWords.formatHelp({ ...args, additionalFlags: [], includeArgumentEscapeSequenceFlag: false }),
         examples,
       ),
-    formatUsageLine: (args) => ownWords.formatUsageLine(args),
+    formatUsageLine: ({ prefix }) => [...prefix, usage].join(" ").trimEnd(),
   };
 }
 

@@ -3,6 +3,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { quote } from "../base/ids.ts";
+import { nearest } from "../base/nearest.ts";
 
 export interface SavedContext {
   readonly api: string;
@@ -47,4 +49,16 @@ export function writeContexts(env: Environment, contexts: Contexts): void {
   writeFileSync(fresh, `${JSON.stringify(contexts, null, 2)}\n`, { mode: 0o600 });
   chmodSync(fresh, 0o600);
   renameSync(fresh, path);
+}
+
+/** Of no saved node: the one whose data directory is here. */
+export const localName = "local";
+
+/** The saved node of that name. Throws `not_found` with the name that was perhaps meant. */
+export function savedContext({ contexts }: Contexts, name: string): SavedContext {
+  const found = contexts[name];
+  if (found !== undefined) return found;
+  const near = nearest(name, Object.keys(contexts));
+  const hint = near === undefined ? "see caxton context list" : `did you mean ${near}?`;
+  throw new CaxtonError("not_found", `There is no context ${quote(name)}: ${hint}`);
 }

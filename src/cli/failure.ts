@@ -22,3 +22,27 @@ export function failureText(thrown: unknown): string {
     .map((line) => line.trim());
   return `error: ${printable(lines.filter((line) => line !== "").join("; "))}`;
 }
+
+/** The same for programs, one line of JSON: a problem document (RFC 9457) with the exit code. */
+export function failureJson(thrown: unknown): string {
+  const known = thrown instanceof CaxtonError;
+  return problemJson(known ? thrown : new CaxtonError("internal", reasonOf(thrown)), exitCodeOf(thrown));
+}
+
+/** Of a wrong command line, which is known by its text alone: `error: …`. */
+export function usageJson(text: string): string {
+  return problemJson(new CaxtonError("invalid_argument", text.replace(/^error: /, "")), usageExit);
+}
+
+function problemJson({ code, title, http, message, retryable }: CaxtonError, exit: number): string {
+  const detail = message;
+  return JSON.stringify({
+    type: `urn:caxton:problem:${code}`,
+    title,
+    status: http,
+    detail,
+    code,
+    retryable,
+    exit,
+  });
+}

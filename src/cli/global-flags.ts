@@ -1,4 +1,5 @@
 /** The flags that every command takes. */
+import { proposeFiles } from "./files-mark.ts";
 import { choices, duration } from "./parse.ts";
 import { formats } from "./output.ts";
 import type { Format } from "./output.ts";
@@ -8,7 +9,6 @@ const requestTimeout_ms_max = 24 * 3_600_000;
 export interface GlobalFlags {
   readonly api?: string | undefined;
   readonly token?: string | undefined;
-  readonly apiKey?: string | undefined;
   readonly dataDir?: string | undefined;
   readonly context?: string | undefined;
   readonly format?: Format | undefined;
@@ -33,19 +33,13 @@ export const globalFlags = {
     parse: text,
     optional: true,
     placeholder: "T",
-    brief: "A JWT instead of the local one",
-  },
-  apiKey: {
-    kind: "parsed",
-    parse: text,
-    optional: true,
-    placeholder: "K",
-    brief: "An API key instead of a JWT",
+    brief: "A token instead of the local one (caxton auth token)",
   },
   dataDir: {
     kind: "parsed",
     parse: text,
     optional: true,
+    proposeCompletions: proposeFiles,
     placeholder: "DIR",
     brief: "The local node's data directory [default ./data]",
   },

@@ -9,6 +9,39 @@ const indent = "  ";
 const width = 100;
 const title = "FLAGS OF EVERY COMMAND";
 
+interface Word {
+  readonly placeholder?: string;
+  readonly optional?: boolean;
+  readonly hidden?: boolean;
+  readonly default?: unknown;
+}
+
+/** A command's flags and arguments, as far as its usage line needs them. */
+export interface ParameterWords {
+  readonly flags?: Readonly<Record<string, Word & { readonly kind: string }>>;
+  readonly positional?:
+    | { readonly kind: "tuple"; readonly parameters: readonly Word[] }
+    | { readonly kind: "array"; readonly parameter: Word };
+}
+
+/** `--name N FILE.wasm`, `[FILE]`: the flags that are needed, and all arguments. */
+export function usageOf({ flags = {}, positional }: ParameterWords): string {
+  const isNeeded = (word: Word): boolean => word.optional !== true && word.default === undefined;
+  const needed = Object.entries(flags).filter(([, flag]) => isNeeded(flag));
+  const flagWords = needed.map(([name, flag]) =>
+    flag.kind === "boolean" ? `--${kebab(name)}` : `--${kebab(name)} ${flag.placeholder ?? "VALUE"}`,
+  );
+  const argument = (word: Word): string =>
+    isNeeded(word) ? (word.placeholder ?? "X") : `[${word.placeholder ?? "X"}]`;
+  const ofPositional =
+    positional === undefined
+      ? []
+      : positional.kind === "array"
+        ? [`[${positional.parameter.placeholder ?? "X"}...]`]
+        : positional.parameters.map(argument);
+  return [...flagWords, ...ofPositional].join(" ");
+}
+
 /** The library's text of the command's own flags and arguments, then the rest. */
 export function commandHelp(own: string, examples: readonly string[]): string {
   const shown = examples.map((line) => indent + line);
@@ -29,9 +62,10 @@ export function mapHelp<C extends CommandContext>(map: RouteMap<C>, all: boolean
   };
 }
 
-/** Without flags of its own the library leaves a title over nothing. */
+/** Without flags of its own the library leaves a title over nothing; what a list is separated by, the brief says. */
 function withoutEmptyFlags(help: string): string {
   return help
+    .replaceAll(" [separator = ,]", "")
     .replace(/\nFLAGS\n(?=\n|$)/, "\n")
     .replaceAll(/\n{3,}/g, "\n\n")
     .trimEnd();
@@ -72,8 +106,13 @@ interface Flag {
 
 function flagWord(name: string, flag: Flag): string[] {
   if (flag.hidden === true) return [];
-  const kebab = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  if (flag.kind === "boolean") return [flag.default === true ? `--no-${kebab}` : `--${kebab}`];
+  const word = kebab(name);
+  if (flag.kind === "boolean") return [flag.default === true ? `--no-${word}` : `--${word}`];
   const short = name === "format" ? "-o|" : "";
-  return [`${short}--${kebab} ${flag.placeholder ?? "X"}`];
+  return [`${short}--${word} ${flag.placeholder ?? "X"}`];
+}
+
+/** As it is typed: `nodeId` is `--node-id`. */
+export function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -14,6 +14,8 @@ export interface Column<T> {
   readonly cell: (row: T) => string;
   /** Only with `--format wide`. */
   readonly wide?: boolean;
+  /** With `--format wide` in place of `cell`, which is shorter. */
+  readonly whole?: (row: T) => string;
 }
 
 export class Output {
@@ -27,7 +29,8 @@ export class Output {
   table<T>(columns: readonly Column<T>[], rows: readonly T[], data: unknown): void {
     if (this.format === "json") return this.json(data);
     const shown = columns.filter(({ wide }) => wide !== true || this.format === "wide");
-    const cells = rows.map((row) => shown.map(({ cell }) => cell(row)));
+    const isWide = this.format === "wide";
+    const cells = rows.map((row) => shown.map(({ cell, whole }) => ((isWide && whole) || cell)(row)));
     this.line(
       renderTable(
         shown.map(({ title }) => title),

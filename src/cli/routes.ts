@@ -8,18 +8,29 @@ import { remove as removeAgent } from "./agent/remove.ts";
 import { resume } from "./agent/resume.ts";
 import { show as showAgent } from "./agent/show.ts";
 import { suspend } from "./agent/suspend.ts";
+import { token } from "./auth/token.ts";
+import { addNode } from "./cluster/add-node.ts";
+import { analyze } from "./cluster/analyze.ts";
+import { balance } from "./cluster/balance.ts";
 import { compareState } from "./cluster/compare-state.ts";
 import { detectPartition } from "./cluster/detect-partition.ts";
+import { isolate } from "./cluster/isolate.ts";
 import { leader } from "./cluster/leader.ts";
 import { leave } from "./cluster/leave.ts";
 import { members } from "./cluster/members.ts";
+import { rebalance } from "./cluster/rebalance.ts";
 import { rehearse } from "./cluster/partition/rehearse.ts";
 import { report as partitionReport } from "./cluster/partition/report.ts";
 import { performance } from "./cluster/performance.ts";
 import { ping } from "./cluster/ping.ts";
+import { rebuild } from "./cluster/rebuild.ts";
+import { rejoin } from "./cluster/rejoin.ts";
 import { remove as removeNode } from "./cluster/remove.ts";
 import { resolvePartition } from "./cluster/resolve-partition.ts";
+import { shedLoad } from "./cluster/shed-load.ts";
+import { start } from "./cluster/start.ts";
 import { status } from "./cluster/status.ts";
+import { stop } from "./cluster/stop.ts";
 import { verify } from "./cluster/verify.ts";
 import { verifyAuth } from "./cluster/verify-auth.ts";
 import { watch as watchCluster } from "./cluster/watch.ts";
@@ -30,6 +41,7 @@ import { show as showConfig } from "./config/show.ts";
 import { validate } from "./config/validate.ts";
 import { add } from "./context/add.ts";
 import { list as listContexts } from "./context/list.ts";
+import { remove as removeContext } from "./context/remove.ts";
 import { use } from "./context/use.ts";
 import { list as listConversations } from "./conversation/list.ts";
 import { show as showConversation } from "./conversation/show.ts";
@@ -39,6 +51,7 @@ import { replay } from "./message/dead-letters/replay.ts";
 import { list as listMessages } from "./message/list.ts";
 import { send } from "./message/send.ts";
 import { watch as watchMessages } from "./message/watch.ts";
+import { resources } from "./resources.ts";
 import { simulate } from "./simulate.ts";
 import { version } from "./version.ts";
 import { rotateGossipKey } from "./security/rotate-gossip-key.ts";
@@ -73,7 +86,13 @@ const map = buildRouteMap<string, CliContext>({
       ping,
       leave,
       remove: removeNode,
+      addNode,
+      isolate,
+      rejoin,
+      rebuild,
       leader,
+      balance,
+      rebalance,
       compareState,
       detectPartition,
       resolvePartition,
@@ -84,10 +103,16 @@ const map = buildRouteMap<string, CliContext>({
       verify,
       verifyAuth,
       performance,
+      analyze,
+      shedLoad,
+      stop,
+      start,
     }),
+    resources,
+    auth: noun("Who may use the API", { token }),
     security: noun("Keys and certificates", { rotateGossipKey }),
     config: noun("A node's configuration", { validate, show: showConfig, schema, init }),
-    context: noun("Saved nodes to talk to", { add, use, list: listContexts }),
+    context: noun("Saved nodes to talk to", { add, use, list: listContexts, remove: removeContext }),
     simulate,
     completion,
     version,

@@ -2,8 +2,10 @@
 import { proposeCompletions, run } from "@stricli/core";
 import { loadApplication } from "./application.ts";
 import type { CliContext } from "./command.ts";
-import { failureText, usageExit } from "./failure.ts";
-import { globalFlagsLast } from "./leading-flags.ts";
+import { filesMark } from "./files-mark.ts";
+import { typedTarget } from "./known-names.ts";
+import { failureJson, failureText, usageExit } from "./failure.ts";
+import { fromCommand, globalFlagsLast } from "./leading-flags.ts";
 
 const failedExit = 1;
 const exit_max = 7;
@@ -17,12 +19,17 @@ export async function runCaxton(
   fetch?: CliContext["fetch"],
 ): Promise<number> {
   const words = commandLine(inputs);
+  const errorsAs = wantsJson(words) ? "json" : "text";
   const process: Streams & { exitCode?: number | string | null } = { stdout, stderr, env };
   const context: CliContext = { process, outcome: { exit: 0 }, ...(fetch === undefined ? {} : { fetch }) };
   try {
-    await run(await loadApplication(words[0]), words, context as CliContext & { process: typeof process });
+    await run(
+      await loadApplication(words[0], errorsAs),
+      words,
+      context as CliContext & { process: typeof process },
+    );
   } catch (error) {
-    stderr.write(`${failureText(error)}\n`);
+    stderr.write(`${errorsAs === "json" ? failureJson(error) : failureText(error)}\n`);
     return failedExit;
   }
   const exit = Number(process.exitCode ?? 0);
@@ -35,15 +42,38 @@ export async function runCaxton(
 function commandLine(inputs: readonly string[]): readonly string[] {
   if (inputs.length === 0) return ["--help"];
   const [first, ...rest] = inputs;
+  // What people try who do not know `--help`.
+  if (first === "help") return [...rest, "--help"];
   return first === "--version" || first === "-V" ? ["version", ...rest] : globalFlagsLast(inputs);
 }
 
-/** Words that may come next, a line each with a tab and what it is. The last input is the word begun, perhaps empty. */
+/** Whether the answer was to be JSON, as far as can be seen of a line that may be wrong. */
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words
+    .slice(0, end === -1 ? words.length : end)
+    .some(
+      (word, at, all) =>
+        /^--(?:format|output)=json$/.test(word) || (word === "json" && formatFlags.has(all[at - 1])),
+    );
+}
+
+const formatFlags: ReadonlySet<string | undefined> = new Set(["-o", "--format", "--output"]);
+
+/** Words that may come next, a line each with a tab and what it is; `:files` where a file may. The last input is the word begun, perhaps empty. */
 export async function completionsOf(
-  inputs: readonly string[],
+  given: readonly string[],
   { stdout, stderr, env }: Streams,
+  fetch?: CliContext["fetch"],
 ): Promise<string> {
-  const context: CliContext = { process: { stdout, stderr, env }, outcome: { exit: 0 } };
+  const inputs = fromCommand(given[0] === "help" && given.length > 1 ? given.slice(1) : given);
+  const streams = { stdout, stderr, env };
+  const context: CliContext = {
+    process: streams,
+    outcome: { exit: 0 },
+    typed: typedTarget(given),
+    ...(fetch === undefined ? {} : { fetch }),
+  };
   const last = inputs.at(-1) ?? "";
   // `--format=j` is `--format j` to the library, whose proposals are then put behind the flag again.
   const [, flag, value] = /^(--[a-z-]+)=(.*)$/s.exec(last) ?? [];
@@ -57,6 +87,8 @@ export async function completionsOf(
     .map(({ completion, brief }) => ({ completion: shownFlags[completion] ?? completion, brief }))
     .filter(({ completion }) => completion !== "" && completion.startsWith(begun))
     .filter(({ completion }) => ofFlags || !completion.startsWith("--"));
+  // Files are for the shell to list.
+  if (fitting.some(({ completion }) => completion === begun + filesMark)) return `${filesMark}\t\n`;
   const before = flag === undefined ? "" : `${flag}=`;
   return fitting.map(({ completion, brief }) => `${before}${completion}\t${brief}\n`).join("");
 }

@@ -9,13 +9,7 @@ import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { RunResult } from "../simulation/run.ts";
 import { faultNames, type FaultName } from "../simulation/random-schedule.ts";
-import {
-  nodesLimit,
-  perfectNetwork,
-  regionPlans,
-  type RegionPlan,
-  type Scenario,
-} from "../simulation/scenario.ts";
+import { nodesLimit, regionPlans, type RegionPlan, type Scenario } from "../simulation/scenario.ts";
 import { timingProfiles, type TimingProfile } from "../swim/timing.ts";
 import { type Call, command } from "./command.ts";
 import { asText, choices, wholeNumber } from "./parse.ts";
@@ -32,6 +26,7 @@ interface Flags {
   readonly profile?: TimingProfile;
   readonly loss?: number;
   readonly agents?: number;
+  readonly messages?: number;
   readonly save?: string;
   readonly shrink: boolean;
   readonly raft?: number;
@@ -41,19 +36,15 @@ interface Flags {
 const seedLimit = 2 ** 32 - 1;
 const agentsLimit = 10_000;
 const raftSeedsLimit = 1_000_000;
-const defaults = { nodes: 30, agents: 3, seed: 1 } as const;
-/** Until the cluster has formed and random faults have had their time; then it is left alone to recover. */
-const faultsUntil_ms = 75_000;
-/** So long everybody is seen to agree at the end. */
-const agreed_ms = 3_000;
-/** Of a shorter duration that was asked for, so much is quiet at most. */
-const quietMost = 0.6;
+const messagesLimit = 10_000;
+const defaults = { nodes: 30, agents: 3, seed: 1, messages: 10 } as const;
 const brokenExit = 1;
 
 export const simulate = command<Flags>({
   brief: "Play a cluster with faults in this process, from a seed",
   examples: [
     "caxton simulate --nodes 30 --seed 7",
+    "caxton simulate --nodes 100 --regions zones --faults region-cut",
     "caxton simulate --nodes 100 --regions cities --format json",
   ],
   parameters: {
@@ -121,6 +112,13 @@ export const simulate = command<Flags>({
         placeholder: "N",
         brief: "On each node [3]",
       },
+      messages: {
+        kind: "parsed",
+        parse: wholeNumber(0, messagesLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "Between agents, in a second, of all nodes together [10]",
+      },
       save: {
         kind: "parsed",
         parse: asText,
@@ -181,27 +179,19 @@ export const simulate = command<Flags>({
 
 async function scenarioOf(flags: Flags): Promise<Scenario> {
   if (flags.scenario !== undefined) return await scenarioFrom(flags.scenario, flags);
-  const [{ boundsOf }, { geographyOf }, { randomFaults }] = await Promise.all([
-    import("../simulation/bounds.ts"),
-    import("../simulation/regions.ts"),
-    import("../simulation/random-schedule.ts"),
-  ]);
-  const regions = flags.regions ?? "one";
-  const scenario: Scenario = {
+  const { drawScenario } = await import("../simulation/drawn-scenario.ts");
+  const { profile, duration: duration_ms } = flags;
+  return drawScenario({
     seed: flags.seed ?? defaults.seed,
     nodes: flags.nodes ?? defaults.nodes,
-    regions,
-    profile: flags.profile ?? (regions === "cities" ? "wan" : "lan"),
-    duration_ms: flags.duration ?? 0,
+    regions: flags.regions ?? "one",
+    ...(profile !== undefined && { profile }),
+    ...(duration_ms !== undefined && { duration_ms }),
+    faults: flags.faults ?? faultNames,
+    loss: (flags.loss ?? 0) / 100,
     agents: flags.agents ?? defaults.agents,
-    network: { ...perfectNetwork, loss: (flags.loss ?? 0) / 100 },
-    faults: [],
-  };
-  const bound_ms = Math.ceil(boundsOf(scenario, geographyOf(regions)).convergence_ms) + agreed_ms;
-  const duration_ms = flags.duration ?? faultsUntil_ms + bound_ms;
-  const quiet_ms = Math.min(bound_ms, quietMost * duration_ms);
-  const timed = { ...scenario, duration_ms };
-  return { ...timed, faults: randomFaults(timed, flags.faults ?? faultNames, quiet_ms) };
+    messages: flags.messages ?? defaults.messages,
+  });
 }
 
 async function scenarioFrom(file: string, flags: Flags): Promise<Scenario> {
@@ -223,6 +213,9 @@ async function scenarioFrom(file: string, flags: Flags): Promise<Scenario> {
     profile: flags.profile ?? scenario.profile,
     duration_ms: flags.duration ?? scenario.duration_ms,
     agents: flags.agents ?? scenario.agents,
+    ...(flags.messages !== undefined && {
+      messages: flags.messages / (flags.nodes ?? scenario.nodes),
+    }),
     network: flags.loss === undefined ? scenario.network : { ...scenario.network, loss: flags.loss / 100 },
   };
 }

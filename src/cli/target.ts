@@ -3,11 +3,11 @@
  * the node whose data directory is here.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { isLoopback } from "../base/host-port.ts";
 import { quote } from "../base/ids.ts";
-import { readContexts } from "./contexts.ts";
+import { localName, readContexts, savedContext } from "./contexts.ts";
 import type { GlobalFlags } from "./global-flags.ts";
 
 export const defaultApi = "http://127.0.0.1:8080";
@@ -26,26 +26,21 @@ export interface Target {
 const tokenPattern = /^[!-~]{1,8192}$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type TargetFlags = Pick<GlobalFlags, "api" | "token" | "apiKey" | "dataDir" | "context">;
+type TargetFlags = Pick<GlobalFlags, "api" | "token" | "dataDir" | "context">;
 
 export function findTarget(flags: TargetFlags, env: Environment): Target {
   const contexts = readContexts(env);
   const contextName = flags.context ?? (env["CAXTON_CONTEXT"] || undefined);
-  if (contextName !== undefined && contexts.contexts[contextName] === undefined) {
-    throw new CaxtonError("not_found", `There is no context ${quote(contextName)}: see caxton context list`);
-  }
+  const wantsLocal = contextName === localName;
+  if (contextName !== undefined && !wantsLocal) savedContext(contexts, contextName);
   const explicit = flags.api !== undefined || flags.dataDir !== undefined;
   const current = contextName ?? (explicit ? undefined : (contexts.current ?? undefined));
-  const context = current === undefined ? undefined : contexts.contexts[current];
+  const context = current === undefined || wantsLocal ? undefined : contexts.contexts[current];
   const dataDir =
     flags.dataDir ?? (env["CAXTON_NODE__DATA_DIR"] || undefined) ?? context?.data_dir ?? defaultDataDir;
-  const api =
-    flags.api ?? (env["CAXTON_API"] || undefined) ?? context?.api ?? localApi(dataDir) ?? defaultApi;
-  const url = parseApi(api);
+  const given = flags.api ?? (env["CAXTON_API"] || undefined) ?? context?.api ?? localApi(dataDir);
+  const url = parseApi(given ?? defaultApi);
   const token = flags.token ?? (env["CAXTON_TOKEN"] || undefined) ?? context?.token;
-  if (flags.apiKey !== undefined) {
-    throw new CaxtonError("invalid_argument", "--api-key has no effect in this version: use --token");
-  }
   const named = flags.dataDir !== undefined || context?.data_dir !== undefined;
   // A token found by itself goes neither over a network in clear nor to an address that only happens to be given.
   const mayUseLocal = named || isLoopback(url.hostname.replaceAll(/[[\]]/g, "")) || url.protocol === "https:";
@@ -55,6 +50,13 @@ export function findTarget(flags: TargetFlags, env: Environment): Target {
       "The token is not one line of letters, digits, '.', '_' and '-'",
     );
   const found = token ?? (mayUseLocal ? readSecret(join(dataDir, "admin.token")) : undefined);
+  // Whoever else listens on the default port must not get this node's token.
+  if (given === undefined && token === undefined && found !== undefined) {
+    throw new CaxtonError(
+      "unreachable",
+      `The node of ${quote(resolve(dataDir))} is not running: start it (caxton server start), or say --api`,
+    );
+  }
   return {
     api: url.href.replace(/\/$/, ""),
     token: found ?? null,
@@ -69,10 +71,16 @@ export function localApi(dataDir: string): string | undefined {
 }
 
 function parseApi(api: string): URL {
-  const text = /^[a-z]+:\/\//.test(api) ? api : `http://${api}`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const hasScheme = /^[a-z]+:\/\//.test(api);
+  const text = hasScheme ? api : `http://${api}`;
+  // A lone word may be anything, the name of a context for one.
+  const isAddress = URL.canParse(text) && (hasScheme || /:\d+\/?$/.test(api));
+  const url = isAddress ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new CaxtonError("invalid_argument", `API address ${quote(api)} is not like http://127.0.0.1:8080`);
+    throw new CaxtonError(
+      "invalid_argument",
+      `API address ${quote(api)} is not like http://127.0.0.1:8080 or 10.0.0.1:8080`,
+    );
   }
   return url;
 }

@@ -5,8 +5,10 @@ import { EventsClient } from "./events.ts";
 import { KvClient } from "./kv.ts";
 import { LocksClient } from "./locks.ts";
 import { MessagesClient } from "./messages.ts";
+import { OperationsClient } from "./operations.ts";
 import { SecurityClient } from "./security.ts";
 import { SystemClient } from "./system.ts";
+import { TokensClient } from "./tokens.ts";
 import { type ClientOptions, Transport } from "./transport.ts";
 
 export interface Client {
@@ -18,7 +20,9 @@ export interface Client {
   readonly kv: KvClient;
   readonly locks: LocksClient;
   readonly events: EventsClient;
+  readonly operations: OperationsClient;
   readonly security: SecurityClient;
+  readonly tokens: TokensClient;
   readonly system: SystemClient;
 }
 
@@ -33,7 +37,9 @@ export function createClient(options: ClientOptions): Client {
     kv: new KvClient(transport),
     locks: new LocksClient(transport),
     events: new EventsClient(transport),
+    operations: new OperationsClient(transport),
     security: new SecurityClient(transport),
+    tokens: new TokensClient(transport),
     system: new SystemClient(transport),
   };
 }

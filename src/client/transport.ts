@@ -96,9 +96,10 @@ export class Transport {
       response = await send(this.url + request.path + queryText(request.query), init);
     } catch (error) {
       if (request.signal?.aborted === true) throw error;
+      const reason = networkReason(error);
       throw new CaxtonError(
         "unreachable",
-        `Cannot reach ${this.url}: ${networkReason(error)}. Is the node running?`,
+        `Cannot reach ${this.url}: ${reason}. ${adviceFor(this.url, reason)}`,
         { cause: error },
       );
     }
@@ -205,6 +206,12 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
 
 function codeOfStatus(status: number): ErrorCode {
   return statusCodes[status] ?? (status < 500 ? "invalid_argument" : "internal");
+}
+
+/** What closes a connection without an answer in HTTP is often one that speaks TLS. */
+function adviceFor(url: string, reason: string): string {
+  if (reason !== "connection closed" || !url.startsWith("http:")) return "Is the node running?";
+  return `If it speaks TLS, it is https:${url.slice("http:".length)}`;
 }
 
 /** Words for what the runtimes call differently. */

@@ -54,8 +54,11 @@ export class AutopilotDriver {
   #stopped = false;
   #recordsDue_ms = 0;
   #told = "";
-  /** Lives of nodes that gave their vote away and leave: not to be made voters again meanwhile. */
-  readonly #leaving = new Map<NodeId, number>();
+  /**
+   * Lives of nodes that gave their vote away and leave, and the logs that they had: not to be made voters again
+   * meanwhile. One that begins another log stays after all.
+   */
+  readonly #leaving = new Map<NodeId, { readonly boot: number; readonly log: number | undefined }>();
 
   constructor(options: AutopilotDriverOptions) {
     this.#options = options;
@@ -66,7 +69,10 @@ export class AutopilotDriver {
 
   /** What consensus and gossip know now, as the pilot sees it; for this node's leadership and for safety checks. */
   get view(): PilotView {
-    return viewOf(this.#options, (member) => this.#leaving.get(member.id) === member.bootEpoch);
+    return viewOf(this.#options, ({ id, bootEpoch, tags }) => {
+      const leaves = this.#leaving.get(id);
+      return leaves !== undefined && leaves.boot === bootEpoch && leaves.log === tags.raft?.identity;
+    });
   }
 
   /**
@@ -81,7 +87,7 @@ export class AutopilotDriver {
       throw new CaxtonError(code, `Node "${node}" keeps its vote: ${spare.why}`);
     }
     const life = membership.members().find(({ id }) => id === node);
-    if (life !== undefined) this.#leaving.set(node, life.bootEpoch);
+    if (life !== undefined) this.#leaving.set(node, { boot: life.bootEpoch, log: life.tags.raft?.identity });
     for (const [oldest] of this.#leaving) if (this.#leaving.size > leaving_max) this.#leaving.delete(oldest);
     await consensus.changeMembership([{ node, role: "learner" }], { timeout_ms });
     changed?.(`${node} leaves and votes no more`);

@@ -53,11 +53,18 @@ export function openConsensusData(options: ConsensusDataOptions): ConsensusData 
   return rebuildConsensusData(options, first.reason);
 }
 
-/** Begins anew, as another participant, without what was there: the files are kept aside. They must be closed. */
-export function rebuildConsensusData(options: ConsensusDataOptions, reason: string): ConsensusData {
+/**
+ * Begins anew, as another participant, without what was there: the files are kept aside. They must be closed. `before`:
+ * the identity of the log that is set aside, where it is known: it may have begun in this very boot.
+ */
+export function rebuildConsensusData(
+  options: ConsensusDataOptions,
+  reason: string,
+  before = 0,
+): ConsensusData {
   options.setAside(options.logPath);
   options.setAside(options.statePath);
-  const fresh = tryOpen(options);
+  const fresh = tryOpen(options, Math.max(options.boot, before + 1));
   if (fresh.kind === "opened") return opened(fresh.log, fresh.state, reason);
   throw new CaxtonError("data_corrupt", `Cannot begin anew after damage: ${fresh.reason}`);
 }
@@ -66,9 +73,9 @@ type Attempt =
   | { readonly kind: "opened"; readonly log: RaftLog; readonly state: ReplicatedState | null }
   | { readonly kind: "damaged"; readonly reason: string; readonly onlyVoter: boolean };
 
-function tryOpen(options: ConsensusDataOptions): Attempt {
+function tryOpen(options: ConsensusDataOptions, identity = options.boot): Attempt {
   const { databases, node, boot, logPath, statePath } = options;
-  const log = sound(() => openRaftLog(databases, logPath, { node, boot }));
+  const log = sound(() => openRaftLog(databases, logPath, { node, boot, identity }));
   let state: ReplicatedState | null | CaxtonError = null;
   try {
     state = options.witness ? null : sound(() => openControlState(databases, statePath));

@@ -94,6 +94,9 @@ export class ConsensusService {
       case "lease":
         answerLease(this.#lease, message.ask, (tell) => this.options.post({ kind: "lease", tell }));
         return;
+      case "rebuild":
+        if (open) this.#again(open, message.reason, { ...open.options, found: false });
+        return;
       case "cut":
         this.options.cut?.(message.order);
         return;
@@ -237,10 +240,11 @@ export class ConsensusService {
   #again(open: Open, reason: string, options: OpenConsensus): void {
     try {
       const { heard } = open.driver;
+      const before = identityOf(open.data.log.boots.self);
       open.driver.close();
       open.data.close();
       const at = this.#dataOptions(options);
-      const data = reason === "" ? openConsensusData(at) : rebuildConsensusData(at, reason);
+      const data = reason === "" ? openConsensusData(at) : rebuildConsensusData(at, reason, before);
       this.#opened({ ...open, options, data, driver: this.#drive(options, data, open.streams, heard) });
       for (const node of this.#addresses.keys()) if (open.streams.isUp(node)) this.#open?.driver.linkUp(node);
     } catch (error) {

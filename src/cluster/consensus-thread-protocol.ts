@@ -47,6 +47,8 @@ export type ToRaft =
   /** Writes the first configuration now: this node was chosen to begin the cluster. */
   | { readonly kind: "found" }
   | { readonly kind: "lease"; readonly ask: ToLease }
+  /** Log and state are set aside, and this node begins anew as another participant. It must have no vote. */
+  | { readonly kind: "rebuild"; readonly reason: string }
   /** Of a drill: this thread's streams to and from there are silent for that time. */
   | { readonly kind: "cut"; readonly order: CutOrder }
   | { readonly kind: "stop" };

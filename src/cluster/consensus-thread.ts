@@ -67,6 +67,7 @@ export class ConsensusThread implements Consensus {
   #last = 0;
   #status: ConsensusStatus;
   #stopping = false;
+  #opened = false;
 
   /** Starts the thread; resolves when its files are open and its port is bound. Throws what opening them throws. */
   static async start(options: ConsensusThreadOptions): Promise<ConsensusThread> {
@@ -198,6 +199,11 @@ export class ConsensusThread implements Consensus {
     this.thread.post({ kind: "found" });
   }
 
+  /** Begins anew, without its log and state; the others give it everything again. It must have no vote then. */
+  rebuild(reason: string): void {
+    this.thread.post({ kind: "rebuild", reason });
+  }
+
   async stop(deadline_ms: number): Promise<void> {
     if (!this.#stopping) {
       if (deadline_ms > 0 && this.#status.role === "leader" && this.#status.voters > 1) {
@@ -241,6 +247,7 @@ export class ConsensusThread implements Consensus {
   #receive(message: FromRaft): void {
     switch (message.kind) {
       case "opened":
+        this.#opened = true;
         this.options.opened(message.local, message.identity, message.rebuilt);
         this.opened.resolve();
         return;
@@ -298,7 +305,7 @@ export class ConsensusThread implements Consensus {
           });
     this.opened.reject(failure);
     this.#rejectAll(failure);
-    this.options.failed(failure);
+    if (this.#opened) this.options.failed(failure);
   }
 
   #rejectAll(error: CaxtonError): void {

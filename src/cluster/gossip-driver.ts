@@ -163,9 +163,9 @@ export class GossipDriver {
     if (!this.#closed) this.#joining.contacted(contact, address, outcome);
   }
 
-  /** The adopted UUID is on disk. */
-  kept(): void {
-    if (!this.#closed) this.#joining.kept();
+  /** Whether the adopted UUID is on disk; if it cannot be kept, this node stays outside and asks again. */
+  kept(onDisk = true): void {
+    if (!this.#closed) this.#joining.kept(onDisk);
   }
 
   announce(
@@ -355,8 +355,9 @@ export class GossipDriver {
       case "conflict":
         this.#refusals.conflict(effect.node, effect.source, effect.reason);
         return;
+      case "removed":
       case "left-told":
-        report({ kind: "left-told" });
+        report(effect);
         return;
       default:
         unreachable(effect);

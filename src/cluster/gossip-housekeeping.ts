@@ -19,10 +19,12 @@ export interface HousekeepingOptions {
 }
 
 /**
- * A stream costs both ends a handshake, and while many join the ring changes with each of them: in a storm of joins
- * neighbours are dialled only once they were the same for so many looks.
+ * A stream costs both ends a handshake, and while many join the ring changes with each of them: in a storm of joins,
+ * or while this node cannot keep up, neighbours are dialled only once they were the same for so many looks.
  */
 const looksAlike = 3;
+/** From this local health on. */
+const unwell = 3;
 
 export class GossipHousekeeping {
   /** Seen last, for how many looks in a row, and those that streams are kept to. */
@@ -56,9 +58,13 @@ export class GossipHousekeeping {
     const names = neighbours.join(" ");
     this.#alike = names === this.#seen ? this.#alike + 1 : 1;
     this.#seen = names;
-    if (names === this.#kept || (this.swim.isStormy && this.#alike < looksAlike)) return;
+    if (names === this.#kept || (this.#isBusy && this.#alike < looksAlike)) return;
     this.#kept = names;
     this.options.streams.keep?.(neighbours);
+  }
+
+  get #isBusy(): boolean {
+    return this.swim.isStormy || this.swim.localHealth >= unwell;
   }
 
   #reportPlaces(): void {

@@ -30,7 +30,7 @@ export interface JoiningDriver {
 export class GossipJoining {
   #uuid: string | null;
   /** A welcome whose UUID is being kept by the node. */
-  #welcomed: { readonly uuid: string; readonly settle: () => void } | null = null;
+  #welcomed: { readonly contact: number; readonly uuid: string; readonly settle: () => void } | null = null;
 
   constructor(
     uuid: string | null,
@@ -91,17 +91,21 @@ export class GossipJoining {
       settle();
       return;
     }
-    // The first welcome decides; it is offered again with each further one until it is kept.
+    // The first welcome decides; it is offered again with each further one until it is kept, or cannot be.
     if (this.#welcomed) this.driver.contacted(contact, null);
-    this.#welcomed ??= { uuid: welcome.uuid, settle };
+    this.#welcomed ??= { contact, uuid: welcome.uuid, settle };
     this.driver.adopted(this.#welcomed.uuid);
   }
 
-  /** The adopted UUID is on disk: from now on this node is a member and speaks UDP. */
-  kept(): void {
+  /** The adopted UUID is on disk: from now on this node is a member and speaks UDP. Else it is let in another time. */
+  kept(onDisk: boolean): void {
     const welcomed = this.#welcomed;
     this.#welcomed = null;
     if (!welcomed) return;
+    if (!onDisk) {
+      this.driver.contacted(welcomed.contact, null);
+      return;
+    }
     this.#uuid = welcomed.uuid;
     this.driver.enter(welcomed.uuid);
     welcomed.settle();

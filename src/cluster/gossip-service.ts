@@ -113,7 +113,7 @@ class Service implements GossipService {
       case "contacted":
         return driver.contacted(message.contact, message.address, message.outcome);
       case "kept":
-        return driver.kept();
+        return driver.kept(message.onDisk);
       case "announce":
         return driver.announce(message.changed, message.removed);
       case "tags":

@@ -47,7 +47,8 @@ export type ToGossip =
       readonly address: Address;
       readonly outcome: ContactOutcome;
     }
-  | { readonly kind: "kept" }
+  /** Whether the adopted UUID is on disk. */
+  | { readonly kind: "kept"; readonly onDisk: boolean }
   | {
       readonly kind: "announce";
       readonly changed: readonly (AgentClaim & { readonly agent: AgentName })[];

@@ -3,7 +3,7 @@
  * each problem has its line; a hostile file (huge, deep, alias bomb) is refused, never expanded.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
-import type { Document, Node, Pair } from "yaml";
+import type { Document, Node, Pair, YAMLError } from "yaml";
 import { quote } from "../base/ids.ts";
 import { isKey } from "./key.ts";
 import type { Key, Section } from "./key.ts";
@@ -15,6 +15,7 @@ import { suggestKey } from "./suggest-key.ts";
 export const fileLimit_characters = 256 * 1024;
 const nodes_max = 10_000;
 const depth_max = 16;
+const misindented = "is indented otherwise than the lines of its section, which begin at one column";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -33,6 +34,7 @@ class ConfigFile {
   readonly #problems: Problem[] = [];
   readonly #lines = new LineCounter();
   #document: Document | undefined;
+  #text = "";
   #nodes = 0;
 
   constructor(
@@ -41,6 +43,7 @@ class ConfigFile {
   ) {}
 
   read(text: string): FileSettings {
+    this.#text = text;
     if (text.length > fileLimit_characters) {
       this.#problem(0, `is longer than ${fileLimit_characters} characters`);
     } else {
@@ -57,12 +60,28 @@ class ConfigFile {
     if (second !== undefined)
       this.#problem(second.range?.[0] ?? 0, "has several documents; only one is read");
     const syntax = (documents as Document[]).flatMap((one) => [...one.errors, ...one.warnings]);
-    for (const { pos, message } of syntax) this.#problem(pos[0], firstLine(message));
-    if (syntax.length > 0) return;
+    if (syntax.length > 0) return this.#tellSyntax(syntax);
     this.#document = document;
     const root = document.contents;
     if (root === null || (isScalar(root) && root.value === null)) return;
     this.#readSection(root, configKeys, "");
+  }
+
+  /** A line that is indented by mistake is one mistake, and stands where it is: the library tells what that made of others. */
+  #tellSyntax(syntax: readonly YAMLError[]): void {
+    const indented = syntax.find(({ code }) => code === "MULTILINE_IMPLICIT_KEY");
+    if (indented !== undefined) return this.#problem(this.#lineOf(indented.pos[1] - 1), misindented);
+    for (const { code, pos, message } of syntax) {
+      const isBlock = code === "BAD_INDENT" && message.startsWith("All ");
+      this.#problem(isBlock ? this.#lineOf(pos[0]) : pos[0], isBlock ? misindented : firstLine(message));
+    }
+  }
+
+  /** Where the text of the line of `offset` begins. */
+  #lineOf(offset: number): number {
+    const { line, col } = this.#lines.linePos(offset);
+    const start = this.#lines.lineStarts[line - 1] ?? offset - col + 1;
+    return start + (this.#text.slice(start).match(/^ */)?.[0].length ?? 0);
   }
 
   #readSection(unresolved: Node, section: Section, path: string): void {

@@ -2,6 +2,7 @@
  * Every configuration key by its documented name. The sections here are the ones that a node and
  * its operators touch; those that wait for a later part of Caxton are in `inert-keys.ts`.
  */
+import { agentMost } from "../wire/agent-spec.ts";
 import * as inert from "./inert-keys.ts";
 import { partitionKeys } from "./partition-keys.ts";
 import { inertKey, isKey, key, optionalKey } from "./key.ts";
@@ -83,12 +84,21 @@ const transport = {
 };
 
 const failover = {
-  ...inert.failoverKeys,
   enable_auto_failover: key(boolean(), true, "Start the agents of a lost node on others."),
   failure_threshold: key(
     integer(1, 1_000),
     3,
     "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
+  ),
+  health_check_interval: key(
+    duration("100ms", "1h"),
+    "2s",
+    "Between a node's looks at its own processor, memory and disk.",
+  ),
+  rebalance_on_join: key(boolean(), true, "Move agents that were there before to a node that joined."),
+  remove_offline_after: optionalKey(
+    duration("1s"),
+    "A node registered by HTTP is forgotten when it was offline for so long; never when unset.",
   ),
   restart_grace: key(
     duration("0s", "1h"),
@@ -136,12 +146,29 @@ const agents = {
   max_memory: key(
     size("64KiB", "4GiB"),
     "64MiB",
-    "The most linear memory of an agent, unless deployed with less.",
+    "The most linear memory of an agent; what it has unless deployed with less.",
+  ),
+  memory_budget: optionalKey(
+    size("1MiB", "16TiB"),
+    "Linear memory of all agents of this node together; half of the machine's when unset.",
   ),
   default_fuel: key(
-    integer(1_000, 1e15),
+    integer(1_000, agentMost.fuel),
     50_000_000,
     "Fuel of one call of a handler, unless deployed with another.",
+  ),
+  max_fuel: optionalKey(
+    integer(1_000, agentMost.fuel),
+    "The most fuel that an agent may be deployed with; ten times default_fuel when unset.",
+  ),
+  max_priority: key(
+    oneOf(["low", "normal", "high", "critical"]),
+    "critical",
+    "The highest priority that an agent may be deployed with.",
+  ),
+  max_per_subject: optionalKey(
+    integer(1, 1_000_000),
+    "The most agents that one user or key may have in the cluster; as many as there is room for when unset.",
   ),
   max_message_size: key(
     size("1KiB", "10MiB"),
@@ -152,7 +179,11 @@ const agents = {
 };
 
 const messaging = {
-  inbox_limit: key(integer(1, 10_000_000), 10_000, "Messages that wait for an agent before refusal."),
+  inbox_limit: key(
+    integer(1, agentMost.inbox_messages),
+    10_000,
+    "Messages that wait for an agent before refusal.",
+  ),
   retry: key(duration("0s", "30d"), "1m", "How long delivery is retried before the dead letters."),
   dead_letter_limit: key(integer(1, 1_000_000), 10_000, "Dead letters that are kept, the newest."),
   breaker: inertKey(text(), "Circuit breaking by target."),

@@ -6,15 +6,16 @@ import { assignments } from "./features/assignments.ts";
 import { kv } from "./features/kv.ts";
 import { locks } from "./features/locks.ts";
 import { nodes } from "./features/nodes.ts";
+import { registrations } from "./features/registrations.ts";
 import { settings } from "./features/settings.ts";
 import { idempotencySection } from "./idempotency.ts";
 import type { SectionDefinition } from "./section.ts";
 import { sessionSection } from "./sessions.ts";
 
 /** Rises when a command or a version of one is added: a node tells it, so that nobody proposes what others lack. */
-export const controlLevel = 2;
+export const controlLevel = 3;
 
-export const features: readonly Feature[] = [nodes, settings, kv, locks, assignments];
+export const features: readonly Feature[] = [nodes, settings, kv, locks, assignments, registrations];
 
 /** In the order of hashes and snapshots. */
 export const sections: readonly SectionDefinition[] = [

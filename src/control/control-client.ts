@@ -56,6 +56,8 @@ export class ControlClient {
   readonly #outstanding = new Set<number>();
   #session: Promise<number> | null = null;
   #sequence = 0;
+  /** The newest entry that an answer contained. */
+  #seen = 0;
 
   /** `patience_ms` is asked at each request: how long it waits for a leader and tries again. */
   constructor(log: ControlLog, clock: Clock, patience_ms: () => number) {
@@ -85,15 +87,28 @@ export class ControlClient {
     }
   }
 
+  /**
+   * An answer is never older than one before it: a replica that begins anew would show that everything is gone. Throws
+   * `unavailable` then, and what the log throws.
+   */
   async query(
     kind: number,
     body: Uint8Array,
     consistency: Consistency,
   ): Promise<{ readonly bytes: Uint8Array; readonly appliedIndex: number }> {
-    return await this.#log.read(encodeControlQuery(kind, body), {
+    const seen = this.#seen;
+    const answer = await this.#log.read(encodeControlQuery(kind, body), {
       consistency,
       timeout_ms: this.#patience_ms(),
     });
+    if (answer.appliedIndex < seen) {
+      throw new CaxtonError(
+        "unavailable",
+        `The control state here is at entry ${answer.appliedIndex} again and was at ${seen}: it is being caught up`,
+      );
+    }
+    this.#seen = Math.max(this.#seen, answer.appliedIndex);
+    return answer;
   }
 
   async #send(request: CommandRequest, sequence: number, end_ms: number): Promise<CommandDone> {

@@ -42,6 +42,7 @@ CREATE TABLE marks (log_index INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
 const controlMigrations: readonly Migration[] = [
   { name: "0001-control", sql: base + tablesSince(1) },
   { name: "0002-assignments", sql: tablesSince(2) },
+  { name: "0003-registrations", sql: tablesSince(3) },
 ];
 
 function tablesSince(migration: number): string {

@@ -13,10 +13,14 @@ import { ControlClient } from "../control/control-client.ts";
 import { AssignmentStore } from "../control/assignment-store.ts";
 import { AssignmentTable } from "../agents/assignment-table.ts";
 import { KvStore } from "../control/kv-store.ts";
+import { RegistrationStore } from "../control/registration-store.ts";
+import { SettingStore } from "../control/setting-store.ts";
 import { LockService } from "../control/lock-service.ts";
 import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
 import { Balancing } from "./balancing.ts";
 import type { EventLog } from "./event-log.ts";
+import { OperatorModes } from "./operator-modes.ts";
+import { NodeRegistrations } from "./registrations.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
@@ -37,6 +41,9 @@ export interface Control {
   readonly assignments: AssignmentStore;
   readonly table: AssignmentTable;
   readonly balancing: Balancing;
+  /** What operators have told the whole cluster. */
+  readonly modes: OperatorModes;
+  readonly registrations: NodeRegistrations;
   readonly kv: KvStore;
   readonly locks: LockService;
   readonly replicas: ReplicaQueries;
@@ -58,6 +65,18 @@ export function startControl({ consensus, network, clock, config, events, failed
   const assignments = new AssignmentStore(client);
   const table = new AssignmentTable(assignments, consensus, clock, failed);
   const balancing = new Balancing(client, consensus, failed);
+  const modes = new OperatorModes({ store: new SettingStore(client), consensus, clock, failed });
+  const registrations = new NodeRegistrations({
+    self: membership.self,
+    store: new RegistrationStore(client),
+    consensus,
+    membership,
+    peers,
+    clock,
+    events,
+    removeOfflineAfter_ms: config.failover.remove_offline_after,
+    failed,
+  });
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
   const autopilot = new AutopilotDriver({
@@ -75,6 +94,8 @@ export function startControl({ consensus, network, clock, config, events, failed
     assignments,
     table,
     balancing,
+    modes,
+    registrations,
     kv: new KvStore(client),
     locks: new LockService(client, clock),
     replicas,
@@ -86,6 +107,8 @@ export function startControl({ consensus, network, clock, config, events, failed
       autopilot.stop();
       table.close();
       balancing.close();
+      modes.close();
+      registrations.close();
     },
   };
 }

@@ -76,7 +76,7 @@ export class NodeDeadLetters implements DeadLetterService {
     );
   }
 
-  /** Node by node in order of their names, each newest first. */
+  /** Pages go node by node in order of their names, each node newest first; within a page all are, whose they be. */
   async list(options: {
     readonly node: NodeId | null;
     readonly limit: number;
@@ -94,14 +94,16 @@ export class NodeDeadLetters implements DeadLetterService {
       for (const { node, answer } of answers) {
         if (answer.items.length === 0) continue;
         const room = limit - items.length;
-        if (room === 0) return { items, next: formatCursor(node, cursorAt(node)), notAsked };
+        if (room === 0)
+          return { items: newestFirst(items), next: formatCursor(node, cursorAt(node)), notAsked };
         // A page that does not fit whole is asked for again, so that its node says where it goes on.
         const page = answer.items.length <= room ? answer : await this.#page(node, room, cursorAt(node));
         items.push(...page.items.map((letter) => ({ ...letter, node })));
-        if (page.next !== null) return { items, next: formatCursor(node, page.next), notAsked };
+        if (page.next !== null)
+          return { items: newestFirst(items), next: formatCursor(node, page.next), notAsked };
       }
     }
-    return { items, next: null, notAsked };
+    return { items: newestFirst(items), next: null, notAsked };
   }
 
   replay(selected: SelectedDeadLetters): ReturnType<DeadLetterService["replay"]> {
@@ -245,4 +247,9 @@ function parseCursor(cursor: string | null): { readonly node: NodeId; readonly i
   if (!namePattern.test(node))
     throw new CaxtonError("invalid_argument", `Cursor ${quote(cursor)} is not one of this listing`);
   return { node: node as NodeId, inner: inner === "" ? null : inner };
+}
+
+/** Those of one time stay in the order of their nodes. */
+function newestFirst(items: readonly ListedDeadLetter[]): readonly ListedDeadLetter[] {
+  return items.toSorted((a, b) => b.at_ms - a.at_ms);
 }

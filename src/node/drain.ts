@@ -1,4 +1,5 @@
 /** Before a node leaves for good: everything that it owns goes to others with all that it has, within a time. */
+import { counted } from "../base/counted.ts";
 import type { AssignmentTable } from "../agents/assignment-table.ts";
 import type { HandOver } from "../agents/hand-over.ts";
 import { reasonOf } from "../base/errors.ts";
@@ -31,13 +32,12 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<n
   const orphans = [...table.of(self)].flatMap((agent) => {
     const owned = table.get(agent);
     if (owned === undefined) return [];
-    const request = { ...owned.spec.placement, services: [], region: null, zone: null };
-    return [{ agent, request, priority: priorities[owned.spec.priority] }];
+    return [{ agent, request: owned.spec.placement, priority: priorities[owned.spec.priority] }];
   });
   if (orphans.length === 0) return 0;
   const others = candidates().filter(({ id }) => id !== self);
   const plan = planFailover(orphans, others, initialPlacementState, prng);
-  const text = `Handing over ${plan.placed.length} agents of ${self}`;
+  const text = `Handing over ${counted(plan.placed.length, "agent")} of ${self}`;
   events.record("info", "drain.started", text, { node: self, agents: orphans.length });
   const left = [...plan.placed];
   let stayed = plan.unplaced.length;
@@ -47,7 +47,7 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<n
     }
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
-  const done = `Handed over ${orphans.length - stayed} of ${orphans.length} agents`;
+  const done = `Handed over ${orphans.length - stayed} of ${counted(orphans.length, "agent")}`;
   events.record(stayed > 0 ? "warn" : "info", "drain.done", done, { node: self, stayed });
   return stayed;
 }

@@ -3,6 +3,7 @@
  * node that is back before that keeps its agents; one that goes again and again is waited for longer each time.
  */
 import type { AssignmentTable, OwnedAgent } from "../agents/assignment-table.ts";
+import { counted } from "../base/counted.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
@@ -25,9 +26,6 @@ const certified = "its launcher certified";
 const check_ms = 100;
 /** After a proposal that failed, and where agents find no room. */
 const again_ms = 2_000;
-/** A process whose end its launcher told of is started again by it, mostly within a second or two. */
-const crashGrace_ms = 1_000;
-const crashGraceWithJournal_ms = 4_000;
 /** Moves in one proposal. */
 const batch = 500;
 
@@ -54,8 +52,8 @@ interface Loss {
   /** On the monotonic clock. */
   readonly since_ms: number;
   readonly boot: number;
-  /** Its launcher says that the process ended, and that alone. */
-  readonly crashed: boolean;
+  /** Its launcher says that the process ended and is not back soon: nobody need look twice. */
+  readonly certified: boolean;
   /** It may be back soon, and nobody must hurry. */
   readonly inOrder: boolean;
   /** Not before. */
@@ -84,7 +82,7 @@ export class Failover {
     const { membership, consensus, table } = options;
     this.#unsubscribe = [
       membership.subscribe((event) => {
-        if ("member" in event && event.kind !== "updated")
+        if ("member" in event && (event.kind !== "updated" || event.reason.startsWith(certified)))
           this.#member(event.member, event.kind, event.reason);
         if (event.kind === "directory")
           for (const each of this.#running.values()) each.announced(event.changed);
@@ -113,13 +111,15 @@ export class Failover {
     const known = this.#losses.get(id);
     // An operator removed it: nobody waits for it.
     const inOrder = status === "left" && this.#options.membership.member(id) !== undefined;
-    if (known !== undefined && known.boot === boot && known.inOrder === inOrder) return;
     const crashed = status === "failed" && reason.startsWith(certified);
+    const same = known !== undefined && known.boot === boot && known.inOrder === inOrder;
+    if (same && (!crashed || known.certified)) return;
     if (crashed) authority.ended(id, boot);
     const since_ms = known?.since_ms ?? clock.now_ms();
     const hold_ms = known?.hold_ms ?? this.#flaps.hold_ms(id, since_ms);
     const given = known?.given ?? false;
-    this.#losses.set(id, { since_ms, boot, crashed, inOrder, hold_ms, given, next_ms: 0, told: "" });
+    const loss = { since_ms, boot, certified: crashed, inOrder, hold_ms, given, next_ms: 0, told: "" };
+    this.#losses.set(id, loss);
     this.#soon(0);
   }
 
@@ -165,7 +165,7 @@ export class Failover {
       const now_ms = clock.now_ms();
       if (now_ms < loss.next_ms) continue;
       if (now_ms < loss.since_ms + this.#patience_ms(loss)) continue;
-      const ready = this.#readyToMove(node, loss, now_ms);
+      const ready = this.#readyToMove(node, loss);
       if (ready.length === 0) continue;
       const permission = await this.#permission(node, loss);
       if (permission === null) continue;
@@ -186,7 +186,7 @@ export class Failover {
       this.#losses.set(node, {
         since_ms,
         boot: 0,
-        crashed: false,
+        certified: false,
         inOrder: true,
         hold_ms: 0,
         given: false,
@@ -196,22 +196,17 @@ export class Failover {
     }
   }
 
-  #patience_ms({ inOrder, hold_ms }: Loss): number {
+  #patience_ms({ inOrder, hold_ms, certified: crashed }: Loss): number {
     const { restartGrace_ms, threshold } = this.#options;
-    return Math.max(hold_ms, threshold * check_ms, inOrder ? restartGrace_ms : 0);
+    return Math.max(hold_ms, crashed ? 0 : threshold * check_ms, inOrder ? restartGrace_ms : 0);
   }
 
-  /** A process that crashed is expected back at once: what has a journal there waits a little longer for it. */
-  #readyToMove(node: NodeId, loss: Loss, now_ms: number): readonly OwnedAgent[] {
+  #readyToMove(node: NodeId, loss: Loss): readonly OwnedAgent[] {
     const { table } = this.#options;
     const owned = [...table.of(node)].flatMap((agent) => table.get(agent) ?? []);
     const movable = owned.filter(moves);
     this.#tellStaying(node, loss, owned.length - movable.length);
-    if (!loss.crashed) return movable;
-    const gone_ms = now_ms - loss.since_ms;
-    return movable.filter(
-      ({ spec }) => gone_ms >= (spec.durability === "volatile" ? crashGrace_ms : crashGraceWithJournal_ms),
-    );
+    return movable;
   }
 
   async #permission(node: NodeId, { boot }: Loss): Promise<{ readonly term: number } | null> {
@@ -232,7 +227,7 @@ export class Failover {
       this.#tellUnplaced(node, plan.unplaced);
       return;
     }
-    const text = `Redistributing ${orphans.length} agents from ${node}`;
+    const text = `Redistributing ${counted(orphans.length, "agent")} from ${node}`;
     events.record("info", "failover.started", text, { node, agents: orphans.length });
     if (!loss.given) this.#flaps.lost(node, clock.now_ms());
     loss.given = true;
@@ -263,7 +258,7 @@ export class Failover {
 
   #tellStaying(node: NodeId, loss: Loss, count: number): void {
     if (count === 0) return;
-    const text = `${count} agents of ${node} wait for it (--on-node-loss wait, or --partition continue)`;
+    const text = `Left to wait for ${node}: ${counted(count, "agent")} (--on-node-loss wait, or --partition continue)`;
     if (loss.told === text) return;
     loss.told = text;
     this.#options.events.record("warn", "failover.waiting", text, { node, agents: count });
@@ -271,7 +266,7 @@ export class Failover {
 
   #tellUnplaced(node: NodeId, unplaced: readonly { readonly why: string }[]): void {
     const why = unplaced[0]?.why ?? "";
-    const text = `${unplaced.length} agents of ${node} find no room: ${why}`;
+    const text = `No room for ${counted(unplaced.length, "agent")} of ${node}: ${why}`;
     this.#options.events.record("warn", "failover.no_capacity", text, { node, agents: unplaced.length });
   }
 }
@@ -282,8 +277,7 @@ function moves({ spec }: OwnedAgent): boolean {
 }
 
 function orphanOf({ agent, spec }: OwnedAgent) {
-  const request = { ...spec.placement, services: [], region: null, zone: null };
-  return { agent, request, priority: priorities[spec.priority] };
+  return { agent, request: spec.placement, priority: priorities[spec.priority] };
 }
 
 function moveOf({ agent, to }: Placed, orphans: ReadonlyMap<AgentName, OwnedAgent>) {

@@ -4,9 +4,9 @@
  * itself comes later, and may still fail.
  */
 import { createServer } from "node:net";
-import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Config } from "../config/keys.ts";
-import { formatAddress, type Address } from "../ports/datagrams.ts";
+import { listenError } from "../platform/node/listen-error.ts";
+import type { Address } from "../ports/datagrams.ts";
 
 /** Throws `port_in_use` (or `invalid_argument`) with the flag that names another address. */
 export async function refuseTakenAddresses(config: Config): Promise<void> {
@@ -21,10 +21,7 @@ function tryListening(address: Address, flag: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = error.code === "EADDRINUSE";
-      const why = taken ? "the address is in use" : reasonOf(error);
-      const text = `Cannot listen on ${formatAddress(address)} (TCP): ${why}; choose another with ${flag}`;
-      reject(new CaxtonError(taken ? "port_in_use" : "invalid_argument", text, { cause: error }));
+      reject(listenError(address, "TCP", error, `; choose another with ${flag}`));
     });
     server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
       server.close(() => resolve());

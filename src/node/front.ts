@@ -42,7 +42,7 @@ export interface Front {
 
 export interface FrontOptions {
   readonly config: Config;
-  readonly foundation: Foundation;
+  readonly foundation: Pick<Foundation, "directory" | "cluster" | "authority" | "signingKey">;
   readonly services: NodeServices;
   readonly keys: ClusterKeys;
   readonly observer: RequestObserver;

@@ -66,6 +66,9 @@ class Launcher {
   /** Of the present child. */
   #readyAt_ms: number | undefined;
   #fatalExit: number | undefined;
+  #removedExit: number | undefined;
+  /** It said that it ends to be started again. */
+  #again = false;
   #lastWord: LastWord | undefined;
   #silentTicks = 0;
   /** Of any child so far: a failure to start is final only before the first success. */
@@ -100,6 +103,7 @@ class Launcher {
   #start(): void {
     this.#readyAt_ms = undefined;
     this.#fatalExit = undefined;
+    this.#again = false;
     this.#silentTicks = 0;
     const child = spawn(process.execPath, [this.options.entry, ...this.options.args], {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
@@ -129,6 +133,12 @@ class Launcher {
       case "last-word":
         this.#lastWord = message;
         return;
+      case "removed":
+        this.#removedExit = message.exit;
+        return;
+      case "again":
+        this.#again = true;
+        return;
       case "fatal":
         this.#fatalExit = message.exit;
         return;
@@ -153,18 +163,22 @@ class Launcher {
     this.#child = undefined;
     clearTimeout(this.#killTimer);
     // Who left in order has said so itself.
+    if (code === 0 && this.#again && !this.#stopping) return this.#start();
     if (code === 0) return this.#finish(0);
+    if (this.#removedExit !== undefined) return this.#finish(this.#removedExit);
     if (this.#stopping) {
       this.#sayLastWord();
       return this.#finish(code ?? 1);
     }
     if (this.#fatalExit !== undefined && !this.#everReady) return this.#finish(this.#fatalExit);
+    // It was to come back and did not: nobody should wait for it any longer.
+    const failedToComeBack = this.#everReady && this.#readyAt_ms === undefined;
     const healthyFor_ms = this.#readyAt_ms === undefined ? 0 : performance.now() - this.#readyAt_ms;
     if (healthyFor_ms >= this.#timings.healthyAfter_ms) this.#backoff_ms = this.#timings.backoffFirst_ms;
     const delay_ms = this.#backoff_ms;
     this.#backoff_ms = Math.min(delay_ms * 2, this.#timings.backoffLast_ms);
     // After a single crash the node is back, in a new life, before anybody needs to know of the old one's end.
-    if (delay_ms > this.#timings.quietRestart_ms) this.#sayLastWord();
+    if (failedToComeBack || delay_ms > this.#timings.quietRestart_ms) this.#sayLastWord();
     this.options.log(`The node ${how}: starting it again in ${delay_ms} ms`);
     this.#restartTimer = setTimeout(() => this.#start(), delay_ms);
   }

@@ -2,6 +2,8 @@
  * The process of a node: reads its configuration, starts it, answers signals and the launcher, ends.
  * Everything that goes wrong at the start is one line on stderr and an exit code.
  */
+import { writeSync } from "node:fs";
+import { join } from "node:path";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { configFile_bytes_max } from "../config/file-limit.ts";
 import { loadConfig, type LoadedConfig } from "../config/load-config.ts";
@@ -12,10 +14,16 @@ import { watchLauncher } from "./launcher-channel.ts";
 import { openLog, type OpenLog } from "./log-output.ts";
 import { startNode, type RunningNode } from "./node.ts";
 import { parseStartArguments, type StartArguments } from "./start-arguments.ts";
+import { isStopped, removeStopped, type StoppedPeer, writeStopped } from "./stopped-marker.ts";
+import { startStoppedNode } from "./stopped-node.ts";
 
 /** An orphaned node has this long to close its databases. */
 const orphanDeadline_ms = 3_000;
 const exitInternal = 1;
+/** What the unit file of systemd knows: who was removed is not started again by itself. */
+const exitRemoved = 8;
+/** For clients of a node that was removed, whose requests are under way. */
+const removedDrain_ms = 2_000;
 
 class NodeProcess {
   readonly #launcher = watchLauncher(() => void this.#orphaned());
@@ -40,15 +48,67 @@ class NodeProcess {
     this.#loaded = this.#load();
     this.#log = await openLog(this.#loaded.config, this.#loaded.config.node.id ?? "");
     for (const warning of this.#loaded.warnings) logger("config").warn(warning);
-    this.#node = await startNode(this.#loaded, {
-      named: (node) => this.#openLog(node),
-      stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
-      crash: (error) => this.#crash(error),
-    });
+    this.#node = await (isStopped(this.#marker)
+      ? this.#startStopped(this.#loaded)
+      : this.#startWhole(this.#loaded));
     const drain_timeout_ms = this.#loaded.config.failover.drain_timeout;
     await this.#launcher.send({ kind: "ready", drain_timeout_ms });
+    this.#launcher.leave(() => this.#node?.lastWord() ?? null);
+  }
+
+  /** The file that says that operators have stopped this node. */
+  get #marker(): string {
+    return join(this.#loaded?.config.node.data_dir ?? ".", "stopped.json");
+  }
+
+  #startWhole(loaded: LoadedConfig): Promise<RunningNode> {
+    return startNode(loaded, {
+      named: (node) => this.#openLog(node),
+      stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
+      suspend: (others) => this.#change(() => this.#suspend(loaded, others)),
+      removed: (source) => void this.#removed(source),
+      crash: (error) => this.#crash(error),
+    });
+  }
+
+  #startStopped(loaded: LoadedConfig): Promise<RunningNode> {
+    return startStoppedNode(loaded, this.#marker, {
+      named: (node) => this.#openLog(node),
+      start: () => this.#change(() => this.#resume(loaded)),
+    });
+  }
+
+  /** From running to stopped by an operator, or back; a stop of the process waits for it. */
+  #change(work: () => Promise<void>): void {
+    if (this.#stopping !== undefined) return;
+    this.#starting = (this.#starting ?? Promise.resolve())
+      .then(work)
+      .catch((error: unknown) => this.#crash(error));
+  }
+
+  async #suspend(loaded: LoadedConfig, others: readonly StoppedPeer[]): Promise<void> {
+    writeStopped(this.#marker, others);
+    await this.#leaveRole(loaded.config.failover.drain_timeout);
+    this.#node = await this.#startStopped(loaded);
+  }
+
+  async #resume(loaded: LoadedConfig): Promise<void> {
+    removeStopped(this.#marker);
+    await this.#leaveRole(0);
+    this.#node = await this.#startWhole(loaded);
+  }
+
+  /**
+   * A new process takes over where a launcher starts one: whatever the engine of a database still holds open ends with
+   * the old one. Without a launcher this process goes on.
+   */
+  async #leaveRole(drain_timeout_ms: number): Promise<void> {
     const node = this.#node;
-    this.#launcher.leave(() => node.lastWord());
+    this.#node = undefined;
+    await node?.stop(drain_timeout_ms, false);
+    if (!this.#launcher.watched) return;
+    await this.#launcher.send({ kind: "again" });
+    this.#exit(0);
   }
 
   #load(): LoadedConfig {
@@ -83,14 +143,26 @@ class NodeProcess {
   }
 
   /** Once: leaves the cluster, finishes requests, closes the databases, exits with 0. */
-  #stop(drain_timeout_ms: number | undefined, handOver = false): Promise<void> {
+  #stop(drain_timeout_ms: number | undefined, handOver = false, exit = 0): Promise<void> {
     this.#stopping ??= (async () => {
       await this.#starting;
       const within_ms = drain_timeout_ms ?? this.#loaded?.config.failover.drain_timeout ?? 0;
       await this.#node?.stop(within_ms, handOver);
-      this.#exit(0);
+      this.#exit(exit);
     })().catch((error: unknown) => this.#crash(error));
     return this.#stopping;
+  }
+
+  /** Its agents begin anew elsewhere: what is under way here cannot count any more. */
+  async #removed(source: string): Promise<void> {
+    if (this.#stopping !== undefined) return;
+    const { cluster } = this.#loaded?.config ?? {};
+    logger("node").error(
+      `An operator removed this node from cluster "${cluster?.name ?? ""}" (told by ${source}): it ends with exit ` +
+        `${exitRemoved} and is not started again by itself. To have it back as a member, start it again`,
+    );
+    await this.#launcher.send({ kind: "removed", exit: exitRemoved });
+    await this.#stop(removedDrain_ms, false, exitRemoved);
   }
 
   /** The launcher is gone: nobody would restart this node or stop it, so it ends, its data safe. */
@@ -107,14 +179,15 @@ class NodeProcess {
       this.#crash(error);
       return;
     }
-    for (const line of error.message.split("\n")) process.stderr.write(`caxton: ${line}\n`);
+    for (const line of error.message.split("\n")) process.stderr.write(`error: ${line}\n`);
     await this.#launcher.send({ kind: "fatal", exit: error.exit });
     this.#exit(error.exit);
   }
 
   #crash(error: unknown): void {
+    const known = error instanceof CaxtonError && error.code !== "internal";
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`caxton: the node failed unexpectedly: ${stack}\n`);
+    tellOfEnd(known ? error.message : `the node failed unexpectedly: ${stack}`);
     process.exit(exitInternal);
   }
 
@@ -122,6 +195,15 @@ class NodeProcess {
     this.#log?.close();
     this.#launcher.close();
     process.exit(code);
+  }
+}
+
+/** On the descriptor itself: when none is left, \`process.stderr\` cannot be opened any more. */
+function tellOfEnd(text: string): void {
+  try {
+    writeSync(2, `error: ${text}\n`);
+  } catch {
+    // Nobody reads any more; the exit code says it.
   }
 }
 

@@ -3,6 +3,7 @@
  * node's log, each fact once. A suspicion is told once it lasted, or came
  * true: one that its subject refutes at once says that somebody erred, and nothing of the cluster.
  */
+import { counted } from "../base/counted.ts";
 import { unreachable } from "../base/assert.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Member, MembershipEvent } from "../cluster/membership.ts";
@@ -144,7 +145,9 @@ function recordEnd(
 function recordDirectory(log: EventLog, event: Extract<MembershipEvent, { kind: "directory" }>): void {
   const { changed, removed } = event;
   if (changed.length > linesPerUpdate) {
-    log.record("info", "agent.changed", `${changed.length} agents announced`, { count: changed.length });
+    log.record("info", "agent.changed", `${counted(changed.length, "agent")} announced`, {
+      count: changed.length,
+    });
   } else {
     for (const { agent, node, status, revision } of changed) {
       log.record("info", "agent.changed", `Agent '${agent}' is ${status} on ${node}`, {
@@ -156,7 +159,9 @@ function recordDirectory(log: EventLog, event: Extract<MembershipEvent, { kind: 
     }
   }
   if (removed.length > linesPerUpdate) {
-    log.record("info", "agent.removed", `${removed.length} agents withdrawn`, { count: removed.length });
+    log.record("info", "agent.removed", `${counted(removed.length, "agent")} withdrawn`, {
+      count: removed.length,
+    });
   } else {
     for (const { agent, node } of removed) {
       log.record("info", "agent.removed", `Agent '${agent}' is no longer on ${node}`, { agent, node });

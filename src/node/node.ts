@@ -2,7 +2,7 @@
  * Puts a node together and takes it apart again, in phases: the ground (foundation, network, consensus), work
  * (agents, messages), front (API, metrics). Each phase is undone when a later one cannot start.
  */
-import type { NodeId } from "../base/ids.ts";
+import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Config } from "../config/keys.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { systemClock } from "../platform/node/clock.ts";
@@ -12,10 +12,13 @@ import { logger } from "../telemetry/log.ts";
 import { createMetricsApp } from "../telemetry/metrics/metrics-app.ts";
 import { Metrics } from "../telemetry/metrics/metrics.ts";
 import { isLoopback } from "./advertise-address.ts";
+import { AgentRoom } from "./agent-room.ts";
 import { KeyExchange } from "./cluster-keys.ts";
 import type { Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
 import { GossipRotation } from "./gossip-rotation.ts";
+import { IntakeGuard } from "./intake-guard.ts";
+import { NodeOperator } from "./operator-service.ts";
 import { closeFoundation, startGround, type Ground, type NodeHooks } from "./ground.ts";
 import type { LastWord } from "./last-word.ts";
 import { LoadMonitor } from "./load-monitor.ts";
@@ -77,8 +80,15 @@ async function start(
     table: ground.control.table,
   });
   undo.push(() => work.close(0));
-  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
-    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
+  const room = new AgentRoom(ground.tags, ground.config.node.max_agents, work.threads.memory);
+  const load = new LoadMonitor({
+    clock: systemClock,
+    dataDir: ground.foundation.directory.path,
+    interval_ms: ground.config.failover.health_check_interval,
+    changed: ({ memoryAvailable_bytes: _, ...figures }) => {
+      room.look(work.agents.size);
+      network.membership.setLoad({ agents: work.agents.size, ...figures });
+    },
   });
   undo.push(() => Promise.resolve(load.stop()));
   const ownership = new NodeOwnership({ ...ground, work });
@@ -87,7 +97,11 @@ async function start(
   await ownership.start();
   await work.restore();
   ground.state.restored = true;
-  ground.partition.serve(serving.front.perform, () => work.agents.hostsCritical);
+  ground.partition.serve(
+    serving.front.perform,
+    () => work.agents.hostsCritical,
+    (only) => work.threads.setCriticalOnly(only),
+  );
   announce(foundation, network, serving.front);
   return new AssembledNode({ ...ground, ...serving, work, load, ownership });
 }
@@ -97,6 +111,7 @@ interface Serving {
   readonly front: Front;
   readonly exchange: KeyExchange;
   readonly metrics: Metrics;
+  readonly operator: NodeOperator;
 }
 
 async function startServing(
@@ -119,12 +134,18 @@ async function startServing(
   const rotation = startRotation(parts);
   undo.push(() => Promise.resolve(rotation.close()));
   parts.rotation.resolve(rotation);
+  const guard = new IntakeGuard(foundation.self, parts.control.modes, {
+    action: () => parts.partition.service.action,
+    nodeOf: (receiver) => nodeOf(parts.work, receiver),
+  });
+  const operator = new NodeOperator(parts, guard);
+  undo.push(() => Promise.resolve(operator.close()));
   const metrics = new Metrics(metricSources(parts));
   const metricsApp = createMetricsApp(metrics);
   const front = await startFront({
     config,
     foundation,
-    services: servicesOf({ ...parts, gossipKeys: rotation }),
+    services: servicesOf({ ...parts, gossipKeys: rotation, operator, guard }),
     keys,
     observer: metrics.http,
     fetchMissingKeys: () => exchange.fetchMissing(),
@@ -133,7 +154,13 @@ async function startServing(
   });
   undo.push(() => front.stop(0));
   parts.tags.set({ api: publicUrl(front) });
-  return { front, exchange, metrics, gossipKeys: rotation };
+  return { front, exchange, metrics, operator, gossipKeys: rotation };
+}
+
+/** Of an agent's name, with or without its node; undefined when nobody is known to have it. */
+function nodeOf({ routes }: Work, receiver: string): string | undefined {
+  const at = receiver.indexOf("@");
+  return at < 0 ? routes.locate(receiver as AgentName)?.node : receiver.slice(at + 1);
 }
 
 interface NodeParts extends Ground, Serving {
@@ -174,8 +201,10 @@ class AssembledNode implements RunningNode {
       ownership,
       metrics,
       gossipKeys,
+      operator,
     } = this.#parts;
     gossipKeys.close();
+    operator.close();
     this.#parts.state.stopping = true;
     logger("node").info("Leaving the cluster and stopping");
     exchange.close();

@@ -1,4 +1,5 @@
 /** What a node does about who owns which agent: reads it, acts on it, and, when it leads, decides about lost nodes. */
+import { counted } from "../base/counted.ts";
 import { AgentPeers } from "../agents/agent-peers.ts";
 import { HandOver } from "../agents/hand-over.ts";
 import { AssignedOwnership } from "../agents/ownership.ts";
@@ -13,7 +14,9 @@ import { drain } from "./drain.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failover } from "./failover.ts";
 import type { Ground } from "./ground.ts";
+import { OpenStreams } from "./open-streams.ts";
 import { OutboxHandOver } from "./outbox-hand-over.ts";
+import { Rebalancer } from "./rebalancing.ts";
 import type { Work } from "./work.ts";
 
 /** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
@@ -25,6 +28,8 @@ export class NodeOwnership {
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
   readonly ownership: AssignedOwnership;
+  readonly rebalancer: Rebalancer;
+  readonly #streams: OpenStreams;
   readonly #parts: Ground & { readonly work: Work };
   readonly #peers: AgentPeers;
   readonly #failover: Failover;
@@ -42,7 +47,15 @@ export class NodeOwnership {
     const { leases } = parts.consensus;
     const { table, assignments } = control;
     this.#prng = new Prng(foundation.directory.bootEpoch);
-    this.ownership = new AssignedOwnership({ membership, table, store: assignments, prng: this.#prng });
+    this.#streams = new OpenStreams(peers);
+    this.ownership = new AssignedOwnership({
+      membership,
+      table,
+      store: assignments,
+      prng: this.#prng,
+      traffic: (agent) => work.traffic.of(agent),
+      connections: (node) => work.underWay(node),
+    });
     this.reconciler = new Reconciler({
       self,
       table,
@@ -88,6 +101,7 @@ export class NodeOwnership {
       await reconciler.yieldGiven();
     });
     this.#failover = this.#newFailover();
+    this.rebalancer = this.#newRebalancer();
   }
 
   /** Resolves when the agents of the last run are back, or wait for the cluster's word on whose they are. */
@@ -125,7 +139,7 @@ export class NodeOwnership {
     }
     const stayed = await this.#outbox.giveAway();
     if (stayed === 0) return;
-    const text = `${stayed} messages wait in the outbox of ${foundation.self}: nobody took them over`;
+    const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;
     events.record("warn", "drain.messages", text, { node: foundation.self, messages: stayed });
   }
 
@@ -135,7 +149,34 @@ export class NodeOwnership {
     this.#unprepare();
     this.#peers.close();
     this.#failover.close();
+    this.rebalancer.close();
     this.reconciler.close();
+  }
+
+  #newRebalancer(): Rebalancer {
+    const { config, foundation, network, control, work, events, failed } = this.#parts;
+    const { ownership } = this;
+    return new Rebalancer({
+      self: foundation.self,
+      membership: network.membership,
+      consensus: this.#parts.consensus.consensus,
+      table: control.table,
+      candidates: () => ownership.candidates(),
+      handOver: this.handOver,
+      peers: network.peers,
+      events,
+      clock: systemClock,
+      traffic: () => work.traffic.gather(),
+      strategy: () => control.balancing.strategy,
+      roundRobinIndex: () => ownership.roundRobinIndex,
+      backend: (node) => ({
+        ...(ownership.placements.get(node) ?? { chosen: 0, failed: 0 }),
+        in_flight: work.underWay(node),
+        connections: this.#streams.of(node),
+      }),
+      onJoin: config.failover.rebalance_on_join,
+      failed,
+    });
   }
 
   #newFailover(): Failover {
@@ -171,7 +212,7 @@ export class NodeOwnership {
     if (names.length === 0) return;
     const failed = names.filter((name) => work.agents.get(name)?.status === "failed").length;
     const running = names.length - failed;
-    const text = `Brought back ${running} agents${failed > 0 ? `; ${failed} failed to start` : ""}`;
+    const text = `Brought back ${counted(running, "agent")}${failed > 0 ? `; ${failed} failed to start` : ""}`;
     events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
     logger("agents").info(`${text}; ${control.table.size} in the cluster`);
   }

@@ -29,6 +29,8 @@ export interface PartitionActionsOptions {
   readonly node: string;
   readonly facts: () => PartitionFacts;
   readonly decided: (action: PartitionAction, why: string) => void;
+  /** At each change, null in a majority: what the node does by it. */
+  readonly applied: (action: PartitionAction | null) => void;
   readonly handlerFailed: (reason: string) => void;
 }
 
@@ -65,6 +67,7 @@ export class PartitionActions {
     if (state === "healthy" || state === "majority") {
       this.#round++;
       this.#action = null;
+      this.#options.applied(null);
       return;
     }
     const { settings, facts } = this.#options;
@@ -98,6 +101,7 @@ export class PartitionActions {
     if (action === this.#action) return;
     this.#action = action;
     this.#options.decided(action, why);
+    this.#options.applied(action);
   }
 }
 

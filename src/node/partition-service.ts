@@ -2,6 +2,7 @@
  * A node's part in partitions, put together: the monitor that says on which side it is, what its policy does about
  * that, the queue of writes, drills, and what operators and other nodes are told of all of it.
  */
+import { counted } from "../base/counted.ts";
 import * as v from "valibot";
 import { jsonBody, parseBody } from "../agents/agent-requests.ts";
 import type {
@@ -178,7 +179,10 @@ export class NodePartition implements PartitionService {
     membership.join(lost.map(({ address }) => address));
     for (const { id } of lost) lines.push(`Trying ${id} again`);
     if (monitor.minority) {
-      if (queue.depth > 0) lines.push(`${queue.depth} writes wait at ${self} until a majority is reached`);
+      if (queue.depth > 0)
+        lines.push(
+          `${counted(queue.depth, "write")} ${queue.depth === 1 ? "waits" : "wait"} at ${self} until a majority is reached`,
+        );
     } else {
       if (queue.depth > 0) lines.push(`Replaying ${queue.depth} queued writes at ${self}`);
       queue.replay();

@@ -1,4 +1,5 @@
 /** One loss of a node, told as it is made good: which agent went where, and when all of them answer again. */
+import { counted } from "../base/counted.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry } from "../cluster/membership.ts";
 import type { Placed } from "../placement/failover-plan.ts";
@@ -25,12 +26,15 @@ export class Redistribution {
   /** Moved and not running yet, with the epoch that they had before. */
   readonly #waiting = new Map<AgentName, { readonly to: NodeId; readonly epoch: number }>();
   readonly #timer: Timer;
+  readonly #begun_ms: number;
+  #decided_ms = 0;
   #moved = 0;
   #complete = false;
   #over = false;
 
   constructor(options: RedistributionOptions) {
     this.#options = options;
+    this.#begun_ms = options.clock.now_ms() - options.since_ms;
     this.#timer = options.clock.after(patience_ms, () => this.#late());
   }
 
@@ -48,6 +52,7 @@ export class Redistribution {
   /** Nothing more is proposed. */
   complete(): void {
     this.#complete = true;
+    this.#decided_ms = this.#options.clock.now_ms() - this.#options.since_ms;
     this.#check();
   }
 
@@ -85,7 +90,8 @@ export class Redistribution {
       events.record("info", "failover.agent", text, { from: node, agents: this.#moved - linesLimit });
     }
     const text = `All agents successfully redistributed (${seconds.toFixed(1)}s)`;
-    events.record("info", "failover.done", text, { node, agents: this.#moved, seconds });
+    const [begun, decided] = [this.#begun_ms / 1_000, this.#decided_ms / 1_000];
+    events.record("info", "failover.done", text, { node, agents: this.#moved, begun, decided, seconds });
     this.close();
     ended();
   }
@@ -93,7 +99,7 @@ export class Redistribution {
   #late(): void {
     const { node, events, ended } = this.#options;
     const names = [...this.#waiting.keys()].slice(0, linesLimit);
-    const text = `${this.#waiting.size} agents from ${node} do not run elsewhere yet`;
+    const text = `Not running elsewhere yet: ${counted(this.#waiting.size, "agent")} from ${node}`;
     events.record("warn", "failover.late", text, { node, agents: names });
     this.close();
     ended();

@@ -1,8 +1,14 @@
 /** What a node gives its API: each service made of the node's parts. */
+import type { AgentCeilings } from "../agents/agent-ceilings.ts";
 import { ClusterAgents } from "../agents/cluster-agents.ts";
 import type { NodeServices } from "../api/services.ts";
 import { caxtonVersion } from "../base/version.ts";
+import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
+import { systemEntropy } from "../platform/node/entropy.ts";
+import { TokenIssuer, issuerName } from "../security/issuer.ts";
+import { AccessTokens } from "./access-tokens.ts";
+import { agentMost } from "../wire/agent-spec.ts";
 import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
 import { fingerprintsOf } from "./fingerprints.ts";
@@ -11,7 +17,9 @@ import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./join-guard.ts";
 import type { NodeOwnership } from "./ownership.ts";
+import { guardIntake, type IntakeGuard } from "./intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
+import type { NodeOperator } from "./operator-service.ts";
 import { pingNode, type Work } from "./work.ts";
 
 export function servicesOf(
@@ -19,6 +27,8 @@ export function servicesOf(
     readonly work: Work;
     readonly gossipKeys: GossipRotation;
     readonly ownership: NodeOwnership;
+    readonly operator: NodeOperator;
+    readonly guard: IntakeGuard;
   },
 ): NodeServices {
   const { foundation, network, control, work, events, refused, hooks, state } = parts;
@@ -50,6 +60,8 @@ export function servicesOf(
     roundRobinIndex: () => ownership.roundRobinIndex,
     shutdown: (drain_timeout_ms, handOver) => hooks.stop(drain_timeout_ms, handOver),
     table: control.table,
+    lease: parts.consensus.leases,
+    modes: control.modes,
   });
   const services: NodeServices = {
     node: foundation.self,
@@ -62,7 +74,11 @@ export function servicesOf(
     locks: control.locks,
     events: new ClusterEvents({ log: events, membership, peers, clock: systemClock }),
     security: parts.gossipKeys,
+    tokens: tokensOf(parts),
     partition: parts.partition.service,
+    balancing: parts.ownership.rebalancer,
+    nodes: control.registrations,
+    operator: parts.operator,
     health: nodeHealth({
       foundation,
       network,
@@ -72,13 +88,25 @@ export function servicesOf(
       stopping: () => state.stopping,
     }),
   };
-  return refuseWritesOutside(services, network.waitsFor);
+  return refuseWritesOutside(guardIntake(services, parts.guard), network.waitsFor);
+}
+
+function tokensOf({ foundation, events }: Pick<Ground, "foundation" | "events">): AccessTokens {
+  const world = { clock: systemClock, entropy: systemEntropy };
+  const { signingKey: key, cluster } = foundation;
+  return new AccessTokens({
+    ...world,
+    issuer: new TokenIssuer({ ...world, key, issuer: issuerName(cluster) }),
+    told: (text, data) => events.record("info", "token.issued", text, data),
+  });
 }
 
 function agentsOf({
+  config,
   network,
   control,
   work,
+  consensus,
   ownership: { ownership, reconciler, handOver },
 }: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
   return new ClusterAgents({
@@ -93,5 +121,14 @@ function agentsOf({
     store: control.assignments,
     reconciler,
     handOver,
+    ceilings: ceilingsOf(config),
+    mayAct: () => consensus.leases.holds(),
+    groups: work.routes.groups,
   });
+}
+
+function ceilingsOf({ agents }: Config): AgentCeilings {
+  const { max_memory, max_priority, max_per_subject, default_fuel } = agents;
+  const max_fuel = agents.max_fuel ?? Math.min(agentMost.fuel, 10 * default_fuel);
+  return { max_memory, max_fuel, max_priority, max_per_subject };
 }

@@ -14,7 +14,7 @@ export const tokenAudience = "caxton-api";
 export const tokenType = "at+jwt";
 export const tokenLifetime_ms_max = 366 * 24 * 3_600_000;
 
-/** The `iss` of every node of a cluster: its UUID, or its name before it has one. */
+/** The `iss` of every node of a cluster, of its name: one that joins knows it before it knows the UUID. */
 export function issuerName(cluster: string): string {
   return `caxton:${cluster}`;
 }

@@ -230,6 +230,7 @@ export class FaultInjector {
     const incarnation = { boot, counter: Math.min(0xffff_ffff, counter + step) };
     const row = nodes[liar.index]?.driver?.members().find(({ id }) => id === subject.id);
     if (!row || boot < 0) return;
+    truth.slandered_ms[subject.index] = this.world.clock.now_ms();
     const address = addressOf(subject.index);
     const words: GossipRecord[] = [
       { kind: "alive", node: subject.id, incarnation, address, tags: row.tags },

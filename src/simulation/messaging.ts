@@ -11,7 +11,7 @@ import { MessageIds } from "../messaging/outgoing-message.ts";
 import { Router } from "../messaging/router.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
-import { encodeMessage, messageIdOf, receiverOf } from "../wire/message.ts";
+import { encodeMessage, messageIdOf, plainMessage, receiverOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import type { Disk } from "./disk.ts";
 import { generatorOf } from "./generator.ts";
@@ -22,6 +22,8 @@ export type MessageHappening =
   | { readonly kind: "sent"; readonly id: MessageId; readonly lane: string; readonly number: number }
   /** It is on the sender's disk: from now on it may not vanish. */
   | { readonly kind: "promised"; readonly id: MessageId }
+  /** Its sender was told that it was not delivered, and nothing was promised. */
+  | { readonly kind: "refused"; readonly id: MessageId }
   | { readonly kind: "taken"; readonly id: MessageId }
   | { readonly kind: "dead"; readonly id: MessageId; readonly reason: string }
   /** The node could not write down what became of it: it goes again after the next start. */
@@ -120,35 +122,28 @@ export class SimulatedMessaging {
   /** One message from an agent here; `number` is the next of its lane. */
   submit(sender: string, receiver: string, conversation: number, lane: string, number: number): void {
     const { host, told } = this.world;
-    const message = encodeMessage({
+    const said = plainMessage({
       messageId: "00000000-0000-7000-8000-000000000000" as MessageId,
       performative: "inform",
-      priority: "normal",
-      delivery: "at_least_once",
       createdAt_ms: host.wall_ms(),
-      replyBy_ms: 0,
       sender,
       receiver,
       conversationId: `c${conversation % conversations}`,
-      replyWith: "",
-      inReplyTo: "",
-      replyTo: "",
-      protocol: "",
-      language: "",
-      ontology: "",
-      traceContext: "",
       content: encodeUtf8(`${number}`),
     });
+    const message = encodeMessage(said);
     this.#ids.stamp(message, host.wall_ms());
     const id = messageIdOf(message);
     this.world.busy();
     const options = { durable: false, retry_ms: firstTry_ms, deadLetter: false, done: () => {} };
     told({ kind: "sent", id, lane, number });
-    // Refused where the disk is: the sender knows, and nothing was promised.
+    const refused = (): void => told({ kind: "refused", id });
     this.#router
       .submit(message, options)
       .queue(messageRetry_ms)
-      .catch(() => {});
+      .then((outcome) => {
+        if (outcome !== undefined && outcome !== "accepted") refused();
+      }, refused);
   }
 
   frame(from: NodeId, bytes: Uint8Array): void {

@@ -36,21 +36,31 @@ const settling_ms = 10_000;
 const lieStep = 1_000_000;
 const least_ms = 100;
 
-/** Faults of these kinds in the time that leaves `quiet_ms` at the end, to see the cluster recover. */
+/**
+ * Faults of these kinds from `from_ms` on, in the time that leaves `quiet_ms` at the end, to see the cluster recover.
+ * Of several kinds one begins while others go on; of one kind alone each waits for the end of the one before.
+ */
 export function randomFaults(
   scenario: Omit<Scenario, "faults">,
   names: readonly FaultName[],
   quiet_ms: number,
+  from_ms = settling_ms,
 ): Fault[] {
   const prng = generatorOf(scenario.seed, "schedule");
-  const end_ms = Math.max(settling_ms + between_ms, scenario.duration_ms - quiet_ms);
+  const end_ms = Math.max(from_ms + between_ms, scenario.duration_ms - quiet_ms);
   const faults: Fault[] = [];
-  for (let at_ms = settling_ms; ;) {
+  for (let at_ms = from_ms; ;) {
     at_ms += Math.round(prng.float() * 2 * between_ms);
     const name = prng.pick(names);
     if (at_ms >= end_ms || name === undefined) return faults;
-    faults.push(...makers[name](new Draw(scenario, prng, at_ms, end_ms)));
+    const drawn = makers[name](new Draw(scenario, prng, at_ms, end_ms));
+    faults.push(...drawn);
+    if (names.length === 1) at_ms = Math.max(...drawn.map(endOf_ms)) + between_ms;
   }
+}
+
+function endOf_ms({ at_ms, for_ms = 0 }: Fault): number {
+  return at_ms + for_ms;
 }
 
 /** The chance of one fault. */

@@ -301,10 +301,12 @@ export class SimulatedNode {
     if (report.kind === "adopted") {
       const { uuid } = report;
       this.disk.write((error) => {
-        if (this.#life !== life || error) return;
-        this.#uuid = uuid;
-        this.#entered();
-        life.driver.kept();
+        if (this.#life !== life) return;
+        if (!error) {
+          this.#uuid = uuid;
+          this.#entered();
+        }
+        life.driver.kept(!error);
       });
     } else if (report.kind === "left-told" && life.leaving) {
       this.host.after(0, () => {

@@ -34,6 +34,8 @@ export class Truth implements Observer {
   calmedAll_ms = 0;
   /** Since when a process, though it runs, says nothing (paused, wedged) or nothing of it gets through; NaN else. */
   readonly muteSince_ms: Float64Array;
+  /** When a member last told a lie about it: until it has answered, the others must doubt it. */
+  readonly slandered_ms: Float64Array;
   readonly #disturbances: Uint16Array;
   readonly #calmSince: Float64Array;
   readonly #cutOff: Uint8Array;
@@ -52,6 +54,7 @@ export class Truth implements Observer {
     this.counter = new Float64Array(nodes);
     this.joined_ms = new Float64Array(nodes);
     this.muteSince_ms = new Float64Array(nodes).fill(Number.NaN);
+    this.slandered_ms = new Float64Array(nodes).fill(-Infinity);
     this.#disturbances = new Uint16Array(nodes);
     this.#calmSince = new Float64Array(nodes);
     this.#cutOff = new Uint8Array(nodes);

@@ -172,8 +172,15 @@ export class StoreEngine {
     return this.database.transaction(() => takeDeadLetters(this.database, ids));
   }
 
-  saveAgent(agent: Parameters<typeof agents.saveAgent>[1]): void {
-    this.database.transaction(() => agents.saveAgent(this.database, agent));
+  saveAgent(agent: StoredAgent): void {
+    this.saveAgents([agent]);
+  }
+
+  /** All of them or none. */
+  saveAgents(saved: readonly StoredAgent[]): void {
+    this.database.transaction(() => {
+      for (const agent of saved) agents.saveAgent(this.database, agent);
+    });
   }
 
   /** What the tables hold; records that are not applied yet are in `backlog_records` only. */

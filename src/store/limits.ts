@@ -14,6 +14,8 @@ export const clientAppendsLimit_bytes = 64 * mebibyte;
 export const clientRequestsLimit = 16_384;
 /** Appends of all clients that wait for one commit. */
 export const queueLimit_bytes = 256 * mebibyte;
+/** Agents' records saved in one transaction. */
+export const saveGroupLimit = 1_024;
 /** One commit, unless a single append is larger. */
 export const groupLimit_bytes = 16 * mebibyte;
 

@@ -12,6 +12,8 @@ export interface RaftLogOwner {
   readonly node: NodeId;
   /** The boot epoch of this process. */
   readonly boot: number;
+  /** Of a new log: above that of any log of this node before it. The boot epoch unless given. */
+  readonly identity?: number;
 }
 
 export class RaftBoots {
@@ -35,7 +37,7 @@ export class RaftBoots {
           "restore this node's own data directory",
       );
     }
-    const identity = Number(row?.["identity"] ?? owner.boot);
+    const identity = Number(row?.["identity"] ?? owner.identity ?? owner.boot);
     this.self = raftIdOf(owner.node, identity);
     this.boot = owner.boot;
     this.previous = Number(row?.["boot"] ?? 0);

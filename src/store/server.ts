@@ -16,8 +16,10 @@ import {
   groupLimit_bytes,
   queueLimit_bytes,
   quiet_ms,
+  saveGroupLimit,
 } from "./limits.ts";
 import type { StoreCall, StoreReply, StoreRequest } from "./store-protocol.ts";
+import type { StoredAgent } from "./store.ts";
 
 export type StoreChannel = Channel<StoreRequest, StoreReply>;
 
@@ -47,6 +49,12 @@ interface WaitingCall {
   readonly sequence: number;
 }
 
+interface QueuedSave {
+  readonly channel: StoreChannel;
+  readonly request: number;
+  readonly agent: StoredAgent;
+}
+
 export class StoreServer {
   readonly #engine: StoreEngine;
   readonly #world: ServerWorld;
@@ -54,6 +62,8 @@ export class StoreServer {
   #queue: QueuedAppend[] = [];
   #queued_bytes = 0;
   #waiting: WaitingCall[] = [];
+  #saves: QueuedSave[] = [];
+  #saveSet = false;
   #commitSet = false;
   #applySet = false;
   #quiet: Timer | undefined;
@@ -158,6 +168,11 @@ export class StoreServer {
 
   /** Calls are answered in the order in which they came. */
   #receiveCall(channel: StoreChannel, request: number, call: StoreCall): void {
+    if (call.name === "saveAgent" && this.#waiting.length === 0) {
+      this.#enqueueSave({ channel, request, agent: call.in });
+      return;
+    }
+    this.#saveAll();
     if (this.#waiting.length === 0 && !needsTables(call)) {
       this.#answer(channel, request, call);
       return;
@@ -165,6 +180,37 @@ export class StoreServer {
     if (this.#queue.length > 0) this.#commitQueue();
     this.#waiting.push({ channel, request, call, sequence: this.#engine.journal.last });
     this.#scheduleApplying();
+  }
+
+  /** A thousand agents that come at once cost a few commits, not a thousand. */
+  #enqueueSave(save: QueuedSave): void {
+    this.#saves.push(save);
+    if (this.#saves.length >= saveGroupLimit) this.#saveAll();
+    if (this.#saveSet) return;
+    this.#saveSet = true;
+    this.#world.soon(() => {
+      this.#saveSet = false;
+      this.#saveAll();
+    });
+  }
+
+  #saveAll(): void {
+    const saves = this.#saves;
+    if (saves.length === 0) return;
+    this.#saves = [];
+    if (saves.length > 1 && this.#broken === undefined) {
+      try {
+        this.#engine.saveAgents(saves.map(({ agent }) => agent));
+        this.#refusing = undefined;
+        for (const { channel, request } of saves) channel.post({ kind: "result", request, value: undefined });
+        return;
+      } catch (thrown) {
+        // Each for itself then: it is told what is wrong with its own.
+        this.#writeFailure(thrown);
+      }
+    }
+    for (const { channel, request, agent } of saves)
+      this.#answer(channel, request, { name: "saveAgent", in: agent });
   }
 
   #scheduleApplying(): void {
@@ -256,6 +302,7 @@ export class StoreServer {
   }
 
   #end(channel: StoreChannel, role: "owner" | "client", request: number): void {
+    this.#saveAll();
     if (this.#queue.length > 0) this.#commitQueue();
     if (role === "client") {
       channel.post({ kind: "result", request, value: undefined });

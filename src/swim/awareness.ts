@@ -4,6 +4,10 @@
  */
 
 const worst = 7;
+/** As much doubt comes with each death and each storm of joins, and slows no news. */
+const ordinaryDoubt = 2;
+/** Refutations have to be in time, too. */
+const slowestNews = 3;
 
 export class Awareness {
   #points = 0;
@@ -20,6 +24,14 @@ export class Awareness {
   /** Probe interval and time-out are multiplied by this. */
   get factor(): number {
     return this.score + 1;
+  }
+
+  /**
+   * The interval of gossip is multiplied by this: a node that cannot keep up sends fewer packets with more news in each,
+   * or the news of false suspicions would take the time whose lack begets them.
+   */
+  get newsFactor(): number {
+    return Math.min(slowestNews, Math.max(1, this.score - ordinaryDoubt + 1));
   }
 
   /** A good probe −1; a failed probe, a missing nack, a refutation of oneself, a late wake-up +1 each. */

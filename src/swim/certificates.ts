@@ -24,14 +24,11 @@ export function applyCertificate(state: SwimState, certificate: DeathCertificate
   if (!state.certificates.keep(certificate, state.now + state.timing.grave_ms)) return "ignored";
   state.rumors.add(`${memberKey(node)} certificate`, "membership", certificateRecord(certificate));
   const member = state.members.get(node);
-  if (member && isPresent(member) && member.incarnation.boot <= boot)
-    applyFailed(
-      state,
-      node,
-      member.incarnation,
-      state.self,
-      `its launcher certified the end of boot epoch ${boot}`,
-    );
+  if (member === undefined || member.incarnation.boot > boot) return "taken";
+  const reason = `its launcher certified the end of boot epoch ${boot}`;
+  if (isPresent(member)) applyFailed(state, node, member.incarnation, state.self, reason);
+  // What was found out by silence is certain from now on.
+  else if (member.status === "failed") state.emit({ kind: "member", event: "updated", member, reason });
   return "taken";
 }
 

@@ -21,16 +21,31 @@ interface Target {
   readonly seed: boolean;
 }
 
+interface Pending {
+  readonly target: Target;
+  readonly until: number;
+}
+
 const seedsLimit = 256;
 const contactsLimit = 4;
+/** And of lost members but one: a handshake costs far more than a packet, and packets heal most partitions. */
+const lostContactsLimit = 1;
+/** All members together contact a lost one about so often a second at first. */
+const lostContactsPerSecond = 4;
+/** One whose outcome is never told counts as failed after so many of its time-outs. */
+const forgottenAfter = 3;
+/** A contact from outside may take so many times as long as was waited for it. */
+const patience = 2;
 /** Whether a target is still reached is looked at this often. */
 const reachedCheck_ms = 1_000;
 
 export class Reconnecting {
   readonly #targets = new Map<string, Target>();
-  readonly #pending = new Map<number, string>();
+  readonly #pending = new Map<number, Pending>();
   #contact = 0;
   #deadProbeAt = Infinity;
+  #lookAt = Infinity;
+  #dueAt = Infinity;
   #sequence: number;
 
   constructor(private readonly state: SwimState) {
@@ -48,17 +63,14 @@ export class Reconnecting {
       if (this.#targets.size >= seedsLimit || this.#targets.get(key)?.seed) continue;
       this.#targets.set(key, this.#target(address, null, true));
     }
+    this.#plan();
   }
 
   /** Who is reached, and a table without the gone, can wait for the tick that there is in each period anyway. */
   due(): number {
     const { members } = this.state;
-    let due = members.present < members.size ? this.#deadProbeAt : Infinity;
-    if (this.#pending.size >= contactsLimit) return due;
-    for (const [key, target] of this.#targets) {
-      if (!target.reached && !this.#isPending(key)) due = Math.min(due, target.at);
-    }
-    return due;
+    const due = members.present < members.size ? this.#deadProbeAt : Infinity;
+    return Math.min(due, this.#dueAt);
   }
 
   run(): void {
@@ -68,26 +80,73 @@ export class Reconnecting {
       this.#watchLost();
       this.#probeDead();
     }
-    for (const [key, target] of this.#targets) {
-      if (this.#pending.size >= contactsLimit) return;
-      if (target.at > state.now || this.#isPending(key)) continue;
+    if (this.#lookAt > state.now) return;
+    for (const target of this.#next()) {
+      if (target.at > state.now) continue;
       target.reached = this.#reached(target);
-      if (target.reached) {
-        target.at = state.now + reachedCheck_ms;
-        continue;
-      }
-      this.#contact++;
-      this.#pending.set(this.#contact, key);
-      const timeout_ms = state.timing.streamTimeout_ms;
-      state.emit({ kind: "contact", contact: this.#contact, address: target.address, timeout_ms });
+      if (target.reached) target.at = state.now + reachedCheck_ms;
+      else this.#ask(target);
     }
+    this.#plan();
+  }
+
+  #ask(target: Target): void {
+    const { state } = this;
+    const timeout_ms = this.#timeout_ms(target);
+    this.#contact++;
+    this.#pending.set(this.#contact, { target, until: state.now + forgottenAfter * timeout_ms });
+    state.emit({ kind: "contact", contact: this.#contact, address: target.address, timeout_ms });
+  }
+
+  /** After any change of the targets: when they are looked at next, and when a wake-up is worth it. */
+  #plan(): void {
+    [this.#lookAt, this.#dueAt] = [Infinity, Infinity];
+    for (const { at, reached } of this.#next()) {
+      this.#lookAt = Math.min(this.#lookAt, at);
+      if (!reached) this.#dueAt = Math.min(this.#dueAt, at);
+    }
+    for (const { until } of this.#pending.values()) this.#lookAt = Math.min(this.#lookAt, until);
+  }
+
+  /** Whose turn may come: as many seeds as may be contacted at once, and the lost member that waits the longest. */
+  #next(): Target[] {
+    for (const [contact, { until }] of this.#pending)
+      if (until <= this.state.now) this.contacted(contact, null);
+    const pending = new Set([...this.#pending.values()].map(({ target }) => target));
+    const lostPending = [...pending].filter(({ seed }) => !seed).length;
+    const waiting = [...this.#targets.values()].filter((target) => !pending.has(target));
+    const seeds = waiting.filter(({ seed }) => seed);
+    const lost = waiting.filter(({ seed }) => !seed).sort((a, b) => a.at - b.at);
+    const seedsFree = contactsLimit - (pending.size - lostPending);
+    return [
+      ...seeds.filter(({ reached }) => reached),
+      ...seeds
+        .filter(({ reached }) => !reached)
+        .sort((a, b) => a.at - b.at)
+        .slice(0, seedsFree),
+      ...lost.slice(0, lostContactsLimit - lostPending),
+    ];
+  }
+
+  /**
+   * Outside, each failure gives the next contact more time: where all start at once on starved machines, whoever
+   * gives up and dials anew only makes its seed repeat what it had done. A member has others to hear from.
+   */
+  #timeout_ms({ backoff_ms }: Target): number {
+    const { timing, phase } = this.state;
+    if (phase !== "outside") return timing.streamTimeout_ms;
+    return Math.max(timing.streamTimeout_ms, Math.min(patience * backoff_ms, timing.reconnectLimit_ms));
   }
 
   /** The outcome of a contact: who answered with a welcome, or null. */
   contacted(contact: number, by: NodeId | null): void {
-    const key = this.#pending.get(contact);
+    this.#ended(contact, by);
+    this.#plan();
+  }
+
+  #ended(contact: number, by: NodeId | null): void {
+    const target = this.#pending.get(contact)?.target;
     this.#pending.delete(contact);
-    const target = key === undefined ? undefined : this.#targets.get(key);
     if (!target) return;
     const { timing, now, prng } = this.state;
     if (by !== null) target.node = by;
@@ -114,7 +173,7 @@ export class Reconnecting {
   /** Lost members become targets too; reached or forgotten ones stop being targets. */
   #watchLost(): void {
     for (const [key, target] of this.#targets) {
-      if (target.seed || this.#isPending(key)) continue;
+      if (target.seed || this.#isPending(target)) continue;
       const member = target.node === null ? undefined : this.state.members.get(target.node);
       if (!member || isPresent(member)) this.#targets.delete(key);
     }
@@ -123,6 +182,7 @@ export class Reconnecting {
       const key = keyOf(member.address);
       if (!this.#targets.has(key)) this.#targets.set(key, this.#target(member.address, member.id, false));
     }
+    this.#plan();
   }
 
   #probeDead(): void {
@@ -136,14 +196,20 @@ export class Reconnecting {
     sendPacket(state, member.id, member.address, records);
   }
 
+  /** A lost one is left in peace the longer the more others there are to contact it, and the worse this node feels. */
   #target(address: SeedAddress, node: NodeId | null, seed: boolean): Target {
-    const { timing, now } = this.state;
-    const at = seed ? now : now + timing.reconnect_ms;
-    return { address, node, backoff_ms: timing.reconnect_ms, at, reached: false, seed };
+    const { timing, now, members, awareness, prng } = this.state;
+    if (seed) return { address, node, backoff_ms: timing.reconnect_ms, at: now, reached: false, seed };
+    const share_ms = (members.present / lostContactsPerSecond) * 1_000 * prng.float();
+    const wait_ms = Math.max(
+      timing.reconnect_ms,
+      Math.min(share_ms * awareness.factor, timing.reconnectLimit_ms),
+    );
+    return { address, node, backoff_ms: wait_ms, at: now + wait_ms, reached: false, seed };
   }
 
-  #isPending(key: string): boolean {
-    for (const pending of this.#pending.values()) if (pending === key) return true;
+  #isPending(target: Target): boolean {
+    for (const pending of this.#pending.values()) if (pending.target === target) return true;
     return false;
   }
 }

@@ -46,10 +46,16 @@ export const fuelPrices = {
    * them; but JSC's interpreter steps through each, so they are not free.
    */
   blocksPerUnit: 16,
-  /** Added to a direct call of an import, and paid by an indirect one. */
-  hostCall: 100,
-  /** Bulk memory, growth and what the host copies: one unit for each 2⁴ = 16 bytes. */
+  /** Bulk memory and growth: one unit for each 2⁴ = 16 bytes. */
   bulkShift: 4,
+  /** Values of the state that the host copies: one unit for each 2³ = 8 bytes. */
+  copyShift: 3,
+  /** A byte of a message: it is checked, copied and kept until it is delivered. */
+  messageByte: 1,
+  /** A byte of a key of the state: it is compared with the keys on its way, which may all begin alike. */
+  keyByte: 8,
+  /** Added to a call that the host refuses: it explains why. */
+  refusedCall: 3_000,
   /** Entering a function zeroes its locals: one unit for each 16. */
   localsPerUnit: 16,
 } as const;
@@ -60,7 +66,5 @@ export const localsPerDepth = 128;
 /** Refused growths of memory in one call before it traps with kind `memory`. */
 export const refusedGrowthLimit = 16;
 
-/** Fuel is a signed 32-bit counter in the module. */
-export const fuelLimit = 2_147_483_647;
 /** What an engine's own stack holds with room to spare; above it the engine's overflow traps first. */
 export const callDepthLimit = 100_000;

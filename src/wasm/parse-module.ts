@@ -45,7 +45,10 @@ export function parseModule(bytes: Uint8Array): ParsedModule {
     const size = reader.u32();
     if (size > reader.remaining) malformed(`section ${id} of ${size} bytes is truncated`, at);
     const end = reader.offset + size;
-    if (id !== sectionIds.custom) {
+    if (id === sectionIds.custom) {
+      // Dropped, but a module that the engine would refuse is refused here.
+      new ModuleReader(bytes, reader.offset, end).name();
+    } else {
       const next = order.indexOf(id);
       if (next < 0) malformed(`unknown section ${id}`, at);
       if (next <= position) malformed(`section ${id} is repeated or out of order`, at);

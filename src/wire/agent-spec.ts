@@ -11,6 +11,10 @@ export const placementStrategies = [
   "least_agents",
   "random",
   "weighted",
+  "least_connections",
+  "ip_hash",
+  "even_distribution",
+  "locality",
 ] as const;
 export type PlacementStrategy = (typeof placementStrategies)[number];
 
@@ -34,6 +38,17 @@ export interface AgentLimits {
   readonly inbox_bytes: number;
 }
 
+/**
+ * The most that an agent may be given: the same for the configuration, a deployment and what the cluster keeps. Fuel is
+ * a signed 32-bit counter in the module, memory has 32-bit addresses.
+ */
+export const agentMost = {
+  memory_bytes: 4 * 1024 ** 3,
+  fuel: 2_147_483_647,
+  inbox_messages: 10_000_000,
+  inbox_bytes: 4 * 1024 ** 3,
+} as const satisfies AgentLimits;
+
 export interface AgentSpec {
   readonly name: AgentName;
   readonly module: ModuleHash;
@@ -51,15 +66,39 @@ export interface AgentSpec {
     readonly strategy: PlacementStrategy;
     readonly preferNodes: readonly NodeId[];
     readonly targetNode: NodeId | null;
+    /** A node with all of these, in this region and zone, where not null. */
+    readonly services: readonly string[];
+    readonly region: string | null;
+    readonly zone: string | null;
   };
   /** Its node is lost: start elsewhere with what is known there, or wait for the node. */
   readonly onNodeLoss: OnNodeLoss;
   /** Its node is cut off from the majority: stop there and perhaps start elsewhere, or go on there and nowhere else. */
   readonly partition: PartitionBehaviour;
+  /** A partition's policy may look for such ones, and let them alone go on (see `partition`). */
+  readonly critical: boolean;
+  /** It is one of several under a common name; left out of an agent that is alone. */
+  readonly instance?: Instance | undefined;
   readonly deployedAt_ms: number;
   readonly deployedBy: string;
 }
 
+export interface Instance {
+  readonly of: AgentName;
+  /** From 1. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Instances under one name. */
+export const instancesLimit = 100;
+
 /** `running` takes messages; `suspended` keeps mail unhandled; `failed` gave up restarting. */
 export const agentStatuses = ["starting", "running", "suspended", "failed"] as const;
 export type AgentStatus = (typeof agentStatuses)[number];
+/**
+ * As people see it. `orphaned`: its node is failed or left. `parked`: its node, which is the one that says so, has no
+ * lease, so that the agent begins nothing, and may run elsewhere already.
+ */
+export const shownStatuses = [...agentStatuses, "orphaned", "parked"] as const;
+export type ShownStatus = (typeof shownStatuses)[number];

@@ -16,6 +16,9 @@ export const controlCommands = {
   assignmentMove: 51,
   assignmentRemove: 52,
   assignmentSuspend: 53,
+  registrationPut: 60,
+  registrationRemove: 61,
+  registrationJudge: 62,
 } as const;
 
 export const controlQueries = {
@@ -31,4 +34,5 @@ export const controlQueries = {
   lockGet: 40,
   assignmentsSince: 50,
   assignmentGet: 51,
+  registrations: 60,
 } as const;

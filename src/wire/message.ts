@@ -71,6 +71,28 @@ export interface Message {
   readonly content: Uint8Array;
 }
 
+/** What an ordinary message does not say. */
+const unsaid = {
+  priority: "normal",
+  delivery: "at_least_once",
+  replyBy_ms: 0,
+  conversationId: "",
+  replyWith: "",
+  inReplyTo: "",
+  replyTo: "",
+  protocol: "",
+  language: "",
+  ontology: "",
+  traceContext: "",
+} as const satisfies Partial<Message>;
+
+/** A message that says what is given, of ordinary priority, at least once, and nothing else. */
+export function plainMessage(
+  given: Omit<Message, keyof typeof unsaid> & Partial<Pick<Message, keyof typeof unsaid>>,
+): Message {
+  return { ...unsaid, ...given };
+}
+
 /** The text fields in wire order; the position is the index that `messageField` takes. */
 export const messageFields = [
   "sender",

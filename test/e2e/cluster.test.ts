@@ -5,8 +5,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { VerifyAuthAnswer } from "../../src/api/cluster/status.ts";
+import { writeClusterKey } from "../../src/security/cluster-key.ts";
+import { key_bytes } from "../../src/security/keyring.ts";
 import { untilVoters } from "../support/consensus-nodes.ts";
 import { TestNodeProcess, eventually, type CommandResult } from "../support/node-process.ts";
 
@@ -70,7 +74,7 @@ describe("three nodes on one machine", () => {
   });
 
   afterAll(async () => {
-    for (const node of nodes) await node.dispose();
+    await Promise.all(nodes.map((node) => node.dispose()));
   });
 
   test("all three are alive to each", async () => {
@@ -98,6 +102,18 @@ describe("three nodes on one machine", () => {
       headers: { authorization: `Bearer ${one.token()}` },
     });
     expect(answer.status).toBe(200);
+  });
+
+  test("a token that was issued at one node looks at every node, and does nothing at any", async () => {
+    const { stdout } = await one.cli("auth", "token", "--role", "viewer", "--expires-in", "10m");
+    const token = stdout.trim();
+    for (const node of nodes) {
+      await ok(node.cli("agent", "list", "--token", token));
+      expect(await endOf(node.cli("agent", "suspend", "echo", "--token", token))).toMatch(
+        /^4: .*agents:operate/,
+      );
+    }
+    expect(await ok(one.cli("agent", "show", "echo"))).not.toContain("suspended");
   });
 
   test("gossip keys and certificates match everywhere", async () => {
@@ -168,6 +184,46 @@ describe("three nodes on one machine", () => {
     watched.stop();
   });
 
+  test("mail that waits is delivered by a cluster that stops as a whole and comes back without its seed", async () => {
+    // Two of three are to decide without the seed.
+    await untilVoters(nodes, 3);
+    const watched = watch(one);
+    const before = Number(await send(one, "visits", "1"));
+    await three.kill();
+    await untilStatus(two, "node-3", "failed");
+    expect(await ok(two.cli("message", "send", "--to", "visits", "--content", "2"))).toMatch(/queued/);
+    // Whoever still waits for a reply must not hold up a stop.
+    const waits = two.cli("message", "send", "--to", "visits", "--content", "x", "--wait", "5m");
+    await eventually("the second message is queued, too", async () => {
+      const text = await (await fetch(`http://127.0.0.1:${two.metricsPort}/metrics`)).text();
+      return /^caxton_outbox_messages(?:\{[^}]*\})? 2$/m.test(text) ? true : undefined;
+    });
+    expect(await one.stop()).toBe(0);
+    expect(await two.stop()).toBe(0);
+    expect(await endOf(waits)).toMatch(/^3: .*stops/);
+    await Promise.all([two.start(), three.start()]);
+    await untilStatus(two, "node-3", "alive");
+    await untilStatus(three, "node-2", "alive");
+    await eventually("the counter answered what was queued", async () => {
+      const { messages } = (await two.ask("/api/v1/messages")) as {
+        readonly messages: readonly { readonly sender: string; readonly content: string }[];
+      };
+      const said = messages.filter(({ sender }) => sender === "visits").map(({ content }) => content);
+      return said.includes(`${before + 1}`) && said.includes(`${before + 2}`) ? true : undefined;
+    });
+    expect(await send(two, "visits", "4")).toBe(`${before + 3}`);
+    watched.stop();
+  });
+
+  test("stopped in order, it finds itself again without its seed, and with it", async () => {
+    for (const node of [two, three]) expect(await node.stop()).toBe(0);
+    await Promise.all([two.start(), three.start()]);
+    for (const node of [two, three])
+      for (const id of ["node-2", "node-3"]) await untilStatus(node, id, "alive");
+    await one.start();
+    for (const node of nodes) for (const { id } of nodes) await untilStatus(node, id, "alive");
+  });
+
   test("a node that leaves is shown as left, not failed, and exits with 0", async () => {
     const left = two.exited();
     await ok(one.cli("cluster", "leave", "--node", "node-2"));
@@ -177,86 +233,40 @@ describe("three nodes on one machine", () => {
   });
 });
 
-describe("a cluster that stops as a whole", () => {
-  test("queued mail is delivered by a cluster that comes back without its seed", async () => {
-    const one = await TestNodeProcess.start({ id: "node-1" });
-    const two = await TestNodeProcess.prepare({ id: "node-2", join: [one] });
-    const three = await TestNodeProcess.prepare({ id: "node-3", join: [one] });
-    await Promise.all([two.start(), three.start()]);
-    const watched = watch(one);
-    try {
-      // Two of three are to decide without the seed.
-      await untilVoters([one, two, three], 3);
-      await ok(
-        one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3", "--on-node-loss", "wait"),
-      );
-      expect(await send(one, "visits", "1")).toBe("1");
-      await three.kill();
-      await untilStatus(two, "node-3", "failed");
-      expect(await ok(two.cli("message", "send", "--to", "visits", "--content", "2"))).toMatch(/queued/);
-      // Whoever still waits for a reply must not hold up a stop.
-      const waits = two.cli("message", "send", "--to", "visits", "--content", "x", "--wait", "5m");
-      await eventually("the second message is queued, too", async () => {
-        const text = await (await fetch(`http://127.0.0.1:${two.metricsPort}/metrics`)).text();
-        return /^caxton_outbox_messages(?:\{[^}]*\})? 2$/m.test(text) ? true : undefined;
-      });
-      expect(await one.stop()).toBe(0);
-      expect(await two.stop()).toBe(0);
-      expect(await endOf(waits)).toMatch(/^3: .*stops/);
-      await Promise.all([two.start(), three.start()]);
-      await untilStatus(two, "node-3", "alive");
-      await untilStatus(three, "node-2", "alive");
-      await eventually("the counter answered what was queued: 2", async () => {
-        const { messages } = (await two.ask("/api/v1/messages")) as {
-          readonly messages: readonly { readonly sender: string; readonly content: string }[];
-        };
-        const said = messages.filter(({ sender }) => sender === "visits").map(({ content }) => content);
-        return said.includes("2") && said.includes("3") ? true : undefined;
-      });
-      expect(await send(two, "visits", "4")).toBe("4");
-    } finally {
-      watched.stop();
-      for (const node of [one, two, three]) await node.dispose();
-    }
-  });
-
-  test("finds itself again without its seed", async () => {
-    const seed = await TestNodeProcess.start({ id: "node-1" });
-    const others = await Promise.all(
-      ["node-2", "node-3"].map((id) => TestNodeProcess.start({ id, join: [seed] })),
-    );
-    try {
-      for (const node of others) for (const { id } of others) await untilStatus(node, id, "alive");
-      for (const node of [seed, ...others]) await node.stop();
-      for (const node of others) await node.start();
-      for (const node of others) for (const { id } of others) await untilStatus(node, id, "alive");
-    } finally {
-      for (const node of [seed, ...others]) await node.dispose();
-    }
-  });
-});
-
 describe("strangers and mistakes", () => {
   const nodes: TestNodeProcess[] = [];
+  const folder = mkdtempSync(join(tmpdir(), "caxton-config-"));
+  const file = join(folder, "caxton.yaml");
   let one: TestNodeProcess;
 
+  function configure(level: string, weight: string): void {
+    writeFileSync(file, `node:\n  weight: ${weight}\nobservability:\n  log_level: ${level}\n`);
+  }
+
   beforeAll(async () => {
-    one = await TestNodeProcess.start({ id: "node-1" });
+    configure("info", "100");
+    one = await TestNodeProcess.start({ id: "node-1", flags: ["--config", file] });
     nodes.push(one);
   });
 
   afterAll(async () => {
-    for (const node of nodes) await node.dispose();
+    await Promise.all(nodes.map((node) => node.dispose()));
+    rmSync(folder, { recursive: true });
   });
 
   test("a node with another key does not get in, and both sides say so", async () => {
-    const other = await TestNodeProcess.start({ id: "other" });
-    const stranger = await TestNodeProcess.prepare({ id: "stranger", join: [one], keyFile: other.keyFile });
-    nodes.push(other, stranger);
+    const keyFile = join(folder, "other.key");
+    await writeClusterKey(keyFile, randomBytes(key_bytes));
+    const stranger = await TestNodeProcess.prepare({ id: "stranger", join: [one], keyFile });
+    nodes.push(stranger);
     stranger.launch();
     await eventually("the stranger says why", () =>
       /key|certificate/i.test(stranger.output) ? true : undefined,
     );
+    await eventually("the cluster knows", async () => {
+      const { nodes: rows } = (await one.ask("/api/v1/cluster/verify-auth")) as VerifyAuthAnswer;
+      return rows.some(({ problem }) => problem !== null) ? true : undefined;
+    });
     await eventually("the cluster shows it", async () => {
       const { stdout } = await one.cli("cluster", "verify-auth");
       return stdout.includes("refused") ? true : undefined;
@@ -334,25 +344,17 @@ describe("strangers and mistakes", () => {
   });
 
   test("SIGHUP applies what can be changed while running, and says what cannot", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "caxton-config-"));
-    const file = join(folder, "caxton.yaml");
-    const write = (level: string, weight: string): void =>
-      writeFileSync(file, `node:\n  weight: ${weight}\nobservability:\n  log_level: ${level}\n`);
-    write("info", "100");
-    const node = await TestNodeProcess.start({ id: "node-h", flags: ["--config", file] });
-    nodes.push(node);
-    write("warn", "50");
-    process.kill(node.pid, "SIGHUP");
+    configure("warn", "50");
+    process.kill(one.pid, "SIGHUP");
     await eventually("the node says what needs a restart", () =>
-      /needs a restart: node\.weight/.test(node.output) ? true : undefined,
+      /needs a restart: node\.weight/.test(one.output) ? true : undefined,
     );
-    write("verbose", "50");
-    process.kill(node.pid, "SIGHUP");
+    configure("verbose", "50");
+    process.kill(one.pid, "SIGHUP");
     await eventually("a bad file changes nothing", () =>
-      /Reload refused, nothing changed: .*log_level/.test(node.output) ? true : undefined,
+      /Reload refused, nothing changed: .*log_level/.test(one.output) ? true : undefined,
     );
-    expect((await fetch(`${node.api}/readyz`)).status).toBe(200);
-    rmSync(folder, { recursive: true });
+    expect((await fetch(`${one.api}/readyz`)).status).toBe(200);
   });
 
   test("without a token the API answers 401, and the CLI says what to do", async () => {

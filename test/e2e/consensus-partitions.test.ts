@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
 import { assertLinearizable, HistoryClients, type LeaderView } from "../support/consensus-nodes.ts";
 import { MachineNode } from "../support/machine-node.ts";
-import { canMakeNamespaces, Machines } from "../support/namespaces.ts";
+import { canMakeNamespaces } from "../support/namespaces.ts";
 import { eventually } from "../support/node-process.ts";
+import { allVote, startThreeMachines, type ThreeMachines } from "../support/three-machines.ts";
 
 const possible = canMakeNamespaces() && spawnSync("nft", ["--version"]).status === 0;
 if (!possible) console.warn("consensus-partitions.test.ts is not run: it needs root, iproute2 and nftables");
@@ -44,20 +45,13 @@ function cut(a: FirewalledNode, b: FirewalledNode): void {
 }
 
 describe.skipIf(!possible)("three machines", () => {
-  let machines: Machines;
-  let nodes: FirewalledNode[] = [];
+  let cluster: ThreeMachines<FirewalledNode>;
+  let nodes: readonly FirewalledNode[] = [];
   let clients = new HistoryClients();
 
   beforeAll(async () => {
-    machines = new Machines(3);
-    nodes = [0, 1, 2].map((index) => new FirewalledNode(machines, index));
-    const [first] = nodes as [FirewalledNode];
-    first.launch(undefined);
-    await eventually("the first leads", async () =>
-      (await first.leaderView())?.quorum === true ? true : undefined,
-    );
-    for (const node of nodes.slice(1)) node.launch(first);
-    await allVote();
+    cluster = await startThreeMachines((machines, index) => new FirewalledNode(machines, index));
+    nodes = cluster.nodes;
   });
 
   afterEach(async () => {
@@ -65,20 +59,7 @@ describe.skipIf(!possible)("three machines", () => {
     clients = new HistoryClients();
   });
 
-  afterAll(async () => {
-    for (const node of nodes) await node.dispose();
-    machines?.dispose();
-  });
-
-  async function allVote(): Promise<void> {
-    for (const node of nodes) {
-      await eventually(`${node.id} sees three voters`, async () => {
-        const view = await node.leaderView();
-        const voters = view?.members.filter(({ role }) => role === "voter").length;
-        return view?.quorum === true && voters === 3 ? true : undefined;
-      });
-    }
-  }
+  afterAll(() => cluster?.dispose());
 
   async function leader(among: readonly FirewalledNode[] = nodes): Promise<FirewalledNode> {
     return await eventually("a leader", async () => {
@@ -118,7 +99,7 @@ describe.skipIf(!possible)("three machines", () => {
     } finally {
       for (const node of nodes) node.hearAll();
     }
-    await allVote();
+    await allVote(nodes);
     await clients.more(30);
     assertLinearizable(await clients.end());
   }
@@ -150,7 +131,7 @@ describe.skipIf(!possible)("three machines", () => {
         // A machine that stands still may cost a leader its term; one that nobody disturbs keeps it.
         await eventually("a leader keeps its term", async () => {
           const term = (await middle.leaderView())?.term;
-          await clients.more(300);
+          await clients.more(150);
           return term !== undefined && (await middle.leaderView())?.term === term ? true : undefined;
         });
       },

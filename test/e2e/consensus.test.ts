@@ -1,24 +1,26 @@
 /**
- * Three real nodes whose leader is killed, stopped and cut off while clients write: what they were told must be one
- * history. `CAXTON_TEST_ROUNDS` asks for more rounds than CI's few.
+ * Three real nodes that begin their cluster together, and whose leader is then killed, stopped and hung while clients
+ * write: what they were told must be one history. `CAXTON_TEST_ROUNDS` asks for more rounds than the usual few.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import {
   assertLinearizable,
   HistoryClients,
   leaderOf,
   leaderView,
-  startVoters,
+  prepareVoters,
   untilVoters,
 } from "../support/consensus-nodes.ts";
-import { eventually, TestNodeProcess } from "../support/node-process.ts";
+import { eventually, type TestNodeProcess } from "../support/node-process.ts";
 import { testLimit_ms } from "../support/patience.ts";
+import { thorough } from "../support/thorough.ts";
 
-const rounds = Number(process.env["CAXTON_TEST_ROUNDS"] ?? 3);
+/** The first is a kill of the launcher too, the second of the node alone. */
+const rounds = Number(process.env["CAXTON_TEST_ROUNDS"] ?? (thorough ? 3 : 2));
 const longTest_ms = testLimit_ms + rounds * 40_000;
 const keys = ["a", "b", "c"];
 
@@ -34,12 +36,6 @@ let clients = new HistoryClients();
 function hangFlag(id: string): string {
   return `${shim}.${id}`;
 }
-
-beforeAll(async () => {
-  nodes = await startVoters(3, {
-    env: (id): Record<string, string> => (canHang ? { LD_PRELOAD: shim, HANG_SYNC: hangFlag(id) } : {}),
-  });
-});
 
 afterAll(async () => {
   for (const node of nodes) await node.dispose();
@@ -68,6 +64,24 @@ async function sameState(): Promise<void> {
     return code === 0 ? true : undefined;
   });
 }
+
+describe("nodes that are to wait for each other", () => {
+  test("begin one cluster when all are there, and not before", async () => {
+    nodes = await prepareVoters(["node-2", "node-3", "node-1"], {
+      env: (id): Record<string, string> => (canHang ? { LD_PRELOAD: shim, HANG_SYNC: hangFlag(id) } : {}),
+    });
+    const [first, ...others] = nodes as [TestNodeProcess, ...TestNodeProcess[]];
+    first.launch();
+    await eventually("it says that it waits", () =>
+      /Waits for 3 nodes before the cluster begins: 1 are here/.test(first.output) ? true : undefined,
+    );
+    for (const node of others) node.launch();
+    for (const node of nodes) await node.ready();
+    await untilVoters(nodes, 3);
+    const said = nodes.filter(({ output }) => output.includes("this one begins the cluster"));
+    expect(said.map(({ id }) => id)).toEqual(["node-1"]);
+  });
+});
 
 describe("a history of clients while", () => {
   test(
@@ -161,97 +175,5 @@ describe("a history of clients while", () => {
     expect(leader.output).not.toContain("Leaving without having given leadership away");
     await leader.start();
     await untilVoters(nodes, 3);
-  });
-});
-
-describe("nodes that are to wait for each other", () => {
-  test("begin one cluster when all are there, and not before", async () => {
-    const first = await TestNodeProcess.prepare({ id: "node-b", flags: ["--bootstrap-expect", "3"] });
-    first.launch();
-    const started = [first];
-    try {
-      await eventually("it says that it waits", () =>
-        /Waits for 3 nodes before the cluster begins: 1 are here/.test(first.output) ? true : undefined,
-      );
-      for (const id of ["node-c", "node-a"]) {
-        const node = await TestNodeProcess.prepare({
-          id,
-          join: [first],
-          flags: ["--bootstrap-expect", "3"],
-        });
-        node.launch();
-        started.push(node);
-      }
-      for (const node of started) await node.ready();
-      await untilVoters(started, 3);
-      const said = started.filter(({ output }) => output.includes("this one begins the cluster"));
-      expect(said.map(({ id }) => id)).toEqual(["node-a"]);
-    } finally {
-      for (const node of started) await node.dispose();
-    }
-  });
-});
-
-describe("two nodes and a witness", () => {
-  async function put(node: TestNodeProcess, key: string, value: string): Promise<void> {
-    await eventually(`${key} is written at ${node.id}`, async () => {
-      const init = { method: "PUT", body: value, headers: { "content-type": "text/plain" } };
-      const answer = await node.fetch(`/api/v1/kv/${key}`, init);
-      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
-      return true;
-    });
-  }
-
-  async function holds(
-    node: TestNodeProcess,
-    key: string,
-    consistency: "local" | "linearizable",
-  ): Promise<void> {
-    await eventually(`${node.id} has ${key} (${consistency})`, async () => {
-      const answer = await node.fetch(`/api/v1/kv/${key}?consistency=${consistency}`);
-      return answer.status === 200 && (await answer.text()) === "1" ? true : undefined;
-    });
-  }
-
-  test("either data node may be lost once it has caught up, and service goes on; the witness answers and never leads", async () => {
-    const one = await TestNodeProcess.start({ id: "data-1" });
-    const started = [one];
-    try {
-      const two = await TestNodeProcess.prepare({ id: "data-2", join: [one] });
-      const witness = await TestNodeProcess.prepare({
-        id: "witness",
-        join: [one],
-        flags: ["--role", "witness"],
-      });
-      started.push(two, witness);
-      await Promise.all([two.start(), witness.start()]);
-      await untilVoters(started, 3);
-      const roles = (await leaderView(one))?.members.map(({ node, role }) => `${node}: ${role}`);
-      expect(roles?.toSorted()).toEqual(["data-1: voter", "data-2: voter", "witness: witness"]);
-      await put(witness, "a", "1");
-      await holds(witness, "a", "linearizable");
-      for (const { id, api, dataDir } of [one, two])
-        clients.start({ id, api, tokenFile: `${dataDir}/admin.token` }, 2, ["w"]);
-      await clients.more(30);
-      for (const [dies, lives] of [
-        [one, two],
-        [two, one],
-      ] as const) {
-        await dies.kill();
-        await clients.more(40);
-        await put(lives, `without-${dies.id}`, "1");
-        await holds(lives, "a", "linearizable");
-        expect((await leaderOf([lives, witness])).id).not.toBe("witness");
-        await dies.start();
-        await untilVoters(started, 3);
-        // Before the other one goes it has what it missed.
-        await holds(dies, `without-${dies.id}`, "local");
-        await clients.more(30);
-      }
-      assertLinearizable(await clients.end());
-    } finally {
-      await clients.end();
-      for (const node of started) await node.dispose();
-    }
   });
 });

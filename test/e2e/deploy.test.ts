@@ -55,6 +55,8 @@ describe("install.sh below an empty folder", () => {
     const { code, stdout } = install("--bun", process.execPath, "--dry-run");
     expect(code).toBe(0);
     expect(stdout).toContain("would run: mkdir -p");
+    expect(stdout).toMatch(/\nWould have installed Caxton .*; nothing was done\n$/);
+    expect(stdout).not.toMatch(/^(?:Fetching|Installing|Installed) /m);
     expect(readdirSync(root)).toEqual([]);
   });
 
@@ -62,6 +64,7 @@ describe("install.sh below an empty folder", () => {
     const { code, stderr, stdout } = install("--bun", process.execPath);
     expect([code, stderr.includes("install.sh:")]).toEqual([0, false]);
     expect(stdout).toContain("Installed Caxton");
+    expect(stdout).toContain("does not run in place");
     expect([modeOf("etc/caxton"), modeOf("etc/caxton/config.yaml")]).toEqual(["750", "640"]);
     expect([modeOf("var/lib/caxton"), modeOf("var/log/caxton"), modeOf("opt/caxton")]).toEqual([
       "700",

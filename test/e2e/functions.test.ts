@@ -26,6 +26,8 @@ interface Listener {
 /** A node's API on loopback, and another address where nobody listens. */
 let world: World;
 let node: Listener;
+/** Every path that a request got through to it. */
+const reached: string[] = [];
 let gone = "";
 const running: RunningFunction[] = [];
 
@@ -42,7 +44,12 @@ function listen(app: { fetch: (request: Request) => Response | Promise<Response>
 
 beforeAll(async () => {
   world = await apiWorldAt(systemClock);
-  node = await listen(world.app);
+  node = await listen({
+    fetch: (request) => {
+      reached.push(new URL(request.url).pathname);
+      return world.app.fetch(request);
+    },
+  });
   gone = `http://127.0.0.1:${await freePort()}`;
 });
 
@@ -144,6 +151,7 @@ describe.each(usable)("functions on %s", (runtime) => {
       "x",
       world.admin.slice(0, -6),
     ];
+    reached.length = 0;
     for (const token of bad) {
       const answer = await ask("/api/v1/cluster/members", { token });
       expect(answer.status).toBe(401);
@@ -153,6 +161,8 @@ describe.each(usable)("functions on %s", (runtime) => {
     }
     expect((await fetch(`${gateway}/api/v1/version`)).status).toBe(401);
     expect((await fetch(`${gateway}/anything`)).status).toBe(401);
+    // The node would have refused them, too.
+    expect(reached.filter((path) => path.startsWith("/api/") || path === "/anything")).toEqual([]);
     expect(await (await ask("/api/v1/version", { token: await sign(world.key, {}) })).json()).toMatchObject({
       node: "node-1",
     });
@@ -318,5 +328,34 @@ describe("the gateway between client and node", () => {
     }
     await new Promise((resolve) => upstream.close(resolve));
     await new Promise((resolve) => second.close(resolve));
+  });
+
+  it("ends a body without a length at the limit, whatever the node would take", async () => {
+    let received = 0;
+    const upstream = createServer((request, response) => {
+      if (request.url === "/readyz") return response.end("{}");
+      if (request.url === "/.well-known/jwks.json")
+        return response.end(JSON.stringify({ keys: world.keys.all() }));
+      request.on("error", () => undefined);
+      request.on("data", (chunk: Uint8Array) => (received += chunk.length));
+      return request.on("end", () => response.end("{}"));
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+    const gateway = await start("bun", "gateway", { CAXTON_NODES: url, CAXTON_ISSUER: world.issuer });
+    let left = 20;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left-- === 0) controller.close();
+        else controller.enqueue(new Uint8Array(1024 * 1024));
+      },
+    });
+    const headers = { authorization: `Bearer ${world.admin}` };
+    const init: RequestInit & { duplex: "half" } = { method: "POST", body, headers, duplex: "half" };
+    const answer = await fetch(`${gateway}/api/v1/messages`, init).catch(() => null);
+    expect(received).toBeGreaterThan(0);
+    if (answer !== null) expect(answer.status).toBe(413);
+    expect(received).toBeLessThanOrEqual(17 * 1024 * 1024);
+    await new Promise((resolve) => upstream.close(resolve));
   });
 });

@@ -136,6 +136,13 @@ describe("the launcher", () => {
     expect(launched.notes()).toContain("sigterm");
   });
 
+  test("does not start a node again that was removed from its cluster, and ends as it did", async () => {
+    const launched = launch("removed");
+    expect(await launched.exit).toBe(8);
+    expect(launched.notes()).toContain("ready");
+    expect(launched.pids()).toHaveLength(1);
+  });
+
   test("passes SIGHUP on", async () => {
     const launched = launch("serve");
     await launched.noted("ready");
@@ -229,6 +236,11 @@ describe("the launcher", () => {
       process.kill(launched.pids()[0] as number, "SIGKILL");
       await eventually("the last word", () => (heard.length > 0 ? true : undefined));
       expect(new Set(heard)).toEqual(new Set(["killed"]));
+      // One that would be back soon, and is not.
+      const lost = launch("serve-last", { ...quick, quietRestart_ms: 300_000 }, word("lost"));
+      await lost.noted("second", 2);
+      process.kill(lost.pids()[0] as number, "SIGKILL");
+      await eventually("the other last word", () => (heard.includes("lost") ? true : undefined));
     } finally {
       socket.close();
     }

@@ -3,8 +3,12 @@
  * others; it comes back, and yields; agents move with all that they have; a node leaves and hands over.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TestNodeProcess, eventually } from "../support/node-process.ts";
+import { startVoters } from "../support/consensus-nodes.ts";
+import { type TestNodeProcess, eventually } from "../support/node-process.ts";
+import { thorough } from "../support/thorough.ts";
 
 const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
 const echo = join(modules, "echo.wasm");
@@ -21,11 +25,21 @@ interface Agent {
 }
 
 async function list(at: TestNodeProcess): Promise<readonly Agent[]> {
-  return ((await at.json("agent", "list")) as { readonly agents: readonly Agent[] }).agents;
+  return ((await at.ask("/api/v1/agents?limit=1000")) as { readonly agents: readonly Agent[] }).agents;
 }
 
 async function show(at: TestNodeProcess, name: string): Promise<Agent> {
-  return (await at.json("agent", "show", name)) as Agent;
+  return (await at.ask(`/api/v1/agents/${name}`)) as Agent;
+}
+
+/** Over the API: quicker than a process each. */
+async function deploy(at: TestNodeProcess, module: string, options: Record<string, string>): Promise<void> {
+  const answer = await at.fetch(`/api/v1/agents?${new URLSearchParams(options)}`, {
+    method: "POST",
+    headers: { "content-type": "application/wasm" },
+    body: readFileSync(module),
+  });
+  expect([answer.status, await answer.text()]).toEqual([201, expect.stringContaining(options["name"] ?? "")]);
 }
 
 async function ok(at: TestNodeProcess, ...args: readonly string[]): Promise<string> {
@@ -47,47 +61,76 @@ async function ask(at: TestNodeProcess, to: string, content: string): Promise<st
   return reply === null ? "" : `${reply.content}`;
 }
 
-async function events(at: TestNodeProcess): Promise<string> {
-  const answer = await at.fetch("/api/v1/events?after=0", {
-    headers: { accept: "text/event-stream" },
-    signal: AbortSignal.timeout(1_000),
-  });
+/** What these nodes tell of all that happened, until `wanted` is among it. */
+async function untilTold(
+  at: readonly TestNodeProcess[],
+  wanted: readonly (string | RegExp)[],
+): Promise<void> {
+  const following = new AbortController();
   let text = "";
-  try {
+  const follow = async (node: TestNodeProcess): Promise<void> => {
+    const headers = { accept: "text/event-stream" };
+    const answer = await node.fetch("/api/v1/events?after=0", { headers, signal: following.signal });
     for await (const chunk of answer.body ?? []) text += new TextDecoder().decode(chunk);
-  } catch (error) {
-    if ((error as Error).name !== "TimeoutError") throw error;
+  };
+  const ends = at.map((node) => follow(node).catch((error: unknown) => error));
+  try {
+    await eventually("it is told", () => {
+      const missing = wanted.filter((part) =>
+        typeof part === "string" ? !text.includes(part) : !part.test(text),
+      );
+      if (missing.length > 0) throw new Error(`${missing.join(", ")} is missing in ${text}`);
+      return true;
+    });
+  } finally {
+    following.abort();
+    await Promise.all(ends);
   }
-  return text;
 }
 
+/** Where the step stands at which the node is to end (fixtures/ending-amid-a-hand-over.ts). */
+const endsAt = (node: string): string => join(folder, node);
+const folder = mkdtempSync(join(tmpdir(), "caxton-ends-"));
+
+function endingEnvironment(node: string): Record<string, string> {
+  const program = new URL("fixtures/ending-amid-a-hand-over.ts", import.meta.url).pathname;
+  return { ENDS_AT: endsAt(node), BUN_OPTIONS: `--preload ${program}` };
+}
+
+/** Which of the two nodes, and where in its part. */
+const steps = [
+  ["from", "handOver:before"],
+  ["from", "handOver:after"],
+  ["from", "move:before"],
+  ["to", "putIncoming:before"],
+  ["to", "putIncoming:after"],
+  ["from", "moved:before"],
+  ["to", "takeOver:before"],
+  ["from", "move:after"],
+  ["from", "moved:after"],
+  ["to", "takeOver:after"],
+] as const;
+
 describe("owners", () => {
-  const nodes: TestNodeProcess[] = [];
+  let nodes: readonly TestNodeProcess[] = [];
   let one: TestNodeProcess;
   let two: TestNodeProcess;
   let three: TestNodeProcess;
 
   beforeAll(async () => {
-    one = await TestNodeProcess.start({ id: "node-1" });
-    nodes.push(one);
-    two = await TestNodeProcess.start({ id: "node-2", join: [one] });
-    nodes.push(two);
-    three = await TestNodeProcess.start({ id: "node-3", join: [one, two] });
-    nodes.push(three);
-    await eventually("three voters", async () => {
-      const { members } = (await one.json("cluster", "leader")) as { members: { role: string }[] };
-      return members.filter(({ role }) => role === "voter").length === 3 ? true : undefined;
-    });
+    nodes = await startVoters(3, { env: endingEnvironment });
+    [one, two, three] = nodes as [TestNodeProcess, TestNodeProcess, TestNodeProcess];
   });
 
   afterAll(async () => {
-    for (const node of nodes) await node.dispose();
+    await Promise.all(nodes.map((node) => node.dispose()));
+    rmSync(folder, { recursive: true, force: true });
   });
 
   test("agents go where they are assigned, and each node says so", async () => {
-    for (let i = 0; i < agents; i++) {
-      await ok(one, "deploy", echo, "--name", `echo-${i}`, "--placement-strategy", "round-robin");
-    }
+    await ok(one, "deploy", echo, "--name", "echo-0", "--placement-strategy", "round-robin");
+    for (let i = 1; i < agents; i++)
+      await deploy(one, echo, { name: `echo-${i}`, placement_strategy: "round_robin" });
     const seen = await eventually("thirty agents at node 3", async () => {
       const found = await list(three);
       return found.length === agents && found.every(({ status }) => status === "running") ? found : undefined;
@@ -96,7 +139,7 @@ describe("owners", () => {
   });
 
   test("an agent moves with all that it has", async () => {
-    await ok(one, "deploy", counter, "--name", "tally", "--target-node", "node-1");
+    await deploy(one, counter, { name: "tally", target_node: "node-1" });
     for (const expected of ["1", "2", "3"]) expect(await ask(two, "tally", "+1")).toBe(expected);
     expect(await ok(two, "agent", "migrate", "tally", "--to", "node-2")).toContain(
       "Migrated tally to node-2",
@@ -104,6 +147,33 @@ describe("owners", () => {
     expect(await ask(three, "tally", "+1")).toBe("4");
     await ok(one, "agent", "migrate", "tally", "--to", "node-3");
     expect(await ask(one, "tally", "+1")).toBe("5");
+  });
+
+  test("whichever node is killed at whichever step of a hand-over: no message is lost, and one node goes on", async () => {
+    const flags = ["--name", "mover", "--prefer-nodes", "node-2", "--on-node-loss", "wait"];
+    await ok(one, "deploy", counter, ...flags);
+    let count = 0;
+    for (const [end, step] of thorough ? steps : steps.filter((_, i) => i % 3 === 1)) {
+      const { node: from } = await show(one, "mover");
+      const to = from === "node-2" ? "node-3" : "node-2";
+      writeFileSync(endsAt(end === "from" ? from : to), step);
+      const moved = one.fetch("/api/v1/agents/mover/migrate", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ to }),
+      });
+      // What is sent while it happens waits for whoever goes on.
+      const told = await Promise.all([ask(one, "mover", "+1"), ask(one, "mover", "+1")]);
+      expect(told.map(Number).toSorted((a, b) => a - b)).toEqual([count + 1, count + 2]);
+      count += 2;
+      await moved.catch(() => undefined);
+      expect(existsSync(endsAt(end === "from" ? from : to))).toBe(false);
+      for (const node of [two, three]) await node.ready();
+    }
+    const owners = (await list(one)).filter(({ name }) => name === "mover");
+    expect(owners).toHaveLength(1);
+    expect(await ask(three, "mover", "+1")).toBe(`${count + 1}`);
+    await ok(one, "agent", "remove", "mover", "--yes");
   });
 
   test("agents of a node that is killed answer from the others", async () => {
@@ -125,10 +195,14 @@ describe("owners", () => {
     });
     // Its journal was there: it began anew.
     expect(await ask(one, "tally", "+1")).toBe("1");
-    const told = (await events(one)) + (await events(two));
-    expect(told).toContain("Node node-3 detected as failed");
-    expect(told).toContain(`Redistributing ${lost.length} agents from node-3`);
-    expect(told).toMatch(/All agents successfully redistributed \(\d+\.\ds\)/);
+    await untilTold(
+      [one, two],
+      [
+        "Node node-3 detected as failed",
+        `Redistributing ${lost.length} agents from node-3`,
+        /All agents successfully redistributed \(\d+\.\ds\)/,
+      ],
+    );
   });
 
   test("a node that comes back yields what was given away, and keeps its journal for inspection", async () => {
@@ -145,7 +219,7 @@ describe("owners", () => {
 
   test("an owner that sleeps while its agents are given away lets nothing out when it wakes", async () => {
     const ping = "sleeper";
-    await ok(one, "deploy", counter, "--name", ping, "--target-node", "node-3");
+    await deploy(one, counter, { name: ping, target_node: "node-3" });
     expect(await ask(one, ping, "+1")).toBe("1");
     three.signalGroup("SIGSTOP");
     await eventually("the sleeper has another owner", async () =>
@@ -171,6 +245,46 @@ describe("owners", () => {
     await home.start();
     expect(await ask(other, "tally", "+1")).toBe("3");
     expect(await show(other, "tally")).toMatchObject({ node: home.id, epoch });
+  });
+
+  test("a rebalance shows its plan, then moves agents to where there is room", async () => {
+    const { moves } = (await one.json("cluster", "rebalance", "--plan")) as {
+      readonly moves: readonly { readonly agent: string; readonly to: string; readonly why: string }[];
+    };
+    const said = await ok(two, "cluster", "rebalance", "--strategy", "even-distribution");
+    expect(said).toMatch(/Moved (\d+) of \1 agents \(\d+\.\ds\)$/);
+    const moved = moves.find(({ to }) => to === "node-3")?.agent ?? "";
+    expect(await ask(one, moved, "moved")).toBe("moved");
+    expect(await show(one, moved)).toMatchObject({ node: "node-3", assignment: { cause: "rebalanced" } });
+    expect(await ok(one, "cluster", "rebalance")).toContain("Nothing to move");
+    expect(await ok(one, "cluster", "balance", "--strategy", "least-connections")).toMatch(
+      /^Strategy: least_connections\nNODE-ID +CHOSEN/,
+    );
+  });
+
+  test("an agent in several instances: spread over the nodes, one for each conversation, shown and removed as one", async () => {
+    const said = await ok(one, "deploy", counter, "--name", "votes", "--instances", "3");
+    expect(said.split("\n")).toHaveLength(3);
+    const { instances } = (await two.json("agent", "show", "votes")) as {
+      readonly instances: readonly Agent[];
+    };
+    expect(instances.map(({ name }) => name)).toEqual(["votes-1", "votes-2", "votes-3"]);
+    expect(new Set(instances.map(({ node }) => node)).size).toBe(3);
+    const send = async (at: TestNodeProcess, conversation: string): Promise<string> => {
+      const args = ["--to", "votes", "--content", "+1", "--conversation-id", conversation, "--wait", "20s"];
+      const { reply } = (await at.json("message", "send", ...args)) as {
+        readonly reply: { readonly sender: string };
+      };
+      return reply.sender.split("@")[0] ?? "";
+    };
+    const first = await send(one, "c-1");
+    expect(instances.map(({ name }) => name)).toContain(first);
+    for (const at of [two, three]) expect(await send(at, "c-1")).toBe(first);
+    await ok(one, "agent", "remove", "votes", "--yes");
+    expect((await list(one)).some(({ name }) => name.startsWith("votes"))).toBe(false);
+    const constrained = await one.cli("deploy", counter, "--name", "picky", "--service", "gpu");
+    expect(constrained.code).toBe(1);
+    expect(constrained.stderr).toContain('has no service "gpu"');
   });
 
   test("a node that leaves hands everything over", async () => {

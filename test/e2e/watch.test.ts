@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MachineNode, type Watch } from "../support/machine-node.ts";
 import { eventually } from "../support/node-process.ts";
-import { Machines, canMakeNamespaces } from "../support/namespaces.ts";
+import { canMakeNamespaces } from "../support/namespaces.ts";
+import { allAlive, startThreeMachines, type ThreeMachines } from "../support/three-machines.ts";
 import { type Fate, misfit } from "../support/watched-nodes.ts";
 
 const echo = new URL("../../wasm-agents/echo.wasm", import.meta.url).pathname;
@@ -68,31 +69,22 @@ class Watched {
 }
 
 describe.runIf(possible)("cluster watch tells what happened and nothing else", () => {
-  const all = { "node-1": "alive", "node-2": "alive", "node-3": "alive" };
-  const nodes: MachineNode[] = [];
   let watches: Watched[] = [];
-  let machines: Machines;
+  let cluster: ThreeMachines;
   let one: MachineNode;
   let two: MachineNode;
   let three: MachineNode;
 
   beforeAll(async () => {
-    machines = new Machines(3);
-    for (let index = 0; index < 3; index++) nodes.push(new MachineNode(machines, index));
-    [one, two, three] = nodes as [MachineNode, MachineNode, MachineNode];
-    one.launch(undefined);
-    await eventually("the first node has made its key", () => (one.key() === "" ? undefined : true));
-    two.launch(one);
-    three.launch(one);
-    for (const node of nodes) await node.until(all);
-    watches = nodes.map((node) => new Watched(node));
+    cluster = await startThreeMachines((machines, index) => new MachineNode(machines, index));
+    [one, two, three] = cluster.nodes;
+    watches = cluster.nodes.map((node) => new Watched(node));
     for (const watched of watches) await watched.on();
   });
 
   afterAll(async () => {
     for (const { watch } of watches) watch.stop();
-    for (const node of nodes) await node.dispose();
-    machines.dispose();
+    await cluster.dispose();
   });
 
   /** Plays the story, and each watch tells of the nodes what is wanted of it, and nothing else. */
@@ -109,7 +101,7 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
       return true;
     });
     // Something more may come late.
-    for (const node of nodes) await node.until(all);
+    for (const node of cluster.nodes) await node.until(allAlive);
     expect(misfits()).toEqual([]);
     for (const watched of watches) watched.seen();
   }
@@ -119,7 +111,7 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
   test("nothing, while nothing happens", async () => {
     await story(
       async () => {
-        for (let i = 0; i < 5; i++) await one.cli("cluster", "ping", "node-2");
+        for (let i = 0; i < 5; i++) await one.ask("/api/v1/cluster/ping?node=node-2");
       },
       ...[stayed, stayed, stayed],
     );
@@ -131,10 +123,10 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
     await story(
       async () => {
         await three.killed();
-        await one.until({ ...all, "node-3": "failed" });
-        await two.until({ ...all, "node-3": "failed" });
+        await one.until({ ...allAlive, "node-3": "failed" });
+        await two.until({ ...allAlive, "node-3": "failed" });
         three.launch(one);
-        await three.until(all);
+        await three.until(allAlive);
       },
       ...[here, here],
     );
@@ -149,7 +141,7 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
       async () => {
         process.kill(pid, "SIGKILL");
         await eventually("there is a new process", () => (three.nodePid() === pid ? undefined : true));
-        await three.until(all);
+        await three.until(allAlive);
         // Its own watch is back, too.
         await watches[2]?.on();
       },
@@ -163,10 +155,10 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
     await story(
       async () => {
         three.signal("SIGSTOP");
-        await one.until({ ...all, "node-3": "failed" });
-        await two.until({ ...all, "node-3": "failed" });
+        await one.until({ ...allAlive, "node-3": "failed" });
+        await two.until({ ...allAlive, "node-3": "failed" });
         three.signal("SIGCONT");
-        for (const node of nodes) await node.until(all);
+        for (const node of cluster.nodes) await node.until(allAlive);
       },
       ...[here, here, { "node-1": slept, "node-2": slept } as const],
     );
@@ -184,17 +176,17 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
             ? true
             : undefined,
         );
-        machines.cut(2);
-        await one.until({ ...all, "node-3": "failed" });
-        await two.until({ ...all, "node-3": "failed" });
+        cluster.machines.cut(2);
+        await one.until({ ...allAlive, "node-3": "failed" });
+        await two.until({ ...allAlive, "node-3": "failed" });
         await three.until({ "node-1": "failed", "node-2": "failed", "node-3": "alive" });
         await eventually("the third node knows of no leader", () => {
           const lines = leadership();
           if (lines.includes("[WARN] No leader with a quorum is known here")) return true;
           throw new Error(JSON.stringify(lines));
         });
-        machines.heal(2);
-        for (const node of nodes) await node.until(all);
+        cluster.machines.heal(2);
+        for (const node of cluster.nodes) await node.until(allAlive);
         await eventually("the third node knows who leads", () =>
           /^\[INFO\] Node node-\d leads in term \d+$/.test(leadership().at(-1) ?? "") ? true : undefined,
         );
@@ -207,7 +199,7 @@ describe.runIf(possible)("cluster watch tells what happened and nothing else", (
     const { code } = await one.cli("cluster", "leave", "--node", "node-3");
     expect(code).toBe(0);
     for (const [at, node] of [one, two].entries()) {
-      await node.until({ ...all, "node-3": "left" });
+      await node.until({ ...allAlive, "node-3": "left" });
       await eventually("its watch says so", () => {
         const text = watches[at]?.misfit({ ...stayed, "node-3": "left" });
         if (text !== null) throw new Error(text);

@@ -45,7 +45,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: 'writeSettled(this.#database, index), "durable");',
     patched: 'writeSettled(this.#database, index), "relaxed");',
     checkers: ["compaction", "no-throw"],
-    always: true,
+    always: "thorough",
   },
   {
     name: "a command that is sent again under its session's number takes effect again",
@@ -116,7 +116,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     patched: "    for (const [participant, boot] of [...options.heard].slice(0, 0)) {",
     checkers: ["convergence", "service"],
     from: 19,
-    always: true,
+    always: "thorough",
   },
   {
     name: "a fence is open although the lock was released",

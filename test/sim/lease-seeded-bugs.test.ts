@@ -1,10 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PatchedTree } from "../support/patched-tree.ts";
+import { isTried, PatchedTree } from "../support/patched-tree.ts";
 import { leaseSeededBugs } from "./lease-seeded-bugs.ts";
 
-/** `CAXTON_SIM_BUGS=all` tries every bug; without it those that are quick to find. */
-const all = process.env["CAXTON_SIM_BUGS"] === "all";
 const limit_ms = 60_000;
 /** From the seed that found it: more than one, since another change of the drivers makes other runs of the seeds. */
 const seedsTried = 40;
@@ -18,7 +16,7 @@ afterAll(() => tree.dispose());
 
 describe("a known bug of leases, put back, is caught", () => {
   for (const bug of leaseSeededBugs) {
-    test.skipIf(!all && bug.always !== true)(
+    test.skipIf(!isTried(bug))(
       `that ${bug.name}`,
       () => {
         const { stdout } = tree.play(bug, program, [tree.folder, String(bug.from ?? 1), String(seedsTried)]);

@@ -1,10 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PatchedTree } from "../support/patched-tree.ts";
+import { isTried, PatchedTree } from "../support/patched-tree.ts";
 import { raftSeededBugs } from "./raft-seeded-bugs.ts";
 
-/** `CAXTON_SIM_BUGS=all` tries every bug; without it those that are quick to find. */
-const all = process.env["CAXTON_SIM_BUGS"] === "all";
 /** From the seed that found it: more than one, since another change of the core makes other runs of the seeds. */
 const seedsTried = 1_500;
 const program = join(import.meta.dirname, "..", "support", "run-raft-seeds.ts");
@@ -17,7 +15,7 @@ afterAll(() => tree.dispose());
 
 describe("a known bug of Raft, put back, is caught by its checker", () => {
   for (const bug of raftSeededBugs) {
-    test.skipIf(!all && bug.always !== true)(`${bug.name}: ${bug.checkers[0]}`, () => {
+    test.skipIf(!isTried(bug))(`${bug.name}: ${bug.checkers[0]}`, () => {
       const { stdout } = tree.play(bug, program, [tree.folder, String(bug.from ?? 1), String(seedsTried)]);
       const found = JSON.parse(stdout) as { readonly checker: string } | null;
       expect(bug.checkers).toContain(found?.checker);

@@ -1,10 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PatchedTree } from "../support/patched-tree.ts";
+import { isTried, PatchedTree } from "../support/patched-tree.ts";
 import { seededBugs } from "./seeded-bugs.ts";
 
-/** `CAXTON_SIM_BUGS=all` tries every bug; without it those that are quick to find. */
-const all = process.env["CAXTON_SIM_BUGS"] === "all";
 let tree: PatchedTree;
 
 beforeAll(() => {
@@ -29,7 +27,7 @@ function play(bug: (typeof seededBugs)[number]): { exit: number | null; checker:
 
 describe("a known bug, put back, is caught by its checker", () => {
   for (const bug of seededBugs) {
-    test.skipIf(!all && bug.always !== true)(`${bug.name}: ${bug.checker}`, () => {
+    test.skipIf(!isTried(bug))(`${bug.name}: ${bug.checker}`, () => {
       expect(play(bug)).toEqual({ exit: 1, checker: bug.checker });
     });
   }

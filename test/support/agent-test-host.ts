@@ -3,7 +3,7 @@
  * logs in memory, effects kept only when the call did not trap. It is not the product's host: it meters nothing.
  */
 import type { MessageId } from "../../src/base/ids.ts";
-import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
+import { decodeMessage, encodeMessage, type Message, plainMessage } from "../../src/wire/message.ts";
 
 type Value = number | bigint;
 
@@ -32,26 +32,17 @@ export function testMessage(
   given: Partial<Omit<Message, "content">> & { readonly content?: string | Uint8Array },
 ): Message {
   const { content = "hello", ...fields } = given;
-  return {
+  return plainMessage({
     messageId: "01890000-0000-7000-8000-0000000000ab" as MessageId,
     performative: "request",
-    priority: "normal",
-    delivery: "at_least_once",
     createdAt_ms: 1_000,
-    replyBy_ms: 0,
     sender: "~client.1@node-1",
     receiver: "agent",
     conversationId: "c-1",
     replyWith: "tag-1",
-    inReplyTo: "",
-    replyTo: "",
-    protocol: "",
-    language: "",
-    ontology: "",
-    traceContext: "",
     ...fields,
     content: typeof content === "string" ? new TextEncoder().encode(content) : content,
-  };
+  });
 }
 
 export function textOf(message: Message | undefined): string {

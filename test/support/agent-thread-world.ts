@@ -75,6 +75,10 @@ class ScriptHandler implements Handler {
     this.#script.onTimer?.(id, this.#context);
   }
 
+  close(): void {
+    // A script has no memory of its own.
+  }
+
   save(): Uint8Array | undefined {
     return this.loads ? encodeUtf8(JSON.stringify([...this.#context.memory])) : undefined;
   }
@@ -111,6 +115,7 @@ export class AgentThreadWorld {
     const modules: ThreadModules = {
       has: () => true,
       add: () => Promise.resolve(),
+      sliceEnded: () => undefined,
       create: (spec, host) => new ScriptHandler(this.scripts[spec.name] ?? this.scripts["*"] ?? {}, host),
     };
     this.thread = new AgentThread({
@@ -132,7 +137,7 @@ export class AgentThreadWorld {
   /** Resolves with null or the error's code, when everything is settled. */
   async host(spec: AgentSpec, suspended = false): Promise<string | null> {
     const request = ++this.#request;
-    this.thread.receive({ kind: "host", request, spec, module: noModule, suspended });
+    this.thread.receive({ kind: "host", request, spec, module: noModule, suspended, fresh: false });
     await this.settle();
     return this.#answers.get(request) ?? null;
   }

@@ -1,5 +1,6 @@
 /** An API over services in memory, its issuer, and tokens of each role: what tests of the API begin with. */
 import { createApi, type ApiOptions } from "../../src/api/app.ts";
+import { AccessTokens } from "../../src/node/access-tokens.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { seededEntropy } from "../../src/platform/memory/entropy.ts";
 import type { Clock } from "../../src/ports/clock.ts";
@@ -27,6 +28,8 @@ export async function apiWorldAt<C extends Clock>(clock: C, more: Partial<ApiOpt
   const tokens = new TokenIssuer({ key, issuer, clock, entropy });
   const verifier = new TokenVerifier({ keys, clock, issuer, hash: hashTextNative });
   const services = new MemoryServices(clock);
+  const told: string[] = [];
+  services.tokens = new AccessTokens({ issuer: tokens, clock, entropy, told: (text) => told.push(text) });
   const app = createApi(services, { verifier, keys, clock, entropy, ...more });
   const token = (role: Role, subject = `${role}-user`) =>
     tokens.issue({ subject, roles: [role], lifetime_ms });
@@ -47,5 +50,5 @@ export async function apiWorldAt<C extends Clock>(clock: C, more: Partial<ApiOpt
     }
     return await app.fetch(new Request(`http://node${path}`, { ...rest, method, headers }));
   };
-  return { app, call, clock, services, token, tokens, keys, verifier, key, admin, issuer };
+  return { app, call, clock, services, token, tokens, keys, verifier, key, admin, issuer, told };
 }

@@ -15,6 +15,8 @@ export async function cliWorld() {
   const world = await apiWorld();
   const folder = mkdtempSync(join(tmpdir(), "caxton-cli-"));
   writeFileSync(join(folder, "admin.token"), `${world.admin}\n`, { mode: 0o600 });
+  // As a node that runs leaves it; without it nobody is asked with its token.
+  writeFileSync(join(folder, "api.address"), "http://127.0.0.1:8080\n");
   const send = async (url: string, init: RequestInit): Promise<Response> =>
     await world.app.fetch(new Request(url, init));
 

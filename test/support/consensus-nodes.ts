@@ -1,6 +1,9 @@
 /** Real nodes that agree: started, waited for, asked who leads, with clients that write down a history to be checked. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { writeClusterKey } from "../../src/security/cluster-key.ts";
+import { key_bytes } from "../../src/security/keyring.ts";
 import { checkHistory, type HistoryEntry } from "../../src/simulation/linearizability.ts";
 import type { HistoryLine } from "./kv-history-client.ts";
 import { eventually, type NodeOptions, TestNodeProcess } from "./node-process.ts";
@@ -13,6 +16,7 @@ export interface LeaderView {
   readonly term: number;
   readonly quorum: boolean;
   readonly applied: number;
+  readonly changing: boolean;
   readonly members: readonly { readonly node: string; readonly role: string }[];
 }
 
@@ -21,28 +25,46 @@ export async function leaderView(node: TestNodeProcess): Promise<LeaderView | un
   return answer.ok ? ((await answer.json()) as LeaderView) : undefined;
 }
 
-/** Starts them and waits until all vote. */
-export async function startVoters(
-  count: number,
-  options: Pick<NodeOptions, "flags"> & { readonly env?: (id: string) => Record<string, string> } = {},
+interface VoterOptions extends Pick<NodeOptions, "flags"> {
+  readonly env?: (id: string) => Record<string, string>;
+}
+
+/**
+ * Nodes that begin one cluster once all of them are there (`--bootstrap-expect`): at once, where nodes that join one
+ * by one vote only when they were alive for some seconds, as in `e2e/control.test.ts`. The first is everybody's seed.
+ */
+export async function prepareVoters(
+  ids: readonly string[],
+  options: VoterOptions = {},
 ): Promise<TestNodeProcess[]> {
-  const { flags = [], env } = options;
+  const flags = ["--bootstrap-expect", String(ids.length), ...(options.flags ?? [])];
   const nodes: TestNodeProcess[] = [];
-  for (let i = 1; i <= count; i++) {
-    const id = `node-${i}`;
-    nodes.push(await TestNodeProcess.start({ id, join: nodes.slice(0, 1), flags, env: env?.(id) ?? {} }));
+  for (const id of ids) {
+    const seeds = nodes.slice(0, 1);
+    nodes.push(await TestNodeProcess.prepare({ id, join: seeds, flags, env: options.env?.(id) ?? {} }));
   }
+  // Else the others could only be started once the first one has made it.
+  const [first] = nodes;
+  if (first !== undefined) await writeClusterKey(first.keyFile, randomBytes(key_bytes));
+  return nodes;
+}
+
+/** Starts so many, `node-1` and so on, and waits until all vote. */
+export async function startVoters(count: number, options: VoterOptions = {}): Promise<TestNodeProcess[]> {
+  const ids = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
+  const nodes = await prepareVoters(ids, options);
+  await Promise.all(nodes.map((node) => node.start()));
   await untilVoters(nodes, count);
   return nodes;
 }
 
-/** Every node knows a leader with a quorum, and so many voters. */
+/** Every node knows a leader with a quorum, and so many voters, with no change of them under way. */
 export async function untilVoters(nodes: readonly TestNodeProcess[], count: number): Promise<void> {
   for (const node of nodes) {
     await eventually(`${node.id} sees ${count} voters`, async () => {
       const view = await leaderView(node);
       const voters = view?.members.filter(({ role }) => role !== "learner").length;
-      return view?.quorum === true && voters === count ? true : undefined;
+      return view?.quorum === true && voters === count && !view.changing ? true : undefined;
     });
   }
 }

@@ -32,6 +32,8 @@ function print(line: HistoryLine): void {
 const patience_ms = 3_000;
 /** Before a node that is not there is asked again. */
 const restart_ms = 200;
+/** Between two operations of a client, at most: what they ask as quickly as they can leaves no processor to the nodes. */
+const pause_ms = 40;
 /** Values are unique over all processes and tests of a cluster: the client's name is in them. */
 const valuesPerClient = 1_000_000;
 
@@ -126,7 +128,7 @@ async function run(index: number): Promise<never> {
   for (let n = 1; ; n++) {
     const value = (seed % 8_000) * valuesPerClient + index * 100_000 + n;
     await operate(`${name}-${index}`, prng, value);
-    await new Promise((resolve) => setTimeout(resolve, prng.below(20)));
+    await new Promise((resolve) => setTimeout(resolve, prng.below(pause_ms)));
   }
 }
 

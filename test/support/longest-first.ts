@@ -8,22 +8,26 @@ import { repositoryRoot } from "./source-tree.ts";
 
 /** Below `test/`; measured, longest first, by turns of the two kinds. */
 const first = [
-  "e2e/control",
-  "sim/random-faults",
   "e2e/cluster",
-  "e2e/consensus.test",
+  "e2e/partition-product",
   "sim/scenarios",
-  "e2e/consensus-partitions",
+  "e2e/consensus.test",
+  "e2e/voters",
   "sim/seeded-bugs",
+  "e2e/ownership",
+  "e2e/consensus-partitions",
+  "sim/random-faults",
   "e2e/watch",
-  "sim/mass-loss",
   "e2e/rotation",
-  "sim/raft-worlds",
-  "e2e/old-disk",
+  "sim/raft",
+  "e2e/witness",
+  "e2e/control",
   "sim/consensus",
   "e2e/",
   "sim/",
   "unit/cluster/",
+  "unit/control/",
+  "unit/store/",
   "unit/wasm",
 ];
 

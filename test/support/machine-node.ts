@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { MachineAnswer, MachineRequest } from "./machine-asker.ts";
 import type { Machines } from "./namespaces.ts";
 import { eventually } from "./node-process.ts";
 
@@ -23,12 +24,6 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** What the node's API said; status 0 when it could not be asked, and why. */
-export interface MachineAnswer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
 /** A node on a machine of its own; its API is on that machine's loopback. */
 export class MachineNode {
   readonly id: string;
@@ -38,8 +33,9 @@ export class MachineNode {
   #process: ChildProcess | undefined;
   #output = "";
   #asker: ChildProcess | undefined;
-  /** Of those who wait for an answer, oldest first. */
-  readonly #asking: ((answer: MachineAnswer) => void)[] = [];
+  /** Those who wait for an answer, by the number of their request. */
+  readonly #asking = new Map<number, (answer: MachineAnswer) => void>();
+  #asked = 0;
 
   constructor(machines: Machines, index: number) {
     this.#machines = machines;
@@ -89,14 +85,24 @@ export class MachineNode {
     return { code, stdout, stderr };
   }
 
+  /** One request to the node's API, sent on its machine. */
+  async request(
+    path: string,
+    init: Partial<Pick<MachineRequest, "method" | "headers" | "body">> = {},
+  ): Promise<MachineAnswer> {
+    const { method = "GET", headers = {}, body = null } = init;
+    const request: MachineRequest = { number: ++this.#asked, path, method, headers, body };
+    return await new Promise((resolve) => {
+      this.#asking.set(request.number, resolve);
+      this.#asker ??= this.#startAsker();
+      this.#asker.stdin?.write(`${JSON.stringify(request)}\n`);
+    });
+  }
+
   /** The API's answer at `path`; undefined while there is none. */
   async ask<T>(path: string): Promise<T | undefined> {
-    const { status, body } = await new Promise<MachineAnswer>((resolve) => {
-      this.#asking.push(resolve);
-      this.#asker ??= this.#startAsker();
-      this.#asker.stdin?.write(`${path}\n`);
-    });
-    return status === 200 ? (body as T) : undefined;
+    const { status, body } = await this.request(path);
+    return status === 200 ? (JSON.parse(body) as T) : undefined;
   }
 
   /** Node ids and statuses as this node sees them; undefined while it cannot say. */
@@ -157,10 +163,6 @@ export class MachineNode {
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
-  key(): string {
-    return readFileSync(join(this.dataDir, "cluster.key"), "utf8");
-  }
-
   #spawn(args: readonly string[], detached: boolean): ChildProcess {
     const [command, ...rest] = this.command([process.execPath, cli, ...args]);
     const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/", NO_COLOR: "1" };
@@ -170,9 +172,11 @@ export class MachineNode {
   #startAsker(): ChildProcess {
     const [command, ...rest] = this.command([process.execPath, asker, this.dataDir]);
     const child = spawn(command as string, rest, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
-    createInterface({ input: child.stdout }).on("line", (line) =>
-      this.#asking.shift()?.(JSON.parse(line) as MachineAnswer),
-    );
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const answer = JSON.parse(line) as MachineAnswer;
+      this.#asking.get(answer.number)?.(answer);
+      this.#asking.delete(answer.number);
+    });
     return child;
   }
 }

@@ -25,7 +25,11 @@ import { LockService } from "../../src/control/lock-service.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { type Message, encodeMessage } from "../../src/wire/message.ts";
+import { NodeRegistrations } from "../../src/node/registrations.ts";
+import { RegistrationStore } from "../../src/control/registration-store.ts";
+import { MemoryOperator } from "./memory-operator.ts";
 import { MemoryPartition } from "./memory-partition.ts";
+import { MemoryPeersNetwork } from "./memory-peers.ts";
 import { SingleNodeConsensus } from "./single-node-consensus.ts";
 
 interface HeldAgent {
@@ -57,6 +61,21 @@ export class MemoryServices implements NodeServices {
     this.#client = new ControlClient(this.control, clock, () => 5_000);
     this.kv = new KvStore(this.#client);
     this.locks = new LockService(this.#client, clock);
+    const { node: self, control } = this;
+    this.nodes = new NodeRegistrations({
+      self,
+      store: new RegistrationStore(this.#client),
+      consensus: {
+        status: () => ({ ...control.status(), leader: control.leads ? self : null }),
+        onStatus: (handler) => control.onStatus(handler),
+      },
+      membership: { member: (id) => this.known.find((member) => member.id === id) },
+      peers: new MemoryPeersNetwork(clock).join(self),
+      clock,
+      events: { record: (_level, type, text) => this.emit(type, text) },
+      removeOfflineAfter_ms: null,
+      failed: (what, reason) => this.troubles.push(`${what}: ${reason}`),
+    });
     this.known.push(
       this.member("node-1", "alive"),
       this.member("node-2", "alive"),
@@ -99,6 +118,11 @@ export class MemoryServices implements NodeServices {
 
   readonly partition = new MemoryPartition(this.node);
 
+  readonly operator = new MemoryOperator(() => this.known.map(({ id }) => id));
+
+  readonly nodes: NodeRegistrations;
+  readonly troubles: string[] = [];
+
   readonly cluster: NodeServices["cluster"] = {
     members: () => [...this.known],
     startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
@@ -115,6 +139,9 @@ export class MemoryServices implements NodeServices {
         leader: this.leader,
         term: 3,
         voters: [this.node],
+        lease: { held: true, losses: 0, without_ms: 0 },
+        isolated: [],
+        shed_percentage: 0,
       }),
     assignments: () =>
       [...this.held.values()].map(({ spec }) => ({
@@ -125,6 +152,7 @@ export class MemoryServices implements NodeServices {
         status: "running" as const,
         module: spec.module,
         orphaned: false,
+        migrating: false,
         assignedAt_ms: spec.deployedAt_ms,
       })),
     ping: (node) => {
@@ -139,7 +167,7 @@ export class MemoryServices implements NodeServices {
         error: "stream: refused",
       });
     },
-    leave: (node, drain_ms) => {
+    leave: (node, { drain_timeout_ms: drain_ms }) => {
       this.left.push({ node, drain_ms });
       return Promise.resolve();
     },
@@ -212,7 +240,19 @@ export class MemoryServices implements NodeServices {
     },
   };
 
+  /** What a rebalance would move. */
+  readonly moves: { agent: AgentName; from: NodeId; to: NodeId; why: string }[] = [];
+  readonly balancing: NodeServices["balancing"] = {
+    view: () => ({ strategy: "least_loaded", round_robin_index: 0, backends: [] }),
+    plan: (strategy) => Promise.resolve({ strategy, moves: this.moves, limit: 200 }),
+    rebalance: (strategy) => {
+      const moves = this.moves.splice(0);
+      return Promise.resolve({ strategy, moves, limit: 200, moved: moves.length, failed: [], seconds: 0.5 });
+    },
+  };
+
   readonly agents: NodeServices["agents"] = {
+    instances: () => [],
     deploy: async ({ name, wasm, options, principal }) => {
       if (wasm[0] !== 0) throw new CaxtonError("invalid_module", "The module does not begin with \\0asm");
       const before = this.held.get(name);
@@ -228,7 +268,7 @@ export class MemoryServices implements NodeServices {
         deployedBy: principal,
       };
       this.held.set(name, { spec, suspended: false, logs: [] });
-      return { agent: this.#view(name), created: before === undefined, why: "least loaded" };
+      return { agent: this.#view(name), created: before === undefined, why: "least loaded", instances: [] };
     },
     revisionOf: (name) =>
       Promise.resolve(this.held.has(name as AgentName) ? this.#view(name as AgentName).revision : 0),
@@ -305,6 +345,11 @@ export class MemoryServices implements NodeServices {
       }));
       return Promise.resolve({ key: key ?? "", previous: previous ?? "", nodes });
     },
+  };
+
+  /** Put there by `apiWorld`, which has the key. */
+  tokens: NodeServices["tokens"] = {
+    issue: () => Promise.reject(new Error("no key")),
   };
 
   readonly health: NodeServices["health"] = {

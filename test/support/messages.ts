@@ -1,6 +1,6 @@
 /** Messages for tests: every field has a sensible value unless given. */
 import type { MessageId } from "../../src/base/ids.ts";
-import { encodeMessage, type Message } from "../../src/wire/message.ts";
+import { encodeMessage, type Message, plainMessage } from "../../src/wire/message.ts";
 import { encodeUtf8 } from "../../src/wire/cursor.ts";
 
 /** The `n`th message id of a test. */
@@ -13,26 +13,15 @@ export function testMessage(
   fields: Partial<Omit<Message, "content">> & { readonly content?: string } = {},
 ): Message {
   const { content = `message ${n}`, ...rest } = fields;
-  return {
+  return plainMessage({
     messageId: testMessageId(n),
     performative: "request",
-    priority: "normal",
-    delivery: "at_least_once",
     createdAt_ms: 1_700_000_000_000,
-    replyBy_ms: 0,
     sender: "alice",
     receiver: "bob",
-    conversationId: "",
-    replyWith: "",
-    inReplyTo: "",
-    replyTo: "",
-    protocol: "",
-    language: "",
-    ontology: "",
-    traceContext: "",
     ...rest,
     content: encodeUtf8(content),
-  };
+  });
 }
 
 export function encodedMessage(...args: Parameters<typeof testMessage>): Uint8Array<ArrayBuffer> {

@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { patience_ms } from "./patience.ts";
+import { thorough } from "./thorough.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -12,6 +13,16 @@ export interface Patch {
   readonly text: string;
   readonly patched: string;
   readonly also?: Patch;
+}
+
+/** In which runs of the tests a known bug is put back: each, as it is quick to find, thorough ones, or only those of all. */
+export interface Tried {
+  readonly always?: true | "thorough";
+}
+
+/** `CAXTON_SIM_BUGS=all` tries every bug. */
+export function isTried({ always }: Tried): boolean {
+  return process.env["CAXTON_SIM_BUGS"] === "all" || always === true || (thorough && always !== undefined);
 }
 
 export class PatchedTree {

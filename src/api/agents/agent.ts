@@ -2,19 +2,17 @@
 import * as v from "valibot";
 import { trapKinds } from "../../wasm/trap.ts";
 import {
-  agentStatuses,
   capabilities,
   durabilities,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
+  shownStatuses,
 } from "../../wire/agent-spec.ts";
 import { assignmentCauses } from "../../wire/control-assignments.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { AgentView } from "../services.ts";
-
-export const shownStatuses = [...agentStatuses, "orphaned"] as const;
 
 const detailSchema = v.object({
   durability: v.picklist(durabilities),
@@ -31,9 +29,13 @@ const detailSchema = v.object({
     strategy: v.picklist(placementStrategies),
     prefer_nodes: v.array(v.string()),
     target_node: v.nullable(v.string()),
+    services: v.array(v.string()),
+    region: v.nullable(v.string()),
+    zone: v.nullable(v.string()),
   }),
   on_node_loss: v.picklist(onNodeLosses),
   partition: v.picklist(partitionBehaviours),
+  critical: v.boolean(),
   deployed_at: timeSchema,
   deployed_by: v.string(),
   inbox: v.number(),
@@ -58,6 +60,8 @@ export const agentSchema = v.object({
   module: v.string(),
   /** Null in lists, and when the owner cannot be asked. */
   detail: v.nullable(detailSchema),
+  /** Why it is failed for everyone: what it is to be cannot be read. Else null; earlier versions leave it out. */
+  unreadable: v.optional(v.nullable(v.string()), null),
   /** Null for an agent that the cluster has not decided about yet. */
   assignment: v.nullable(
     v.object({
@@ -88,7 +92,11 @@ export type AgentAnswer = v.InferOutput<typeof agentSchema>;
 
 export function agentAnswer(agent: AgentView): AgentAnswer {
   const { name, node, status, revision, epoch, module, detail } = agent;
-  const rest = { assignment: assignmentAnswer(agent), kept_journals: agent.kept.map(keptAnswer) };
+  const rest = {
+    unreadable: agent.unreadable ?? null,
+    assignment: assignmentAnswer(agent),
+    kept_journals: agent.kept.map(keptAnswer),
+  };
   if (detail === null) return { name, node, status, revision, epoch, module, detail: null, ...rest };
   const { spec, inbox, inbox_bytes, memory_bytes, handled, traps, restarts, last_trap, reason } = detail;
   return {
@@ -108,9 +116,13 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
         strategy: spec.placement.strategy,
         prefer_nodes: [...spec.placement.preferNodes],
         target_node: spec.placement.targetNode,
+        services: [...spec.placement.services],
+        region: spec.placement.region,
+        zone: spec.placement.zone,
       },
       on_node_loss: spec.onNodeLoss,
       partition: spec.partition,
+      critical: spec.critical,
       deployed_at: new Date(spec.deployedAt_ms).toISOString(),
       deployed_by: spec.deployedBy,
       inbox,

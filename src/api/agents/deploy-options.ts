@@ -1,9 +1,10 @@
 /** How an agent is to run, as text fields of a query or form, with the cluster's defaults for what is left out. */
 import * as v from "valibot";
-import { fuelLimit } from "../../wasm/limits.ts";
 import {
+  agentMost,
   capabilities,
   durabilities,
+  instancesLimit,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
@@ -37,29 +38,45 @@ export const agentDefaults: AgentDefaults = {
   maxRestarts: 5,
 };
 
-const memory_bytes_max = 4 * 1024 ** 3;
 const listed = 64;
+/** A service, region or zone, as nodes tell theirs. */
+const tagField = v.pipe(
+  v.string(),
+  v.regex(/^[!-+\--~]{1,64}$/, "not 1 to 64 printable characters without commas"),
+);
 
 export const optionFields = {
   durability: v.optional(choiceField(durabilities), "local"),
   priority: v.optional(choiceField(priorityNames), "normal"),
   /** What it may import, `log,send`; everything unless given, nothing when empty. */
   capabilities: v.optional(listField(choiceField(capabilities), listed), capabilities.join(",")),
-  memory: v.optional(sizeField(64 * 1024, memory_bytes_max)),
-  fuel: v.optional(countField(1, fuelLimit)),
-  inbox_messages: v.optional(countField(1, 10_000_000)),
-  inbox_bytes: v.optional(sizeField(1_024, memory_bytes_max)),
+  memory: v.optional(sizeField(64 * 1024, agentMost.memory_bytes)),
+  fuel: v.optional(countField(1, agentMost.fuel)),
+  inbox_messages: v.optional(countField(1, agentMost.inbox_messages)),
+  inbox_bytes: v.optional(sizeField(1_024, agentMost.inbox_bytes)),
   restart: v.optional(choiceField(["restart", "fail"]), "restart"),
   max_restarts: v.optional(countField(0, 1_000)),
   on_node_loss: v.optional(choiceField(onNodeLosses), "restart"),
   partition: v.optional(choiceField(partitionBehaviours), "park"),
+  critical: v.optional(choiceField(["true", "false"]), "false"),
   placement_strategy: v.optional(choiceField(placementStrategies)),
   prefer_nodes: v.optional(listField(nodeIdField, listed), ""),
   target_node: v.optional(nodeIdField),
+  /** Only a node that offers all of them, as `a,b`; in this region and zone. */
+  services: v.optional(listField(tagField, listed), ""),
+  region: v.optional(tagField),
+  zone: v.optional(tagField),
 };
 
-export const deployQuery = v.strictObject({ name: agentNameField, ...optionFields });
-export const updateQuery = v.strictObject(optionFields);
+/** How many run under the name, each as `name-1`, `name-2`, …; as many as there are unless given. */
+export const instancesField = v.optional(countField(1, instancesLimit));
+
+export const deployQuery = v.strictObject({
+  name: agentNameField,
+  instances: instancesField,
+  ...optionFields,
+});
+export const updateQuery = v.strictObject({ instances: instancesField, ...optionFields });
 export type DeployQuery = v.InferInput<typeof deployQuery>;
 
 /** `strategy`: the cluster's own, for when the deployer names none. */
@@ -81,11 +98,15 @@ export function deployOptions(
     },
     onNodeLoss: given.on_node_loss,
     partition: given.partition,
+    critical: given.critical === "true",
     restart: { policy: given.restart, maxRestarts: given.max_restarts ?? defaults.maxRestarts },
     placement: {
       strategy: given.placement_strategy ?? known,
       preferNodes: given.prefer_nodes,
       targetNode: given.target_node ?? null,
+      services: given.services,
+      region: given.region ?? null,
+      zone: given.zone ?? null,
     },
   };
 }

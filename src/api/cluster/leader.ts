@@ -22,7 +22,7 @@ export const leaderAnswer = v.object({
       contact: v.boolean(),
       /** How far its log is known to be; only the leader knows. */
       match: v.nullable(v.number()),
-      /** Whether it could be taken down now without the loss of the quorum; only the leader knows. */
+      /** Whether it could be taken down now without the loss of the quorum; only the leader knows, of who runs. */
       safe_to_stop: v.nullable(v.boolean()),
       why: v.nullable(v.string()),
     }),
@@ -58,7 +58,9 @@ export function addLeader(api: ApiRoutes): void {
       const { leader } = cluster.leader();
       const member = cluster.members().find(({ id }) => id === leader);
       if (member === undefined) throw new CaxtonError("not_found", "The cluster has no elected leader");
-      const by = { self, leader, startedAt_ms: cluster.startedAt_ms(), now_ms: api.clock.wall_ms() };
+      const { isolated } = api.services.operator;
+      const startedAt_ms = cluster.startedAt_ms();
+      const by = { self, leader, startedAt_ms, now_ms: api.clock.wall_ms(), isolated };
       return { leader: nodeView(member, by) };
     },
   );
@@ -68,11 +70,14 @@ export function addLeader(api: ApiRoutes): void {
     {
       tag,
       summary: "Transfer leadership to this node",
-      answer: transferAnswer,
+      answer: v.object({ success: v.boolean(), is_leader: v.boolean(), leader: v.string() }),
       timeout_ms: transfer_ms,
       inMinority: noTransfer,
     },
-    async () => ({ leader: await cluster.transferLeadership(self) }),
+    async () => {
+      const leader = await cluster.transferLeadership(self);
+      return { success: leader === self, is_leader: leader === self, leader };
+    },
   );
   api.add(
     "get",

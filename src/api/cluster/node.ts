@@ -1,12 +1,15 @@
 /**
- * A node in the shape of the documented `/api/cluster/nodes`. Until an election exists every node is
- * a worker; what only the node itself knows (its uptime) is null for the others.
+ * A node in the shape of the documented `/api/cluster/nodes`: a member that gossips, or one that is registered by HTTP.
+ * What is not known of it from here is null: uptime of others, the load average of who gossips.
  */
 import * as v from "valibot";
 import { formatDuration } from "../../base/durations.ts";
+import { formatHostPort } from "../../base/host-port.ts";
 import type { Member } from "../../cluster/membership.ts";
+import { isStandby } from "../../placement/candidate.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
 import { timeSchema } from "../http/fields.ts";
+import type { RegisteredNode } from "../node-registry.ts";
 
 export const nodeRoles = ["leader", "worker", "replica", "standby"] as const;
 export const nodeStatuses = ["online", "offline", "draining", "unknown"] as const;
@@ -18,6 +21,8 @@ export const nodeSchema = v.object({
   role: v.picklist(nodeRoles),
   status: v.picklist(nodeStatuses),
   healthy: v.boolean(),
+  /** Online, healthy and below its maximum: it takes work. */
+  available: v.boolean(),
   active_agents: v.number(),
   max_agents: v.number(),
   /** Free share of its agents' places: (max − active) / max, 0 when max is 0. */
@@ -26,12 +31,16 @@ export const nodeSchema = v.object({
   load: v.number(),
   cpu_usage: v.number(),
   memory_usage: v.number(),
+  disk_usage: v.nullable(v.number()),
+  load_average: v.nullable(v.number()),
   uptime: v.nullable(v.string()),
   last_seen: timeSchema,
   region: v.string(),
   zone: v.string(),
   version: v.string(),
   services: v.array(v.string()),
+  /** How it is known. */
+  registered_by: v.picklist(["gossip", "heartbeat"]),
 });
 export type NodeView = v.InferOutput<typeof nodeSchema>;
 
@@ -40,38 +49,100 @@ export interface NodeViewer {
   readonly leader: string | null;
   readonly startedAt_ms: number;
   readonly now_ms: number;
+  /** Nodes that an operator keeps from traffic. */
+  readonly isolated: ReadonlySet<string>;
 }
 
 export function nodeView(member: Member, viewer: NodeViewer): NodeView {
-  const { tags, load } = member;
-  const max = tags.maxAgents;
-  const agents_percent = max === 0 ? 0 : (100 * load.agents) / max;
+  const { tags, load, id } = member;
+  const status = nodeStatus(member, viewer.isolated);
+  const healthy = member.status === "alive";
+  const { cpu_percent: cpu, memory_percent: memory, agents: active } = load;
   return {
-    id: member.id,
+    id,
     hostname: member.address.host,
     address: formatAddress(member.address),
-    role: member.id === viewer.leader ? "leader" : "worker",
-    status: nodeStatus(member),
-    healthy: member.status === "alive",
-    active_agents: load.agents,
-    max_agents: max,
-    capacity: max === 0 ? 0 : Math.max(0, (max - load.agents) / max),
-    load: rounded(0.4 * load.cpu_percent + 0.3 * load.memory_percent + 0.3 * agents_percent),
-    cpu_usage: rounded(load.cpu_percent),
-    memory_usage: rounded(load.memory_percent),
-    uptime: member.id === viewer.self ? uptime(viewer.now_ms - viewer.startedAt_ms) : null,
+    role: id === viewer.leader ? "leader" : roleOf(tags),
+    status,
+    healthy,
+    available: status === "online" && healthy && active < tags.maxAgents,
+    active_agents: active,
+    max_agents: tags.maxAgents,
+    ...figuresOf({ cpu, memory, active, max: tags.maxAgents }),
+    disk_usage: load.disk_percent === undefined ? null : rounded(load.disk_percent),
+    load_average: null,
+    uptime: id === viewer.self ? uptime(viewer.now_ms - viewer.startedAt_ms) : null,
     last_seen: new Date(member.lastSeen_ms).toISOString(),
     region: tags.region,
     zone: tags.zone,
     version: tags.version,
     services: [...tags.services],
+    registered_by: "gossip",
   };
 }
 
-/** A suspected node may be either: `unknown`. */
-export function nodeStatus(member: Member): (typeof nodeStatuses)[number] {
-  if (member.status === "alive") return "online";
-  return member.status === "suspect" ? "unknown" : "offline";
+/** A witness hosts nothing, a node of weight 0 only what no other can; a learner has the state and no vote. */
+function roleOf({ weight, raft }: Member["tags"]): NodeView["role"] {
+  if (raft?.role === "witness" || isStandby({ weight })) return "standby";
+  return raft?.role === "learner" ? "replica" : "worker";
+}
+
+/** None of the cluster's agents is on it: it takes part in nothing but the list. */
+export function registeredView(node: RegisteredNode): NodeView {
+  const { id, hostname, host, port, role, region, zone, services, state, maxAgents, figures } = node;
+  const status = state === "offline" ? "offline" : "online";
+  const healthy = state === "online";
+  const cpu = figures?.cpu_usage ?? 0;
+  const memory = figures?.memory_usage ?? 0;
+  return {
+    id,
+    hostname,
+    address: formatHostPort({ host, port }),
+    role,
+    status,
+    healthy,
+    available: healthy && maxAgents > 0,
+    active_agents: 0,
+    max_agents: maxAgents,
+    ...figuresOf({ cpu, memory, active: 0, max: maxAgents }),
+    disk_usage: figures === null ? null : rounded(figures.disk_usage),
+    load_average: figures?.load_average ?? null,
+    uptime: null,
+    last_seen: new Date(node.lastSeen_ms).toISOString(),
+    region,
+    zone,
+    version: "",
+    services: [...services],
+    registered_by: "heartbeat",
+  };
+}
+
+/** Percentages and numbers of agents. */
+function figuresOf(of: {
+  readonly cpu: number;
+  readonly memory: number;
+  readonly active: number;
+  readonly max: number;
+}): Pick<NodeView, "capacity" | "load" | "cpu_usage" | "memory_usage"> {
+  const { cpu, memory, active, max } = of;
+  const agents_percent = max === 0 ? 0 : (100 * active) / max;
+  return {
+    capacity: max === 0 ? 0 : Math.max(0, (max - active) / max),
+    load: rounded(0.4 * cpu + 0.3 * memory + 0.3 * agents_percent),
+    cpu_usage: rounded(cpu),
+    memory_usage: rounded(memory),
+  };
+}
+
+/** A suspected node may be either: `unknown`. One that has agents and takes none is giving them away. */
+function nodeStatus(
+  { id, status, tags, load }: Member,
+  isolated: ReadonlySet<string>,
+): (typeof nodeStatuses)[number] {
+  if (status === "suspect") return "unknown";
+  if (status !== "alive") return "offline";
+  const drains = isolated.has(id) || (tags.maxAgents === 0 && load.agents > 0);
+  return drains ? "draining" : "online";
 }
 
 function uptime(elapsed_ms: number): string {

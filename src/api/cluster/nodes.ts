@@ -1,23 +1,15 @@
 /**
- * `/api/cluster/…` with the documented field names: nodes, assignments, statistics, leader, balance.
- * A node is registered by gossip; what needs an elected leader says that there is none.
+ * `/api/cluster/…` with the documented field names, of those that look: nodes, assignments, statistics; and the choice of a
+ * strategy. Nodes that gossip and nodes that are registered by HTTP stand in one list.
  */
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import { agentStatuses, placementStrategies } from "../../wire/agent-spec.ts";
+import { agentStatuses } from "../../wire/agent-spec.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
-import { choiceField, nodeIdField, timeSchema } from "../http/fields.ts";
-import { FieldsError } from "../http/problem.ts";
-import {
-  type NodeView,
-  type NodeViewer,
-  nodeRoles,
-  nodeSchema,
-  nodeStatus,
-  nodeStatuses,
-  nodeView,
-} from "./node.ts";
+import { nodeIdField, timeSchema } from "../http/fields.ts";
+import { balanceAnswer } from "./balance.ts";
+import { type NodeView, nodeRoles, nodeSchema, nodeStatuses, nodeView, registeredView } from "./node.ts";
 
 export const nodesQuery = v.strictObject({
   role: v.optional(v.picklist(nodeRoles, `not one of ${nodeRoles.join(", ")}`)),
@@ -27,20 +19,17 @@ export const nodesQuery = v.strictObject({
 });
 export const nodesAnswer = v.object({ nodes: v.array(nodeSchema), count: v.number() });
 
-export const assignmentsAnswer = v.object({
-  assignments: v.array(
-    v.object({
-      agent_name: v.string(),
-      node_id: v.string(),
-      /** Null when only the owner knows. */
-      assigned_at: v.nullable(timeSchema),
-      status: v.picklist([...agentStatuses, "orphaned"]),
-      epoch: v.number(),
-      revision: v.number(),
-    }),
-  ),
-  count: v.number(),
+const assignmentSchema = v.object({
+  agent_name: v.string(),
+  node_id: v.string(),
+  /** Null when only the owner knows. */
+  assigned_at: v.nullable(timeSchema),
+  status: v.picklist([...agentStatuses, "migrating", "orphaned"]),
+  epoch: v.number(),
+  revision: v.number(),
 });
+type AssignmentView = v.InferOutput<typeof assignmentSchema>;
+export const assignmentsAnswer = v.object({ assignments: v.array(assignmentSchema), count: v.number() });
 
 const counts = v.record(v.string(), v.number());
 export const statsAnswer = v.object({
@@ -57,15 +46,21 @@ export const statsAnswer = v.object({
     nodes_by_role: counts,
     nodes_by_status: counts,
   }),
-  balancer: v.object({ strategy: v.string(), round_robin_index: v.number() }),
+  balancer: balanceAnswer,
 });
 export type StatsAnswer = v.InferOutput<typeof statsAnswer>;
 
 export function addNodes(api: ApiRoutes): void {
-  const { cluster, node: self } = api.services;
-  const viewer = async (): Promise<NodeViewer> => {
+  const { cluster, balancing, node: self, nodes: registry, operator } = api.services;
+  const all = async (): Promise<{ readonly leader: string | null; readonly nodes: readonly NodeView[] }> => {
     const { leader } = await cluster.status();
-    return { self, leader, startedAt_ms: cluster.startedAt_ms(), now_ms: api.clock.wall_ms() };
+    const startedAt_ms = cluster.startedAt_ms();
+    const by = { self, leader, startedAt_ms, now_ms: api.clock.wall_ms(), isolated: operator.isolated };
+    const members = cluster.members().map((member) => nodeView(member, by));
+    // One that joined by gossip meanwhile tells of itself.
+    const names = new Set(members.map(({ id }) => id));
+    const registered = (await registry.list()).filter(({ id }) => !names.has(id)).map(registeredView);
+    return { leader, nodes: [...members, ...registered] };
   };
   const tag = "cluster (documented shapes)";
   api.add(
@@ -73,12 +68,8 @@ export function addNodes(api: ApiRoutes): void {
     "/api/cluster/nodes",
     { tag, summary: "List the nodes", query: nodesQuery, answer: nodesAnswer },
     async ({ query }) => {
-      const by = await viewer();
-      const wanted = cluster
-        .members()
-        .filter((member) => query.status === undefined || nodeStatus(member) === query.status);
-      const nodes = wanted
-        .map((member) => nodeView(member, by))
+      const nodes = (await all()).nodes
+        .filter((node) => query.status === undefined || node.status === query.status)
         .filter((node) => query.role === undefined || node.role === query.role)
         .filter((node) => query.service === undefined || node.services.includes(query.service))
         .filter((node) => query.region === undefined || node.region === query.region);
@@ -90,10 +81,9 @@ export function addNodes(api: ApiRoutes): void {
     "/api/cluster/nodes/:id",
     { tag, summary: "Details of one node", params: v.object({ id: nodeIdField }), answer: nodeSchema },
     async ({ params }) => {
-      const member = cluster.members().find(({ id }) => id === params.id);
-      if (member === undefined)
-        throw new CaxtonError("node_not_found", `No node ${quote(params.id)} is known`);
-      return nodeView(member, await viewer());
+      const node = (await all()).nodes.find(({ id }) => id === params.id);
+      if (node === undefined) throw new CaxtonError("node_not_found", `No node ${quote(params.id)} is known`);
+      return node;
     },
   );
   api.add(
@@ -101,11 +91,11 @@ export function addNodes(api: ApiRoutes): void {
     "/api/cluster/assignments",
     { tag, summary: "Which node hosts which agent", answer: assignmentsAnswer },
     () => {
-      const assignments = cluster.assignments().map((entry) => ({
+      const assignments = cluster.assignments().map((entry): AssignmentView => ({
         agent_name: entry.agent,
         node_id: entry.node,
         assigned_at: entry.assignedAt_ms === undefined ? null : new Date(entry.assignedAt_ms).toISOString(),
-        status: entry.orphaned ? ("orphaned" as const) : entry.status,
+        status: entry.orphaned ? "orphaned" : entry.migrating ? "migrating" : entry.status,
         epoch: entry.epoch,
         revision: entry.revision,
       }));
@@ -117,53 +107,27 @@ export function addNodes(api: ApiRoutes): void {
     "/api/cluster/stats",
     { tag, summary: "Statistics of the cluster", answer: statsAnswer },
     async () => {
-      const by = await viewer();
-      const nodes = cluster.members().map((member) => nodeView(member, by));
+      const { leader, nodes } = await all();
       return {
         local_node: self,
-        is_leader: by.leader === self,
+        is_leader: leader === self,
         total_assignments: cluster.assignments().length,
         registry: registryOf(nodes),
-        balancer: cluster.balancing(),
+        balancer: { ...balancing.view(), backends: [...balancing.view().backends], ...cluster.balancing() },
       };
     },
   );
-  addBalance(api, tag);
 }
 
-function addBalance(api: ApiRoutes, tag: string): void {
-  const { cluster } = api.services;
-  api.add(
-    "post",
-    "/api/cluster/balance",
-    {
-      tag,
-      summary: "Choose the placement strategy",
-      query: v.strictObject({ strategy: v.string() }),
-      answer: v.object({ success: v.boolean(), strategy: v.string() }),
-    },
-    async ({ query }) => {
-      const result = v.safeParse(choiceField(placementStrategies), query.strategy);
-      if (!result.success) {
-        const message = `not one of ${placementStrategies.join(", ")}`;
-        throw new FieldsError("invalid_body", `Strategy ${quote(query.strategy)} is ${message}`, [
-          { field: "strategy", message },
-        ]);
-      }
-      await cluster.setBalancing(result.output);
-      return { success: true, strategy: cluster.balancing().strategy };
-    },
-  );
-}
-
+/** Draining nodes are there, with their agents. */
 function registryOf(nodes: readonly NodeView[]): StatsAnswer["registry"] {
-  const there = nodes.filter(({ status }) => status === "online");
+  const there = nodes.filter(({ status }) => status === "online" || status === "draining");
   const total_agents = there.reduce((sum, node) => sum + node.active_agents, 0);
   const max_agents = there.reduce((sum, node) => sum + node.max_agents, 0);
   return {
     total_nodes: nodes.length,
     healthy_nodes: nodes.filter(({ healthy }) => healthy).length,
-    online_nodes: there.length,
+    online_nodes: nodes.filter(({ status }) => status === "online").length,
     total_agents,
     max_agents,
     utilization_pct: max_agents === 0 ? 0 : Math.round((1_000 * total_agents) / max_agents) / 10,

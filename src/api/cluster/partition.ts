@@ -74,21 +74,24 @@ const root = "/api/v1/cluster/partition";
 
 export function addPartition(api: ApiRoutes): void {
   const { partition } = api.services;
-  api.add(
-    "get",
-    root,
-    { tag, summary: "Is the cluster partitioned, as this node sees it", answer: overviewAnswer },
-    async () => {
-      const { since_ms, queued, groups, blind, ...view } = await partition.overview();
-      return {
-        ...view,
-        since: new Date(since_ms).toISOString(),
-        groups: groups.map(({ nodes, side }) => ({ nodes: [...nodes], side })),
-        blind: [...blind],
-        queued_writes: queued,
-      };
-    },
-  );
+  // Under the command's name, too.
+  for (const path of [root, "/api/v1/cluster/detect-partition"]) {
+    api.add(
+      "get",
+      path,
+      { tag, summary: "Is the cluster partitioned, as this node sees it", answer: overviewAnswer },
+      async () => {
+        const { since_ms, queued, groups, blind, ...view } = await partition.overview();
+        return {
+          ...view,
+          since: new Date(since_ms).toISOString(),
+          groups: groups.map(({ nodes, side }) => ({ nodes: [...nodes], side })),
+          blind: [...blind],
+          queued_writes: queued,
+        };
+      },
+    );
+  }
   api.add(
     "get",
     `${root}/report`,
@@ -103,22 +106,24 @@ export function addPartition(api: ApiRoutes): void {
       reportOf(await partition.report(query.since === undefined ? 0 : Date.parse(query.since))),
   );
   addQueuedWrites(api);
-  api.add(
-    "post",
-    `${root}/resolve`,
-    {
-      tag,
-      summary: "Hasten the end of a partition",
-      description:
-        "Tries lost nodes again and replays now. No side can be preferred over the quorum: what that acknowledged stays. " +
-        "`drop_queued` refuses a minority's waiting writes instead of replaying them.",
-      body: resolveBody,
-      answer: resolveAnswer,
-    },
-    async ({ body }) => ({
-      lines: [...(await partition.resolve({ prefer: body.prefer, drop: body.drop_queued }))],
-    }),
-  );
+  for (const path of [`${root}/resolve`, "/api/v1/cluster/resolve-partition"]) {
+    api.add(
+      "post",
+      path,
+      {
+        tag,
+        summary: "Hasten the end of a partition",
+        description:
+          "Tries lost nodes again and replays now. No side can be preferred over the quorum: what that acknowledged stays. " +
+          "`drop_queued` refuses a minority's waiting writes instead of replaying them.",
+        body: resolveBody,
+        answer: resolveAnswer,
+      },
+      async ({ body }) => ({
+        lines: [...(await partition.resolve({ prefer: body.prefer, drop: body.drop_queued }))],
+      }),
+    );
+  }
 }
 
 function addQueuedWrites(api: ApiRoutes): void {

@@ -9,13 +9,19 @@ export const statusAnswer = v.object({
   uuid: v.nullable(v.string()),
   node: v.string(),
   status: v.string(),
-  operations: v.picklist(["READ-WRITE", "READ-ONLY", "LOCAL-ONLY"]),
+  operations: v.picklist(["READ-WRITE", "READ-ONLY", "LOCAL-ONLY", "NONE"]),
   nodes_active: v.number(),
   nodes_total: v.number(),
   queued_writes: v.number(),
   leader: v.nullable(v.string()),
   term: v.number(),
   voters: v.array(v.string()),
+  /** Whether the node that answers may act for its agents, and for how long it may not. */
+  lease: v.nullable(v.object({ held: v.boolean(), losses: v.number(), without_ms: v.number() })),
+  /** Nodes that operators keep from traffic. */
+  isolated: v.array(v.string()),
+  /** Of clients' messages. */
+  shed_percentage: v.number(),
 });
 export type StatusAnswer = v.InferOutput<typeof statusAnswer>;
 
@@ -64,8 +70,13 @@ export function addStatus(api: ApiRoutes): void {
     "/api/v1/cluster/status",
     { tag: "cluster", summary: "Is the cluster well, and what may it do", answer: statusAnswer },
     async () => {
-      const status = await cluster.status();
-      return { ...status, voters: [...status.voters] };
+      const { voters, isolated, lease, ...status } = await cluster.status();
+      const held = lease && {
+        held: lease.held,
+        losses: lease.losses,
+        without_ms: Math.round(lease.without_ms),
+      };
+      return { ...status, voters: [...voters], isolated: [...isolated], lease: held };
     },
   );
   api.add(

@@ -259,8 +259,8 @@ export async function readJson(request: Request, limit_bytes: number, budget: Bo
     if (error instanceof WireError) throw new CaxtonError("invalid_body", "The body is not valid UTF-8");
     throw error;
   } finally {
-    // Now, and not when the collector comes.
-    bytes.buffer.transfer(0);
+    // Now, and not when the collector comes; but who may read it again needs it.
+    if (budget.kept(request) === null) bytes.buffer.transfer(0);
   }
 }
 

@@ -1,6 +1,7 @@
 /** `caxton agent migrate NAME --to NODE`: moves an agent with all that it has; it rests for the moment that this takes. */
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { proposeNodes } from "../known-names.ts";
 import { agentArgument } from "../positional.ts";
 
 export const migrate = command<{ readonly to: string }, [string]>({
@@ -8,7 +9,13 @@ export const migrate = command<{ readonly to: string }, [string]>({
   examples: ["caxton agent migrate counter --to node-2"],
   parameters: {
     flags: {
-      to: { kind: "parsed", parse: parseNodeId, placeholder: "NODE", brief: "The node it is to run on" },
+      to: {
+        kind: "parsed",
+        parse: parseNodeId,
+        proposeCompletions: proposeNodes,
+        placeholder: "NODE",
+        brief: "The node it is to run on",
+      },
     },
     positional: agentArgument,
   },

@@ -1,4 +1,5 @@
 /** `caxton cluster detect-partition`: is the cluster split, on which side is this node, and what is to be done. */
+import { counted } from "../../base/counted.ts";
 import type { OverviewAnswer } from "../../api/cluster/partition.ts";
 import { choices } from "../parse.ts";
 import { command } from "../command.ts";
@@ -57,7 +58,10 @@ function actionLines(
 ): string[] {
   const isCut = state === "minority" || state === "isolated";
   const cut = groups.filter(({ side }) => side === "minority").flatMap(({ nodes }) => nodes);
-  const waits = queued_writes > 0 ? `; ${queued_writes} writes wait at ${node}` : "";
+  const waits =
+    queued_writes > 0
+      ? `; ${counted(queued_writes, "write")} ${queued_writes === 1 ? "waits" : "wait"} at ${node}`
+      : "";
   const action =
     cut.length === 0
       ? "Action: waiting for a leader"

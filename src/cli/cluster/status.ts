@@ -1,5 +1,6 @@
 /** `caxton cluster status`: is the cluster well, and what may it do. */
 import type { StatusAnswer } from "../../api/cluster/status.ts";
+import { formatDuration } from "../../base/durations.ts";
 import { command } from "../command.ts";
 
 export const status = command({
@@ -22,7 +23,17 @@ export function statusLines(answer: StatusAnswer, wide: boolean): string[] {
   ];
   if (answer.term > 0) lines.push(`Term: ${answer.term}`);
   if (answer.voters.length > 0) lines.push(`Voters: ${answer.voters.join(", ")}`);
+  if (answer.lease !== null) lines.push(`Lease: ${leaseText(answer)}`);
+  if (answer.isolated.length > 0) lines.push(`Isolated: ${answer.isolated.join(", ")}`);
+  if (answer.shed_percentage > 0) lines.push(`Shedding: ${answer.shed_percentage}% of clients' messages`);
   if (wide)
     lines.push(`Cluster: ${answer.cluster} (${answer.uuid ?? "not joined yet"})`, `Seen by: ${answer.node}`);
   return lines;
+}
+
+/** Of the node that answers: without it its agents are parked. */
+function leaseText({ lease, node }: StatusAnswer): string {
+  if (lease === null || lease.held) return `held by ${node}`;
+  const since_ms = Math.round(lease.without_ms / 1_000) * 1_000;
+  return `not held by ${node} for ${formatDuration(since_ms)}: its agents are parked`;
 }

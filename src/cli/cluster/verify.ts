@@ -1,6 +1,8 @@
 /** `caxton cluster verify [--deep --node N]`: is what the nodes hold sound. */
 import { parseNodeId } from "../../base/ids.ts";
+import type { VerifyAnswer } from "../../api/cluster/state-checks.ts";
 import { command } from "../command.ts";
+import type { Output } from "../output.ts";
 
 interface Flags {
   readonly deep: boolean;
@@ -19,16 +21,20 @@ export const verify = command<Flags>({
   run: async (call, { deep, node }) => {
     const { cluster } = await call.client();
     const answer = await cluster.verify({ deep, ...(node === undefined ? {} : { node }) });
-    call.output.table(
-      [
-        { title: "NODE-ID", cell: (row) => row.node },
-        { title: "CHECK", cell: (row) => row.check },
-        { title: "RESULT", cell: ({ ok }) => (ok ? "ok" : "FAILED") },
-        { title: "DETAIL", cell: (row) => row.detail },
-      ],
-      answer.checks,
-      answer,
-    );
+    verifyTable(call.output, answer);
     return answer.ok ? 0 : 1;
   },
 });
+
+export function verifyTable(output: Output, answer: VerifyAnswer): void {
+  output.table(
+    [
+      { title: "NODE-ID", cell: (row) => row.node },
+      { title: "CHECK", cell: (row) => row.check },
+      { title: "RESULT", cell: ({ ok }) => (ok ? "ok" : "FAILED") },
+      { title: "DETAIL", cell: (row) => row.detail },
+    ],
+    answer.checks,
+    answer,
+  );
+}

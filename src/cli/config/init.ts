@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { proposeFiles } from "../files-mark.ts";
 import { asText } from "../parse.ts";
 
 export const init = command<Record<never, never>, [string?]>({
@@ -14,6 +15,7 @@ export const init = command<Record<never, never>, [string?]>({
       parameters: [
         {
           parse: asText,
+          proposeCompletions: proposeFiles,
           optional: true,
           placeholder: "FILE",
           brief: "Where to write it [default ./caxton.yaml]",

@@ -4,6 +4,7 @@ import type { LoadedConfig } from "../../config/load-config.ts";
 import { configFile_bytes_max } from "../../config/file-limit.ts";
 import { readBoundedText } from "../../platform/node/read-bounded.ts";
 import type { Call } from "../command.ts";
+import { proposeFiles } from "../files-mark.ts";
 
 /** Throws `CaxtonError("invalid_config")` with a line a problem. */
 export async function readConfig(call: Call, file: string | undefined): Promise<LoadedConfig> {
@@ -20,6 +21,7 @@ export async function readConfig(call: Call, file: string | undefined): Promise<
 export const fileFlag = {
   kind: "parsed",
   parse: (input: string): string => input,
+  proposeCompletions: proposeFiles,
   optional: true,
   placeholder: "FILE",
   brief: "The file [default CAXTON_CONFIG, ./caxton.yaml, /etc/caxton/config.yaml]",

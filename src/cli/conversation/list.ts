@@ -1,5 +1,6 @@
 /** `caxton conversation list`. */
 import { command } from "../command.ts";
+import { shortAddress } from "../message/columns.ts";
 import { moreNotice, pageFlags, pageQuery } from "../message/page-flags.ts";
 import type { PageFlags } from "../message/page-flags.ts";
 
@@ -14,7 +15,11 @@ export const list = command<PageFlags>({
         { title: "CONVERSATION", cell: ({ id }) => id },
         { title: "PROTOCOL", cell: ({ protocol }) => protocol || "-" },
         { title: "MESSAGES", cell: ({ messages }) => String(messages) },
-        { title: "PARTICIPANTS", cell: ({ participants }) => participants.join(", ") },
+        {
+          title: "PARTICIPANTS",
+          cell: ({ participants }) => participants.map(shortAddress).join(", "),
+          whole: ({ participants }) => participants.join(", "),
+        },
         { title: "LAST", cell: ({ last_at }) => last_at },
         { title: "FIRST", cell: ({ first_at }) => first_at, wide: true },
       ],

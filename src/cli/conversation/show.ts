@@ -1,7 +1,7 @@
 /** `caxton conversation show ID`: its messages in order, each on a line. */
 import type { MessageAnswer } from "../../api/messages/message.ts";
 import { command } from "../command.ts";
-import { contentText } from "../message/columns.ts";
+import { addressColumn, contentText } from "../message/columns.ts";
 import { moreNotice, pageFlags, pageQuery } from "../message/page-flags.ts";
 import type { PageFlags } from "../message/page-flags.ts";
 import { asText } from "../parse.ts";
@@ -9,8 +9,8 @@ import type { Column } from "../output.ts";
 
 const columns: readonly Column<MessageAnswer>[] = [
   { title: "CREATED", cell: ({ created_at }) => created_at },
-  { title: "FROM", cell: ({ sender }) => sender },
-  { title: "TO", cell: ({ receiver }) => receiver },
+  addressColumn("FROM", ({ sender }) => sender),
+  addressColumn("TO", ({ receiver }) => receiver),
   { title: "PERFORMATIVE", cell: ({ performative }) => performative },
   { title: "CONTENT", cell: contentText },
   { title: "MESSAGE-ID", cell: ({ message_id }) => message_id, wide: true },

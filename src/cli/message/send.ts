@@ -1,14 +1,16 @@
 /** `caxton message send --to NAME --content TEXT`: sends a message; with `--wait` prints the reply's content. */
 import type { MessageAnswer } from "../../api/messages/message.ts";
 import type { SendAnswer } from "../../api/messages/send.ts";
-import { formatDuration } from "../../base/durations.ts";
+import { formatDuration, parseDuration } from "../../base/durations.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
+import type { Client } from "../../client/client.ts";
 import { readBounded } from "../../platform/node/read-bounded.ts";
 import { contentLimit_bytes, deliveries, performatives } from "../../wire/message.ts";
 import type { Call } from "../command.ts";
 import { command } from "../command.ts";
 import { pathText } from "../files.ts";
+import { proposeAgents } from "../known-names.ts";
 import { asText, choices, duration } from "../parse.ts";
 import { printable } from "../table.ts";
 
@@ -47,7 +49,13 @@ export const send = command<Flags>({
   ],
   parameters: {
     flags: {
-      to: { kind: "parsed", parse: asText, placeholder: "NAME", brief: "The receiver" },
+      to: {
+        kind: "parsed",
+        parse: asText,
+        proposeCompletions: proposeAgents,
+        placeholder: "NAME",
+        brief: "The receiver",
+      },
       content: {
         kind: "parsed",
         parse: asText,
@@ -61,7 +69,10 @@ export const send = command<Flags>({
         brief: "FIPA performative",
       },
       conversationId: optional("ID", "The conversation it belongs to"),
-      replyBy: optional("TIME|30s", "When a reply is of no more use, as 30s or 2030-01-31T12:00:00Z"),
+      replyBy: {
+        ...optional("TIME|30s", "When a reply is of no more use, as 30s or 2030-01-31T12:00:00Z"),
+        parse: timeOrDuration,
+      },
       protocol: optional("NAME", "The FIPA protocol of the conversation"),
       language: optional("NAME", "The language of the content"),
       ontology: optional("NAME", "The ontology of the content"),
@@ -80,7 +91,7 @@ export const send = command<Flags>({
   },
   run: async (call, flags) => {
     const client = await call.client();
-    const answer = await client.messages.send(
+    const sent = client.messages.send(
       {
         receiver: flags.to,
         performative: flags.performative,
@@ -98,6 +109,11 @@ export const send = command<Flags>({
         ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
       },
     );
+    const answer = await sent.catch(async (error: unknown) => {
+      const isSilence = error instanceof CaxtonError && error.code === "timeout";
+      if (isSilence && (await isSuspended(client, flags.to))) throw suspended(flags.to, error);
+      throw error;
+    });
     if (flags.wait === undefined) return call.output.lines(sentLines(answer), answer);
     if (answer.reply === null) {
       throw new CaxtonError(
@@ -112,6 +128,30 @@ export const send = command<Flags>({
     return 1;
   },
 });
+
+/** False as well where that cannot be told: then the error stays what it was. */
+async function isSuspended({ agents }: Client, to: string): Promise<boolean> {
+  const [name = ""] = to.split("@");
+  return await agents.show(name).then(
+    ({ status }) => status === "suspended",
+    () => false,
+  );
+}
+
+function suspended(to: string, cause: CaxtonError): CaxtonError {
+  const [name] = to.split("@");
+  const text = `${quote(to)} is suspended: the message waits in its inbox until caxton agent resume ${name}`;
+  return new CaxtonError("agent_suspended", text, { cause });
+}
+
+/** As it was typed, for the node to read: refused here, so that the flag is named. */
+function timeOrDuration(input: string): string {
+  const isTime = /^\d{4}-\d\d-\d\dT/.test(input);
+  if (isTime && Number.isNaN(Date.parse(input)))
+    throw new CaxtonError("invalid_argument", `${quote(input)} is not a time like 2030-01-31T12:00:00Z`);
+  if (!isTime) parseDuration(input);
+  return input;
+}
 
 /** Of a queued one also what happens next. */
 function sentLines({ message_id, status, retry_ms }: SendAnswer): string[] {

@@ -1,9 +1,9 @@
-/** `caxton message watch`: what happens to messages, as it happens, such as dead letters. */
+/** `caxton message watch`: messages that end as dead letters, as it happens. What arrives is no event: it would be too many. */
 import { command } from "../command.ts";
 import { followEvents } from "../follow-events.ts";
 
 export const watch = command({
-  brief: "Follow what happens to messages",
+  brief: "Follow the messages that cannot be delivered, as they end as dead letters",
   examples: ["caxton message watch"],
   parameters: {},
   run: (call) => followEvents(call, ["message.*"]),

@@ -6,6 +6,7 @@ import { runLauncher } from "../../node/launcher.ts";
 import { formatStartArguments } from "../../node/start-arguments.ts";
 import { command } from "../command.ts";
 import type { GlobalFlags } from "../global-flags.ts";
+import { proposeFiles } from "../files-mark.ts";
 import { asText } from "../parse.ts";
 
 interface Flags {
@@ -44,7 +45,10 @@ export const start = command<Flags>({
     flags: {
       nodeId: flag("ID", "This node's id, unique in the cluster [default the host's name]"),
       cluster: flag("NAME", "The cluster's name [default caxton]"),
-      clusterKeyFile: flag("FILE", "The cluster's key, from a node that is in it"),
+      clusterKeyFile: {
+        ...flag("FILE", "The cluster's key, from a node that is in it"),
+        proposeCompletions: proposeFiles,
+      },
       bindAddr: flag("HOST:PORT", "Where gossip and peer streams listen [default 0.0.0.0:7946]"),
       advertiseAddr: flag("HOST:PORT", "What other nodes connect to"),
       apiAddr: flag("HOST:PORT", "Where the API listens [default 127.0.0.1:8080]"),
@@ -55,7 +59,10 @@ export const start = command<Flags>({
       bootstrap: { kind: "boolean", optional: true, withNegated: false, brief: "Begin a cluster" },
       bootstrapExpect: flag("N", "Begin a cluster once so many nodes are there"),
       join: flag("A:7946,B:7946", "Nodes to join through, as 10.0.0.1:7946,10.0.0.2:7946"),
-      config: flag("FILE", "The configuration file [default ./caxton.yaml, /etc/caxton/config.yaml]"),
+      config: {
+        ...flag("FILE", "The configuration file [default ./caxton.yaml, /etc/caxton/config.yaml]"),
+        proposeCompletions: proposeFiles,
+      },
       apiInsecure: {
         kind: "boolean",
         optional: true,

@@ -1,8 +1,8 @@
 /** The HTTP listener of a long-lived node, on Bun's own server: any `fetch` handler, plain or TLS. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
+import { listenError } from "../node/listen-error.ts";
 
 /**
  * Handlers bound bodies per route while they stream in, and answer in words. Bun's own bound would answer
@@ -80,7 +80,7 @@ function listen(
       fetch: (request) => fetch(withAuthority(request, address)),
     });
   } catch (error) {
-    throw listenError(address, error);
+    throw listenError(address, "TCP", error);
   }
 }
 
@@ -91,17 +91,4 @@ function listen(
 function withAuthority(request: Request, address: Address): Request {
   if (!request.url.startsWith("/")) return request;
   return new Request(`http://${formatAddress(address)}${request.url}`, request);
-}
-
-function listenError(address: Address, error: unknown): CaxtonError {
-  const code = (error as { readonly code?: unknown }).code;
-  const where = formatAddress(address);
-  if (code === "EADDRINUSE") {
-    return new CaxtonError("port_in_use", `Cannot listen on ${where} (TCP): the address is in use`, {
-      cause: error,
-    });
-  }
-  return new CaxtonError("invalid_argument", `Cannot listen on ${where} (TCP): ${reasonOf(error)}`, {
-    cause: error,
-  });
 }

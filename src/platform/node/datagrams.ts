@@ -13,7 +13,7 @@ import type {
   DatagramSocket,
   SendOutcome,
 } from "../../ports/datagrams.ts";
-import { formatAddress } from "../../ports/datagrams.ts";
+import { listenError } from "./listen-error.ts";
 
 /** UDP over IPv4 carries no more. */
 const datagramLimit_bytes = 65_507;
@@ -127,7 +127,7 @@ function bound(socket: dgram.Socket, local: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => {
       socket.close();
-      reject(bindError(local, error));
+      reject(listenError(local, "UDP", error));
     };
     socket.once("error", failed);
     socket.bind({ address: local.host, port: local.port, exclusive: true }, () => {
@@ -136,14 +136,6 @@ function bound(socket: dgram.Socket, local: Address): Promise<void> {
       resolve();
     });
   });
-}
-
-function bindError(local: Address, error: Error): CaxtonError {
-  const where = `Cannot listen on ${formatAddress(local)} (UDP)`;
-  if (codeOf(error) === "EADDRINUSE") {
-    return new CaxtonError("port_in_use", `${where}: address in use`, { cause: error });
-  }
-  return new CaxtonError("invalid_argument", `${where}: ${reasonOf(error)}`, { cause: error });
 }
 
 function growBuffers(socket: dgram.Socket): void {

@@ -6,7 +6,9 @@ import { dirname } from "node:path";
 export function replaceFile(file: string, text: string): void {
   const next = `${file}.new`;
   try {
-    const descriptor = openSync(next, "w", 0o600);
+    // One that a crash left, or a link that somebody put there: neither is written to.
+    rmSync(next, { force: true });
+    const descriptor = openSync(next, "wx", 0o600);
     try {
       const bytes = new TextEncoder().encode(text);
       for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);

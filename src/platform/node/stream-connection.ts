@@ -4,9 +4,12 @@ import { reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import type { StreamConnection, StreamHandlers } from "../../ports/streams.ts";
+import { leave } from "./stream-leave.ts";
 
 /** The kernel asks a silent peer by itself, too: the last resort below the frames' own keep-alive. */
 const kernelKeepAlive_ms = 15_000;
+/** What was written before the end has this long to go out. */
+const end_ms = 10_000;
 
 export class TlsConnection implements StreamConnection {
   readonly peer: NodeId;
@@ -44,7 +47,7 @@ export class TlsConnection implements StreamConnection {
   }
 
   end(): void {
-    this.socket.end();
+    leave(this.socket, end_ms);
   }
 
   destroy(): void {

@@ -15,9 +15,7 @@ import {
 import { decodeStreamVerdict } from "../../wire/stream-verdict.ts";
 import { judgePeer } from "./stream-judge.ts";
 import { TlsConnection } from "./stream-connection.ts";
-
-/** How long a refused peer may take to close its side. */
-const leave_ms = 1_000;
+import { leave } from "./stream-leave.ts";
 
 export interface DialOptions {
   readonly timeout_ms: number;
@@ -129,17 +127,11 @@ class Dialling {
     clearTimeout(this.#timer);
   }
 
-  #leave(): void {
-    const socket = this.#socket;
-    socket?.end();
-    setTimeout(() => socket?.destroy(), leave_ms).unref();
-  }
-
   #fail(code: "unreachable" | "timeout" | "wrong_key" | "wrong_cluster", reason: string): void {
     if (this.#ended) return;
     this.#finish();
     // In order when the peer is there: it still judges our certificate, and reports what it finds.
-    if (code === "wrong_key" || code === "wrong_cluster") this.#leave();
+    if (this.#socket && (code === "wrong_key" || code === "wrong_cluster")) leave(this.#socket);
     else this.#socket?.destroy();
     this.reject(new CaxtonError(code, `Cannot connect to ${formatAddress(this.to)}: ${reason}`));
   }

@@ -9,6 +9,7 @@ import tls from "node:tls";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
+import { listenError } from "./listen-error.ts";
 import {
   brokenHandshake,
   type StreamConnection,
@@ -21,6 +22,7 @@ import { encodeStreamVerdict } from "../../wire/stream-verdict.ts";
 import { dial } from "./stream-dial.ts";
 import { TlsConnection } from "./stream-connection.ts";
 import { judgePeer } from "./stream-judge.ts";
+import { leave } from "./stream-leave.ts";
 
 /** A connection that has not shown its certificate by then is closed. */
 const handshakeTimeout_ms = 10_000;
@@ -95,7 +97,8 @@ function admit(
     // Whatever still goes wrong while it is told why does not matter any more.
     socket.on("error", () => socket.destroy());
     refused(formatAddress(remote), verdict.reason);
-    socket.end(encodeStreamVerdict({ code: verdict.code, reason: verdict.reason }));
+    socket.write(encodeStreamVerdict({ code: verdict.code, reason: verdict.reason }));
+    leave(socket);
     return;
   }
   const connection = new TlsConnection(socket, verdict, remote);
@@ -106,12 +109,7 @@ function admit(
 function listening(server: Server, local: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => {
-      const where = `Cannot listen on ${formatAddress(local)} (TCP)`;
-      const inUse = "code" in error && error.code === "EADDRINUSE";
-      const code = inUse ? "port_in_use" : "invalid_argument";
-      reject(
-        new CaxtonError(code, `${where}: ${inUse ? "address in use" : reasonOf(error)}`, { cause: error }),
-      );
+      reject(listenError(local, "TCP", error));
     };
     server.once("error", failed);
     server.listen({ host: local.host, port: local.port, backlog: 1_024 }, () => {

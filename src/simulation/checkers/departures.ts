@@ -31,9 +31,9 @@ export class Departures implements Checker {
     if (what === "leaving" && !truth.disturbed(node) && truth.calm_ms() > bounds.grace_ms) {
       this.#leaving.set(node, this.scene.now());
     } else if (what === "crashed") this.#leaving.delete(node);
-    // A word that was given to a disturbed cluster may reach only a part of it at first.
+    // A word that was given to a disturbed cluster may reach only a part of it at first, or be of old knowledge.
     else if (what === "removed")
-      (truth.ongoing === 0 ? this.#removed : this.#removedMeanwhile).set(node, this.scene.now());
+      (this.#isCalm() ? this.#removed : this.#removedMeanwhile).set(node, this.scene.now());
     else if (what === "started") {
       this.#leaving.delete(node);
       this.#removed.delete(node);
@@ -74,6 +74,12 @@ export class Departures implements Checker {
       );
       return;
     }
+  }
+
+  /** Accusations and refutations of the last disturbance have gone round. */
+  #isCalm(): boolean {
+    const { truth, bounds } = this.scene;
+    return Math.min(truth.calm_ms(), this.scene.now() - truth.mended_ms) > bounds.grace_ms;
   }
 
   #expect(cases: Map<number, number>, bound_ms: number, good: readonly string[], when: string): void {

@@ -20,6 +20,8 @@ export class FalseSuspicion implements Checker {
     const subject = nodeIndex(report.member.id);
     if (report.member.bootEpoch !== truth.boot[subject] || truth.present[subject] === 0) return;
     if (!truth.wellFor(observer, bounds.grace_ms) || !truth.wellFor(subject, bounds.grace_ms)) return;
+    // Whose word is false nobody can know before the accused has answered: no suspicion of it may last.
+    if (this.scene.now() - (truth.slandered_ms[subject] as number) < bounds.refutation_ms) return;
     this.broken(`${nodeName(observer)} suspects ${nodeName(subject)}, which is well: ${report.reason}`);
   }
 

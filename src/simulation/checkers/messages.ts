@@ -37,6 +37,7 @@ export class MessagesEnd implements Checker {
         if (sent) sent.promised = true;
         return;
       }
+      case "refused":
       case "taken":
       case "dead":
         if (this.#open.delete(happening.id)) this.checked++;

@@ -110,13 +110,39 @@ describe("a node's copy of the assignments", () => {
     expect(table.get(agent("late"))?.node).toBe("n1");
   });
 
-  test("an agent whose specification cannot be read is passed over, and said so", async () => {
-    const { table, put, failures } = world();
-    await put("odd", "n1", encodeUtf8("{}"));
+  test("an agent whose specification cannot be read is kept apart, said once, and read anew only when it changed", async () => {
+    const { consensus, clock, store, put } = world();
+    const asked: number[] = [];
+    const counted: Pick<AssignmentStore, "since"> = {
+      since: (changed, consistency) => {
+        asked.push(changed);
+        return store.since(changed, consistency);
+      },
+    };
+    const failures: string[] = [];
+    const table = new AssignmentTable(counted, consensus, clock, (what) => void failures.push(what));
+    opened.push(() => table.close());
+    const epoch = await put("odd", "n1", encodeUtf8("{}"));
     await put("a", "n1");
     await table.refresh();
+    asked.length = 0;
+    for (let i = 0; i < 3; i++) await table.refresh();
     expect([...table.all()].map(({ agent: name }) => name)).toEqual(["a"]);
-    expect(failures[0]).toMatch(/^read the specification of agent "odd"/);
+    expect([...table.of(node("n1"))]).toEqual(["a"]);
+    expect(table.unreadable(agent("odd"))).toMatchObject({ node: "n1", epoch, revision: 1 });
+    expect(failures).toEqual(['read the specification of agent "odd"']);
+    expect(asked).not.toContain(0);
+    await store.remove({ agent: agent("odd"), expected: null }, "");
+    await table.refresh();
+    expect([table.unreadable(agent("odd")), table.wasRemoved(agent("odd"))]).toEqual([undefined, true]);
+  });
+
+  test("a specification that no node could read back is not proposed", () => {
+    const spec = testSpec("a");
+    const limits = { ...spec.limits, fuel: 1e12 };
+    expect(() => encodeSpec({ ...spec, limits })).toThrow(
+      'Agent "a" cannot be as it is specified: limits.fuel: ',
+    );
   });
 
   test("tries again after a read that failed", async () => {
@@ -162,6 +188,25 @@ describe("where a message goes", () => {
       module,
     });
     expect(routes.locate(agent("a"))?.node).toBe("n2");
+  });
+});
+
+describe("mail that waits for an agent", () => {
+  test("is told of its new owner by the assignments, without gossip", async () => {
+    const { table, put } = world();
+    const routes = new AssignedRoutes(new MembershipTable(node("n1"), [node("n2")]), table);
+    const told: string[] = [];
+    const end = routes.subscribe((event) => {
+      if (event.kind === "directory")
+        for (const { agent: name, node: at, status } of event.changed) told.push(`${name} ${at} ${status}`);
+    });
+    await put("a", "n2");
+    await table.refresh();
+    expect(told).toEqual(["a n2 starting"]);
+    end();
+    await put("b", "n2");
+    await table.refresh();
+    expect(told).toHaveLength(1);
   });
 });
 

@@ -133,6 +133,41 @@ describe("recovery", () => {
     expect(seen).toEqual(["timer 7"]);
   });
 
+  test("mail that still waits in the inbox at a restart is recognised when it is delivered again", async () => {
+    const before = new AgentThreadWorld({ agent: counter });
+    await before.host(testSpec("agent", durable), true);
+    before.deliver(to(1, "agent", "a"));
+    await before.settle();
+    const after = new AgentThreadWorld({ agent: counter }, before.databases);
+    await after.host(testSpec("agent", durable), true);
+    const again = after.deliver(to(1, "agent", "a"));
+    await after.settle();
+    expect(after.outcomesOf(again)).toEqual(["accepted"]);
+    expect(after.stats("agent")?.inbox).toBe(1);
+    await after.ask("resume", "agent");
+    expect(after.sentTexts()).toEqual(["agent>far a 1"]);
+  });
+
+  test("a timer that trapped does not go off again, neither at the agent's restart nor at the node's", async () => {
+    const seen: number[] = [];
+    const script: Script = {
+      handle: (_message, { host }) => void host.timerSet(1, 100),
+      onTimer: (id) => {
+        seen.push(id);
+        throw new AgentTrap("unreachable", "as the test asked");
+      },
+    };
+    const before = new AgentThreadWorld({ agent: script });
+    await before.host(testSpec("agent", durable));
+    before.deliver(to(1, "agent", "go"));
+    await before.advance(10_000);
+    expect(before.stats("agent")).toMatchObject({ status: "running", traps: 1, restarts: 1 });
+    const after = new AgentThreadWorld({ agent: script }, before.databases);
+    await after.host(testSpec("agent", durable));
+    await after.advance(1_000_000);
+    expect(seen).toEqual([1]);
+  });
+
   test("a timer that fell due while nothing ran goes off once, late", async () => {
     const seen: number[] = [];
     const script: Script = {

@@ -160,3 +160,25 @@ describe("agents that go on when cut off", () => {
     expect(world.sentTexts()).toEqual(["other>agent b"]);
   });
 });
+
+describe("a policy that lets only critical agents go on", () => {
+  const continues = { partition: "continue" } as const;
+
+  test("parks those that would go on otherwise, and wakes nobody who may not act at all", async () => {
+    const world = new AgentThreadWorld({ plain: teller, vital: teller, parks: teller });
+    await world.host(testSpec("plain", continues));
+    await world.host(testSpec("vital", { ...continues, critical: true }));
+    // Critical or not: the cluster may give it to another node.
+    await world.host(testSpec("parks", { critical: true }));
+    lose(world);
+    world.thread.receive({ kind: "critical-only", only: true });
+    const tickets = world.deliver(to(1, "plain", "a"), to(2, "vital", "b"), to(3, "parks", "c"));
+    await world.settle();
+    expect(world.outcomesOf(tickets)).toEqual(["unreachable", "accepted", "unreachable"]);
+    expect(world.sentTexts()).toEqual(["vital>far b"]);
+    world.thread.receive({ kind: "critical-only", only: false });
+    world.deliver(to(4, "plain", "d"), to(5, "parks", "e"));
+    await world.settle();
+    expect(world.sentTexts()).toEqual(["vital>far b", "plain>far d"]);
+  });
+});

@@ -79,6 +79,8 @@ describe("the gate", () => {
       ["GET", "/api/v1/messages", ["admin", "operator", "developer"]],
       ["POST", "/api/cluster/balance?strategy=random", ["admin", "operator"]],
       ["POST", "/api/v1/security/rotate-gossip-key", ["admin"]],
+      ["POST", "/api/v1/messages", ["admin", "developer"]],
+      ["PUT", "/api/v1/kv/a", ["admin", "developer"]],
       ["DELETE", "/api/v1/dead-letters?all=true", ["admin", "operator"]],
       ["DELETE", "/api/v1/agents/nobody", ["admin", "developer"]],
       ["GET", "/api/v1/agents/nobody", ["admin", "operator", "developer", "viewer"]],

@@ -111,7 +111,7 @@ describe("cluster", () => {
   test("status has the documents' lines", async () => {
     const { stdout, exit } = await world.caxton("cluster", "status");
     expect([stdout, exit]).toEqual([
-      "Status: HEALTHY (majority partition)\nOperations: READ-WRITE\nNodes: 2/3 active\nQueued writes: 0\nLeader: none\nTerm: 3\nVoters: node-1\n",
+      "Status: HEALTHY (majority partition)\nOperations: READ-WRITE\nNodes: 2/3 active\nQueued writes: 0\nLeader: none\nTerm: 3\nVoters: node-1\nLease: held by node-1\n",
       0,
     ]);
   });

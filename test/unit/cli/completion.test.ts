@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { completionScripts } from "../../../src/cli/completion-scripts.ts";
 import { completionsOf } from "../../../src/cli/run.ts";
-import { runInProcess } from "../../support/cli-world.ts";
+import { cliWorld, runInProcess } from "../../support/cli-world.ts";
 
 /** Command lines, the last word being the one begun, and what may stand in its place. */
 const lines: readonly (readonly [string, readonly string[]])[] = [
@@ -16,7 +16,7 @@ const lines: readonly (readonly [string, readonly string[]])[] = [
   ["caxton message dead-letters ", ["list", "replay", "purge"]],
   ["caxton message dead-letters list --nod", ["--node"]],
   ["caxton deploy a.wasm --placement-strategy least-l", ["least-loaded"]],
-  ["caxton deploy a.wasm --placement-strategy least", ["least_loaded", "least_agents"]],
+  ["caxton deploy a.wasm --placement-strategy least", ["least_loaded", "least_agents", "least_connections"]],
   ["caxton deploy a.wasm --capability log,ti", ["log,time", "log,timer"]],
   ["caxton message send --to echo --performative query", ["query-if", "query-ref"]],
   ["caxton cluster members -o j", ["json"]],
@@ -32,6 +32,61 @@ test.each(lines)("after %j", async (line, expected) => {
   const answer = await completionsOf(line.split(" ").slice(1), streams);
   const words = answer.split("\n").map((each) => each.split("\t")[0] ?? "");
   expect(words.filter((word) => word !== "")).toEqual(expected);
+});
+
+describe("names of agents and nodes", () => {
+  let world: Awaited<ReturnType<typeof cliWorld>>;
+  beforeAll(async () => {
+    world = await cliWorld();
+    const file = join(world.folder, "a.wasm");
+    writeFileSync(file, Uint8Array.of(0, 1, 2));
+    for (const name of ["visits", "vitals", "echo"]) await world.caxton("deploy", file, "--name", name);
+  });
+  afterAll(() => world.dispose());
+
+  const complete = async (line: string, fetch?: (url: string, init: RequestInit) => Promise<Response>) => {
+    const streams = {
+      stdout: { write: () => true },
+      stderr: { write: () => true },
+      env: { HOME: world.folder },
+    };
+    const send = fetch ?? (async (url, init) => await world.app.fetch(new Request(url, init)));
+    const words = line.replaceAll("DIR", world.folder).split(" ");
+    return (await completionsOf(words, streams, send))
+      .split("\n")
+      .flatMap((each) => each.split("\t")[0] || []);
+  };
+
+  test.each([
+    ["message send --data-dir DIR --to vi", ["visits", "vitals"]],
+    ["--data-dir DIR agent show v", ["visits", "vitals"]],
+    ["agent migrate --data-dir=DIR visits --to node-", ["node-1", "node-2", "node-3"]],
+    ["cluster ping --data-dir DIR node-3", ["node-3"]],
+    ["deploy a.wasm --data-dir DIR --prefer-nodes node-1,node-2", ["node-1,node-2"]],
+    [
+      "message dead-letters list --data-dir DIR --node=n",
+      ["--node=node-1", "--node=node-2", "--node=node-3"],
+    ],
+    ["help agent sh", ["show"]],
+  ])("after %j", async (line, expected) => {
+    expect(await complete(line)).toEqual(expected);
+  });
+
+  test("none, and no error, where the node does not answer or nobody knows a token", async () => {
+    const refuse = () => Promise.reject(new TypeError("connection refused"));
+    expect(await complete("message send --data-dir DIR --to vi", refuse)).toEqual([]);
+    expect(await complete("message send --data-dir /nowhere --to vi")).toEqual([]);
+  });
+
+  test.each([
+    ["deploy ", [":files"]],
+    ["deploy mod", [":files"]],
+    ["config validate --config ca", [":files"]],
+    ["cluster members --data-dir ", [":files"]],
+    ["message send --content ", []],
+  ])("files only where one is wanted: %j", async (line, expected) => {
+    expect(await complete(line)).toEqual(expected);
+  });
 });
 
 test("nothing that is hidden is proposed", async () => {

@@ -5,7 +5,7 @@ import { statusText } from "../../../src/cli/cluster/performance.ts";
 import { summaryOf } from "../../../src/cli/cluster/compare-state.ts";
 import { statusLines } from "../../../src/cli/cluster/status.ts";
 import { agoText, latencyText } from "../../../src/cli/figures.ts";
-import { eventLine } from "../../../src/cli/follow-events.ts";
+import { eventLine, EventOrder } from "../../../src/cli/follow-events.ts";
 import { renderTable } from "../../../src/cli/table.ts";
 
 describe("tables", () => {
@@ -62,6 +62,18 @@ test("performance and events carry the documents' signs", () => {
   );
 });
 
+test("events tell their time when asked to, and those that come late do so anyway", () => {
+  const order = new EventOrder();
+  const at = (second: number): string => new Date(second * 1_000).toISOString();
+  const line = (second: number, wide = false): string =>
+    eventLine({ level: "info", text: "x" }, order.mark(at(second), wide));
+  expect(line(100)).toBe("[INFO] x");
+  expect(line(101, true)).toBe(`[INFO] ${at(101)} x`);
+  expect(line(99)).toBe("[INFO] x");
+  expect(line(60)).toBe(`[INFO] x (earlier, at ${at(60)})`);
+  expect(line(102)).toBe("[INFO] x");
+});
+
 test("status of a minority, with a leader, and who says so when wide", () => {
   const answer = {
     cluster: "c",
@@ -75,6 +87,9 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     leader: "node-1",
     term: 7,
     voters: ["node-1", "node-2", "node-3"],
+    lease: { held: false, losses: 1, without_ms: 12_345 },
+    isolated: [],
+    shed_percentage: 0,
   };
   expect(statusLines(answer, false)).toEqual([
     "Status: DEGRADED (minority partition)",
@@ -84,8 +99,16 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     "Leader: node-1",
     "Term: 7",
     "Voters: node-1, node-2, node-3",
+    "Lease: not held by node-3 for 12s: its agents are parked",
   ]);
-  expect(statusLines({ ...answer, leader: null, term: 0, voters: [] }, false).at(-1)).toBe("Leader: none");
+  const bare = { ...answer, leader: null, term: 0, voters: [], lease: null };
+  expect(statusLines(bare, false).at(-1)).toBe("Leader: none");
+  const held = { ...answer, lease: { held: true, losses: 0, without_ms: 0 } };
+  expect(statusLines({ ...held, isolated: ["node-2"], shed_percentage: 20 }, false).slice(-3)).toEqual([
+    "Lease: held by node-3",
+    "Isolated: node-2",
+    "Shedding: 20% of clients' messages",
+  ]);
   expect(statusLines(answer, true).slice(-2)).toEqual(["Cluster: c (u)", "Seen by: node-3"]);
 });
 

@@ -25,6 +25,13 @@ describe("the node to talk to", () => {
     expect(find({ dataDir: data })).toMatchObject({ api: "http://127.0.0.1:8080", token: null });
   });
 
+  test("is not whoever else listens on the usual port, when the node of this data directory does not run", () => {
+    writeFileSync(join(data, "admin.token"), "local-token\n");
+    expect(() => find({ dataDir: data })).toThrow("is not running: start it");
+    expect(find({ dataDir: data, token: "other" })).toMatchObject({ api: "http://127.0.0.1:8080" });
+    expect(find({ dataDir: data, api: "127.0.0.1:8080" }).token).toBe("local-token");
+  });
+
   test("is the one whose data directory it is, with its token and authority", () => {
     writeFileSync(join(data, "api.address"), "https://10.0.0.7:8443\n");
     writeFileSync(join(data, "admin.token"), "local-token\n");

@@ -40,8 +40,13 @@ describe("a wrong command line is refused with the nearest right one, in one lin
       "error: Cannot read the content from",
     ],
     ["deploy /dev/zero --name a --api 127.0.0.1:1 --token t", "error: Cannot read module"],
+    ["message send --to a --content x --reply-by 3xs", 'error: --reply-by: Duration "3xs" is not like'],
     ["cluster members --token a\nb", "error: The token is not one line"],
-    ["cluster members --api-key k", "error: --api-key has no effect in this version: use --token"],
+    ["cluster members --api-key k", "error: there is no flag --api-key"],
+    [
+      "context add one --api foo",
+      'error: API address "foo" is not like http://127.0.0.1:8080 or 10.0.0.1:8080',
+    ],
   ])("%s", async (line, beginning) => {
     const { exit, stdout, stderr } = await caxton(...line.split(" "));
     expect([exit, stdout]).toEqual([2, ""]);
@@ -148,6 +153,50 @@ describe("contexts", () => {
     );
     expect((await caxton("context", "use", "two")).exit).toBe(0);
     expect((await caxton("context", "list", "-o", "json")).stdout).toContain('"current": true');
+  });
+
+  test("the first says that it is current, and there is a way back to the local node", async () => {
+    const add = async (...words: readonly string[]) => await caxton("context", "add", ...words);
+    expect((await add("one", "--api", "https://one:8080")).stdout).toBe(
+      "Saved one: https://one:8080; commands talk to it from now on\n",
+    );
+    expect((await add("two", "--api", "two:8080")).stdout).toBe(
+      "Saved two: http://two:8080; caxton context use two talks to it\n",
+    );
+    expect((await caxton("cluster", "members", "--token", "t")).stderr).toContain("https://one:8080");
+    const local = await caxton("cluster", "members", "--context", "local", "--token", "t");
+    expect(local.stderr).not.toContain("https://one:8080");
+    expect((await caxton("context", "use", "local")).stdout).toBe("Using the local node\n");
+    expect((await caxton("context", "list")).stdout).not.toContain("*");
+    expect((await add("local", "--api", "one:1")).exit).toBe(2);
+  });
+
+  test("a name is not given twice unless one says so", async () => {
+    await caxton("context", "add", "one", "--api", "one:8080");
+    const again = await caxton("context", "add", "one", "--api", "other:8080");
+    expect([again.exit, again.stderr]).toEqual([
+      6,
+      'error: There is a context "one" already (http://one:8080): take another name, or say --replace\n',
+    ]);
+    for (const [flag, api] of [
+      ["--replace", "http://b:1"],
+      ["--yes", "http://c:1"],
+    ] as const) {
+      expect((await caxton("context", "add", "one", "--api", api, flag)).exit).toBe(0);
+      expect((await caxton("context", "list")).stdout).toContain(api);
+    }
+  });
+
+  test("one is forgotten with its token; after the current one it is the local node's turn", async () => {
+    await caxton("context", "add", "one", "--api", "one:8080", "--token", "secret-one");
+    await caxton("context", "add", "two", "--api", "two:8080");
+    expect((await caxton("context", "remove", "tow")).exit).toBe(5);
+    expect((await caxton("context", "remove", "two")).stdout).toBe("Removed two\n");
+    expect((await caxton("context", "remove", "one")).stdout).toBe(
+      "Removed one; commands talk to the local node again\n",
+    );
+    expect(readFileSync(join(home, ".config", "caxton", "contexts.json"), "utf8")).not.toContain("secret");
+    expect((await caxton("context", "add", "three", "--api", "three:1")).stdout).toContain("from now on");
   });
 
   test("a broken file says so", async () => {

@@ -20,6 +20,28 @@ async function world() {
 }
 const wasm = new Uint8Array([0, 97, 115, 109]);
 
+describe("an address without TLS where a listener speaks it", () => {
+  it("is told with the address to try", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = server.address() as { readonly port: number };
+      const client = createClient({ url: `http://127.0.0.1:${port}`, token: null, requestTimeout_ms: 5_000 });
+      await expect(client.cluster.members()).rejects.toMatchObject({
+        code: "unreachable",
+        message:
+          `Cannot reach http://127.0.0.1:${port}: connection closed. ` +
+          `If it speaks TLS, it is https://127.0.0.1:${port}`,
+      });
+    } finally {
+      await new Promise((resolve) => void server.close(resolve));
+    }
+  });
+});
+
 describe("the client", () => {
   it("reads the cluster, following pages to the end", async () => {
     const { client, services } = await world();

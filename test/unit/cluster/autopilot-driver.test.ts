@@ -163,6 +163,22 @@ describe("the autopilot's driver", () => {
     );
   });
 
+  it("gives it back to one that begins another log in the same life: it was rebuilt, and stays", async () => {
+    const world = new World();
+    world.seen("n2");
+    world.seen("n3");
+    await world.pass(10_000);
+    await world.driver.resign("n3" as NodeId, 1_000);
+    const before = world.changes.length;
+    world.seen("n3", "alive", 7, 8);
+    await world.pass(20_000);
+    const changes = world.changes.slice(before).flat();
+    expect(changes.filter(({ node }) => node === "n3")).toEqual([
+      { node: "n3", role: "learner", identity: 8 },
+      { node: "n3", role: "voter" },
+    ]);
+  });
+
   it("does not take a vote that the others cannot do without", async () => {
     const world = new World();
     await expect(world.driver.resign(self, 1_000)).rejects.toThrow("n1 is the only voter");

@@ -4,10 +4,11 @@ import {
   type ConsensusData,
   type ConsensusDataOptions,
   openConsensusData,
+  rebuildConsensusData,
 } from "../../../src/cluster/consensus-data.ts";
 import { memoryDatabases } from "../../../src/platform/memory/database.ts";
 import type { Databases } from "../../../src/ports/database.ts";
-import { defaultMember, raftIdOf } from "../../../src/raft/configuration.ts";
+import { defaultMember, identityOf, raftIdOf } from "../../../src/raft/configuration.ts";
 import { encodeConfiguration } from "../../../src/raft/configuration-codec.ts";
 import { configurationOfOne } from "../../support/raft-log-steps.ts";
 import { putCommand } from "../../support/kv-commands.ts";
@@ -36,7 +37,11 @@ afterEach(() => {
 });
 
 function open(options: Partial<ConsensusDataOptions> = {}): ConsensusData {
-  return openConsensusData({
+  return openConsensusData(optionsOf(options));
+}
+
+function optionsOf(options: Partial<ConsensusDataOptions> = {}): ConsensusDataOptions {
+  return {
     databases: files(),
     node,
     boot: 7,
@@ -49,7 +54,7 @@ function open(options: Partial<ConsensusDataOptions> = {}): ConsensusData {
       eras.set(path, (eras.get(path) ?? 0) + 1);
     },
     ...options,
-  });
+  };
 }
 
 /** A state and a log that hold the same, up to `count` commands after the founding entry. */
@@ -66,6 +71,33 @@ function filled(count: number): ConsensusData {
   }
   return data;
 }
+
+describe("data that is begun anew on purpose", () => {
+  test("is another participant's, also in the boot in which the first one began", () => {
+    const first = filled(3);
+    const before = first.log.boots.self;
+    first.close();
+    const again = rebuildConsensusData(optionsOf(), "asked for", identityOf(before));
+    expect(aside).toEqual(["raft.db", "control.db"]);
+    expect(again.log.isEmpty).toBe(true);
+    expect(again.state?.applied.index).toBe(0);
+    expect(identityOf(again.log.boots.self)).toBe(8);
+    again.close();
+    // And once more, in the same boot; opened later it is still who it was.
+    rebuildConsensusData(optionsOf(), "asked for", 8).close();
+    const later = open({ boot: 12 });
+    expect(identityOf(later.log.boots.self)).toBe(9);
+    expect(later.rebuilt).toBeNull();
+    later.close();
+  });
+
+  test("of a log that began long ago takes the present boot's number", () => {
+    filled(1).close();
+    const again = rebuildConsensusData(optionsOf({ boot: 40 }), "asked for", 7);
+    expect(identityOf(again.log.boots.self)).toBe(40);
+    again.close();
+  });
+});
 
 describe("the data of consensus", () => {
   test("the first configuration is written once, into a log that is new", () => {

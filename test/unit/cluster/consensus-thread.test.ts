@@ -36,7 +36,13 @@ interface Started {
 
 async function start(
   name: string,
-  choices: { found?: boolean; key?: number; spawn?: () => Thread<FromRaft, ToRaft>; port?: number } = {},
+  choices: {
+    found?: boolean;
+    key?: number;
+    spawn?: () => Thread<FromRaft, ToRaft>;
+    port?: number;
+    failed?: (error: CaxtonError) => void;
+  } = {},
 ): Promise<Started> {
   const self = parseNodeId(name);
   const authority = certificateAuthority(new Uint8Array(32).fill(choices.key ?? 1));
@@ -71,7 +77,7 @@ async function start(
     opened: (local, identity) => Object.assign(started, { local, identity }),
     refused: (source, reason) => started.refused.push(`${source}: ${reason}`),
     leaseTold: () => undefined,
-    failed: () => undefined,
+    failed: (error) => choices.failed?.(error),
   });
   running.push(thread);
   return Object.assign(started, { thread });
@@ -198,8 +204,11 @@ describe("raft threads", () => {
     expect(one.thread.status().last).toBe(last);
   });
 
-  test("a port in use ends the start with the reason", async () => {
+  test("a port in use ends the start with the reason, which is no failure of a node that runs", async () => {
     const one = await start("one", { found: true });
-    expect(await codeOf(start("two", { port: one.local.port }))).toBe("port_in_use");
+    const failures: CaxtonError[] = [];
+    const failed = (error: CaxtonError): void => void failures.push(error);
+    expect(await codeOf(start("two", { port: one.local.port, failed }))).toBe("port_in_use");
+    expect(failures).toEqual([]);
   });
 });

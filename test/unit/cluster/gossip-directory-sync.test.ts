@@ -120,6 +120,25 @@ describe("the agent directory over gossip", () => {
     expect([located(a, b), located(a, c)]).toEqual([2, 0]);
   });
 
+  test("a copy that is false, though as long as the truth, is found out by the owner's own word", async () => {
+    const world = new World(39);
+    const nodes = await world.cluster(2);
+    const owner = first(nodes);
+    const node = first(nodes.slice(1));
+    owner.driver.announce(named("true", 3), []);
+    expect(world.clock.runUntil(() => located(node, owner) === 3, 5_000)).toBe(true);
+    const { directory } = node.driver;
+    const boot = directory.head(owner.id)?.boot ?? 0;
+    directory.forget(owner.id);
+    directory.begin(owner.id, boot);
+    for (const [i, { agent, ...claim }] of named("false", 3).entries())
+      directory.take(owner.id, boot, { agent, sequence: i + 1, claim });
+    const agents = (): string[] => [...directory.entries()].map((entry) => entry.agent).toSorted();
+    expect(agents()).toEqual(["false-0", "false-1", "false-2"]);
+    const isTrue = (): boolean => agents().join() === "true-0,true-1,true-2";
+    expect(world.clock.runUntil(isTrue, 10_000)).toBe(true);
+  });
+
   test("convergence is measured", async () => {
     const world = new World(38);
     const owner = first(await world.cluster(3));

@@ -33,7 +33,13 @@ interface Started {
 async function start(
   network: ContactNetwork,
   name: string,
-  choices: { boot?: number; uuid?: string | null; seeds?: readonly Address[]; port?: number } = {},
+  choices: {
+    boot?: number;
+    uuid?: string | null;
+    seeds?: readonly Address[];
+    port?: number;
+    adopted?: (uuid: string) => Promise<void>;
+  } = {},
 ): Promise<Started> {
   const local = { host: "127.0.0.1", port: choices.port ?? (await freePort()) };
   const kept: string[] = [];
@@ -57,8 +63,12 @@ async function start(
     peers: network.join(name as NodeId, local),
     spawn: spawnGossipWorker,
     resolve: resolveHost,
-    adopted: async (adopted) => void kept.push(adopted),
+    adopted: async (adopted) => {
+      await choices.adopted?.(adopted);
+      kept.push(adopted);
+    },
     seedFailed: () => {},
+    removed: () => {},
     failed: (error) => {
       throw error;
     },
@@ -118,6 +128,20 @@ describe("the gossip thread over real UDP", () => {
     expect(stats.packetsReceived).toBeGreaterThan(0);
     expect(stats.roundTrips_ms.length).toBeGreaterThan(0);
     expect(stats.dropped["malformed"]).toBeUndefined();
+  });
+
+  test("a disk that cannot keep the cluster's UUID delays joining by its only seed, and no more", async () => {
+    const network = new ContactNetwork();
+    const a = await start(network, "node-1", { uuid });
+    const seeds = [{ host: "localhost", port: a.local.port }];
+    let tries = 0;
+    const adopted = (): Promise<void> =>
+      ++tries < 3 ? Promise.reject(new Error("no space left on the device")) : Promise.resolve();
+    const b = await start(network, "node-2", { seeds, adopted });
+    await until(() => [a, b].every((node) => alive(node) === 2));
+    expect([tries, b.kept]).toEqual([3, [uuid]]);
+    const refused = b.events.flatMap((event) => (event.kind === "refused" ? [event.reason] : []));
+    expect(refused[0]).toBe("cannot keep the cluster's UUID: no space left on the device");
   });
 
   test("gossip keys are rotated while it runs; ones that are none are refused", async () => {

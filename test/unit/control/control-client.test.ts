@@ -30,6 +30,19 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   return "nothing thrown";
 }
 
+it("an answer is never older than one before it: a replica that begins anew shows nothing meanwhile", async () => {
+  const { log, kv, put } = world();
+  await put("a");
+  await kv.get("a", "linearizable");
+  const read = log.read.bind(log);
+  log.read = async (query, options) => ({ ...(await read(query, options)), appliedIndex: 1 });
+  expect(await codeOf(kv.get("a", "local"))).toContain(
+    "unavailable: The control state here is at entry 1 again",
+  );
+  log.read = read;
+  expect((await kv.get("a", "local")).found).not.toBeNull();
+});
+
 describe("a command whose answer was lost", () => {
   it("is sent again and takes effect once", async () => {
     const { log, kv, put } = world();

@@ -40,7 +40,14 @@ class TestNode {
   /** Buffers that what was delivered lies in. */
   readonly buffers: ArrayBufferLike[] = [];
 
-  constructor(self: NodeId, others: readonly NodeId[], network: MemoryPeersNetwork, seed = 1) {
+  /** `reachedAs`: what others believe that it is, where that is not so. */
+  constructor(
+    self: NodeId,
+    others: readonly NodeId[],
+    network: MemoryPeersNetwork,
+    seed = 1,
+    reachedAs: NodeId = self,
+  ) {
     this.membership = new MembershipTable(self, others);
     const store = {
       append: (records: readonly JournalRecord[]) => {
@@ -55,7 +62,7 @@ class TestNode {
       clock: network.clock,
       prng: new Prng(seed),
       membership: this.membership,
-      peers: network.join(self),
+      peers: network.join(reachedAs),
       store,
       local: { deliver: (message, done) => this.#deliver(message, done) },
       clients: { deliver: (address) => this.clients.push(address) },
@@ -187,7 +194,9 @@ describe("the router", () => {
     await run(clock, 1_000);
     expect(sent.outcome).toBe("unknown_agent");
     expect(from.deadLetters).toEqual(["unknown_agent"]);
-    expect(from.records.map(({ kind }) => kind)).toEqual(["dead"]);
+    expect(from.records).toMatchObject([
+      { kind: "dead", reason: "unknown_agent", detail: expect.stringContaining("no node announces it") },
+    ]);
   });
 
   test("an agent announced meanwhile gets its mail without waiting for the next retry", async () => {
@@ -413,6 +422,30 @@ describe("the router", () => {
     await run(clock, 2_000);
     expect(sent.outcome).toBe("unknown_agent");
     expect(to.router.counters.remote).toBe(0);
+  });
+
+  test("a message that names another node is not taken by a namesake here", async () => {
+    const clock = new VirtualClock();
+    const network = new MemoryPeersNetwork(clock);
+    const from = new TestNode(a, [b], network);
+    const to = new TestNode("c" as NodeId, [a], network, 2, b);
+    const sent = from.submit(encodedMessage(1, { receiver: "bob@b" }), { retry_ms: 500 });
+    await run(clock, 2_000);
+    expect([sent.outcome, to.delivered]).toEqual(["unknown_agent", []]);
+  });
+
+  test("what waits when the router is closed is not sent any more, whatever wakes it", async () => {
+    const { clock, from } = twoNodes();
+    from.acts = false;
+    from.membership.host("bob", b);
+    from.submit(encodedMessage(1, { sender: "alice" }), { retry_ms: 60_000 });
+    await run(clock, 100);
+    const before = { ...from.router.counters };
+    from.router.close();
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 5_000);
+    expect(from.router.counters).toEqual(before);
   });
 
   test("order within a conversation holds through refusals, broken links and failures; nothing is lost or doubled", async () => {

@@ -51,6 +51,19 @@ describe("the cluster key", () => {
   });
 });
 
+describe("an address of another machine", () => {
+  test("is refused as a taken one is, in words", async () => {
+    const flags = { ...anyPort, "data-dir": directory.path, "api-addr": "192.0.2.1:8080" };
+    const { config } = loadConfig({ flags, env: {}, readFile: () => null });
+    await expect(refuseTakenAddresses(config)).rejects.toMatchObject({
+      code: "port_in_use",
+      exit: 1,
+      message:
+        "Cannot listen on 192.0.2.1:8080 (TCP): this machine has no such address; choose another with --api-addr",
+    });
+  });
+});
+
 describe("a taken address", () => {
   test.each(["bind-addr", "api-addr", "metrics-addr"])(
     "of --%s is told before a cluster is begun",

@@ -28,6 +28,7 @@ const writes: readonly (readonly [string, (services: NodeServices) => unknown])[
   ["unlock", ({ locks }) => locks.release({} as Parameters<typeof locks.release>[0], asker)],
   ["transfer leadership", ({ cluster }) => cluster.transferLeadership(null)],
   ["rotate the gossip key", ({ security }) => security.rotateGossipKey()],
+  ["issue a token", ({ tokens }) => tokens.issue({} as Parameters<typeof tokens.issue>[0])],
   ["balance", ({ cluster }) => cluster.setBalancing("random")],
 ];
 
@@ -46,7 +47,9 @@ describe("a node that waits for its seeds", () => {
     const { services } = guarded(() => why);
     expect(services.agents.list()).toEqual([]);
     expect((await services.cluster.status()).nodes_active).toBeGreaterThan(0);
-    await expect(services.cluster.leave(services.node, 0, true)).resolves.toBeUndefined();
+    await expect(
+      services.cluster.leave(services.node, { drain_timeout_ms: 0, handOver: true, force: false }),
+    ).resolves.toBeUndefined();
   });
 
   test("takes writes as soon as it is in", async () => {

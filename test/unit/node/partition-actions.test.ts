@@ -22,25 +22,28 @@ function program(text: string): string {
 function actions(settings: Partial<PartitionPolicySettings>) {
   const decided: string[] = [];
   const failures: string[] = [];
+  const applied: (string | null)[] = [];
   const made = new PartitionActions({
     settings: { strategy: "default", custom_handler: null, decisions: [], ...settings },
     node: "node-3",
     facts: () => ({ nodes: 1, quorum: 2, voters: 1, queued_writes: 0, critical_agents_present: false }),
     decided: (action) => decided.push(action),
+    applied: (action) => applied.push(action),
     handlerFailed: (reason) => failures.push(reason),
   });
-  return { made, decided, failures };
+  return { made, decided, applied, failures };
 }
 
 describe("what a minority does", () => {
   test("read-only by itself, nothing special in a majority", () => {
-    const { made, decided } = actions({});
+    const { made, decided, applied } = actions({});
     made.changed("majority", true);
     expect(made.action).toBeNull();
     made.changed("isolated", true);
     expect([made.action, decided]).toEqual(["read-only", ["read-only"]]);
     made.changed("healthy", true);
     expect(made.action).toBeNull();
+    expect(applied).toEqual([null, "read-only", null]);
   });
 
   test("the documents' decisions", () => {

@@ -161,3 +161,20 @@ test("a peer with a good certificate that talks another protocol is a clear erro
     message: expect.stringContaining("not of our protocol"),
   });
 });
+
+test("a stranger without a certificate who never closes its side is closed all the same", async () => {
+  const { port, refused } = await listen();
+  const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const stranger = tls.connect({ socket, rejectUnauthorized: false });
+  closing.push(() => stranger.destroy());
+  let ended = false;
+  stranger.on("error", () => (ended = true));
+  stranger.on("end", () => {});
+  stranger.resume();
+  await until(() => refused.includes("it showed no certificate"));
+  // Only a closed socket answers what is written to it with a reset.
+  await until(() => {
+    if (!ended) stranger.write("still here");
+    return ended || stranger.destroyed;
+  });
+});

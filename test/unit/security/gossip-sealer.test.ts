@@ -160,3 +160,16 @@ test("the sender table is bounded: the longest silent sender is forgotten", () =
   expect(receiver.open(second)).toEqual({ kind: "dropped", reason: "replayed" });
   expect(receiver.open(first).kind).toBe("opened");
 });
+
+test("who was heard again lately is not the one that is forgotten", () => {
+  const receiver = sealer("receiver", {}, 9);
+  const zero = sealer("sender-0", {}, 1);
+  const one = sealer("sender-1", {}, 1).seal(payload);
+  receiver.open(zero.seal(payload));
+  receiver.open(one);
+  const last = zero.seal(payload);
+  receiver.open(last);
+  for (let i = 2; i <= senderLimit; i++) receiver.open(sealer(`sender-${i}`, {}, 1).seal(payload));
+  expect(receiver.open(last)).toEqual({ kind: "dropped", reason: "replayed" });
+  expect(receiver.open(one).kind).toBe("opened");
+});

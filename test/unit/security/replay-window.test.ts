@@ -30,3 +30,14 @@ test("counters far above 32 bits work", () => {
   expect(window.isFresh(Number.MAX_SAFE_INTEGER)).toBe(true);
   expect(window.isFresh(5)).toBe(false);
 });
+
+test("what a step of many counters passed over is fresh, though the same bits were taken before", () => {
+  const window = new ReplayWindow();
+  for (let counter = 0; counter < replayWindow_packets; counter++) window.take(counter);
+  window.take(replayWindow_packets + 74);
+  for (let counter = replayWindow_packets; counter < replayWindow_packets + 74; counter++) {
+    expect(window.isFresh(counter), `${counter}`).toBe(true);
+    window.take(counter);
+    expect(window.isFresh(counter), `${counter} again`).toBe(false);
+  }
+});

@@ -12,6 +12,7 @@ import { ScriptProcesses } from "../../support/script-process.ts";
 import { pictureOfTables } from "../../support/store-picture.ts";
 import { testAgents } from "../../support/store-records.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { thorough } from "../../support/thorough.ts";
 import { until } from "../../support/until.ts";
 
 const databases = openDatabases();
@@ -43,7 +44,7 @@ describe("after kill -9", () => {
   test("a store holds every acknowledged append and nothing half applied, again and again", async () => {
     const path = join(directory.path, "store.db");
     const prng = new Prng(11);
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < (thorough ? 4 : 2); round++) {
       const writer = processes.start("./store-writer.ts", [path, "11"]);
       const wanted = prng.between(1, 100);
       await until(() => writer.lines().length > wanted / 2);
@@ -99,7 +100,7 @@ describe("a copy of the files at any moment", () => {
         expect(recoveredCount(engine, seed)).toBe(20);
         engine.close();
       }),
-      { numRuns: 6 },
+      { numRuns: thorough ? 6 : 3 },
     );
   });
 });

@@ -5,6 +5,7 @@ import { memoryDatabases } from "../../../src/platform/memory/database.ts";
 import { eagerBacklog_records, quiet_ms, sliceLimit_rows } from "../../../src/store/limits.ts";
 import type { StoreReply } from "../../../src/store/store-protocol.ts";
 import type { JournalRecord } from "../../../src/wire/journal-record.ts";
+import { testSpec } from "../../support/agent-specs.ts";
 import { journalBatch } from "../../support/journal-batch.ts";
 import { LocalStore } from "../../support/local-store.ts";
 import { encodedMessage } from "../../support/messages.ts";
@@ -102,6 +103,38 @@ describe("group commit", () => {
     const recovered = again.client().recoverAgent(bob);
     await again.settle();
     expect((await recovered).inbox).toHaveLength(1);
+  });
+});
+
+describe("agents that are saved at once", () => {
+  const saved = (names: readonly string[]) =>
+    names.map((name) => store.client().saveAgent({ spec: testSpec(name), suspended: false }));
+
+  test("share a commit, and whoever reads after them sees them", async () => {
+    const seen = saved(["a", "b", "c"]).map(watch);
+    await store.arrive();
+    expect(seen.map(({ state }) => state)).toEqual(["pending", "pending", "pending"]);
+    const listed = store.client().listAgents();
+    await store.arrive();
+    expect(seen.map(({ state }) => state)).toEqual(["done", "done", "done"]);
+    expect((await listed).map(({ spec }) => spec.name)).toEqual(["a", "b", "c"]);
+  });
+
+  test("are refused together when the commit fails, and a failed sync ends all writing", async () => {
+    store.databases.failCommits(new CaxtonError("disk_full", "no room"));
+    const refused = saved(["a", "b"]).map(watch);
+    await store.settle();
+    expect(refused.map(({ state }) => state)).toEqual(["disk_full", "disk_full"]);
+    store.databases.failCommits(new CaxtonError("storage_failed", "disk I/O error (SQLITE_IOERR_FSYNC)"));
+    const failed = saved(["a", "b"]).map(watch);
+    await store.settle();
+    store.databases.failCommits(undefined);
+    const later = saved(["c"]).map(watch);
+    await store.settle();
+    expect([...failed, ...later].map(({ state }) => state)).toEqual(Array(3).fill("storage_failed"));
+    const listed = store.client().listAgents();
+    await store.settle();
+    expect(await listed).toEqual([]);
   });
 });
 

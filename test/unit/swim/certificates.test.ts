@@ -23,6 +23,18 @@ describe("death certificates", () => {
     expect(bench.state("c")).toBe("failed 5.3");
   });
 
+  test("of a life that is failed already it is told that this is certain now", () => {
+    const bench = new SwimBench();
+    bench.fail("c", at(5, 3));
+    expect(bench.state("c")).toBe("failed 5.3");
+    const effects = bench.hear("b", certificate("c", 5));
+    expect(effects.find(({ kind }) => kind === "member")).toMatchObject({
+      event: "updated",
+      reason: "its launcher certified the end of boot epoch 5",
+    });
+    expect(bench.hear("b", certificate("c", 5)).filter(({ kind }) => kind === "member")).toEqual([]);
+  });
+
   test("no word brings that life back, its next life comes at once", () => {
     const bench = new SwimBench();
     bench.hear("b", certificate("c", 5));

@@ -15,6 +15,7 @@ import {
 } from "../../../src/swim/coordinates.ts";
 import { ringOf, RoundTrips, samplesLeast } from "../../../src/swim/round-trips.ts";
 import type { Coordinate } from "../../../src/wire/gossip-coordinate.ts";
+import { thorough } from "../../support/thorough.ts";
 
 const id = (i: number): NodeId => `n${i}` as NodeId;
 
@@ -91,7 +92,8 @@ describe("the usual phantoms, against the bounds that serf publishes for them", 
       (a, b) => (a < 12 === b < 12 ? 1 : 11),
     ];
     for (const truth of truths) {
-      for (let seed = 10; seed < 14; seed++) expect(settle(20, truth, 600, seed).mean).toBeLessThan(0.01);
+      for (let seed = 10; seed < (thorough ? 14 : 12); seed++)
+        expect(settle(20, truth, 600, seed).mean).toBeLessThan(0.01);
     }
   });
 
@@ -121,7 +123,7 @@ describe("the usual phantoms, against the bounds that serf publishes for them", 
   });
 
   test("nobody drifts: after the same again each place is about where it was", () => {
-    const { nodes } = settle(25, (a, b) => (a < 12 === b < 12 ? 1 : 11), 4_000);
+    const { nodes } = settle(25, (a, b) => (a < 12 === b < 12 ? 1 : 11), thorough ? 4_000 : 2_000);
     const centre = Array.from(
       { length: dimensions },
       (_, k) => nodes.reduce((sum, node) => sum + (node.own.vector_ms[k] ?? 0), 0) / nodes.length,

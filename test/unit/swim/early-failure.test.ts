@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { GossipRecord } from "../../../src/wire/gossip-records.ts";
 import { accusation, aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
 
 /** Two probe periods: in them a refutation comes. */
@@ -45,6 +46,19 @@ describe("another's word that a member failed", () => {
     const names = bench.fill(50);
     bench.hear("b", ...names.map((name) => accusation("failed", name, at(1, 0))));
     expect([...bench.swim.members].filter(({ status }) => status === "suspect")).toHaveLength(8);
+  });
+});
+
+describe("who missed a goodbye", () => {
+  test.each(["suspect", "failed"] as const)("and says %s instead, is told of it", (what) => {
+    const bench = new SwimBench();
+    const goodbye: GossipRecord = { kind: "left", node: id("c"), incarnation: at(5, 3) };
+    bench.hear("c", goodbye);
+    expect(bench.sentTo("b", bench.hear("b", accusation(what, "c", at(5, 3))))).toContainEqual(goodbye);
+    // Of a member that failed nothing better is known here.
+    bench.hear("b", aliveRecord("c", at(5, 4)), aliveRecord("c", at(6, 0)));
+    bench.fail("c", at(6, 0));
+    expect(bench.sentTo("b", bench.hear("b", accusation(what, "c", at(6, 0))))).toEqual([]);
   });
 });
 

@@ -1,8 +1,9 @@
 /** What other implementations of SWIM were hurt by, each with its issue; those not here stand in test/README.md. */
+import { present } from "../../../src/base/assert.ts";
 import { describe, expect, test } from "vitest";
 import type { SwimEffect } from "../../../src/swim/effects.ts";
 import { decodeRecords, type GossipRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
-import { addressOf, aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
+import { accusation, addressOf, aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
 
 const minute_ms = 60_000;
 const left = (name: string, counter = 0): GossipRecord => ({
@@ -61,6 +62,16 @@ describe("wounds of others", () => {
         ),
     );
     expect(goodbyes.length).toBeGreaterThan(10);
+  });
+
+  test("who leaves does not take its goodbye back by refuting what is said of it", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "leave" });
+    const own = () => bench.swim.member(id("a"))?.incarnation;
+    const incarnation = present(own(), "its own incarnation");
+    bench.hear("b", accusation("suspect", "a", incarnation));
+    bench.hear("c", accusation("failed", "a", incarnation, "c"));
+    expect(own()).toEqual(incarnation);
   });
 
   test("all members are lost for ever (foca 15)", () => {

@@ -140,6 +140,24 @@ describe("limits", () => {
     else expect(trapOf(() => agent.handle(message)).kind).toBe("call_depth");
   });
 
+  test.each([
+    [10, "passes"],
+    [11, "traps"],
+  ])(
+    "a call of a function with 256 locals counts three times: %i within call depth 34: %s",
+    (calls, outcome) => {
+      const wide = (b: WasmBuilder): void => {
+        const again = [...code.get(0), ...code.i32(1), 0x6b, ...code.call(0)];
+        const locals = Array.from({ length: 256 }, () => t.i64);
+        b.function({ params: [t.i32], locals, code: [...code.get(0), ...code.if(again)] });
+      };
+      const builder = agentBuilder([...code.i32(calls), ...code.call(0)], { before: wide });
+      const agent = startAgent(builder.build(), { call_depth: 34 });
+      if (outcome === "passes") agent.handle(message);
+      else expect(trapOf(() => agent.handle(message)).kind).toBe("call_depth");
+    },
+  );
+
   test("depth and fuel are given back after each call, also by returns in the middle", () => {
     const early = (b: WasmBuilder): void => {
       b.function({ code: [] });

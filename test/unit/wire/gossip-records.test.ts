@@ -20,6 +20,7 @@ import {
 import { encodeTags, tagsLimit_bytes } from "../../../src/wire/gossip-tags.ts";
 import { isIpAddress } from "../../../src/wire/gossip-values.ts";
 import { gossipRecord, nodeId, tags } from "./gossip-arbitraries.ts";
+import { thorough } from "../../support/thorough.ts";
 
 /** True when the bytes are refused in the one way that a decoder may refuse; throws on any other. */
 function refused(decode: () => unknown): boolean {
@@ -95,7 +96,7 @@ describe("gossip records", () => {
 });
 
 describe("fuzzed packets", () => {
-  const runs = Number(process.env["CAXTON_FUZZ_PACKETS"] ?? 100_000);
+  const runs = Number(process.env["CAXTON_FUZZ_PACKETS"] ?? (thorough ? 100_000 : 20_000));
 
   test(`${runs} random, cut or damaged packets are read or refused, never worse`, () => {
     const prng = new Prng(20_260_101);

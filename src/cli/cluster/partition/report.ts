@@ -1,4 +1,5 @@
 /** `caxton cluster partition report`: what became of every write that a minority queued. */
+import { counted } from "../../../base/counted.ts";
 import type { QueuedWriteAnswer, ReportAnswer } from "../../../api/cluster/partition.ts";
 import { command } from "../../command.ts";
 import { printable } from "../../table.ts";
@@ -24,7 +25,7 @@ export function reportLines({ nodes, missing }: ReportAnswer, wide: boolean): st
     const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
     if (total === 0) continue;
     lines.push(
-      `${node}: ${total} writes: ${counts.applied} applied, ${counts.conflicted} conflicted, ` +
+      `${node}: ${counted(total, "write")}: ${counts.applied} applied, ${counts.conflicted} conflicted, ` +
         `${counts.refused} refused, ${counts.expired} expired, ${waiting} waiting`,
     );
     const shown = writes.filter(({ state }) => wide || state !== "applied");

@@ -1,17 +1,22 @@
 /** `caxton message dead-letters list`: messages that could not be delivered at any node, and why. */
+import type { MessageAnswer } from "../../../api/messages/message.ts";
 import type { NodeId } from "../../../base/ids.ts";
 import { command } from "../../command.ts";
-import { contentText } from "../columns.ts";
+import { addressColumn, contentText } from "../columns.ts";
 import { moreNotice, pageFlags, pageQuery } from "../page-flags.ts";
 import type { PageFlags } from "../page-flags.ts";
 import { nodeFlag, noticeNotAsked } from "./selection.ts";
+
+interface ListedLetter {
+  readonly message: Pick<MessageAnswer, "sender" | "receiver">;
+}
 
 interface Flags extends PageFlags {
   readonly node?: NodeId;
 }
 
 export const list = command<Flags>({
-  brief: "List undeliverable messages and the reasons",
+  brief: "List undeliverable messages and the reasons, each page newest first",
   examples: [
     "caxton message dead-letters list",
     "caxton message dead-letters list --node node-2 --format wide",
@@ -25,8 +30,8 @@ export const list = command<Flags>({
       [
         { title: "ID", cell: (letter) => `${letter.id}@${letter.node}` },
         { title: "REASON", cell: ({ reason }) => reason },
-        { title: "FROM", cell: ({ message }) => message.sender },
-        { title: "TO", cell: ({ message }) => message.receiver },
+        addressColumn("FROM", ({ message }: ListedLetter) => message.sender),
+        addressColumn("TO", ({ message }: ListedLetter) => message.receiver),
         { title: "AT", cell: ({ at }) => at },
         { title: "DETAIL", cell: ({ detail }) => detail, wide: true },
         { title: "MESSAGE-ID", cell: ({ message }) => message.message_id, wide: true },

@@ -6,6 +6,7 @@ import type { LetterId, SelectionFlags } from "./selection.ts";
 export const purge = command<SelectionFlags, LetterId[]>({
   brief: "Delete dead letters for good",
   examples: ["caxton message dead-letters purge 17@node-2", "caxton message dead-letters purge --all --yes"],
+  usage: "(ID... | --all)",
   parameters: selectionParameters,
   run: async (call, flags, ...letters) => {
     const chosen = selected(flags, letters);

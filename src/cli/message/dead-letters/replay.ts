@@ -9,6 +9,7 @@ export const replay = command<SelectionFlags, LetterId[]>({
     "caxton message dead-letters replay 17@node-2 18@node-2",
     "caxton message dead-letters replay --all",
   ],
+  usage: "(ID... | --all)",
   parameters: selectionParameters,
   run: async (call, flags, ...letters) => {
     const chosen = selected(flags, letters);

@@ -2,6 +2,7 @@
 import { CaxtonError } from "../../../base/errors.ts";
 import { parseNodeId, quote, type NodeId } from "../../../base/ids.ts";
 import type { Call } from "../../command.ts";
+import { proposeNodes } from "../../known-names.ts";
 
 /** `17@node-2`, as the list shows them; without a node it is the one that answers. */
 export interface LetterId {
@@ -17,6 +18,7 @@ export interface SelectionFlags {
 export const nodeFlag = {
   kind: "parsed",
   parse: parseNodeId,
+  proposeCompletions: proposeNodes,
   optional: true,
   placeholder: "N",
   brief: "Only of this node",
