@@ -25,7 +25,8 @@ import {
   logsAnswer,
   parseBody,
 } from "./agent-requests.ts";
-import type { AssignmentTable, OwnedAgent, UnreadableAgent } from "./assignment-table.ts";
+import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import { directoryShows } from "./directory-shows.ts";
 import { type Deployed, type DeployedOne, deployGroup, type DeployRequest } from "./group-deployment.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { InstanceGroups } from "./instance-groups.ts";
@@ -34,6 +35,7 @@ import type { ModuleKeepers } from "./module-keepers.ts";
 import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { unreadableReason, unreadableView } from "./unreadable-agent.ts";
 
 /** The peer may have to fetch the module (up to 16 MiB) and prepare it. */
 const start_ms = 60_000;
@@ -375,36 +377,10 @@ export class ClusterAgents {
     return parseBody(answer, await this.#options.peers.request(node, method, jsonBody(body), { timeout_ms }));
   }
 
-  /** Waits until this node's directory shows what was done, so that the caller's next read does too; not for ever. */
   #seen(condition: () => boolean): Promise<void> {
     const { membership, clock } = this.#options;
-    return new Promise((resolve) => {
-      if (condition()) {
-        resolve();
-        return;
-      }
-      const end = (): void => {
-        unsubscribe();
-        timer.cancel();
-        resolve();
-      };
-      const timer = clock.after(announced_ms, end);
-      const unsubscribe = membership.subscribe((event) => {
-        if (event.kind === "directory" && condition()) end();
-      });
-    });
+    return directoryShows(condition, { membership, clock, within_ms: announced_ms });
   }
-}
-
-function unreadableReason({ reason }: UnreadableAgent): string {
-  return `What it is to be cannot be read here (${reason}): deploy it again, or remove it`;
-}
-
-function unreadableView(unreadable: UnreadableAgent): AgentView {
-  const { agent: name, node, epoch, revision, cause, previous, previousEpoch, at_ms } = unreadable;
-  const assignment = { cause, previous, previousEpoch, at_ms, lost: null, runsOn: null };
-  const shown = { name, node, status: "failed", revision, epoch, module: "" as ModuleHash } as const;
-  return { ...shown, detail: null, assignment, kept: [], unreadable: unreadableReason(unreadable) };
 }
 
 function noSuchAgent(name: AgentName): CaxtonError {

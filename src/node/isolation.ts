@@ -17,7 +17,7 @@ import type { EventLog } from "./event-log.ts";
 import type { OperatorModes } from "./operator-modes.ts";
 
 const method = "operator.drain";
-/** A node that is isolated and has agents looks again after this. */
+/** A node that is isolated looks again whether it has agents. */
 const again_ms = 10_000;
 /** In those later tries. */
 const drainAgain_ms = 30_000;
@@ -152,13 +152,20 @@ export class NodeIsolation {
   #drain(within_ms: number): Promise<void> {
     this.#draining ??= this.#giveAway(within_ms).finally(() => {
       this.#draining = null;
-      if (this.#closed || !this.#isolated || this.#options.table.of(this.#options.self).size === 0) return;
-      this.#again?.cancel();
-      this.#again = this.#options.clock.after(again_ms, () => {
-        if (this.#isolated && !this.#closed) void this.#drain(drainAgain_ms);
-      });
+      this.#watch();
     });
     return this.#draining;
+  }
+
+  /** What stayed, and what others placed here before they had heard of it. */
+  #watch(): void {
+    const { self, table, clock } = this.#options;
+    this.#again?.cancel();
+    if (this.#closed || !this.#isolated) return;
+    this.#again = clock.after(again_ms, () => {
+      if (table.of(self).size > 0) void this.#drain(drainAgain_ms);
+      else this.#watch();
+    });
   }
 
   async #giveAway(within_ms: number): Promise<void> {

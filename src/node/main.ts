@@ -75,6 +75,7 @@ class NodeProcess {
     return startStoppedNode(loaded, this.#marker, {
       named: (node) => this.#openLog(node),
       start: () => this.#change(() => this.#resume(loaded)),
+      stop: () => void this.#stop(0),
     });
   }
 

@@ -23,7 +23,7 @@ import { type Front, startFront } from "./front.ts";
 import { defaultNodeId } from "./node-id.ts";
 import type { RunningNode } from "./node.ts";
 import { readStopped, type StoppedPeer } from "./stopped-marker.ts";
-import { stoppedServices } from "./stopped-services.ts";
+import { type StoppedParts, stoppedServices } from "./stopped-services.ts";
 
 const ask_ms = 3_000;
 /** The answer has left by then. */
@@ -33,6 +33,8 @@ export interface StoppedHooks {
   readonly named: (node: string) => Promise<void>;
   /** Told to start, here or by another node. */
   readonly start: () => void;
+  /** Told to end this process. */
+  readonly stop: () => void;
 }
 
 /** `marker`: the file that says that it is stopped, and names the others. Throws as the start of a node. */
@@ -59,11 +61,13 @@ export async function startStoppedNode(
     network = peers;
     const begin = once(() => void systemClock.after(begin_ms, hooks.start));
     answerOrders(peers, begin);
-    const front = await openFront(loaded, directory, authority, others.length, async () => {
+    const startAll = async (): Promise<readonly NodeAnswer[]> => {
       const answers = await tellOthers(peers, others);
       begin();
       return [{ node: self, ok: true, detail: "" }, ...answers];
-    });
+    };
+    const orders = { others: others.length, startAll, leave: hooks.stop };
+    const front = await openFront(loaded, directory, authority, orders);
     logger("node").warn(`Node "${self}" is stopped by an operator; to start all nodes: caxton cluster start`);
     logger("node").info(`API ${front.api.url}`);
     return {
@@ -106,8 +110,7 @@ async function openFront(
   { config }: LoadedConfig,
   directory: DataDirectory,
   authority: CertificateAuthority,
-  others: number,
-  startAll: () => Promise<readonly NodeAnswer[]>,
+  orders: Pick<StoppedParts, "others" | "startAll" | "leave">,
 ): Promise<Front> {
   const { nodeId: node, cluster, clusterUuid: uuid } = directory;
   const signingKey = await loadSigningKey(directory.file("signing.key"));
@@ -117,7 +120,7 @@ async function openFront(
   return await startFront({
     config,
     foundation: { directory, cluster, authority, signingKey },
-    services: stoppedServices({ node, cluster, uuid, startedAt_ms, others, startAll }),
+    services: stoppedServices({ node, cluster, uuid, startedAt_ms, ...orders }),
     keys,
     observer: { answered: () => undefined },
     fetchMissingKeys: () => Promise.resolve(),

@@ -19,10 +19,12 @@ export interface StoppedParts {
   /** Nodes that were there when it stopped, this one left out. */
   readonly others: number;
   readonly startAll: () => Promise<readonly NodeAnswer[]>;
+  /** Ends the process. */
+  readonly leave: () => void;
 }
 
 export function stoppedServices(parts: StoppedParts): NodeServices {
-  const { node, startAll, startedAt_ms } = parts;
+  const { node, startAll, startedAt_ms, leave } = parts;
   const refuse = (): never => {
     throw new CaxtonError(
       "unavailable",
@@ -55,6 +57,7 @@ export function stoppedServices(parts: StoppedParts): NodeServices {
     cluster: only<NodeServices["cluster"]>({
       startedAt_ms: () => startedAt_ms,
       status: () => Promise.resolve(statusOf(parts)),
+      leave: (asked) => Promise.resolve(asked === node ? leave() : refuse()),
     }),
     operator: only<OperatorService>({
       isolated: new Set(),

@@ -2,6 +2,7 @@
 import type { IsolateAnswer } from "../../api/cluster/maintenance.ts";
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { proposeNodes } from "../known-names.ts";
 import { drainTimeout_ms_max, duration } from "../parse.ts";
 
 const failed = 1;
@@ -22,7 +23,13 @@ export const isolate = command<Flags>({
   ],
   parameters: {
     flags: {
-      node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },
+      node: {
+        kind: "parsed",
+        parse: parseNodeId,
+        proposeCompletions: proposeNodes,
+        placeholder: "N",
+        brief: "The node",
+      },
       drainTimeout: {
         kind: "parsed",
         parse: duration(0, drainTimeout_ms_max),

@@ -1,6 +1,7 @@
 /** `caxton cluster leave [--node N]`: a node gives its agents to others, finishes its work, tells them and exits. */
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { proposeNodes } from "../known-names.ts";
 import { drainTimeout_ms_max, duration } from "../parse.ts";
 
 interface Flags {
@@ -14,7 +15,14 @@ export const leave = command<Flags>({
   examples: ["caxton cluster leave", "caxton cluster leave --node node-3 --drain-timeout 2m"],
   parameters: {
     flags: {
-      node: { kind: "parsed", parse: parseNodeId, optional: true, placeholder: "N", brief: "The node" },
+      node: {
+        kind: "parsed",
+        parse: parseNodeId,
+        proposeCompletions: proposeNodes,
+        optional: true,
+        placeholder: "N",
+        brief: "The node",
+      },
       drainTimeout: {
         kind: "parsed",
         parse: duration(0, drainTimeout_ms_max),

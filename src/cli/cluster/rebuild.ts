@@ -2,6 +2,7 @@
 import { CaxtonError } from "../../base/errors.ts";
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { proposeNodes } from "../known-names.ts";
 import { latencyText } from "../figures.ts";
 
 interface Flags {
@@ -17,7 +18,13 @@ export const rebuild = command<Flags>({
   examples: ["caxton cluster rebuild --node node-2 --from-peers --yes"],
   parameters: {
     flags: {
-      node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },
+      node: {
+        kind: "parsed",
+        parse: parseNodeId,
+        proposeCompletions: proposeNodes,
+        placeholder: "N",
+        brief: "The node",
+      },
       fromPeers: {
         kind: "boolean",
         default: false,

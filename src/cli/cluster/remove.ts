@@ -1,6 +1,7 @@
 /** `caxton cluster remove --node N`: forgets a member that is gone for good; one that lives is told, and ends. */
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
+import { proposeNodes } from "../known-names.ts";
 
 interface Flags {
   readonly node: string;
@@ -12,7 +13,13 @@ export const remove = command<Flags>({
   examples: ["caxton cluster remove --node node-3", "caxton cluster remove --node node-3 --force"],
   parameters: {
     flags: {
-      node: { kind: "parsed", parse: parseNodeId, placeholder: "N", brief: "The node" },
+      node: {
+        kind: "parsed",
+        parse: parseNodeId,
+        proposeCompletions: proposeNodes,
+        placeholder: "N",
+        brief: "The node",
+      },
       force: {
         kind: "boolean",
         default: false,

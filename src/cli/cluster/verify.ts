@@ -2,6 +2,7 @@
 import { parseNodeId } from "../../base/ids.ts";
 import type { VerifyAnswer } from "../../api/cluster/state-checks.ts";
 import { command } from "../command.ts";
+import { proposeNodes } from "../known-names.ts";
 import type { Output } from "../output.ts";
 
 interface Flags {
@@ -15,7 +16,14 @@ export const verify = command<Flags>({
   parameters: {
     flags: {
       deep: { kind: "boolean", default: false, withNegated: false, brief: "Read every row" },
-      node: { kind: "parsed", parse: parseNodeId, optional: true, placeholder: "N", brief: "Only this node" },
+      node: {
+        kind: "parsed",
+        parse: parseNodeId,
+        proposeCompletions: proposeNodes,
+        optional: true,
+        placeholder: "N",
+        brief: "Only this node",
+      },
     },
   },
   run: async (call, { deep, node }) => {

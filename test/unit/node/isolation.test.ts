@@ -102,6 +102,12 @@ describe("isolation", () => {
     clock.advance(10_000);
     await settled();
     expect(agents.get(self)).toBe(0);
+    // Placed here by one that had not heard of it.
+    clock.advance(25_000);
+    agents.set(self, 1);
+    clock.advance(10_000);
+    await settled();
+    expect(agents.get(self)).toBe(0);
   });
 
   it("is refused where nobody else could host agents, and changes nothing", async () => {

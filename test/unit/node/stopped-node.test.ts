@@ -54,6 +54,7 @@ describe("a stopped node's API", () => {
   it("tells what it is, starts all, and refuses the rest with the way out", async () => {
     const { verifier, keys, clock, admin } = await apiWorld();
     let started = 0;
+    let left = 0;
     const services = stoppedServices({
       node: one,
       cluster: "test",
@@ -64,6 +65,7 @@ describe("a stopped node's API", () => {
         started++;
         return Promise.resolve([{ node: one, ok: true, detail: "" }]);
       },
+      leave: () => left++,
     });
     const app = createApi(services, { verifier, keys, clock, entropy: seededEntropy(1) });
     const call = async (method: string, path: string, body?: string): Promise<Response> =>
@@ -100,6 +102,9 @@ describe("a stopped node's API", () => {
     expect((await call("POST", "/api/v1/cluster/stop", '{"all":true}')).status).toBe(202);
     expect((await call("POST", "/api/v1/cluster/start")).status).toBe(202);
     expect(started).toBe(1);
+    expect((await call("POST", "/api/v1/cluster/leave", '{"node":"node-2"}')).status).toBe(503);
+    expect((await call("POST", "/api/v1/cluster/leave", "{}")).status).toBe(202);
+    expect(left).toBe(1);
   });
 });
 

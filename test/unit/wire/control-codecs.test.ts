@@ -369,6 +369,9 @@ describe("control commands", () => {
       assignmentMove: 51,
       assignmentRemove: 52,
       assignmentSuspend: 53,
+      registrationPut: 60,
+      registrationRemove: 61,
+      registrationJudge: 62,
     });
   });
 
