@@ -30,6 +30,7 @@ export function agentModule(name: "relay" | "loadgen"): Uint8Array {
 
 interface HostState {
   closing: boolean;
+  expectsTraps: boolean;
   receive: (message: Uint8Array) => void;
 }
 
@@ -57,10 +58,11 @@ export class AgentHost {
     const folder = mkdtempSync(join(tmpdir(), "caxton-bench-"));
     const store = await startStoreThread(join(folder, "store.db"));
     const modules = new Map<string, Uint8Array>();
-    const state: HostState = { closing: false, receive: () => {} };
+    const state: HostState = { closing: false, expectsTraps: false, receive: () => {} };
     const threads = await AgentThreads.start({
       node,
       threads: threadCount,
+      memory_bytes: 64 * 1024 ** 3,
       seed: 1,
       clock: systemClock,
       lease: heldLease(),
@@ -76,7 +78,11 @@ export class AgentHost {
       },
       event: (event) => {
         // What still circulates when the threads stop becomes dead letters.
-        if (!state.closing && (event.kind === "trap" || event.kind === "dead_letter")) {
+        if (
+          !state.closing &&
+          !state.expectsTraps &&
+          (event.kind === "trap" || event.kind === "dead_letter")
+        ) {
           console.error(JSON.stringify(event));
         }
       },
@@ -107,12 +113,17 @@ export class AgentHost {
     return took_ms.toSorted((a, b) => a - b);
   }
 
-  async host(name: string, wasm: Uint8Array, durability: Durability): Promise<void> {
-    await this.threads.host(this.#spec(name, wasm, durability), false);
+  async host(name: string, wasm: Uint8Array, durability: Durability, suspended = false): Promise<void> {
+    await this.threads.host(this.#spec(name, wasm, durability), suspended);
   }
 
   async remove(name: string): Promise<void> {
     await this.threads.stop(name as AgentName, true);
+  }
+
+  /** From now on traps are no news. */
+  expectTraps(): void {
+    this.#state.expectsTraps = true;
   }
 
   deliver(receiver: string, content: Uint8Array): Promise<Outcome> {
@@ -173,8 +184,15 @@ export class AgentHost {
         inbox_messages: 10_000,
         inbox_bytes: 64 * 1_048_576,
       },
-      restart: { policy: "restart", maxRestarts: 5 },
-      placement: { strategy: "round_robin", preferNodes: [], targetNode: null },
+      restart: { policy: "restart", maxRestarts: 100 },
+      placement: {
+        strategy: "round_robin",
+        preferNodes: [],
+        targetNode: null,
+        services: [],
+        region: null,
+        zone: null,
+      },
       onNodeLoss: "restart",
       partition: "park",
       critical: false,

@@ -60,7 +60,19 @@ interface Rates {
   readonly reads: Load[];
 }
 
-async function measureRates(into: Rates, seconds: number, write: Operation, read: Operation): Promise<void> {
+interface Asked {
+  readonly write: Operation;
+  readonly read: Operation;
+}
+
+/** The first half minute of a node is compilation, at one client as at many. */
+async function warmUp(seconds: number, { write, read }: Asked): Promise<void> {
+  await load(manyClients, seconds, write);
+  await load(manyClients, seconds / 4, read);
+  await load(1, seconds / 4, write);
+}
+
+async function measureRates(into: Rates, seconds: number, { write, read }: Asked): Promise<void> {
   into.one.push(await load(1, seconds, write));
   into.many.push(await load(manyClients, seconds, write));
   into.reads.push(await load(manyClients, seconds, read));
@@ -73,8 +85,8 @@ export const bench: Bench = {
   async run(options: BenchOptions): Promise<readonly Figure[]> {
     const { quick, log, quiet } = options;
     const scale = quick
-      ? { runs: 1, seconds: 0.5, kills: 1, behind: 500 }
-      : { runs: 3, seconds: 4, kills: 5, behind: behind_entries };
+      ? { runs: 1, seconds: 0.5, warm: 0.2, kills: 1, behind: 500 }
+      : { runs: 3, seconds: 4, warm: 20, kills: 5, behind: behind_entries };
     const etcd = hasEtcd() ? await EtcdCluster.start() : undefined;
     if (!etcd) log("etcd is not installed: no ratios");
     const nodes = await startVoters(3, { flags });
@@ -83,24 +95,19 @@ export const bench: Bench = {
         { one: [], many: [], reads: [] },
         { one: [], many: [], reads: [] },
       ];
-      for (let run = 0; run < scale.runs; run++) {
-        await quiet();
+      const kvOfOurs = async (): Promise<Asked> => {
         const leader = await leaderOf(nodes);
         const token = leader.token();
-        await measureRates(
-          ours as Rates,
-          scale.seconds,
-          (client, count) => put(leader, token, keyOf(client, count)),
-          (client) => get(leader, token, keyOf(client, 0)),
-        );
-        if (!etcd) continue;
-        const { leader: url } = await etcd.roles();
-        await measureRates(
-          theirs as Rates,
-          scale.seconds,
-          (client, count) => etcd.put(url, keyOf(client, count), value),
-          (client) => etcd.get(url, keyOf(client, 0)),
-        );
+        return {
+          write: (client, count) => put(leader, token, keyOf(client, count)),
+          read: (client) => get(leader, token, keyOf(client, 0)),
+        };
+      };
+      await warmUp(scale.warm, await kvOfOurs());
+      for (let run = 0; run < scale.runs; run++) {
+        await quiet();
+        await measureRates(ours as Rates, scale.seconds, await kvOfOurs());
+        if (etcd) await measureRates(theirs as Rates, scale.seconds, await kvOfEtcd(etcd));
       }
       const rates = rateFigures(ours as Rates, theirs as Rates);
       for (const { metric, unit, runs } of rates)
@@ -122,6 +129,14 @@ export const bench: Bench = {
     }
   },
 };
+
+async function kvOfEtcd(etcd: EtcdCluster): Promise<Asked> {
+  const { leader: url } = await etcd.roles();
+  return {
+    write: (client, count) => etcd.put(url, keyOf(client, count), value),
+    read: (client) => etcd.get(url, keyOf(client, 0)),
+  };
+}
 
 function rateFigures(ours: Rates, theirs: Rates): readonly Figure[] {
   const rate = (loads: readonly Load[]): number[] => loads.map(({ perSecond }) => perSecond);

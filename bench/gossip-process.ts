@@ -81,6 +81,7 @@ async function run({ node, port, boot, uuid }: ProcessOptions): Promise<void> {
     resolve: resolveHost,
     adopted: () => Promise.resolve(),
     seedFailed: () => undefined,
+    removed: () => undefined,
     failed: (error) => {
       throw error;
     },

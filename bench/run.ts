@@ -13,6 +13,7 @@ import { processorTimes, quietMoment, thisMachine } from "./machine.ts";
 /** In the order in which they run. */
 const names = [
   "local-routing",
+  "host-calls",
   "remote-routing",
   "agent-startup",
   "api-reads",
@@ -20,6 +21,7 @@ const names = [
   "durable",
   "failure-detection",
   "failover",
+  "balancing",
   "membership",
   "membership-kills",
   "membership-silence",
@@ -32,6 +34,7 @@ type Name = (typeof names)[number];
 
 const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   "local-routing": () => import("./local-routing.ts"),
+  "host-calls": () => import("./host-calls.ts"),
   "remote-routing": () => import("./remote-routing.ts"),
   "agent-startup": () => import("./agent-startup.ts"),
   "api-reads": () => import("./api-reads.ts"),
@@ -39,6 +42,7 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   durable: () => import("./durable.ts"),
   "failure-detection": () => import("./failure-detection.ts"),
   failover: () => import("./failover.ts"),
+  balancing: () => import("./balancing.ts"),
   membership: () => import("./membership.ts"),
   "membership-kills": () => import("./membership-kills.ts"),
   "membership-silence": () => import("./membership-silence.ts"),

@@ -9,12 +9,13 @@ import { messageRefusal } from "../messaging/message-rules.ts";
 import { sealOutgoing } from "../messaging/outgoing-message.ts";
 import { checkMessage, messageLimit_bytes } from "../wire/message.ts";
 import type { HostFunctions } from "../wasm/host.ts";
+import { AgentTrap } from "../wasm/trap.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { AgentState, StateWrite } from "./agent-state.ts";
 import type { AgentTimers, TimerChange } from "./agent-timers.ts";
 import type { Outgoing } from "./agent-face.ts";
 import type { AgentWorld } from "./agent-world.ts";
-import { abiErrors, sendsPerCall, sendsPerCall_bytes } from "./host-calls.ts";
+import { abiErrors, refusalsPerCall, sendsPerCall, sendsPerCall_bytes } from "./host-calls.ts";
 import { LogLimit } from "./log-limit.ts";
 
 const levels = ["debug", "info", "warn", "error"] as const;
@@ -45,6 +46,7 @@ export class AgentCalls implements HostFunctions {
   /** The call used state, timers or conversations. Most don't, and those are then left alone. */
   #touched = false;
   #now_ms = 0;
+  #refusals = 0;
   #trace: Uint8Array | undefined;
 
   constructor(
@@ -65,6 +67,7 @@ export class AgentCalls implements HostFunctions {
   begin(trace: Uint8Array | undefined): void {
     this.#trace = trace;
     this.#now_ms = 0;
+    this.#refusals = 0;
   }
 
   /** The call returned: what it left, for the thread to carry out. `collect`: state writes are wanted too. */
@@ -103,13 +106,21 @@ export class AgentCalls implements HostFunctions {
   }
 
   log(level: 0 | 1 | 2 | 3, text: Uint8Array): void {
-    this.note(levels[level], lenientUtf8.decode(text));
+    // Before anything is made of the bytes.
+    if (this.#mayLog()) this.#line(levels[level], lenientUtf8.decode(text));
   }
 
-  /** A line in the agent's log, by the agent or about it. */
+  /** A line in the agent's log about it. */
   note(level: (typeof levels)[number], text: string): void {
+    if (this.#mayLog()) this.#line(level, text);
+  }
+
+  #mayLog(): boolean {
+    return this.#logLimit.admit(this.#world.clock.now_ms());
+  }
+
+  #line(level: (typeof levels)[number], text: string): void {
     const { clock } = this.#world;
-    if (!this.#logLimit.admit(clock.now_ms())) return;
     const at_ms = clock.wall_ms();
     const dropped = this.#logLimit.takeDropped();
     const agent = this.#agent;
@@ -121,23 +132,24 @@ export class AgentCalls implements HostFunctions {
   }
 
   send(guest: Uint8Array): number {
-    if (guest.length > messageLimit_bytes) return abiErrors.tooLarge;
+    if (guest.length > messageLimit_bytes) return this.#refused(abiErrors.tooLarge);
     const refused = this.#malformed(guest);
     if (refused !== undefined) return this.#refuse(abiErrors.invalid, refused);
     if (this.#sends.length >= sendsPerCall || this.#sent_bytes + guest.length > sendsPerCall_bytes) {
-      return abiErrors.tooManySends;
+      return this.#refused(abiErrors.tooManySends);
     }
     const bytes = sealOutgoing(guest, this.#sender, this.#trace, this.#world.ids, this.now());
     const receiver = fastReceiver(bytes);
     const target = this.#world.find(receiver);
     if (target === undefined) {
-      if (!this.#world.window.reserve(bytes.length, receiver, this.#agent)) return abiErrors.queueFull;
+      if (!this.#world.window.reserve(bytes.length, receiver, this.#agent))
+        return this.#refused(abiErrors.queueFull);
     } else {
       if (bytes[3] === exactlyOnce && !target.durable) {
         return this.#refuse(abiErrors.invalid, `exactly_once to "${receiver}", which is volatile`);
       }
-      if (target.durable && this.#world.commits.full) return abiErrors.queueFull;
-      if (!target.inbox.reserve(bytes.length)) return abiErrors.queueFull;
+      if (target.durable && this.#world.commits.full) return this.#refused(abiErrors.queueFull);
+      if (!target.inbox.reserve(bytes.length)) return this.#refused(abiErrors.queueFull);
     }
     // Judged last, because it counts: a message that found no place was never said.
     const misfit = this.judge(bytes);
@@ -163,7 +175,7 @@ export class AgentCalls implements HostFunctions {
 
   timerSet(id: number, delay_ms: number): number {
     this.#touched = true;
-    return this.#timers.set(id, delay_ms, this.now()) ? 0 : abiErrors.tooManyTimers;
+    return this.#timers.set(id, delay_ms, this.now()) ? 0 : this.#refused(abiErrors.tooManyTimers);
   }
 
   timerCancel(id: number): number {
@@ -178,12 +190,12 @@ export class AgentCalls implements HostFunctions {
 
   stateSet(key: Uint8Array, value: Uint8Array): number {
     this.#touched = true;
-    return this.#state.set(key, value) ? 0 : abiErrors.stateLimit;
+    return this.#state.set(key, value) ? 0 : this.#refused(abiErrors.stateLimit);
   }
 
   stateDelete(key: Uint8Array): number {
     this.#touched = true;
-    return this.#state.delete(key) ? 0 : abiErrors.stateLimit;
+    return this.#state.delete(key) ? 0 : this.#refused(abiErrors.stateLimit);
   }
 
   stateNext(key: Uint8Array): Uint8Array | undefined {
@@ -191,8 +203,17 @@ export class AgentCalls implements HostFunctions {
   }
 
   #refuse(code: number, reason: string): number {
-    this.note("error", `send refused: ${reason}`);
-    return code;
+    if (this.#mayLog()) this.#line("error", `send refused: ${reason}`);
+    return this.#refused(code);
+  }
+
+  /** Refusals are cheap for a guest that does not listen: so there is an end to them. */
+  #refused(code: number): number {
+    if (++this.#refusals <= refusalsPerCall) return code;
+    throw new AgentTrap(
+      "refused_calls",
+      `the host refused more than ${refusalsPerCall} of its calls in one handling`,
+    );
   }
 
   /** Why the bytes are no message that may be sent, or undefined. */

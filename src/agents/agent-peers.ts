@@ -44,8 +44,8 @@ export class AgentPeers {
       return done;
     });
     this.#handle(agentMethods.migrate, async (body) => {
-      const { name, to } = parseBody(migrateRequest, body);
-      await handOver.move(name, to, "migrated");
+      const { name, to, cause } = parseBody(migrateRequest, body);
+      await handOver.move(name, to, cause);
       return done;
     });
     this.#handle(agentMethods.incoming, async (body) => {

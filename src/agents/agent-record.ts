@@ -3,7 +3,7 @@ import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry } from "../cluster/membership.ts";
 import type { KeptJournal } from "../store/store.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { AgentSpec, AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
 import type { AgentTraps } from "./trap-records.ts";
 
 export interface AgentRecord {
@@ -29,8 +29,7 @@ export interface AgentDetail extends AgentTraps {
 export interface AgentView {
   readonly name: AgentName;
   readonly node: NodeId;
-  /** `orphaned` when its node is failed or left. */
-  readonly status: AgentStatus | "orphaned";
+  readonly status: ShownStatus;
   readonly revision: number;
   readonly epoch: number;
   readonly module: ModuleHash;

@@ -8,6 +8,7 @@ import {
   agentMost,
   capabilities,
   durabilities,
+  instancesLimit,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
@@ -68,16 +69,26 @@ const specSchema = v.strictObject({
     strategy: v.picklist(placementStrategies),
     preferNodes: v.pipe(v.array(nodeId), v.maxLength(1_000)),
     targetNode: v.nullable(nodeId),
+    services: v.optional(v.pipe(v.array(v.string()), v.maxLength(64)), []),
+    region: v.optional(v.nullable(v.string()), null),
+    zone: v.optional(v.nullable(v.string()), null),
   }),
   // Of nodes from before these choices: what held then.
   onNodeLoss: v.optional(v.picklist(onNodeLosses), "restart"),
   partition: v.optional(v.picklist(partitionBehaviours), "park"),
   critical: v.optional(v.boolean(), false),
+  instance: v.optional(
+    v.strictObject({ of: agentName, index: count(instancesLimit), count: count(instancesLimit) }),
+  ),
   deployedAt_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(1e15)),
   deployedBy: v.pipe(v.string(), v.maxLength(512)),
 });
 
-export const migrateRequest = v.strictObject({ name: agentName, to: nodeId });
+export const migrateRequest = v.strictObject({
+  name: agentName,
+  to: nodeId,
+  cause: v.optional(v.picklist(["migrated", "rebalanced"]), "migrated"),
+});
 export const nameRequest = v.strictObject({ name: agentName });
 export const logsRequest = v.strictObject({ name: agentName, limit: count(10_000) });
 export const emptyAnswer = v.strictObject({});

@@ -37,6 +37,7 @@ export class AgentState {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
+    if (key.length > stateKeyLimit_bytes) return undefined;
     return this.#values.get(latin1(key, 0, key.length));
   }
 
@@ -54,6 +55,7 @@ export class AgentState {
 
   /** Absent afterwards; false when the call has written too many keys. */
   delete(key: Uint8Array): boolean {
+    if (key.length > stateKeyLimit_bytes) return true;
     const text = latin1(key, 0, key.length);
     const old = this.#values.get(text);
     if (old === undefined) return true;
@@ -64,7 +66,9 @@ export class AgentState {
 
   /** The smallest key greater than `key`; of an empty one, the first of all. */
   next(key: Uint8Array): Uint8Array | undefined {
-    const found = this.#values.next(key.length === 0 ? undefined : latin1(key, 0, key.length));
+    // No key is longer than the limit: what comes after a longer one comes after so much of it.
+    const length = Math.min(key.length, stateKeyLimit_bytes);
+    const found = this.#values.next(length === 0 ? undefined : latin1(key, 0, length));
     return found === undefined ? undefined : latin1Bytes(found);
   }
 
@@ -100,9 +104,9 @@ export class AgentState {
   }
 
   #put(key: string, value: Uint8Array): void {
-    this.#remove(key);
+    const old = this.#values.get(key);
     this.#values.set(key, value);
-    this.#bytes += key.length + value.length;
+    this.#bytes += value.length - (old === undefined ? -key.length : old.length);
   }
 
   #remove(key: string): void {

@@ -7,6 +7,7 @@ import { openPort, parentChannel } from "../platform/node/threads.ts";
 import { StoreClient } from "../store/store-client.ts";
 import type { StoreReply, StoreRequest } from "../store/store-protocol.ts";
 import { AgentThread } from "./agent-thread.ts";
+import { ThreadMemory } from "./memory-budget.ts";
 import type { FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
 import { WasmModules } from "./wasm-modules.ts";
 
@@ -26,7 +27,7 @@ parent.receive((message) => {
     seed: message.seed,
     store: new StoreClient(openPort<StoreReply, StoreRequest>(message.store)),
     clock: systemClock,
-    modules: new WasmModules(),
+    modules: new WasmModules(new ThreadMemory(message.memory, message.thread)),
     soon: (callback) => void setImmediate(callback),
     post: (answer, transfer) => parent.post(answer, transfer),
   });

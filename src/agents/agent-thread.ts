@@ -35,6 +35,8 @@ const leaseLook_ms = 50;
 export interface ThreadModules extends HandlerSource {
   /** May drop modules other than those `inUse`. Throws `invalid_module`. */
   add(key: string, module: PreparedModule, inUse: () => ReadonlySet<string>): Promise<void>;
+  /** Memory that was taken and not used is everybody's again. */
+  sliceEnded(): void;
 }
 
 export interface AgentThreadOptions {
@@ -237,6 +239,7 @@ export class AgentThread implements AgentWorld {
   }
 
   #post(): void {
+    this.#options.modules.sliceEnded();
     this.#lookAtLease();
     const { batches, outcomes } = this.#mail.take(!this.#parked);
     for (const batch of batches) this.#options.post({ kind: "send", batch }, [batch.buffer]);

@@ -17,6 +17,7 @@ import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { AgentThreadHandle, type AgentThreadPort } from "./agent-thread-handle.ts";
+import { NodeMemory } from "./memory-budget.ts";
 import { moduleKey } from "./module-key.ts";
 import type { AgentEvent, AgentStats } from "./thread-protocol.ts";
 import { mergeStats, type AgentThreadsStats } from "./thread-stats.ts";
@@ -33,6 +34,8 @@ export interface AgentThreadsOptions {
   readonly node: NodeId;
   /** At least 1. */
   readonly threads: number;
+  /** Linear memory of all agents together. */
+  readonly memory_bytes: number;
   readonly seed: number;
   readonly clock: Clock;
   readonly lease: Pick<NodeLease, "cell" | "tenure" | "subscribe">;
@@ -73,11 +76,14 @@ export class AgentThreads implements LocalDelivery {
   readonly #inOrder = new SerialWork<AgentName>();
   readonly #stopped = new Map<Slot, () => void>();
   readonly #ownSuffix: string;
+  /** What the agents have of the node's budget of linear memory. */
+  readonly memory: NodeMemory;
   #stopping = false;
   #criticalOnly = false;
 
   private constructor(options: AgentThreadsOptions) {
     this.#options = options;
+    this.memory = new NodeMemory(options.memory_bytes, Math.max(1, options.threads));
     this.#ownSuffix = `@${options.node}`;
     options.lease.subscribe((held) => {
       if (held) for (const { handle } of this.#slots) handle?.leaseHeld(options.lease.tenure);
@@ -263,6 +269,7 @@ export class AgentThreads implements LocalDelivery {
         store: storePort(),
         lease: lease.cell,
         tenure: lease.tenure,
+        memory: this.memory.cell,
       });
     });
   }
@@ -270,6 +277,7 @@ export class AgentThreads implements LocalDelivery {
   #lost(slot: Slot, reason: string): void {
     const { clock, lost } = this.#options;
     slot.handle = undefined;
+    this.memory.threadEnded(slot.index);
     if (clock.now_ms() - slot.spawnedAt_ms > soundAfter_ms) slot.ends = 0;
     const wait_ms = Math.min(lastRespawn_ms, firstRespawn_ms * 2 ** Math.min(slot.ends++, 10));
     const agents = [...this.#hosted.values()].filter((hosted) => hosted.slot === slot);

@@ -5,24 +5,32 @@
  */
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Member, Membership, MembershipEvent } from "../cluster/membership.ts";
+import { InstanceGroups } from "./instance-groups.ts";
 import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 
 export class AssignedRoutes {
   readonly #membership: Membership;
-  readonly #table: Pick<AssignmentTable, "get" | "subscribe">;
+  readonly #table: Pick<AssignmentTable, "get" | "all" | "subscribe">;
+  readonly groups: InstanceGroups;
   /** Entries of the directory that were passed over since an assignment has a higher epoch. */
   stale = 0;
 
-  constructor(membership: Membership, table: Pick<AssignmentTable, "get" | "subscribe">) {
+  constructor(membership: Membership, table: Pick<AssignmentTable, "get" | "all" | "subscribe">) {
     this.#membership = membership;
     this.#table = table;
+    this.groups = new InstanceGroups(table);
   }
 
   member(node: NodeId): Member | undefined {
     return this.#membership.member(node);
   }
 
+  /** Of a name with several instances the first one's. */
   locate(agent: AgentName): DirectoryEntry | undefined {
+    return this.#locate(agent) ?? this.#locate(this.groups.of(agent)[0] ?? agent);
+  }
+
+  #locate(agent: AgentName): DirectoryEntry | undefined {
     const entry = this.#membership.locate(agent);
     const owned = this.#table.get(agent);
     if (owned === undefined || (entry !== undefined && entry.epoch >= owned.epoch)) return entry;

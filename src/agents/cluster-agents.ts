@@ -12,7 +12,8 @@ import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
+import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
 import {
@@ -24,13 +25,17 @@ import {
   logsAnswer,
   parseBody,
 } from "./agent-requests.ts";
-import type { AssignmentTable, OwnedAgent, UnreadableAgent } from "./assignment-table.ts";
+import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import { directoryShows } from "./directory-shows.ts";
+import { type Deployed, type DeployedOne, deployGroup, type DeployRequest } from "./group-deployment.ts";
 import type { HandOver } from "./hand-over.ts";
+import type { InstanceGroups } from "./instance-groups.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleKeepers } from "./module-keepers.ts";
 import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { unreadableReason, unreadableView } from "./unreadable-agent.ts";
 
 /** The peer may have to fetch the module (up to 16 MiB) and prepare it. */
 const start_ms = 60_000;
@@ -40,16 +45,6 @@ const request_ms = 10_000;
 const detail_ms = 3_000;
 /** After a deployment elsewhere, until the directory here shows it. */
 const announced_ms = 3_000;
-
-export interface DeployRequest {
-  readonly name: AgentName;
-  readonly wasm: Uint8Array;
-  readonly options: Omit<
-    AgentSpec,
-    "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
-  >;
-  readonly principal: string;
-}
 
 export interface ClusterAgentsOptions {
   readonly membership: Membership;
@@ -63,6 +58,10 @@ export interface ClusterAgentsOptions {
   readonly store: AssignmentStore;
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
+  readonly ceilings: AgentCeilings;
+  /** This node has its lease. */
+  readonly mayAct: () => boolean;
+  readonly groups: InstanceGroups;
 }
 
 export class ClusterAgents {
@@ -73,19 +72,38 @@ export class ClusterAgents {
   }
 
   /**
-   * Throws `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
+   * Throws `limit_exceeded`, `invalid_module`, `no_capacity`, `conflict`, `unreachable`, `no_quorum`, …: then all is as before, except
    * that an agent that was to be moved may have been.
    */
-  async deploy(
-    request: DeployRequest,
-  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }> {
-    const { modules, ownership, clock } = this.#options;
+  async deploy(request: DeployRequest): Promise<Deployed> {
+    const { name, instances } = request;
+    const { groups, table } = this.#options;
+    const there = groups.of(name);
+    if (there.length === 0 && (instances ?? 1) === 1)
+      return { ...(await this.#deployOne(request)), instances: [] };
+    if (table.get(name) !== undefined) {
+      const detail = `Agent ${quote(name)} runs alone: remove it first, then deploy it with --instances`;
+      throw new CaxtonError("conflict", detail);
+    }
+    return await deployGroup(request, there, instances ?? there.length, {
+      table,
+      deployOne: (one, siblings) => this.#deployOne(one, siblings),
+      removeOne: (one) => this.#removeOne(one),
+    });
+  }
+
+  async #deployOne(
+    request: Omit<DeployRequest, "instances">,
+    siblings: readonly AgentName[] = [],
+  ): Promise<DeployedOne> {
+    const { modules, ownership, clock, ceilings } = this.#options;
     const { name, wasm, options, principal } = request;
+    demandWithin(ceilings, options, { name: principal, owned: this.#deployedBy(principal, name) });
     const module = hashModule(wasm);
     await modules.prepare({ module, capabilities: options.capabilities, limits: options.limits }, wasm);
     const draft = { ...options, name, module, deployedAt_ms: clock.wall_ms(), deployedBy: principal };
     const claim = await modules.holding(module, wasm, async () => {
-      const chosen = ownership.choose(name, options.placement);
+      const chosen = ownership.choose(name, options.placement, siblings);
       await this.#spread(module, chosen.node);
       if (chosen.movesFrom !== null) await this.#migrateFrom(chosen.movesFrom, name, chosen.node);
       const claimed = await ownership.claim(draft, chosen);
@@ -102,6 +120,14 @@ export class ClusterAgents {
       return entry !== undefined && entry.epoch === claim.epoch && entry.revision >= claim.revision;
     });
     return { agent: await this.show(name), created: claim.created, why: claim.why };
+  }
+
+  /** How many agents other than that one. */
+  #deployedBy(principal: string, other: AgentName): number {
+    let count = 0;
+    for (const { agent, spec } of this.#options.table.all())
+      if (agent !== other && spec.deployedBy === principal) count++;
+    return count;
   }
 
   list(): readonly AgentView[] {
@@ -125,6 +151,15 @@ export class ClusterAgents {
     return this.list().find((agent) => agent.name === name)?.revision ?? 0;
   }
 
+  /** The instances of that name, in their order; none where it is an agent's own, or nobody's. */
+  instances(name: AgentName): readonly AgentView[] {
+    const { groups, table } = this.#options;
+    return groups.of(name).flatMap((each) => {
+      const owned = table.get(each);
+      return owned === undefined ? [] : [this.#view(owned, null)];
+    });
+  }
+
   async show(name: AgentName): Promise<AgentView> {
     const owned = this.#options.table.get(name);
     const unreadable = this.#options.table.unreadable(name);
@@ -138,7 +173,26 @@ export class ClusterAgents {
     return { ...this.#view(owned, await this.#detailFrom(name, owned.node)), kept };
   }
 
+  /** All instances of a name that has several. */
   async remove(name: AgentName): Promise<void> {
+    await this.#each(name, (one) => this.#removeOne(one));
+  }
+
+  async suspend(name: AgentName): Promise<void> {
+    await this.#each(name, (one) => this.#suspendOne(one));
+  }
+
+  /** Also brings back an agent that has failed. */
+  async resume(name: AgentName): Promise<void> {
+    await this.#each(name, (one) => this.#resumeOne(one));
+  }
+
+  async #each(name: AgentName, work: (one: AgentName) => Promise<void>): Promise<void> {
+    const instances = this.#options.groups.of(name);
+    for (const one of instances.length > 0 ? instances : [name]) await work(one);
+  }
+
+  async #removeOne(name: AgentName): Promise<void> {
     const { store, table, membership } = this.#options;
     const owned = table.unreadable(name) ?? this.#owned(name);
     await store.remove({ agent: name, expected: null }, "");
@@ -148,13 +202,12 @@ export class ClusterAgents {
     await this.#seen(() => membership.locate(name)?.node !== owned.node);
   }
 
-  async suspend(name: AgentName): Promise<void> {
+  async #suspendOne(name: AgentName): Promise<void> {
     await this.#setSuspended(name, true);
     await this.#seen(() => this.#options.membership.locate(name)?.status === "suspended");
   }
 
-  /** Also brings back an agent that has failed. */
-  async resume(name: AgentName): Promise<void> {
+  async #resumeOne(name: AgentName): Promise<void> {
     const { membership, local } = this.#options;
     const { node } = await this.#setSuspended(name, false);
     if (node === membership.self) await local.resume(name);
@@ -234,10 +287,17 @@ export class ClusterAgents {
     const { agent: name, node, epoch, revision, spec, cause, previous, previousEpoch, at_ms } = owned;
     const entry = membership.locate(name);
     const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
-    const status = this.#isThere(node) ? (runs ? entry.status : "starting") : "orphaned";
+    const status = this.#statusOf(owned, runs ? entry.status : "starting");
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
     const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
+  }
+
+  #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
+    const { membership, mayAct } = this.#options;
+    if (!this.#isThere(node)) return "orphaned";
+    const parks = node === membership.self && announced === "running" && spec.partition !== "continue";
+    return parks && !mayAct() ? "parked" : announced;
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {
@@ -283,12 +343,16 @@ export class ClusterAgents {
   }
 
   #owned(name: AgentName): OwnedAgent {
-    const { table } = this.#options;
+    const { table, groups } = this.#options;
     const owned = table.get(name);
     if (owned !== undefined) return owned;
     const unreadable = table.unreadable(name);
-    if (unreadable === undefined) throw noSuchAgent(name);
-    throw new CaxtonError("agent_failed", `Agent ${quote(name)}: ${unreadableReason(unreadable)}`);
+    if (unreadable !== undefined)
+      throw new CaxtonError("agent_failed", `Agent ${quote(name)}: ${unreadableReason(unreadable)}`);
+    const [first] = groups.of(name);
+    if (first === undefined) throw noSuchAgent(name);
+    const detail = `${quote(name)} has several instances: name one of them, as ${quote(first)}`;
+    throw new CaxtonError("conflict", detail);
   }
 
   /** Null when its node cannot be asked. */
@@ -313,36 +377,10 @@ export class ClusterAgents {
     return parseBody(answer, await this.#options.peers.request(node, method, jsonBody(body), { timeout_ms }));
   }
 
-  /** Waits until this node's directory shows what was done, so that the caller's next read does too; not for ever. */
   #seen(condition: () => boolean): Promise<void> {
     const { membership, clock } = this.#options;
-    return new Promise((resolve) => {
-      if (condition()) {
-        resolve();
-        return;
-      }
-      const end = (): void => {
-        unsubscribe();
-        timer.cancel();
-        resolve();
-      };
-      const timer = clock.after(announced_ms, end);
-      const unsubscribe = membership.subscribe((event) => {
-        if (event.kind === "directory" && condition()) end();
-      });
-    });
+    return directoryShows(condition, { membership, clock, within_ms: announced_ms });
   }
-}
-
-function unreadableReason({ reason }: UnreadableAgent): string {
-  return `What it is to be cannot be read here (${reason}): deploy it again, or remove it`;
-}
-
-function unreadableView(unreadable: UnreadableAgent): AgentView {
-  const { agent: name, node, epoch, revision, cause, previous, previousEpoch, at_ms } = unreadable;
-  const assignment = { cause, previous, previousEpoch, at_ms, lost: null, runsOn: null };
-  const shown = { name, node, status: "failed", revision, epoch, module: "" as ModuleHash } as const;
-  return { ...shown, detail: null, assignment, kept: [], unreadable: unreadableReason(unreadable) };
 }
 
 function noSuchAgent(name: AgentName): CaxtonError {

@@ -13,6 +13,8 @@ export interface Handler {
   /** Whether the module exports `load`. */
   readonly loads: boolean;
   load(state: Uint8Array): void;
+  /** It is not used again. */
+  close(): void;
   readonly memory_bytes: number;
   /** Of the last call. */
   readonly fuelUsed: number;

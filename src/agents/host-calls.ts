@@ -12,3 +12,5 @@ export const abiErrors = {
 /** Messages that one call may send, and their bytes together. */
 export const sendsPerCall = 1_000;
 export const sendsPerCall_bytes = 16 * 1024 * 1024;
+/** Calls that the host may refuse during one handling; one more is a trap of kind `refused_calls`. */
+export const refusalsPerCall = 1_000;

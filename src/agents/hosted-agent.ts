@@ -138,6 +138,7 @@ export class HostedAgent implements AgentFace {
 
   /** Forgets everything in memory: what the store has counts. */
   unload(): void {
+    this.#handler?.close();
     this.#handler = undefined;
     this.inbox.takeAll();
     this.timers.clear();
@@ -183,6 +184,7 @@ export class HostedAgent implements AgentFace {
     const { handler, effects } = this.#instantiate(spec, saved);
     this.spec = spec;
     this.weight = priorities[spec.priority];
+    old?.close();
     this.#handler = handler;
     this.inbox.setLimits({ messages: spec.limits.inbox_messages, bytes: spec.limits.inbox_bytes });
     this.revive();
@@ -235,8 +237,9 @@ export class HostedAgent implements AgentFace {
 
   #instantiate(spec: AgentSpec, saved: Uint8Array | undefined): { handler: Handler; effects: CallEffects } {
     this.calls.begin(undefined);
+    let handler: Handler | undefined;
     try {
-      const handler = this.#world.handlers.create(spec, this.calls);
+      handler = this.#world.handlers.create(spec, this.calls);
       handler.init();
       if (saved !== undefined && handler.loads) handler.load(saved);
       else if (saved !== undefined) {
@@ -247,6 +250,7 @@ export class HostedAgent implements AgentFace {
       }
       return { handler, effects: this.calls.finish(this.durable) };
     } catch (error) {
+      handler?.close();
       this.calls.undo();
       throw error;
     }
@@ -365,14 +369,10 @@ export class HostedAgent implements AgentFace {
     const at_ms = clock.wall_ms();
     counters.trap(trap.kind);
     this.traps++;
+    this.#handler?.close();
     this.#handler = undefined;
-    this.#world.event({
-      kind: "trap",
-      agent: this.name,
-      trap: trap.kind,
-      detail: `${where}: ${trap.detail}`,
-      at_ms,
-    });
+    const detail = `${where}: ${trap.detail}`;
+    this.#world.event({ kind: "trap", agent: this.name, trap: trap.kind, detail, at_ms });
     if (this.#restartWindow.allow(this.spec.restart, clock.now_ms())) {
       this.restarts++;
       return;
@@ -385,13 +385,8 @@ export class HostedAgent implements AgentFace {
   }
 
   #status(status: AgentStatus, reason: string): void {
-    this.#world.event({
-      kind: "status",
-      agent: this.name,
-      status,
-      reason,
-      at_ms: this.#world.clock.wall_ms(),
-    });
+    const at_ms = this.#world.clock.wall_ms();
+    this.#world.event({ kind: "status", agent: this.name, status, reason, at_ms });
   }
 
   #answerWaiters(failure: string | undefined): void {

@@ -4,6 +4,8 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
+import { formatLimit } from "../base/sizes.ts";
+import { page_bytes } from "../wasm/limits.ts";
 import { SerialWork } from "./serial-work.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
@@ -169,7 +171,8 @@ export class LocalAgents {
       const before = this.#records.get(spec.name);
       this.#admit(spec, before);
       const suspended = before?.suspended ?? asSuspended;
-      await this.#options.modules().prepare(spec);
+      const { memory } = await this.#options.modules().prepare(spec);
+      this.#demandMemory(spec.name, memory.initial_pages * page_bytes);
       const isNew = before === undefined;
       try {
         // A new one is known of before it does anything; the next revision of one only once it runs.
@@ -285,6 +288,18 @@ export class LocalAgents {
       const detail = `Agent ${quote(spec.name)} has revision ${revision} (epoch ${epoch}) by now; deploy again`;
       throw new CaxtonError("conflict", detail);
     }
+  }
+
+  /** Also for a next revision: it begins before the old one ends. */
+  #demandMemory(name: AgentName, needed_bytes: number): void {
+    const { free_bytes, used_bytes, budget_bytes } = this.#options.threads().memory;
+    if (needed_bytes <= free_bytes) return;
+    const used = `the agents of this node have ${formatLimit(used_bytes)} of ${formatLimit(budget_bytes)}`;
+    throw new CaxtonError(
+      "no_capacity",
+      `Agent ${quote(name)} begins with ${formatLimit(needed_bytes)} of memory, and ${used} ` +
+        "(agents.memory_budget); remove or move agents, deploy it to another node, or raise the budget",
+    );
   }
 
   async #takeBack(spec: AgentSpec, before: AgentRecord | undefined): Promise<void> {

@@ -3,6 +3,7 @@
  * loses no module. By rendezvous hashing: every node finds the same ones, and few change when nodes come and go.
  */
 import { reasonOf } from "../base/errors.ts";
+import { hashText } from "../base/hash-text.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
@@ -148,16 +149,8 @@ export class ModuleKeepers {
 /** The first few by a hash of both names. */
 export function keepersOf(hash: ModuleHash, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes
-    .map((node) => ({ node, weight: mixed(`${hash}${node}`) }))
+    .map((node) => ({ node, weight: hashText(`${hash}${node}`) }))
     .toSorted((a, b) => b.weight - a.weight || (a.node < b.node ? -1 : 1))
     .slice(0, copies)
     .map(({ node }) => node);
-}
-
-/** FNV-1a with a final mix: spread is all that matters here. */
-function mixed(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
-  return (hash ^ (hash >>> 13)) >>> 0;
 }

@@ -9,7 +9,7 @@ import type { Prng } from "../base/prng.ts";
 import type { Member, Membership } from "../cluster/membership.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import type { Candidate } from "../placement/candidate.ts";
-import { choosePlacement } from "../placement/choose-placement.ts";
+import { choosePlacement, type Placement, type PlacementRequest } from "../placement/choose-placement.ts";
 import { initialPlacementState, type PlacementState } from "../placement/strategies.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import { encodeSpec } from "./agent-requests.ts";
@@ -35,6 +35,8 @@ export interface Ownership {
   choose(
     name: AgentName,
     placement: AgentSpec["placement"],
+    /** Other instances of it: where they are is taken last. */
+    siblings?: readonly AgentName[],
   ): { readonly node: NodeId; readonly why: string; readonly movesFrom: NodeId | null };
   /**
    * Throws `no_capacity`, `node_not_found`, `conflict`, `unreachable` when its present node must be kept and cannot
@@ -45,16 +47,26 @@ export interface Ownership {
   readonly roundRobinIndex: number;
 }
 
+export interface PlacementCounts {
+  chosen: number;
+  /** What could not be started there. */
+  failed: number;
+}
+
 export interface AssignedOwnershipOptions {
   readonly membership: Membership;
   readonly table: AssignmentTable;
   readonly store: AssignmentStore;
   readonly prng: Prng;
+  /** Messages a second that the agent has with agents on each node, and what this node has under way to others. */
+  readonly traffic?: (agent: AgentName) => ReadonlyMap<NodeId, number>;
+  readonly connections?: (node: NodeId) => number;
 }
 
 export class AssignedOwnership implements Ownership {
   readonly #options: AssignedOwnershipOptions;
   #state: PlacementState = initialPlacementState;
+  readonly #counts = new Map<NodeId, PlacementCounts>();
   /** Placed and not yet seen among the assignments. */
   readonly #placed = new Map<AgentName, NodeId>();
 
@@ -66,13 +78,25 @@ export class AssignedOwnership implements Ownership {
     return this.#state.round_robin_index;
   }
 
+  /** Since this node started, of the placements that it decided. */
+  get placements(): ReadonlyMap<NodeId, Readonly<PlacementCounts>> {
+    return this.#counts;
+  }
+
+  #count(node: NodeId, what: keyof PlacementCounts): void {
+    const counts = this.#counts.get(node) ?? { chosen: 0, failed: 0 };
+    counts[what]++;
+    this.#counts.set(node, counts);
+  }
+
   choose(
     name: AgentName,
     placement: AgentSpec["placement"],
+    siblings: readonly AgentName[] = [],
   ): { readonly node: NodeId; readonly why: string; readonly movesFrom: NodeId | null } {
     const { table } = this.#options;
     const present = table.get(name) ?? table.unreadable(name);
-    if (present === undefined) return { ...this.#place(name, placement), movesFrom: null };
+    if (present === undefined) return { ...this.#place(name, placement, siblings), movesFrom: null };
     const status = this.#options.membership.member(present.node)?.status;
     const there = status === "alive" || status === "suspect";
     if (placement.targetNode === null || placement.targetNode === present.node) {
@@ -83,7 +107,7 @@ export class AssignedOwnership implements Ownership {
         `${where}; wait for it, or name another with --target-node (its state stays behind)`,
       );
     }
-    const { node, why } = this.#place(name, placement);
+    const { node, why } = this.#place(name, placement, siblings);
     // One that nobody can read runs nowhere as it is assigned, so there is nothing to move.
     if (there && table.get(name) !== undefined)
       return { node, why: `${why}; moved from ${quote(present.node)}`, movesFrom: present.node };
@@ -127,6 +151,8 @@ export class AssignedOwnership implements Ownership {
     before: OwnedAgent | UnreadableAgent | undefined,
   ): Promise<void> {
     const { store, table } = this.#options;
+    const node = table.get(agent)?.node;
+    if (node !== undefined) this.#count(node, "failed");
     try {
       if (before === undefined) await store.remove({ agent, expected }, "");
       else if (before.epoch === expected.epoch) {
@@ -146,13 +172,30 @@ export class AssignedOwnership implements Ownership {
   #place(
     name: AgentName,
     placement: AgentSpec["placement"],
+    siblings: readonly AgentName[],
   ): { readonly node: NodeId; readonly why: string } {
-    const request = { ...placement, services: [], region: null, zone: null };
-    const chosen = choosePlacement(this.candidates(), request, this.#state, this.#options.prng);
+    const request = { ...placement, key: name, traffic: this.#options.traffic?.(name) };
+    const chosen = this.#chooseApart(request, siblings);
     if (chosen.kind === "refused") throw new CaxtonError(chosen.code, chosen.why);
     this.#state = chosen.state;
     this.#placed.set(name, chosen.node);
+    this.#count(chosen.node, "chosen");
     return { node: chosen.node, why: chosen.why };
+  }
+
+  /** Where the fewest of its siblings are, if it can be there; so instances of one agent are lost one by one. */
+  #chooseApart(request: PlacementRequest, siblings: readonly AgentName[]): Placement {
+    const { table, prng } = this.#options;
+    const all = this.candidates();
+    const at = siblings.map((name) => table.get(name)?.node ?? this.#placed.get(name));
+    const siblingsAt = ({ id }: Candidate): number => at.filter((node) => node === id).length;
+    const levels = [...new Set(all.map(siblingsAt))].toSorted((a, b) => a - b).slice(0, -1);
+    for (const level of levels) {
+      const apart = all.filter((node) => siblingsAt(node) <= level);
+      const chosen = choosePlacement(apart, request, this.#state, prng);
+      if (chosen.kind === "placed") return chosen;
+    }
+    return choosePlacement(all, request, this.#state, prng);
   }
 
   /** Every member as placement sees it, with what was just placed. */
@@ -163,11 +206,15 @@ export class AssignedOwnership implements Ownership {
       if (table.get(name) === undefined) counts.set(node, (counts.get(node) ?? 0) + 1);
       else this.#placed.delete(name);
     }
-    return membership.members().map((member) => candidateOf(member, counts.get(member.id) ?? 0));
+    return membership
+      .members()
+      .map((member) =>
+        candidateOf(member, counts.get(member.id) ?? 0, this.#options.connections?.(member.id) ?? 0),
+      );
   }
 }
 
-function candidateOf({ id, status, tags, load }: Member, agents: number): Candidate {
+function candidateOf({ id, status, tags, load }: Member, agents: number, connections: number): Candidate {
   return {
     id,
     status,
@@ -176,6 +223,8 @@ function candidateOf({ id, status, tags, load }: Member, agents: number): Candid
     maxAgents: tags.maxAgents,
     cpu_percent: load.cpu_percent,
     memory_percent: load.memory_percent,
+    connections,
+    ...(load.disk_percent === undefined ? {} : { disk_percent: load.disk_percent }),
     weight: tags.weight,
     services: tags.services,
     region: tags.region,

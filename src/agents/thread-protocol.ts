@@ -21,6 +21,8 @@ export type ToAgentThread =
       /** Until when the node may act (cluster/lease-cell.ts), and the tenure that counts. */
       readonly lease: SharedArrayBuffer;
       readonly tenure: number;
+      /** What linear memory the node's agents have (memory-budget.ts). */
+      readonly memory: SharedArrayBuffer;
     }
   /** The node's lease is back, in this tenure. */
   | { readonly kind: "lease"; readonly tenure: number }

@@ -7,6 +7,7 @@ import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { ThreadModules } from "./agent-thread.ts";
 import type { Handler } from "./handler.ts";
+import type { ThreadMemory } from "./memory-budget.ts";
 import { moduleKey } from "./module-key.ts";
 
 /** Nested calls of a guest; what the instrumentation counts. */
@@ -16,11 +17,20 @@ const idleModulesLimit = 64;
 
 interface Compiled {
   readonly module: WebAssembly.Module;
-  readonly shape: Pick<PreparedModule, "imports" | "exports">;
+  readonly shape: Pick<PreparedModule, "imports" | "exports" | "memory">;
 }
 
 export class WasmModules implements ThreadModules {
   readonly #modules = new Map<string, Compiled>();
+  readonly #memory: ThreadMemory;
+
+  constructor(memory: ThreadMemory) {
+    this.#memory = memory;
+  }
+
+  sliceEnded(): void {
+    this.#memory.sliceEnded();
+  }
 
   has(key: string): boolean {
     return this.#modules.has(key);
@@ -29,7 +39,8 @@ export class WasmModules implements ThreadModules {
   async add(key: string, prepared: PreparedModule, inUse: () => ReadonlySet<string>): Promise<void> {
     try {
       const module = await WebAssembly.compile(prepared.instrumented);
-      this.#modules.set(key, { module, shape: { imports: prepared.imports, exports: prepared.exports } });
+      const { imports, exports, memory } = prepared;
+      this.#modules.set(key, { module, shape: { imports, exports, memory } });
     } catch (error) {
       throw new CaxtonError("invalid_module", `The instrumented module does not compile: ${reasonOf(error)}`);
     }
@@ -41,7 +52,8 @@ export class WasmModules implements ThreadModules {
     const compiled = this.#modules.get(key);
     assert(compiled !== undefined, "the module of a hosted agent is compiled");
     const limits = { fuel: spec.limits.fuel, call_depth: callDepth };
-    const instance = AgentInstance.create(compiled.module, compiled.shape, host, limits);
+    const memory = { ...compiled.shape.memory, grant: this.#memory };
+    const instance = AgentInstance.create(compiled.module, compiled.shape, host, limits, memory);
     return new WasmHandler(instance, compiled.shape.exports.load);
   }
 
@@ -86,5 +98,9 @@ class WasmHandler implements Handler {
 
   load(state: Uint8Array): void {
     this.instance.load(state);
+  }
+
+  close(): void {
+    this.instance.close();
   }
 }

@@ -13,6 +13,7 @@ import { logger } from "../telemetry/log.ts";
 import { addAgents } from "./agents/agents.ts";
 import { addDeploy } from "./agents/deploy.ts";
 import { type AgentDefaults, agentDefaults } from "./agents/deploy-options.ts";
+import { addBalance } from "./cluster/balance.ts";
 import { addLeader } from "./cluster/leader.ts";
 import { addMaintenance } from "./cluster/maintenance.ts";
 import { addMembers } from "./cluster/members.ts";
@@ -87,6 +88,7 @@ export function createApi(services: NodeServices, options: ApiOptions): Hono<Api
   addStatus(api);
   addOperate(api);
   addNodes(api);
+  addBalance(api);
   addRegistration(api);
   addMaintenance(api);
   addStopping(api);

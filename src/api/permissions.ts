@@ -34,6 +34,8 @@ const table: Readonly<Record<string, Access>> = {
   "GET /api/v1/cluster/verify-auth": "cluster:read",
   "GET /api/v1/cluster/balance": "cluster:read",
   "POST /api/v1/cluster/balance": "cluster:operate",
+  "GET /api/v1/cluster/rebalance": "cluster:read",
+  "POST /api/v1/cluster/rebalance": "cluster:operate",
   "GET /api/v1/cluster/leader": "cluster:read",
   "POST /api/v1/cluster/leader": "cluster:operate",
   "GET /api/v1/cluster/compare-state": "cluster:operate",

@@ -15,11 +15,12 @@ import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Role } from "../security/roles.ts";
 import type { Principal } from "../security/tokens.ts";
 import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { BalancingService } from "./balancing-service.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
 import type { TrapKind } from "../wasm/trap.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import type { AgentSpec, ShownStatus } from "../wire/agent-spec.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
 import type { Message } from "../wire/message.ts";
 
@@ -37,6 +38,7 @@ export interface NodeServices {
   readonly security: SecurityService;
   readonly tokens: TokenService;
   readonly partition: PartitionService;
+  readonly balancing: BalancingService;
   /** Nodes that are registered by HTTP. */
   readonly nodes: NodeRegistry;
   readonly operator: OperatorService;
@@ -152,10 +154,14 @@ export interface ClusterService {
   ping(node: NodeId): Promise<PingResult>;
   /**
    * Leaves gracefully; when `node` is another one, that node is asked to. `handOver`: its agents go to others first;
-   * else they are expected back with it.
+   * else they are expected back with it. Refused (`conflict`) where that would cost the others their quorum, unless
+   * `force`, and unless it only stops.
    */
-  leave(node: NodeId, drain_timeout_ms: number, handOver: boolean): Promise<void>;
-  /** Refused (`conflict`) for a node that is alive unless `force`. */
+  leave(
+    node: NodeId,
+    how: { readonly drain_timeout_ms: number; readonly handOver: boolean; readonly force: boolean },
+  ): Promise<void>;
+  /** Refused (`conflict`) for a node that is alive unless `force`, and (`no_quorum`) where nothing can be decided. */
   remove(node: NodeId, force: boolean): Promise<void>;
   verifyAuth(): Promise<readonly AuthCheckRow[]>;
   performance(): Promise<readonly PerformanceRow[]>;
@@ -216,14 +222,15 @@ export interface DeployRequest {
     AgentSpec,
     "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
   >;
+  /** How many of it run under its name; null: as many as there are, or one alone. */
+  readonly instances: number | null;
   readonly principal: string;
 }
 
 export interface AgentView {
   readonly name: AgentName;
   readonly node: NodeId;
-  /** `orphaned` when its node is failed or left. */
-  readonly status: AgentStatus | "orphaned";
+  readonly status: ShownStatus;
   readonly revision: number;
   readonly epoch: number;
   readonly module: ModuleHash;
@@ -268,9 +275,15 @@ export interface AgentLogLine {
 }
 
 export interface AgentService {
-  deploy(
-    request: DeployRequest,
-  ): Promise<{ readonly agent: AgentView; readonly created: boolean; readonly why: string }>;
+  deploy(request: DeployRequest): Promise<{
+    /** The first instance, where there are several. */
+    readonly agent: AgentView;
+    readonly created: boolean;
+    readonly why: string;
+    readonly instances: readonly AgentView[];
+  }>;
+  /** Of a name that several agents share; else none. */
+  instances(name: AgentName): readonly AgentView[];
   list(): readonly AgentView[];
   /** 0 where there is no such agent. Linearizable: as of now, whichever node decided it; throws `no_quorum`. */
   revisionOf(name: string, consistency: Consistency): Promise<number>;

@@ -6,6 +6,7 @@ import { untilInterrupt } from "./until-interrupt.ts";
 
 export async function followEvents(call: Call, types: readonly string[]): Promise<void> {
   const client = await call.client();
+  const order = new EventOrder();
   await untilInterrupt(async (signal) => {
     // A node that is away for long is told once for each reason, not at each attempt.
     const told = new Set<string>();
@@ -24,7 +25,9 @@ export async function followEvents(call: Call, types: readonly string[]): Promis
       cluster: true,
       ...(types.length === 0 ? {} : { types }),
     })) {
-      call.output.line(call.output.format === "json" ? JSON.stringify(event) : eventLine(withNode(event)));
+      const { format } = call.output;
+      const at = order.mark(event.at, format === "wide");
+      call.output.line(format === "json" ? JSON.stringify(event) : eventLine(withNode(event), at));
     }
   });
 }
@@ -34,7 +37,33 @@ function withNode(event: EventAnswer): Pick<EventAnswer, "level" | "text"> {
   return event.type.startsWith("message.") ? { ...event, text: `${event.text} (at ${event.node})` } : event;
 }
 
-/** `[INFO] Node node-2 detected as failed`; with the time in `at` only in JSON, as the documents print it. */
-export function eventLine({ level, text }: Pick<EventAnswer, "level" | "text">): string {
-  return `[${level === "warn" ? "WARN" : "INFO"}] ${printable(text)}`;
+/** What comes this much later than something that happened after it is told with its time. */
+const late_ms = 5_000;
+
+/** Which events say when they were: all where it was asked for, else those that come late, as of a side that was cut off. */
+export class EventOrder {
+  #newest_ms = 0;
+
+  /** The time to tell, or null. `at`: ISO 8601. */
+  mark(at: string, always: boolean): { readonly at: string; readonly late: boolean } | null {
+    const at_ms = Date.parse(at);
+    const late = at_ms < this.#newest_ms - late_ms;
+    this.#newest_ms = Math.max(this.#newest_ms, at_ms);
+    return always || late ? { at, late } : null;
+  }
+}
+
+/**
+ * `[INFO] Node node-2 detected as failed`, as the documents print it. A time follows the level where it was asked for;
+ * at what comes late it follows the text: `… (earlier, at 2026-01-01T00:00:00.000Z)`.
+ */
+export function eventLine(
+  { level, text }: Pick<EventAnswer, "level" | "text">,
+  mark: ReturnType<EventOrder["mark"]> = null,
+): string {
+  const word = `[${level === "warn" ? "WARN" : "INFO"}]`;
+  if (mark === null) return `${word} ${printable(text)}`;
+  return mark.late
+    ? `${word} ${printable(text)} (earlier, at ${mark.at})`
+    : `${word} ${mark.at} ${printable(text)}`;
 }

@@ -11,12 +11,14 @@ import { suspend } from "./agent/suspend.ts";
 import { token } from "./auth/token.ts";
 import { addNode } from "./cluster/add-node.ts";
 import { analyze } from "./cluster/analyze.ts";
+import { balance } from "./cluster/balance.ts";
 import { compareState } from "./cluster/compare-state.ts";
 import { detectPartition } from "./cluster/detect-partition.ts";
 import { isolate } from "./cluster/isolate.ts";
 import { leader } from "./cluster/leader.ts";
 import { leave } from "./cluster/leave.ts";
 import { members } from "./cluster/members.ts";
+import { rebalance } from "./cluster/rebalance.ts";
 import { rehearse } from "./cluster/partition/rehearse.ts";
 import { report as partitionReport } from "./cluster/partition/report.ts";
 import { performance } from "./cluster/performance.ts";
@@ -89,6 +91,8 @@ const map = buildRouteMap<string, CliContext>({
       rejoin,
       rebuild,
       leader,
+      balance,
+      rebalance,
       compareState,
       detectPartition,
       resolvePartition,

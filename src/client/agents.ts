@@ -1,6 +1,6 @@
 /** `/api/v1/agents…`, a method a route. */
 import type { AgentAnswer } from "../api/agents/agent.ts";
-import type { AgentDone, AgentsAnswer, LogsAnswer } from "../api/agents/agents.ts";
+import type { AgentDone, AgentsAnswer, LogsAnswer, ShownAgent } from "../api/agents/agents.ts";
 import type { DeployAnswer } from "../api/agents/deploy.ts";
 import type { DeployQuery } from "../api/agents/deploy-options.ts";
 import { allPages, pageLimit } from "./pages.ts";
@@ -42,7 +42,7 @@ export class AgentsClient {
     );
   }
 
-  show(name: string): Promise<AgentAnswer> {
+  show(name: string): Promise<ShownAgent> {
     return this.#transport.json({ method: "GET", path: pathOf(name) });
   }
 

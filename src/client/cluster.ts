@@ -1,7 +1,7 @@
 /** `/api/v1/cluster/…`, a method a route. */
+import type { BalanceAnswer, PlanAnswer, RebalanceAnswer } from "../api/cluster/balance.ts";
 import type { LeaderAnswer, TransferAnswer } from "../api/cluster/leader.ts";
 import type { MembersAnswer } from "../api/cluster/members.ts";
-import type { BalanceAnswer } from "../api/cluster/operate.ts";
 import type { OverviewAnswer, ReportAnswer, ResolveAnswer } from "../api/cluster/partition.ts";
 import type { RehearsalAnswer } from "../api/cluster/rehearsal.ts";
 import type { CompareAnswer, VerifyAnswer } from "../api/cluster/state-checks.ts";
@@ -11,6 +11,7 @@ import { allPages, pageLimit } from "./pages.ts";
 import type { Transport } from "./transport.ts";
 
 const verify_ms = 300_000;
+const rebalance_ms = 660_000;
 
 export class ClusterClient {
   readonly #transport: Transport;
@@ -60,9 +61,16 @@ export class ClusterClient {
     readonly drainTimeout_ms: number;
     /** Its agents go to others first; else they are expected back with it. */
     readonly handOver: boolean;
+    /** Even where the others lose their quorum with it. */
+    readonly force?: boolean;
   }): Promise<{ node: string; status: "leaving" }> {
-    const { node, drainTimeout_ms, handOver } = options;
-    const json = { node, drain_timeout: formatDuration(drainTimeout_ms), hand_over: handOver };
+    const { node, drainTimeout_ms, handOver, force = false } = options;
+    const json = {
+      node,
+      drain_timeout: formatDuration(drainTimeout_ms),
+      hand_over: handOver,
+      ...(force ? { force } : {}),
+    };
     return this.#transport.json({
       method: "POST",
       path: "/api/v1/cluster/leave",
@@ -138,5 +146,20 @@ export class ClusterClient {
 
   setBalance(strategy: string): Promise<BalanceAnswer> {
     return this.#transport.json({ method: "POST", path: "/api/v1/cluster/balance", json: { strategy } });
+  }
+
+  /** What `rebalance` would move. */
+  rebalancePlan(strategy: string): Promise<PlanAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/cluster/rebalance", query: { strategy } });
+  }
+
+  /** Resolves when the agents have moved. */
+  rebalance(strategy: string): Promise<RebalanceAnswer> {
+    return this.#transport.json({
+      method: "POST",
+      path: "/api/v1/cluster/rebalance",
+      json: { strategy },
+      patience_ms: rebalance_ms,
+    });
   }
 }

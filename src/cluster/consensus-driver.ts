@@ -7,23 +7,23 @@
 import { unreachable } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
-import type { Timer } from "../ports/clock.ts";
 import { everyone, identityOf, nodeOf, type RaftId, raftIdOf } from "../raft/configuration.ts";
 import type { RaftEffect, RaftInput } from "../raft/effects.ts";
-import { decodeRaftMessage, encodeRaftMessage } from "../raft/message-codec.ts";
-import type { RaftMessage } from "../raft/messages.ts";
+import { decodeRaftMessage } from "../raft/message-codec.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { RaftStatus } from "../raft/status.ts";
 import type { PersistEffect } from "../store/raft-log.ts";
 import { WireError } from "../wire/cursor.ts";
 import { isLeaseFrame } from "../wire/lease-frame.ts";
 import { isGreeting } from "../wire/raft-greeting.ts";
+import { Alarm } from "./consensus-alarm.ts";
 import { Commands } from "./consensus-commands.ts";
 import { coreOf } from "./consensus-core.ts";
 import { leaseOf } from "./consensus-lease.ts";
 import { Desk } from "./consensus-desk.ts";
 import type { ConsensusDriverOptions } from "./consensus-driver-options.ts";
 import { Greetings } from "./consensus-greetings.ts";
+import { Outgoing } from "./consensus-outgoing.ts";
 import type { DriverRequest } from "./consensus-requests.ts";
 import { Reporter } from "./consensus-reporter.ts";
 import { isSnapshotEffect, Snapshots } from "./consensus-snapshots.ts";
@@ -39,14 +39,14 @@ export class ConsensusDriver {
   readonly #snapshots: Snapshots;
   readonly #desk: Desk;
   readonly #commands: Commands;
+  readonly #outgoing: Outgoing;
+  readonly #alarm: Alarm;
   readonly #reporter: Reporter;
   readonly #lease: LeaseHooks | undefined;
   #inputs: RaftInput[] = [];
   /** What waits for its turn: a transaction of the log or the state among it, and what follows from that. */
   #held: readonly RaftEffect[] | null = null;
   #scheduled = false;
-  #timer: Timer | undefined;
-  #timerDue_ms = Infinity;
   #hasLeader = false;
   #closed = false;
   /** The log could not be written. */
@@ -58,6 +58,8 @@ export class ConsensusDriver {
     const { log, state, clock } = options;
     this.core = coreOf(options);
     const input = (value: RaftInput): void => this.#input(value);
+    this.#outgoing = new Outgoing({ self: log.boots.self, clock, transport: options.transport });
+    this.#alarm = new Alarm(clock, () => input({ kind: "tick" }));
     this.#greetings = this.#makeGreetings();
     this.#lease = options.lease && leaseOf(options, options.lease, this.core, input);
     this.#state = new ConsensusState({
@@ -86,7 +88,7 @@ export class ConsensusDriver {
       clock,
       state: this.#state,
       reject: (id, code, detail) => this.#desk.reject(id, code, detail),
-      send: (to, message) => this.#send(to, message),
+      send: (to, message) => this.#outgoing.send(to, message),
     });
     this.#reporter = new Reporter({
       self: log.boots.self,
@@ -200,7 +202,8 @@ export class ConsensusDriver {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#alarm.cancel();
+    this.#outgoing.close();
     this.#lease?.close();
     this.#reporter.close();
     this.#desk.close();
@@ -215,6 +218,7 @@ export class ConsensusDriver {
       this.#refusedFrames++;
       return;
     }
+    if (message.kind === "forward" || message.kind === "read-index") this.#outgoing.asks(sender);
     if (message.kind === "forward") {
       this.#commands.add({ kind: "forward", from: sender, message });
       this.#wake();
@@ -246,10 +250,11 @@ export class ConsensusDriver {
     const effects = [...this.core.stepAll(inputs, now_ms)];
     if (this.#commands.waiting > 0)
       effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
-    this.#arm();
+    this.#alarm.by(this.core.wake);
+    const { sent } = this.#outgoing;
     const rest = this.#sendFirst(effects, ({ after }) => after === 0);
     // What was sent just now leaves at the end of this turn: what blocks is done in the next.
-    if (rest.length < effects.length && rest.some(blocks)) this.#hold(rest);
+    if (this.#outgoing.sent > sent && rest.some(blocks)) this.#hold(rest);
     else this.#finish(rest);
   }
 
@@ -266,7 +271,7 @@ export class ConsensusDriver {
   ): readonly RaftEffect[] {
     const rest: RaftEffect[] = [];
     for (const effect of effects) {
-      if (effect.kind === "send" && mayLeave(effect)) this.#send(effect.to, effect.message);
+      if (effect.kind === "send" && mayLeave(effect)) this.#outgoing.send(effect.to, effect.message);
       else rest.push(effect);
     }
     return rest;
@@ -306,13 +311,15 @@ export class ConsensusDriver {
     }
     switch (effect.kind) {
       case "send":
-        return this.#send(effect.to, effect.message);
+        return this.#outgoing.send(effect.to, effect.message);
       case "persist":
         return;
       case "apply":
         this.#reporter.moved();
         this.#state.apply(effect.entries);
-        return this.#reporter.applied();
+        // What nodes act upon is not to wait for the next write.
+        if (this.#reporter.applied()) this.#outgoing.flush();
+        return;
       case "compact":
         this.#guarded(() => this.options.log.compact(effect.base, effect.configuration));
         return this.#tidy();
@@ -329,12 +336,6 @@ export class ConsensusDriver {
       default:
         return unreachable(effect);
     }
-  }
-
-  #send(to: RaftId, message: RaftMessage): void {
-    const { transport, log } = this.options;
-    const bytes = encodeRaftMessage({ from: identityOf(log.boots.self), to: identityOf(to), message });
-    transport.send(nodeOf(to), message.kind === "snapshot" ? "raft_bulk" : "raft", bytes);
   }
 
   #tidy(): void {
@@ -379,17 +380,6 @@ export class ConsensusDriver {
     const nodes = new Set([...members, ...this.#greetings.nodes]);
     nodes.delete(self);
     this.options.transport.keep([...nodes]);
-  }
-
-  #arm(): void {
-    const due_ms = this.core.wake;
-    if (due_ms >= this.#timerDue_ms) return;
-    this.#timer?.cancel();
-    this.#timerDue_ms = due_ms;
-    this.#timer = this.options.clock.after(Math.max(0, due_ms - this.options.clock.now_ms()), () => {
-      this.#timerDue_ms = Infinity;
-      this.#input({ kind: "tick" });
-    });
   }
 }
 

@@ -64,9 +64,11 @@ export class Reporter {
     this.#tell(true);
   }
 
-  /** Entries were applied: main is told at once of what nodes act upon. */
-  applied(): void {
-    if (this.options.watched() !== this.#watched) this.#tell(true);
+  /** Entries were applied: main is told at once of what nodes act upon. True if there was any. */
+  applied(): boolean {
+    if (this.options.watched() === this.#watched) return false;
+    this.#tell(true);
+    return true;
   }
 
   #look(after_ms: number): void {

@@ -355,8 +355,9 @@ export class GossipDriver {
       case "conflict":
         this.#refusals.conflict(effect.node, effect.source, effect.reason);
         return;
+      case "removed":
       case "left-told":
-        report({ kind: "left-told" });
+        report(effect);
         return;
       default:
         unreachable(effect);

@@ -37,6 +37,8 @@ export type GossipReport =
       readonly elsewhere: boolean;
     }
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
+  /** This node was removed by an operator, as `source` says. */
+  | { readonly kind: "removed"; readonly source: NodeId }
   | { readonly kind: "left-told" };
 
 /** What came of a first contact. */

@@ -43,6 +43,8 @@ export interface GossipThreadOptions {
   readonly adopted: (uuid: string) => Promise<void>;
   /** A node outside of its cluster could not reach a seed; tried again for ever. */
   readonly seedFailed: (seed: string, reason: string) => void;
+  /** An operator removed this node, as that one says: it takes no part any more, and is to end. */
+  readonly removed: (source: NodeId) => void;
   /** The thread ended by itself: the node cannot go on. */
   readonly failed: (error: CaxtonError) => void;
 }
@@ -172,8 +174,7 @@ export class GossipThread implements Membership {
   }
 
   setGossipKeys(keys: readonly Uint8Array[]): void {
-    const fit = keys.length >= 1 && keys.length <= acceptedKeysLimit;
-    if (!fit || keys.some((key) => key.length !== key_bytes)) {
+    if (keys.length < 1 || keys.length > acceptedKeysLimit || keys.some((key) => key.length !== key_bytes)) {
       const detail = `Gossip keys are 1 to ${acceptedKeysLimit} of ${key_bytes} bytes each`;
       throw new CaxtonError("invalid_argument", detail);
     }
@@ -287,6 +288,9 @@ export class GossipThread implements Membership {
       case "pinged":
         this.#pinged(report.ping, report.roundTrip_ms);
         return;
+      case "removed":
+        this.options.removed(report.source);
+        return;
       case "left-told":
         this.#leaving?.();
         return;
@@ -325,12 +329,8 @@ export class GossipThread implements Membership {
   }
 
   /** Names are resolved anew at each try: addresses change while a node is away. */
-  async #contact({
-    contact,
-    address,
-    hello,
-    timeout_ms,
-  }: Extract<FromGossip, { kind: "contact" }>): Promise<void> {
+  async #contact(wanted: Extract<FromGossip, { kind: "contact" }>): Promise<void> {
+    const { contact, address, hello, timeout_ms } = wanted;
     let outcome: ContactOutcome;
     try {
       const host = isIpAddress(address.host) ? address.host : await this.options.resolve(address.host);
@@ -373,8 +373,8 @@ export class GossipThread implements Membership {
     this.#beat?.cancel();
     if (this.#stopping) return;
     this.#stopping = true;
-    const why = error ? error.message : "it ended";
-    const failure = new CaxtonError("internal", `The gossip thread failed: ${why}`, { cause: error });
+    const why = `The gossip thread failed: ${error?.message ?? "it ended"}`;
+    const failure = new CaxtonError("internal", why, { cause: error });
     this.opened.reject(failure);
     this.#rejectAll(failure);
     this.options.failed(failure);

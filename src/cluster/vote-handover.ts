@@ -34,7 +34,12 @@ export class VoteHandover {
     this.#options = options;
     const { peers, autopilot } = options;
     peers.handle("cluster.resign", async (body) => {
-      await this.#leading(() => autopilot.resign(parseNodeId(decodeUtf8(body)), ask_ms));
+      const node = parseNodeId(decodeUtf8(body));
+      await this.#leading(async () => {
+        if (node !== options.consensus.self) return await autopilot.resign(node, ask_ms);
+        await this.#abdicate(node);
+        throw new CaxtonError("conflict", `Node "${node}" led, and handed over first`);
+      });
       return new Uint8Array();
     });
     peers.handle("cluster.may-go", async (body) => {

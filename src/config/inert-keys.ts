@@ -26,11 +26,6 @@ export const transportKeys = {
   compression: inertKey(boolean(), "Compress frames."),
 };
 
-export const failoverKeys = {
-  health_check_interval: inertKey(duration(), "Between those checks."),
-  rebalance_on_join: inertKey(boolean(), "Move agents to a node that joined."),
-};
-
 export const replicationKeys = {
   enable_compression: inertKey(boolean(), "Compress batches."),
   max_batch_size: inertKey(integer(1, 1_000_000), "Entries of a batch."),

@@ -84,13 +84,18 @@ const transport = {
 };
 
 const failover = {
-  ...inert.failoverKeys,
   enable_auto_failover: key(boolean(), true, "Start the agents of a lost node on others."),
   failure_threshold: key(
     integer(1, 1_000),
     3,
     "Looks, 100 ms apart, that must find a node gone before its agents go to others.",
   ),
+  health_check_interval: key(
+    duration("100ms", "1h"),
+    "2s",
+    "Between a node's looks at its own processor, memory and disk.",
+  ),
+  rebalance_on_join: key(boolean(), true, "Move agents that were there before to a node that joined."),
   remove_offline_after: optionalKey(
     duration("1s"),
     "A node registered by HTTP is forgotten when it was offline for so long; never when unset.",
@@ -141,12 +146,29 @@ const agents = {
   max_memory: key(
     size("64KiB", "4GiB"),
     "64MiB",
-    "The most linear memory of an agent, unless deployed with less.",
+    "The most linear memory of an agent; what it has unless deployed with less.",
+  ),
+  memory_budget: optionalKey(
+    size("1MiB", "16TiB"),
+    "Linear memory of all agents of this node together; half of the machine's when unset.",
   ),
   default_fuel: key(
     integer(1_000, agentMost.fuel),
     50_000_000,
     "Fuel of one call of a handler, unless deployed with another.",
+  ),
+  max_fuel: optionalKey(
+    integer(1_000, agentMost.fuel),
+    "The most fuel that an agent may be deployed with; ten times default_fuel when unset.",
+  ),
+  max_priority: key(
+    oneOf(["low", "normal", "high", "critical"]),
+    "critical",
+    "The highest priority that an agent may be deployed with.",
+  ),
+  max_per_subject: optionalKey(
+    integer(1, 1_000_000),
+    "The most agents that one user or key may have in the cluster; as many as there is room for when unset.",
   ),
   max_message_size: key(
     size("1KiB", "10MiB"),

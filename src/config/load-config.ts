@@ -136,6 +136,13 @@ function crossProblems(values: ReadonlyMap<string, EffectiveValue>): Problem[] {
       `observability.metrics_addr is ${api}, which node.api_addr has already`,
     );
   }
+  const { default_fuel, max_fuel } = config.agents;
+  if (max_fuel !== null && max_fuel < default_fuel) {
+    complain(
+      "agents.max_fuel",
+      `agents.max_fuel is ${max_fuel}, less than agents.default_fuel (${default_fuel})`,
+    );
+  }
   const { key: clusterKey, key_file } = config.security.cluster;
   if (clusterKey !== null && key_file !== null) {
     complain("security.cluster.key", "security.cluster.key and security.cluster.key_file exclude each other");

@@ -1,6 +1,6 @@
 /** Messages that keep their order among each other: those of one sender, receiver and conversation. */
 import type { Prng } from "../base/prng.ts";
-import type { RingQueue } from "../base/ring-queue.ts";
+import { RingQueue } from "../base/ring-queue.ts";
 import type { Timer } from "../ports/clock.ts";
 import { messageField, receiverOf, senderOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
@@ -35,9 +35,19 @@ export interface Lane {
   inboxFull: boolean;
 }
 
+export function newLane(key: string): Lane {
+  const [items, timer, waitsFor] = [new RingQueue<Item>(), undefined, undefined];
+  return { key, items, attempt: 0, timer, waitsFor, inboxFull: false };
+}
+
 /** The key of a checked message's lane. */
 export function laneKeyOf(message: Uint8Array): string {
   return `${partyOf(senderOf(message))}\n${receiverOf(message)}\n${messageField(message, 2)}`;
+}
+
+/** What has one instance of a receiver that runs in several: the conversation, or a sender without one. */
+export function stickyKeyOf(message: Uint8Array): string {
+  return messageField(message, 2) || partyOf(senderOf(message));
 }
 
 /** A client's address has a tag for each message; its lane is the client's. */

@@ -1,5 +1,5 @@
 /** What the router is joined to, and how a message is handed to it. */
-import type { NodeId } from "../base/ids.ts";
+import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers.ts";
@@ -26,6 +26,10 @@ export interface RouterOptions {
   readonly acting?: ActingRule;
   /** Whether that node is out of reach for a partition's sake, so that its mail waits for as long as that lasts. */
   readonly isCutOff?: (node: NodeId) => boolean;
+  /** The instance for a message to a name that several share; undefined for any other. */
+  readonly instanceFor?: (receiver: string, key: () => string) => AgentName | undefined;
+  /** Another node took a message of this one. */
+  readonly accepted?: (message: Uint8Array) => void;
   readonly deadLettered: (reason: string, message: Uint8Array) => void;
   readonly failed: (what: string, reason: string) => void;
 }

@@ -8,7 +8,6 @@ import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { reasonOf } from "../base/errors.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
-import { RingQueue } from "../base/ring-queue.ts";
 import type { MembershipEvent } from "../cluster/membership.ts";
 import { WireError } from "../wire/cursor.ts";
 import type { JournalRecord } from "../wire/journal-record.ts";
@@ -16,7 +15,8 @@ import { decodeLinkFrame } from "../wire/link-frame.ts";
 import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
 import { holdOn } from "./held-mail.ts";
-import { laneKeyOf, retryDelay_ms, type Item, type Lane } from "./lane.ts";
+import { toInstance } from "./instances.ts";
+import { laneKeyOf, newLane, retryDelay_ms, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
 import type { RouterOptions, SubmitOptions, Submitted } from "./router-options.ts";
 
@@ -69,13 +69,19 @@ export class Router {
     return this.#pending_messages;
   }
 
+  /** Messages to that node which it has not answered. */
+  underWay(node: NodeId): number {
+    return this.#links.get(node)?.pending ?? 0;
+  }
+
   /** Whether a message of the outbox is under way here already. */
   carries(message: MessageId): boolean {
     return this.#durable.has(message);
   }
 
   /** Takes over a checked message; `done` is called once, when it was accepted or has failed for good. */
-  submit(message: Uint8Array, options: SubmitOptions): Submitted {
+  submit(submitted: Uint8Array, options: SubmitOptions): Submitted {
+    const message = toInstance(submitted, this.#options.instanceFor);
     const item: Item = {
       message,
       durable: options.durable,
@@ -92,14 +98,7 @@ export class Router {
     const key = laneKeyOf(message);
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = {
-        key,
-        items: new RingQueue(),
-        attempt: 0,
-        timer: undefined,
-        waitsFor: undefined,
-        inboxFull: false,
-      };
+      lane = newLane(key);
       lane.items.push(item);
       this.#wakeOlder(receiverOf(message));
       this.#lanes.set(key, lane);
@@ -222,7 +221,9 @@ export class Router {
     const start_ms = this.#options.clock.now_ms();
     const done = (outcome: number): void => {
       this.remoteLatency.record(this.#options.clock.now_ms() - start_ms);
-      settle(outcomeOf(outcome));
+      const answer = outcomeOf(outcome);
+      if (answer === "accepted") this.#options.accepted?.(message);
+      settle(answer);
     };
     this.#link(node).push({ message, epoch: this.#epochOf(receiverOf(message)), done });
   }

@@ -203,6 +203,7 @@ const ownAreas = [
   "agent.not_started",
   "failover.",
   "drain.",
+  "rebalance.",
   "partition.",
 ];
 

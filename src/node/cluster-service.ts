@@ -21,18 +21,19 @@ import type { AssignmentTable } from "../agents/assignment-table.ts";
 import type { VoteHandover } from "../cluster/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
-import { logger } from "../telemetry/log.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import type { Balancing } from "./balancing.ts";
 import type { OperatorModes } from "./operator-modes.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
+import { Departures, type Leaving, unknownNode } from "./departures.ts";
 import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
 
 const ping_ms = 2_000;
-const leaveRequest_ms = 5_000;
-/** In the request to leave: its agents go to others first. */
-const handingOver = "handing-over";
+/** A node that started before is part of consensus, if it is part of the cluster at all; boot epochs are wall times. */
+const letIn_ms = 15_000;
+/** Names in the line of the status. */
+const apartShown_max = 5;
 /** Of a transfer of leadership, which takes a round trip when all is well. */
 const transfer_ms = 10_000;
 /** What the way to the leader may take on top. */
@@ -90,6 +91,7 @@ export interface ClusterServiceOptions {
 
 export class NodeCluster implements ClusterService {
   readonly #options: ClusterServiceOptions;
+  readonly #departures: Departures;
 
   constructor(options: ClusterServiceOptions) {
     this.#options = options;
@@ -100,15 +102,7 @@ export class NodeCluster implements ClusterService {
       const to = body.length === 0 ? null : parseNodeId(decodeUtf8(body));
       return encodeUtf8(await options.consensus.transferLeadership(to, { timeout_ms: transfer_ms }));
     });
-    peers.handle("cluster.leave", (body) => {
-      const [given, mode] = decodeUtf8(body).split(" ");
-      const drain_timeout_ms = Number(given);
-      if (!(drain_timeout_ms >= 0 && drain_timeout_ms <= 3_600_000)) {
-        throw new CaxtonError("invalid_argument", "Drain time-out is not between 0 and 1h");
-      }
-      this.#leave(drain_timeout_ms, mode === handingOver);
-      return Promise.resolve(new Uint8Array());
-    });
+    this.#departures = new Departures(options);
   }
 
   members(): readonly Member[] {
@@ -125,12 +119,14 @@ export class NodeCluster implements ClusterService {
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
     const waitsFor = this.#options.waitsFor();
     const alone = this.#options.alone();
-    const apart = alone === null ? null : `ALONE (it ${alone})`;
-    const outside = waitsFor === null ? apart : `WAITING (in no cluster yet: it ${waitsFor})`;
+    const lonely = alone === null ? null : `ALONE (it ${alone})`;
+    const outside = waitsFor === null ? lonely : `WAITING (in no cluster yet: it ${waitsFor})`;
     const { leader, term, members, quorum } = consensus.status();
     const { minority, action } = this.#options.partition;
     const healthy = quorum && !minority;
-    const side = healthy ? "HEALTHY (majority partition)" : "DEGRADED (minority partition)";
+    const apart = this.#takingNoPart();
+    const part = apart.length === 0 ? null : `DEGRADED (${apart.join(", ")} takes no part in consensus)`;
+    const side = healthy ? (part ?? "HEALTHY (majority partition)") : "DEGRADED (minority partition)";
     const degraded = action === "local-only" ? "LOCAL-ONLY" : "READ-ONLY";
     const operations = healthy ? "READ-WRITE" : degraded;
     return Promise.resolve({
@@ -151,11 +147,28 @@ export class NodeCluster implements ClusterService {
     });
   }
 
+  /** Members that are well, for long enough to have been let in, and have neither vote nor log; a witness may wait. */
+  #takingNoPart(): readonly NodeId[] {
+    const { membership, consensus, clock } = this.#options;
+    const parts = new Set(consensus.status().members.map(({ node }) => node));
+    const before_ms = clock.wall_ms() - letIn_ms;
+    const apart = membership
+      .members()
+      .filter(({ id, status, bootEpoch, tags: { raft } }) => {
+        return status === "alive" && !parts.has(id) && bootEpoch < before_ms && raft?.role !== "witness";
+      })
+      .map(({ id }) => id);
+    return apart.slice(0, apartShown_max);
+  }
+
   leader(): LeaderView {
     const { consensus, safeToStop } = this.#options;
     const { self, leader, term, role, quorum, commit, applied, joint, trouble, ...status } =
       consensus.status();
-    const members = status.members.map((member) => ({ ...member, stoppable: safeToStop(member.node) }));
+    const members = status.members.map((member) => {
+      const runs = isPresent(this.#options.membership.member(member.node));
+      return { ...member, stoppable: runs ? safeToStop(member.node) : null };
+    });
     return { self, leader, term, role, quorum, commit, applied, members, joint, trouble };
   }
 
@@ -164,6 +177,7 @@ export class NodeCluster implements ClusterService {
     const { leader } = consensus.status();
     if (leader === null) throw new CaxtonError("no_quorum", "The cluster has no leader that could hand over");
     if (to === leader) return leader;
+    if (to !== null && this.#options.membership.member(to) === undefined) throw unknownNode(to);
     if (leader === self) return await consensus.transferLeadership(to, { timeout_ms: transfer_ms });
     const answer = await peers.request(leader, "cluster.transfer-leader", encodeUtf8(to ?? ""), {
       timeout_ms: transfer_ms + forward_ms,
@@ -238,69 +252,12 @@ export class NodeCluster implements ClusterService {
     return { node, udp_ms, estimate_ms, stream_ms, message_ms, error };
   }
 
-  async leave(node: NodeId, drain_timeout_ms: number, handOver: boolean): Promise<void> {
-    const { self, membership, peers } = this.#options;
-    if (node === self) {
-      this.#leave(drain_timeout_ms, handOver);
-      return;
-    }
-    if (membership.member(node) === undefined) throw unknownNode(node);
-    await peers.request(
-      node,
-      "cluster.leave",
-      encodeUtf8(`${drain_timeout_ms} ${handOver ? handingOver : "keeping"}`),
-      {
-        timeout_ms: leaveRequest_ms,
-      },
-    );
+  async leave(node: NodeId, leaving: Leaving): Promise<void> {
+    await this.#departures.leave(node, leaving);
   }
 
   async remove(node: NodeId, force: boolean): Promise<void> {
-    const { self, membership } = this.#options;
-    const member = membership.member(node);
-    if (member === undefined) throw unknownNode(node);
-    if (node === self) {
-      throw new CaxtonError(
-        "conflict",
-        `Node "${node}" is the one asked; to take it out: caxton cluster leave`,
-      );
-    }
-    const lives = member.status === "alive" || member.status === "suspect";
-    if (lives && !force) {
-      throw new CaxtonError(
-        "conflict",
-        `Node "${node}" is ${member.status}; let it leave, or remove it with --force`,
-      );
-    }
-    if (lives) await this.#spare(node);
-    membership.remove(node);
-  }
-
-  /** A node that lives is taken out by force only if the others keep their quorum; then its vote goes first. */
-  async #spare(node: NodeId): Promise<void> {
-    const { consensus, votes } = this.#options;
-    const votesNow = consensus
-      .status()
-      .members.some((member) => member.node === node && member.role !== "learner");
-    if (!votesNow) return;
-    const { safe, why } = await votes.mayGo(node);
-    if (!safe) {
-      throw new CaxtonError(
-        "conflict",
-        `Node "${node}" votes, and the cluster would lose its quorum: ${why}. Bring another voter back first; or, ` +
-          "if this one is really lost, end its process: a node that is gone is removed without this question",
-      );
-    }
-    await votes.giveAway(node);
-  }
-
-  /** The vote goes first, as far as the others can do without it; the node goes in any case. */
-  #leave(drain_timeout_ms: number, handOver: boolean): void {
-    const { self, votes, shutdown } = this.#options;
-    void votes
-      .giveAway(self)
-      .catch((error: unknown) => logger("raft").warn(`Leaving with its vote: ${reasonOf(error)}`))
-      .finally(() => shutdown(drain_timeout_ms, handOver));
+    await this.#departures.remove(node, force);
   }
 
   async verifyAuth(): Promise<readonly AuthCheckRow[]> {
@@ -348,8 +305,8 @@ export class NodeCluster implements ClusterService {
   }
 }
 
-function unknownNode(node: NodeId): CaxtonError {
-  return new CaxtonError("node_not_found", `No node "${node}" in this cluster. See: caxton cluster members`);
+function isPresent(member: Member | undefined): boolean {
+  return member?.status === "alive" || member?.status === "suspect";
 }
 
 function row(metric: string, target_ms: number, actual_ms: number | undefined): PerformanceRow {

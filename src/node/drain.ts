@@ -32,8 +32,7 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<n
   const orphans = [...table.of(self)].flatMap((agent) => {
     const owned = table.get(agent);
     if (owned === undefined) return [];
-    const request = { ...owned.spec.placement, services: [], region: null, zone: null };
-    return [{ agent, request, priority: priorities[owned.spec.priority] }];
+    return [{ agent, request: owned.spec.placement, priority: priorities[owned.spec.priority] }];
   });
   if (orphans.length === 0) return 0;
   const others = candidates().filter(({ id }) => id !== self);

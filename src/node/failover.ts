@@ -2,8 +2,8 @@
  * On the leader: gives the agents of lost nodes to others, once nobody can act under the lost node's lease any more. A
  * node that is back before that keeps its agents; one that goes again and again is waited for longer each time.
  */
-import { counted } from "../base/counted.ts";
 import type { AssignmentTable, OwnedAgent } from "../agents/assignment-table.ts";
+import { counted } from "../base/counted.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
@@ -258,7 +258,7 @@ export class Failover {
 
   #tellStaying(node: NodeId, loss: Loss, count: number): void {
     if (count === 0) return;
-    const text = `${counted(count, "agent")} of ${node} ${count === 1 ? "waits" : "wait"} for it (--on-node-loss wait, or --partition continue)`;
+    const text = `Left to wait for ${node}: ${counted(count, "agent")} (--on-node-loss wait, or --partition continue)`;
     if (loss.told === text) return;
     loss.told = text;
     this.#options.events.record("warn", "failover.waiting", text, { node, agents: count });
@@ -277,8 +277,7 @@ function moves({ spec }: OwnedAgent): boolean {
 }
 
 function orphanOf({ agent, spec }: OwnedAgent) {
-  const request = { ...spec.placement, services: [], region: null, zone: null };
-  return { agent, request, priority: priorities[spec.priority] };
+  return { agent, request: spec.placement, priority: priorities[spec.priority] };
 }
 
 function moveOf({ agent, to }: Placed, orphans: ReadonlyMap<AgentName, OwnedAgent>) {

@@ -3,6 +3,7 @@
  * membership), consensus with the state that it keeps.
  */
 import { caxtonVersion } from "../base/version.ts";
+import type { NodeId } from "../base/ids.ts";
 import type { NodeTags } from "../cluster/membership.ts";
 import type { Config } from "../config/keys.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
@@ -33,6 +34,8 @@ export interface NodeHooks {
   readonly stop: (drain_timeout_ms: number, handOver: boolean) => void;
   /** Closes intake and databases; the process stays, and remembers the others. */
   readonly suspend: (others: readonly StoppedPeer[]) => void;
+  /** An operator removed this node from its cluster, as that one says: its process is to end. */
+  readonly removed: (source: NodeId) => void;
   /** Something that the node cannot run without has failed. */
   readonly crash: (error: Error) => void;
 }
@@ -82,6 +85,7 @@ export async function startGround(
     tags: tagsOf(config),
     refused: (source, reason) => refused.add(source, reason),
     failed,
+    removed: hooks.removed,
     crash: hooks.crash,
   });
   undo.push(() => network.close());

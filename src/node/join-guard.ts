@@ -7,7 +7,8 @@ import { CaxtonError } from "../base/errors.ts";
 
 /** `waitsFor` says why this node is in no cluster yet: null when it is in one. */
 export function refuseWritesOutside(services: NodeServices, waitsFor: () => string | null): NodeServices {
-  const { node, agents, messages, deadLetters, cluster, kv, locks, security, nodes, tokens } = services;
+  const { node, agents, messages, deadLetters, cluster, balancing, kv, locks, security, nodes, tokens } =
+    services;
   const check = (): void => {
     const why = waitsFor();
     if (why === null) return;
@@ -23,6 +24,7 @@ export function refuseWritesOutside(services: NodeServices, waitsFor: () => stri
     deadLetters: guarded(deadLetters, ["replay", "purge"], check),
     // Leaving is what an operator may want of a node that nobody lets in.
     cluster: guarded(cluster, ["remove", "setBalancing", "transferLeadership"], check),
+    balancing: guarded(balancing, ["rebalance"], check),
     kv: guarded(kv, ["put", "delete"], check),
     locks: guarded(locks, ["acquire", "release"], check),
     nodes: guarded(nodes, ["register", "heartbeat", "unregister"], check),

@@ -12,6 +12,8 @@ export type ToLauncher =
   | { readonly kind: "heartbeat" }
   /** What to tell the others when this process has ended by a crash; replaces what was left before. */
   | ({ readonly kind: "last-word" } & LastWord)
+  /** An operator took this node out of its cluster: it ends with `exit`, and is not to be started again. */
+  | { readonly kind: "removed"; readonly exit: number }
   /** It ends on purpose next, to be started again at once: as another kind of process. */
   | { readonly kind: "again" }
   /** Starting again would not help; the process ends with `exit` next. Already told on stderr. */

@@ -66,6 +66,7 @@ class Launcher {
   /** Of the present child. */
   #readyAt_ms: number | undefined;
   #fatalExit: number | undefined;
+  #removedExit: number | undefined;
   /** It said that it ends to be started again. */
   #again = false;
   #lastWord: LastWord | undefined;
@@ -132,6 +133,9 @@ class Launcher {
       case "last-word":
         this.#lastWord = message;
         return;
+      case "removed":
+        this.#removedExit = message.exit;
+        return;
       case "again":
         this.#again = true;
         return;
@@ -161,6 +165,7 @@ class Launcher {
     // Who left in order has said so itself.
     if (code === 0 && this.#again && !this.#stopping) return this.#start();
     if (code === 0) return this.#finish(0);
+    if (this.#removedExit !== undefined) return this.#finish(this.#removedExit);
     if (this.#stopping) {
       this.#sayLastWord();
       return this.#finish(code ?? 1);

@@ -1,10 +1,9 @@
 /** Measures this node's own load: processor time of all cores, memory of the process and the machine. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 import { cpus, freemem, totalmem } from "node:os";
 import type { NodeLoad } from "../cluster/membership.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 
-const interval_ms = 2_000;
 /** The first figures, so that a new node does not show nothing. */
 const firstAfter_ms = 250;
 
@@ -17,17 +16,23 @@ export interface SystemLoad extends Omit<NodeLoad, "agents"> {
   readonly memoryAvailable_bytes: number;
 }
 
+export interface LoadMonitorOptions {
+  readonly clock: Clock;
+  readonly dataDir: string;
+  readonly interval_ms: number;
+  readonly changed: (load: SystemLoad) => void;
+}
+
 export class LoadMonitor {
-  readonly #clock: Clock;
-  readonly #changed: (load: SystemLoad) => void;
+  readonly #options: LoadMonitorOptions;
   #times: CpuTimes = unlessUnreadable(cpuTimes) ?? { busy: 0, total: 0 };
   #timer: Timer | undefined;
-  current: SystemLoad = measure(0, undefined);
+  current: SystemLoad;
 
-  constructor(clock: Clock, changed: (load: SystemLoad) => void) {
-    this.#clock = clock;
-    this.#changed = changed;
-    changed(this.current);
+  constructor(options: LoadMonitorOptions) {
+    this.#options = options;
+    this.current = measure(0, options.dataDir, undefined);
+    options.changed(this.current);
     this.#schedule(firstAfter_ms);
   }
 
@@ -36,26 +41,38 @@ export class LoadMonitor {
   }
 
   #schedule(delay_ms: number): void {
-    this.#timer = this.#clock.after(delay_ms, () => {
+    const { clock, dataDir, changed, interval_ms } = this.#options;
+    this.#timer = clock.after(delay_ms, () => {
       const times = unlessUnreadable(cpuTimes) ?? this.#times;
       const total = times.total - this.#times.total;
       const cpu_percent = total > 0 ? (100 * (times.busy - this.#times.busy)) / total : 0;
       this.#times = times;
-      this.current = measure(cpu_percent, this.current);
-      this.#changed(this.current);
+      this.current = measure(cpu_percent, dataDir, this.current);
+      changed(this.current);
       this.#schedule(interval_ms);
     });
   }
 }
 
-function measure(cpu_percent: number, before: SystemLoad | undefined): SystemLoad {
+function measure(cpu_percent: number, dataDir: string, before: SystemLoad | undefined): SystemLoad {
   const available = availableMemory_bytes();
+  const disk_percent = usedDisk_percent(dataDir);
   return {
+    ...(disk_percent === undefined ? {} : { disk_percent }),
     cpu_percent: Math.max(0, Math.min(100, cpu_percent)),
     memory_bytes: unlessUnreadable(() => process.memoryUsage.rss()) ?? before?.memory_bytes ?? 0,
     memory_percent: 100 * (1 - available / totalmem()),
     memoryAvailable_bytes: available,
   };
+}
+
+/** As `df` has it: of what may be used at all; undefined where the system does not say. */
+function usedDisk_percent(path: string): number | undefined {
+  return unlessUnreadable(() => {
+    const { blocks, bfree, bavail } = statfsSync(path);
+    const used = blocks - bfree;
+    return used + bavail > 0 ? (100 * used) / (used + bavail) : undefined;
+  });
 }
 
 /** Undefined where it cannot be read now: these figures are files, and a process may have no descriptor left. */
@@ -65,6 +82,12 @@ function unlessUnreadable<T>(read: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What this process may have at most: the machine's memory, or less where a control group says so. */
+export function machineMemory_bytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 /** Linux's MemAvailable, which counts reclaimable caches; free memory elsewhere. */

@@ -20,6 +20,10 @@ import { startStoppedNode } from "./stopped-node.ts";
 /** An orphaned node has this long to close its databases. */
 const orphanDeadline_ms = 3_000;
 const exitInternal = 1;
+/** What the unit file of systemd knows: who was removed is not started again by itself. */
+const exitRemoved = 8;
+/** For clients of a node that was removed, whose requests are under way. */
+const removedDrain_ms = 2_000;
 
 class NodeProcess {
   readonly #launcher = watchLauncher(() => void this.#orphaned());
@@ -62,6 +66,7 @@ class NodeProcess {
       named: (node) => this.#openLog(node),
       stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
       suspend: (others) => this.#change(() => this.#suspend(loaded, others)),
+      removed: (source) => void this.#removed(source),
       crash: (error) => this.#crash(error),
     });
   }
@@ -139,14 +144,26 @@ class NodeProcess {
   }
 
   /** Once: leaves the cluster, finishes requests, closes the databases, exits with 0. */
-  #stop(drain_timeout_ms: number | undefined, handOver = false): Promise<void> {
+  #stop(drain_timeout_ms: number | undefined, handOver = false, exit = 0): Promise<void> {
     this.#stopping ??= (async () => {
       await this.#starting;
       const within_ms = drain_timeout_ms ?? this.#loaded?.config.failover.drain_timeout ?? 0;
       await this.#node?.stop(within_ms, handOver);
-      this.#exit(0);
+      this.#exit(exit);
     })().catch((error: unknown) => this.#crash(error));
     return this.#stopping;
+  }
+
+  /** Its agents begin anew elsewhere: what is under way here cannot count any more. */
+  async #removed(source: string): Promise<void> {
+    if (this.#stopping !== undefined) return;
+    const { cluster } = this.#loaded?.config ?? {};
+    logger("node").error(
+      `An operator removed this node from cluster "${cluster?.name ?? ""}" (told by ${source}): it ends with exit ` +
+        `${exitRemoved} and is not started again by itself. To have it back as a member, start it again`,
+    );
+    await this.#launcher.send({ kind: "removed", exit: exitRemoved });
+    await this.#stop(removedDrain_ms, false, exitRemoved);
   }
 
   /** The launcher is gone: nobody would restart this node or stop it, so it ends, its data safe. */

@@ -1,5 +1,6 @@
 /** The node's place in the cluster: peer streams and membership on one address, certificates kept fresh. */
 import { reasonOf } from "../base/errors.ts";
+import type { NodeId } from "../base/ids.ts";
 import { resolveHost, spawnGossipWorker } from "../cluster/gossip-spawn.ts";
 import { GossipThread } from "../cluster/gossip-thread.ts";
 import type { Membership, NodeTags } from "../cluster/membership.ts";
@@ -53,6 +54,8 @@ export interface NetworkOptions {
   /** Someone was turned away, or turned this node away. */
   readonly refused: (source: string, reason: string) => void;
   readonly failed: (what: string, reason: string) => void;
+  /** An operator removed this node, as that one says. */
+  readonly removed: (source: NodeId) => void;
   readonly crash: (error: Error) => void;
 }
 
@@ -163,6 +166,7 @@ async function startMembership(
       return Promise.resolve();
     },
     seedFailed: (seed, reason) => troubles.add(seed, reason, false, systemClock.now_ms()),
+    removed: options.removed,
     failed: options.crash,
   });
   membership.subscribe((event) => {

@@ -12,6 +12,7 @@ import { logger } from "../telemetry/log.ts";
 import { createMetricsApp } from "../telemetry/metrics/metrics-app.ts";
 import { Metrics } from "../telemetry/metrics/metrics.ts";
 import { isLoopback } from "./advertise-address.ts";
+import { AgentRoom } from "./agent-room.ts";
 import { KeyExchange } from "./cluster-keys.ts";
 import type { Foundation } from "./foundation.ts";
 import { startFront, type Front } from "./front.ts";
@@ -79,8 +80,15 @@ async function start(
     table: ground.control.table,
   });
   undo.push(() => work.close(0));
-  const load = new LoadMonitor(systemClock, ({ cpu_percent, memory_bytes, memory_percent }) => {
-    network.membership.setLoad({ agents: work.agents.size, cpu_percent, memory_bytes, memory_percent });
+  const room = new AgentRoom(ground.tags, ground.config.node.max_agents, work.threads.memory);
+  const load = new LoadMonitor({
+    clock: systemClock,
+    dataDir: ground.foundation.directory.path,
+    interval_ms: ground.config.failover.health_check_interval,
+    changed: ({ memoryAvailable_bytes: _, ...figures }) => {
+      room.look(work.agents.size);
+      network.membership.setLoad({ agents: work.agents.size, ...figures });
+    },
   });
   undo.push(() => Promise.resolve(load.stop()));
   const ownership = new NodeOwnership({ ...ground, work });

@@ -11,6 +11,10 @@ export class OwnTags {
     this.#tags = tags;
   }
 
+  get current(): NodeTags {
+    return this.#tags;
+  }
+
   set(changed: Partial<NodeTags>): void {
     this.#tags = { ...this.#tags, ...changed };
     this.membership.setTags(this.#tags);

@@ -14,7 +14,9 @@ import { drain } from "./drain.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failover } from "./failover.ts";
 import type { Ground } from "./ground.ts";
+import { OpenStreams } from "./open-streams.ts";
 import { OutboxHandOver } from "./outbox-hand-over.ts";
+import { Rebalancer } from "./rebalancing.ts";
 import type { Work } from "./work.ts";
 
 /** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
@@ -26,6 +28,8 @@ export class NodeOwnership {
   readonly reconciler: Reconciler;
   readonly handOver: HandOver;
   readonly ownership: AssignedOwnership;
+  readonly rebalancer: Rebalancer;
+  readonly #streams: OpenStreams;
   readonly #parts: Ground & { readonly work: Work };
   readonly #peers: AgentPeers;
   readonly #failover: Failover;
@@ -43,7 +47,15 @@ export class NodeOwnership {
     const { leases } = parts.consensus;
     const { table, assignments } = control;
     this.#prng = new Prng(foundation.directory.bootEpoch);
-    this.ownership = new AssignedOwnership({ membership, table, store: assignments, prng: this.#prng });
+    this.#streams = new OpenStreams(peers);
+    this.ownership = new AssignedOwnership({
+      membership,
+      table,
+      store: assignments,
+      prng: this.#prng,
+      traffic: (agent) => work.traffic.of(agent),
+      connections: (node) => work.underWay(node),
+    });
     this.reconciler = new Reconciler({
       self,
       table,
@@ -89,6 +101,7 @@ export class NodeOwnership {
       await reconciler.yieldGiven();
     });
     this.#failover = this.#newFailover();
+    this.rebalancer = this.#newRebalancer();
   }
 
   /** Resolves when the agents of the last run are back, or wait for the cluster's word on whose they are. */
@@ -136,7 +149,34 @@ export class NodeOwnership {
     this.#unprepare();
     this.#peers.close();
     this.#failover.close();
+    this.rebalancer.close();
     this.reconciler.close();
+  }
+
+  #newRebalancer(): Rebalancer {
+    const { config, foundation, network, control, work, events, failed } = this.#parts;
+    const { ownership } = this;
+    return new Rebalancer({
+      self: foundation.self,
+      membership: network.membership,
+      consensus: this.#parts.consensus.consensus,
+      table: control.table,
+      candidates: () => ownership.candidates(),
+      handOver: this.handOver,
+      peers: network.peers,
+      events,
+      clock: systemClock,
+      traffic: () => work.traffic.gather(),
+      strategy: () => control.balancing.strategy,
+      roundRobinIndex: () => ownership.roundRobinIndex,
+      backend: (node) => ({
+        ...(ownership.placements.get(node) ?? { chosen: 0, failed: 0 }),
+        in_flight: work.underWay(node),
+        connections: this.#streams.of(node),
+      }),
+      onJoin: config.failover.rebalance_on_join,
+      failed,
+    });
   }
 
   #newFailover(): Failover {

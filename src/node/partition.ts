@@ -1,5 +1,6 @@
 /** Starts what a node does about partitions, and tells its log and events of it. */
 import { uuidv7 } from "uuidv7";
+import { counted } from "../base/counted.ts";
 import type { QueuedWriteView } from "../api/partition-service.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Consensus } from "../cluster/consensus.ts";
@@ -145,7 +146,9 @@ export class Partition {
       revoked: (principal) => this.#revoked(principal),
       settled: (write) => this.#settled(write),
       began: (waiting) =>
-        this.#tell("info", "partition.replaying", `Replaying ${waiting} queued messages`, { waiting }),
+        this.#tell("info", "partition.replaying", `Replaying ${counted(waiting, "queued message")}`, {
+          waiting,
+        }),
       ended: (outcomes) => void this.#ended(outcomes),
       failed,
     });
@@ -190,7 +193,10 @@ export class Partition {
     this.#actions.changed(to, true);
     if (isCut(to) && !isCut(from)) {
       this.counters.lost++;
-      const reach = `${votersReached} of ${voters.length} voters in reach, ${needed} needed`;
+      const reach =
+        votersReached < needed
+          ? `${votersReached} of ${voters.length} voters in reach, ${needed} needed`
+          : "no leader with a quorum is heard";
       this.#tell("warn", "partition.minority", `Node ${self} entering degraded mode: ${reach}`, { from, to });
     } else if (isCut(from) && !isCut(to)) {
       this.counters.healed++;
@@ -225,7 +231,7 @@ export class Partition {
     this.#toldApplied = 0;
     const { applied, conflicted, refused, expired } = outcomes;
     const text =
-      `Replayed ${applied + conflicted + refused + expired} queued writes: ${applied} applied, ` +
+      `Replayed ${counted(applied + conflicted + refused + expired, "queued write")}: ${applied} applied, ` +
       `${conflicted} conflicted, ${refused} refused, ${expired} expired`;
     this.#tell("info", "partition.replayed", text, { ...outcomes });
     await this.#synchronized();

@@ -99,7 +99,7 @@ export class Redistribution {
   #late(): void {
     const { node, events, ended } = this.#options;
     const names = [...this.#waiting.keys()].slice(0, linesLimit);
-    const text = `${counted(this.#waiting.size, "agent")} from ${node} not running elsewhere yet`;
+    const text = `Not running elsewhere yet: ${counted(this.#waiting.size, "agent")} from ${node}`;
     events.record("warn", "failover.late", text, { node, agents: names });
     this.close();
     ended();

@@ -1,10 +1,13 @@
 /** What a node gives its API: each service made of the node's parts. */
+import type { AgentCeilings } from "../agents/agent-ceilings.ts";
 import { ClusterAgents } from "../agents/cluster-agents.ts";
 import type { NodeServices } from "../api/services.ts";
 import { caxtonVersion } from "../base/version.ts";
+import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { TokenIssuer, issuerName } from "../security/issuer.ts";
+import { agentMost } from "../wire/agent-spec.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { ClusterEvents } from "./cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
@@ -73,6 +76,7 @@ export function servicesOf(
     security: parts.gossipKeys,
     tokens: tokensOf(parts),
     partition: parts.partition.service,
+    balancing: parts.ownership.rebalancer,
     nodes: control.registrations,
     operator: parts.operator,
     health: nodeHealth({
@@ -98,9 +102,11 @@ function tokensOf({ foundation, events }: Pick<Ground, "foundation" | "events">)
 }
 
 function agentsOf({
+  config,
   network,
   control,
   work,
+  consensus,
   ownership: { ownership, reconciler, handOver },
 }: Ground & { readonly work: Work; readonly ownership: NodeOwnership }): ClusterAgents {
   return new ClusterAgents({
@@ -115,5 +121,14 @@ function agentsOf({
     store: control.assignments,
     reconciler,
     handOver,
+    ceilings: ceilingsOf(config),
+    mayAct: () => consensus.leases.holds(),
+    groups: work.routes.groups,
   });
+}
+
+function ceilingsOf({ agents }: Config): AgentCeilings {
+  const { max_memory, max_priority, max_per_subject, default_fuel } = agents;
+  const max_fuel = agents.max_fuel ?? Math.min(agentMost.fuel, 10 * default_fuel);
+  return { max_memory, max_fuel, max_priority, max_per_subject };
 }

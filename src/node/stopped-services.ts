@@ -71,6 +71,7 @@ export function stoppedServices(parts: StoppedParts): NodeServices {
     locks: only({}),
     events: only({}),
     security: only({}),
+    balancing: only({}),
     nodes: only({}),
     tokens: only({}),
   };

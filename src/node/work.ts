@@ -3,7 +3,7 @@ import { counted } from "../base/counted.ts";
 import { uuidv7 } from "uuidv7";
 import { availableParallelism } from "node:os";
 import { AgentThreads, type AgentThreadsOptions } from "../agents/agent-threads.ts";
-import { LocalAgents, type LocalAgentEvent } from "../agents/local-agents.ts";
+import { LocalAgents } from "../agents/local-agents.ts";
 import { AssignedRoutes } from "../agents/assigned-routes.ts";
 import type { AssignmentTable } from "../agents/assignment-table.ts";
 import { ModuleKeepers } from "../agents/module-keepers.ts";
@@ -11,7 +11,7 @@ import { ModuleShelf } from "../agents/module-shelf.ts";
 import { spawnAgentThread } from "../agents/spawn-agent-thread.ts";
 import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
-import { quote, type AgentName, type MessageId, type NodeId } from "../base/ids.ts";
+import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import type { NodeLease } from "../cluster/node-lease.ts";
 import type { Config } from "../config/keys.ts";
@@ -33,12 +33,15 @@ import {
   type Message,
 } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import { AgentEvents, recordDeadLetter } from "./agent-events.ts";
 import type { EventLog } from "./event-log.ts";
 import { failureNotice } from "./failure-notice.ts";
 import type { Foundation } from "./foundation.ts";
 import { NodeDeadLetters } from "./dead-letters.ts";
+import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
+import { TrafficMeter } from "./traffic-meter.ts";
 
 /** A volatile agent's message to elsewhere is in memory only: retried for this long at most. */
 const volatileRetry_ms = 30_000;
@@ -65,14 +68,17 @@ export class Work {
   readonly modules: ModuleShelf;
   readonly keepers: ModuleKeepers;
   readonly routes: AssignedRoutes;
+  readonly traffic: TrafficMeter;
   readonly router: Router;
   readonly messages: NodeMessages;
   readonly deadLetters: NodeDeadLetters;
   readonly #options: WorkOptions;
+  readonly #agentEvents: AgentEvents;
   readonly #preparer = createPreparer();
   /** By thread: why its commits fail at present. */
   readonly #refusals = new Map<number, string>();
   #threads: AgentThreads | undefined;
+  #deliveringHere = 0;
 
   /** Resolves when the agent threads run; the agents themselves come with `restore`. */
   static async start(options: WorkOptions): Promise<Work> {
@@ -86,6 +92,7 @@ export class Work {
     const { config, foundation, network, events, failed } = options;
     const { self, store } = foundation;
     const { membership, peers } = network;
+    this.#agentEvents = new AgentEvents(events, systemClock);
     this.agents = new LocalAgents({
       store: store.client,
       membership,
@@ -94,7 +101,7 @@ export class Work {
       maxAgents: config.node.max_agents,
       fence: (agent) => this.router.fence(agent),
       event: (event) => {
-        recordAgentEvent(events, event);
+        this.#agentEvents.record(event);
         if (event.kind === "dead_letter" && event.request !== null) this.#notify(event.request, event);
       },
       failed,
@@ -117,6 +124,7 @@ export class Work {
       keepers: (hash) => this.keepers.of(hash),
       clock: systemClock,
     });
+    this.traffic = this.#newTraffic();
     this.router = this.#newRouter();
     options.lease.subscribe((held) => {
       if (held) this.router.actsAgain();
@@ -152,6 +160,11 @@ export class Work {
     return present(this.#threads, "the agent threads of a started node");
   }
 
+  /** Messages to agents of that node, as far as this one sends them, that were not accepted yet. */
+  underWay(node: NodeId): number {
+    return node === this.#options.foundation.self ? this.#deliveringHere : this.router.underWay(node);
+  }
+
   /** Brings undelivered mail of the last run back. */
   async restore(): Promise<void> {
     await this.#resubmitOutbox();
@@ -160,9 +173,28 @@ export class Work {
   /** What runs is finished and committed; then nothing is routed any more. */
   async close(deadline_ms: number): Promise<void> {
     this.keepers.close();
+    this.#agentEvents.close();
+    this.traffic.close();
     await this.#threads?.shutdown(deadline_ms);
     this.router.close();
     await this.#preparer.close();
+  }
+
+  #newTraffic(): TrafficMeter {
+    const { table, network } = this.#options;
+    const { membership, peers } = network;
+    const handled = (agent: AgentName): Promise<number | null> => this.#handled(agent);
+    return new TrafficMeter({ table, membership, peers, clock: systemClock, handled });
+  }
+
+  async #handled(agent: AgentName): Promise<number | null> {
+    if (this.#threads?.has(agent) !== true) return null;
+    try {
+      return (await this.#threads.detail(agent)).handled;
+    } catch {
+      // It ended, or its thread did.
+      return null;
+    }
   }
 
   #newRouter(): Router {
@@ -178,11 +210,20 @@ export class Work {
       peers,
       store: store.client,
       isCutOff: this.#options.isCutOff,
+      instanceFor: (receiver, key) => this.routes.groups.pick(receiver as AgentName, key()),
+      accepted: (message) => this.traffic.sent(message),
       local: {
         deliver: (message, done) => {
           // Peers may send before this node's threads run: they try again.
-          if (this.#threads === undefined) done("unreachable");
-          else this.#threads.deliver(message, done);
+          if (this.#threads === undefined) {
+            done("unreachable");
+            return;
+          }
+          this.#deliveringHere++;
+          this.#threads.deliver(message, (outcome) => {
+            this.#deliveringHere--;
+            done(outcome);
+          });
         },
       },
       acting: {
@@ -213,6 +254,7 @@ export class Work {
     return {
       node: foundation.self,
       threads: config.agents.workers ?? Math.max(1, availableParallelism() - 1),
+      memory_bytes: config.agents.memory_budget ?? Math.floor(machineMemory_bytes() / 2),
       seed: randomSeed(),
       clock: systemClock,
       lease: this.#options.lease,
@@ -275,29 +317,6 @@ export class Work {
 
 function randomSeed(): number {
   return new DataView(systemEntropy.bytes(4).buffer).getUint32(0);
-}
-
-function recordDeadLetter(events: EventLog, reason: string, receiver: string): void {
-  const text = `Message to ${quote(receiver)} became a dead letter: ${reason}`;
-  events.record("warn", "message.dead_letter", text, { receiver, reason });
-}
-
-function recordAgentEvent(events: EventLog, event: LocalAgentEvent): void {
-  switch (event.kind) {
-    case "status":
-      if (event.status === "failed") {
-        events.record("warn", "agent.failed", `Agent '${event.agent}' failed: ${event.reason}`, { ...event });
-      }
-      return;
-    case "trap":
-      events.record("warn", "agent.trap", `Agent '${event.agent}' trapped: ${event.trap}`, { ...event });
-      return;
-    case "dead_letter":
-      recordDeadLetter(events, event.reason, event.agent);
-      return;
-    case "yielded":
-      events.record("warn", "agent.yielded", `Agent '${event.agent}' yielded to ${event.to}`, { ...event });
-  }
 }
 
 /** One message to another node's router and its answer. Throws `CaxtonError("timeout")` or `("unreachable")`. */

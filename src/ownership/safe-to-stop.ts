@@ -21,7 +21,7 @@ export function canSpareVote(node: NodeId, view: PilotView): SpareAnswer {
   const others = voters.filter((member) => member.node !== node);
   if (others.length === 0) return { safe: false, final: true, why: `${node} is the only voter` };
   const well = wellOf(others, view);
-  const why = `${well.length} of the ${others.length} voters that would be left are well`;
+  const why = `${well.length} of the ${others.length} voters that would be left ${areWell(well.length)}`;
   return { safe: well.length >= majorityOf(others.length), final: false, why };
 }
 
@@ -40,12 +40,16 @@ export function safeToStop(node: NodeId, view: PilotView): StopAnswer {
   const others = voters.filter((member) => member.node !== node);
   const well = wellOf(others, view);
   const needed = majorityOf(voters.length);
-  const count = `${well.length} of the other ${others.length} voters are well, ${needed} are needed`;
+  const count = `${well.length} of the other ${others.length} voters ${areWell(well.length)}, ${needed} ${needed === 1 ? "is" : "are"} needed`;
   if (well.length < needed) return { safe: false, why: count };
   // A witness keeps no data: what is committed must be on another data voter, too.
   if (!well.some(({ role }) => role === "voter"))
     return { safe: false, why: "no other voter holds the data" };
   return { safe: true, why: count };
+}
+
+function areWell(count: number): string {
+  return count === 1 ? "is well" : "are well";
 }
 
 function wellOf(members: readonly PilotMember[], view: PilotView): readonly PilotMember[] {

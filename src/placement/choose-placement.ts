@@ -5,7 +5,7 @@
 import { quote, type NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
 import type { PlacementStrategy } from "../wire/agent-spec.ts";
-import { unavailability, type Candidate } from "./candidate.ts";
+import { isStandby, unavailability, unstrained, type Candidate } from "./candidate.ts";
 import { pickBy, type PlacementState } from "./strategies.ts";
 
 export interface PlacementRequest {
@@ -19,6 +19,10 @@ export interface PlacementRequest {
   /** Hard, where not null. */
   readonly region: string | null;
   readonly zone: string | null;
+  /** Whose placement it is, for strategies that send the same one to the same node. */
+  readonly key?: string;
+  /** Messages a second that it has with agents on each node, where that is known. */
+  readonly traffic?: ReadonlyMap<NodeId, number> | undefined;
 }
 
 export type Placement =
@@ -42,7 +46,22 @@ export function choosePlacement(
   prng: Prng,
 ): Placement {
   if (request.targetNode !== null) return onTarget(candidates, request, request.targetNode, state);
-  const available = candidates.filter((node) => obstacle(node, request) === null);
+  return chooseAmong(candidates, fitting(candidates, request), request, state, prng);
+}
+
+/** The nodes that can take it at present. */
+export function fitting(candidates: readonly Candidate[], request: PlacementRequest): readonly Candidate[] {
+  return candidates.filter((node) => obstacle(node, request) === null);
+}
+
+/** Without a target, and with what `fitting` gave: who places many of one kind asks for that once. */
+export function chooseAmong(
+  candidates: readonly Candidate[],
+  available: readonly Candidate[],
+  request: PlacementRequest,
+  state: PlacementState,
+  prng: Prng,
+): Placement {
   const passed: string[] = [];
   for (const id of request.preferNodes) {
     const node = candidates.find((candidate) => candidate.id === id);
@@ -55,7 +74,10 @@ export function choosePlacement(
   }
   if (available.length === 0)
     return { kind: "refused", code: "no_capacity", why: whyNone(candidates, request) };
-  const pick = pickBy(request.strategy, available, state, prng);
+  const standby = available.some(isStandby);
+  const working = standby ? available.filter((node) => !isStandby(node)) : available;
+  const choice = unstrained(working.length > 0 ? working : available);
+  const pick = pickBy(request.strategy, choice, request, state, prng);
   const instead = passed.length === 0 ? "" : `; ${passed.slice(0, namedNodes).join(", ")}`;
   return {
     kind: "placed",

@@ -6,7 +6,7 @@ import { present } from "../base/assert.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Candidate } from "./candidate.ts";
-import { choosePlacement, type PlacementRequest } from "./choose-placement.ts";
+import { chooseAmong, fitting, type PlacementRequest } from "./choose-placement.ts";
 import type { PlacementState } from "./strategies.ts";
 
 export interface Orphan {
@@ -29,6 +29,8 @@ export interface FailoverPlan {
   readonly state: PlacementState;
 }
 
+type Node = { -readonly [Key in keyof Candidate]: Candidate[Key] };
+
 /** A lost target node is no wish that can be kept: the agent's other wishes hold. */
 export function planFailover(
   orphans: readonly Orphan[],
@@ -36,22 +38,40 @@ export function planFailover(
   state: PlacementState,
   prng: Prng,
 ): FailoverPlan {
-  const nodes = candidates.map((candidate) => ({ ...candidate }));
+  const nodes: Node[] = candidates.map((candidate) => ({ ...candidate }));
+  // Figures do not follow while the plan is made: nodes that differ by x points of load get parts that differ by x %.
+  const share_points = 100 / Math.max(1, orphans.length);
   const byId = new Map(nodes.map((node) => [node.id, node]));
+  const fits = new Map<string, readonly Candidate[]>();
   const placed: Placed[] = [];
   const unplaced: { agent: AgentName; why: string }[] = [];
   let next = state;
   for (const { agent, request } of inOrder(orphans)) {
-    const placement = choosePlacement(nodes, { ...request, targetNode: null }, next, prng);
+    const kind = kindOf(request);
+    let able = fits.get(kind);
+    if (able === undefined || able.some((node) => node.agents >= node.maxAgents)) {
+      able = fitting(nodes, request);
+      fits.set(kind, able);
+    }
+    const placement = chooseAmong(nodes, able, { ...request, key: agent, targetNode: null }, next, prng);
     if (placement.kind === "refused") {
       unplaced.push({ agent, why: placement.why });
       continue;
     }
     next = placement.state;
-    present(byId.get(placement.node), "a candidate").agents += 1;
+    const node = present(byId.get(placement.node), "a candidate");
+    node.agents += 1;
+    node.expected_points = (node.expected_points ?? 0) + share_points;
     placed.push({ agent, to: placement.node, why: placement.why });
   }
   return { placed, unplaced, state: next };
+}
+
+/** Agents that ask for the same fit the same nodes. */
+function kindOf({ services, region, zone }: PlacementRequest): string {
+  return services.length === 0 && region === null && zone === null
+    ? ""
+    : JSON.stringify([services, region, zone]);
 }
 
 /** By priority, then by name, so that the same loss gives the same plan wherever it is made. */

@@ -150,11 +150,39 @@ interface Slope {
   readonly worthIt: (from: Node, to: Node) => boolean;
 }
 
+interface Step {
+  readonly agent: MovableAgent;
+  readonly from: Node;
+  readonly to: Node;
+}
+
 /** From the highest node that has an agent to give, to the lowest that may take it; by id among equals. */
-function nextStep(
-  plan: Plan,
-  { height, reached, worthIt }: Slope,
-): { readonly agent: MovableAgent; readonly from: Node; readonly to: Node } | null {
+function nextStep(plan: Plan, slope: Slope): Step | null {
+  const [from, to] = ends(plan, slope);
+  if (from === undefined || to === undefined) return null;
+  // Mostly these two can: then nothing has to be sorted.
+  if (!slope.worthIt(from, to)) return anyStep(plan, slope);
+  const agent = plan.agentsOf(from).find(({ allowed }) => allowed === null || allowed.has(to.id));
+  return agent === undefined ? anyStep(plan, slope) : { agent, from, to };
+}
+
+/** The highest that has an agent to give, and the lowest that has room. */
+function ends(plan: Plan, { height, reached }: Slope): readonly [Node | undefined, Node | undefined] {
+  let from: Node | undefined;
+  let to: Node | undefined;
+  let highest = Number.NEGATIVE_INFINITY;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const node of plan.nodes) {
+    const up = height(node);
+    const down = reached(node);
+    if (up > highest && plan.agentsOf(node).length > 0) [from, highest] = [node, up];
+    if (down < lowest && node.agents < node.maxAgents) [to, lowest] = [node, down];
+  }
+  return [from, to];
+}
+
+/** Some agents may not go where there is most room. */
+function anyStep(plan: Plan, { height, reached, worthIt }: Slope): Step | null {
   const givers = plan.nodes.toSorted((a, b) => height(b) - height(a));
   const takers = plan.nodes.toSorted((a, b) => reached(a) - reached(b));
   for (const from of givers) {

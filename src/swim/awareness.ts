@@ -6,6 +6,8 @@
 const worst = 7;
 /** As much doubt comes with each death and each storm of joins, and slows no news. */
 const ordinaryDoubt = 2;
+/** Refutations have to be in time, too. */
+const slowestNews = 3;
 
 export class Awareness {
   #points = 0;
@@ -29,7 +31,7 @@ export class Awareness {
    * or the news of false suspicions would take the time whose lack begets them.
    */
   get newsFactor(): number {
-    return Math.max(1, this.score - ordinaryDoubt + 1);
+    return Math.min(slowestNews, Math.max(1, this.score - ordinaryDoubt + 1));
   }
 
   /** A good probe −1; a failed probe, a missing nack, a refutation of oneself, a late wake-up +1 each. */

@@ -81,5 +81,7 @@ export type SwimEffect =
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
   /** Two nodes use one name, as far as `source` shows; the higher boot epoch has it. */
   | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
+  /** An operator removed this node, as `source` says: it says and hears nothing any more in this life. */
+  | { readonly kind: "removed"; readonly source: NodeId }
   /** The leave was sent as often as news is. */
   | { readonly kind: "left-told" };

@@ -20,7 +20,7 @@ import { accusation, sendFrame, sendPacket } from "./packets.ts";
 import type { Probing } from "./probing.ts";
 import type { PushPull } from "./push-pull.ts";
 import { recordOf, type SwimState } from "./state.ts";
-import { applyGrave, applyRemoved } from "./removal.ts";
+import { applyGrave, applyRemoved, removedRecord } from "./removal.ts";
 import { applyAlive, applyLeft, applyLoad, applyMemberState, applySuspect, type Verdict } from "./updates.ts";
 
 /** Who speaks. An address that packets may come from and that answers go to; null for a stream. */
@@ -58,7 +58,7 @@ export class Hearing {
 
   hear(origin: Origin, records: readonly GossipRecord[]): void {
     const { state } = this;
-    if (origin.from === state.self || state.phase === "outside") {
+    if (origin.from === state.self || state.phase === "outside" || state.phase === "removed") {
       state.refuse("unexpected");
       return;
     }
@@ -159,13 +159,16 @@ export class Hearing {
     const certificate = member && state.certificates.covers(node, member.incarnation.boot);
     if (member && certificate) reply.correct(node, certificateRecord(certificate), recordOf(state, member));
     else if (member) reply.correct(node, recordOf(state, member));
-    else if (grave) reply.correct(node, encodeRecord({ kind: "removed", node, incarnation: grave }));
+    else if (grave) reply.correct(node, removedRecord(node, grave));
   }
 
-  /** A prober that is unknown here, or of another life, is asked who it is; an accused one is told. */
+  /** A prober that is unknown here, or of another life, is asked who it is; an accused or removed one is told. */
   #whatIsHeldAgainst(origin: Origin): Uint8Array[] {
     const { state } = this;
     const member = state.members.get(origin.from);
+    const grave = state.members.grave(origin.from);
+    if (!member && grave && state.members.removedLife(origin.from) === origin.boot)
+      return [removedRecord(origin.from, grave)];
     if (!member) return [encodeRecord({ kind: "introduce" })];
     if (origin.boot !== null && origin.boot > member.incarnation.boot)
       return [encodeRecord({ kind: "introduce" })];

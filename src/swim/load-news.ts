@@ -43,6 +43,7 @@ export class LoadNews {
       load.agents !== told.agents ||
       Math.abs(load.cpu_percent - told.cpu_percent) >= step_percent ||
       Math.abs(load.memory_percent - told.memory_percent) >= step_percent ||
+      Math.abs((load.disk_percent ?? 0) - (told.disk_percent ?? 0)) >= step_percent ||
       Math.abs(load.memory_bytes - told.memory_bytes) > told.memory_bytes / 10
     );
   }

@@ -149,6 +149,12 @@ export class Members {
     return this.#graves.get(id)?.incarnation;
   }
 
+  /** The life of it that an operator ended, or undefined. */
+  removedLife(id: NodeId): number | undefined {
+    const grave = this.#graves.get(id);
+    return grave?.removed === true ? grave.incarnation.boot : undefined;
+  }
+
   dropGravesBefore(now: number): void {
     for (const [id, grave] of this.#graves) if (grave.until <= now) this.#graves.delete(id);
   }

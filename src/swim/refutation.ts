@@ -12,7 +12,7 @@ const counterStepLimit = 1_000;
 export function refuteIfAccused(
   state: SwimState,
   said: Incarnation,
-  what: "alive" | "suspect" | "failed" | "left" | "removed",
+  what: "alive" | "suspect" | "failed" | "left",
   source: NodeId,
 ): "taken" | "ignored" | "answer" {
   const { me } = state;

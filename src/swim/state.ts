@@ -57,8 +57,8 @@ export type RefusedReason =
 /** Among so many times more than are wanted, picking until enough are found takes few tries. */
 const fewFor = 4;
 
-/** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. */
-export type Phase = "outside" | "inside" | "leaving";
+/** `outside`: not in a cluster yet. `leaving`: said goodbye, still answering. `removed`: deaf and dumb for good. */
+export type Phase = "outside" | "inside" | "leaving" | "removed";
 
 export class SwimState {
   readonly self: NodeId;

@@ -11,13 +11,13 @@ import { Failing } from "./failing.ts";
 import { LoadNews } from "./load-news.ts";
 import { Hearing } from "./hearing.ts";
 import type { SwimMember } from "./members.ts";
-import { gossip } from "./packets.ts";
+import { gossip, sendPacket } from "./packets.ts";
 import { Probing } from "./probing.ts";
 import { PushPull, tableFrames } from "./push-pull.ts";
 import { Reconnecting } from "./reconnecting.ts";
 import { memberKey, recordOf, spreadMember, type SwimOptions, SwimState } from "./state.ts";
 import type { Timing } from "./timing.ts";
-import { applyRemoved } from "./removal.ts";
+import { applyRemoved, removedRecord } from "./removal.ts";
 
 /** A tick that is late by this share of a probe's time-out is felt in local health. */
 const lagShare = 0.5;
@@ -45,7 +45,7 @@ export class Swim {
     this.#wake = now;
   }
 
-  /** When the next tick is due; infinite only outside of a cluster without seeds. */
+  /** When the next tick is due; infinite only outside of a cluster without seeds, and once removed. */
   get wake(): number {
     return this.#wake;
   }
@@ -160,8 +160,10 @@ export class Swim {
         return;
       case "remove": {
         const member = state.members.get(input.node);
-        if (member && member.id !== state.self)
-          applyRemoved(state, member.id, member.incarnation, state.self);
+        if (!member || member.id === state.self) return;
+        // First of all itself, if it lives: as it is no member any more, no news would go there.
+        sendPacket(state, member.id, member.address, [removedRecord(member.id, member.incarnation)]);
+        applyRemoved(state, member.id, member.incarnation, state.self);
         return;
       }
       case "leave":
@@ -200,7 +202,7 @@ export class Swim {
       state.rumors.clear();
       spreadMember(state, state.me);
     }
-    if (state.phase === "outside" || state.aliveOthers().length === 0) {
+    if (state.phase !== "leaving" || state.aliveOthers().length === 0) {
       state.rumors.clear();
       state.emit({ kind: "left-told" });
     }
@@ -208,6 +210,7 @@ export class Swim {
 
   #runDue(): void {
     const state = this.#state;
+    if (state.phase === "removed") return;
     if (state.phase !== "leaving") this.#reconnecting.run();
     if (state.phase === "outside") return;
     if (state.phase === "inside") {
@@ -231,6 +234,7 @@ export class Swim {
     const { phase } = this.#state;
     if (phase === "outside") return this.#reconnecting.due();
     if (phase === "leaving") return this.#gossipAt;
+    if (phase === "removed") return Infinity;
     return Math.min(
       this.#gossipAt,
       this.#probing.due(),

@@ -29,7 +29,7 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
   if (state.certificates.covers(update.node, update.incarnation.boot))
     return refuse(state, "certified_dead", stale);
   if (!member) {
-    if (grave && compareIncarnations(update.incarnation, grave) <= 0) return refuse(state, "stale", stale);
+    if (isBuried(state, update.node, update.incarnation)) return refuse(state, "stale", stale);
     if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
     if (!plausible(state, undefined, update.incarnation)) return refuse(state, "poisoned", "ignored");
     welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
@@ -46,6 +46,13 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
   if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
   revive(state, member, update);
   return "taken";
+}
+
+/** Said before it was forgotten; or by a life that an operator ended, whatever it says. */
+function isBuried(state: SwimState, node: NodeId, incarnation: Incarnation): boolean {
+  const grave = state.members.grave(node);
+  if (grave === undefined) return false;
+  return compareIncarnations(incarnation, grave) <= 0 || state.members.removedLife(node) === incarnation.boot;
 }
 
 function welcomeMember(state: SwimState, update: AliveUpdate, reason: string): void {
@@ -222,9 +229,9 @@ export function applyMemberState(state: SwimState, row: MemberState, source: Nod
 function learnGone(state: SwimState, row: MemberState): Verdict {
   if (row.status !== "failed" && row.status !== "left") return "ignored";
   const life_ms = row.status === "failed" ? state.timing.reapFailed_ms : state.timing.reapLeft_ms;
-  const grave = state.members.grave(row.node);
   if (!plausible(state, undefined, row.incarnation)) return refuse(state, "poisoned", "ignored");
   // Of a life that was buried here, whatever else it said before its end.
+  const grave = state.members.grave(row.node);
   if (row.age_ms >= life_ms || (grave && row.incarnation.boot <= grave.boot)) return "ignored";
   if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
   const { node: id, incarnation, address, tags, status } = row;

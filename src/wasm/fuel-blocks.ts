@@ -4,6 +4,7 @@
  * and what follows a block that branches leave. All else is added to the charge that stands, so the
  * sum is exact for every run that does not trap.
  */
+import { agentMost } from "../wire/agent-spec.ts";
 import { fuelPrices } from "./limits.ts";
 import { op } from "./opcodes.ts";
 import { patchKinds } from "./patches.ts";
@@ -19,9 +20,12 @@ interface Frame {
   outermost: number;
 }
 
-/** Units of a charge whose patch holds this value: parts of a unit are summed, then rounded up. */
+/**
+ * Units of a charge whose patch holds this value: parts of a unit are summed, then rounded up. Never more than a call
+ * may have: a million host calls in a row would not fit the counter.
+ */
 export function chargedFuel(parts: number): number {
-  return Math.ceil(parts / fuelPrices.blocksPerUnit);
+  return Math.min(agentMost.fuel, Math.ceil(parts / fuelPrices.blocksPerUnit));
 }
 
 export class FuelBlocks {

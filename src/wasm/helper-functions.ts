@@ -3,7 +3,7 @@
  * what the host calls, the snapshot's slots, and a metered double of each import.
  */
 import { unreachable } from "../base/assert.ts";
-import { valueTypes } from "./abi.ts";
+import { hostCallFuel, valueTypes } from "./abi.ts";
 import { emptyBlock } from "./instrumentation.ts";
 import type { Helper, Layout } from "./instrumentation.ts";
 import { fuelPrices, page_bytes, refusedGrowthLimit } from "./limits.ts";
@@ -20,7 +20,7 @@ const signatures: Readonly<Record<Helper, readonly [readonly number[], readonly 
   tooMuchMemory: [[], []],
   charge: [[i32], []],
   grow: [[i32], [i32]],
-  enter: [[i32, i32], []],
+  enter: [[i32, i32, i32], []],
   fuelLeft: [[], [i32]],
   trapReason: [[], [i32]],
   slotGet: [[i32], [i64]],
@@ -102,6 +102,7 @@ export function helperBody(
       return growBody(code, maximum_pages);
     case "enter":
       code.local(op.localGet, 0).set("fuel").local(op.localGet, 1).set("depth");
+      code.local(op.localGet, 2).set("granted");
       return code.constant(0).set("reason").constant(0).set("refused").end();
     case "fuelLeft":
       return code.get("fuel").end();
@@ -118,7 +119,7 @@ export function helperBody(
 
 /**
  * `memory.grow` on the guest's own page count. JSC copies a memory whenever it grows, so the real
- * one doubles ahead of the guest; the guest sees exactly the sizes it asked for.
+ * one doubles ahead of the guest, within what the host has granted; the guest sees exactly the sizes it asked for.
  */
 function growBody(code: Code, maximum_pages: number): ModuleWriter {
   const [delta, wanted, real, target] = [0, 1, 2, 3];
@@ -135,13 +136,18 @@ function growBody(code: Code, maximum_pages: number): ModuleWriter {
   code.ops(op.memorySize, 0).local(op.localSet, real);
   get(wanted);
   get(real).ops(op.i32GtU, op.if, emptyBlock);
-  // target = min(maximum, max(wanted, 2 × real))
+  get(wanted).get("granted").ops(op.i32GtU, op.if, emptyBlock);
+  refused();
+  code.ops(op.end);
+  // target = min(granted, maximum, max(wanted, 2 × real))
   get(wanted);
   get(real).constant(1).ops(op.i32Shl).local(op.localTee, target);
   get(wanted);
   get(target).ops(op.i32GtU, op.select).local(op.localSet, target);
   get(target).constant(maximum_pages);
   get(target).constant(maximum_pages).ops(op.i32LtU, op.select).local(op.localSet, target);
+  get(target).get("granted");
+  get(target).get("granted").ops(op.i32LtU, op.select).local(op.localSet, target);
   get(target)
     .constant(Math.log2(page_bytes) - fuelPrices.bulkShift)
     .ops(op.i32Shl)
@@ -216,8 +222,8 @@ function slotBody(
 }
 
 /** What stands in tables and references instead of import `index`: pays for the call, then makes it. */
-export function meteredImport(index: number, type: FunctionType, layout: Layout): ModuleWriter {
-  const code = new Code(layout, 0).constant(fuelPrices.hostCall).call("charge");
+export function meteredImport(index: number, name: string, type: FunctionType, layout: Layout): ModuleWriter {
+  const code = new Code(layout, 0).constant(hostCallFuel(name)).call("charge");
   for (let i = 0; i < type.params.length; i++) code.local(op.localGet, i);
   return code.local(op.call, index).end();
 }

@@ -2,6 +2,7 @@
  * The host's side of the ABI: closures over one instance, only for what the module imports. They
  * check pointers, pay fuel for what the host copies, and hand plain values to `HostFunctions`.
  */
+import { stateKeyLimit_bytes } from "../wire/journal-codec.ts";
 import { importModule, isHostFunctionName } from "./abi.ts";
 import type { HostFunctionName } from "./abi.ts";
 import type { GuestMemory } from "./guest-memory.ts";
@@ -34,8 +35,9 @@ export interface HostFunctions {
 
 /** A log text longer than this is cut. */
 export const logLimit_bytes = 4_096;
-/** Copies below this are paid by the price of the call itself. */
-const freeCopy_bytes = 1_024;
+/** What is shorter is paid by the price of the call itself. */
+const freeCopy_bytes = 256;
+const freeKey_bytes = 32;
 
 /** What the closures need of their instance. */
 export interface GuestAccess {
@@ -66,30 +68,36 @@ const makers: Readonly<Record<HostFunctionName, (host: HostFunctions, guest: Gue
     host.log(logLevel(level), text.length > logLimit_bytes ? text.subarray(0, logLimit_bytes) : text);
   },
   send: (host, guest) => (pointer: number, length: number) => {
-    return host.send(paid(guest, guest.memory.range(pointer, length, "send")));
+    const message = guest.memory.range(pointer, length, "send");
+    if (message.length >= freeCopy_bytes) guest.charge(message.length * fuelPrices.messageByte);
+    return answered(guest, host.send(message));
   },
   now: (host) => () => host.now(),
   random: (host) => () => host.random(),
-  timer_set: (host) => (id: number, delay_ms: number) => {
+  timer_set: (host, guest) => (id: number, delay_ms: number) => {
     if (delay_ms === Infinity) throw new AgentTrap("abi", "timer_set: the delay is infinite");
-    return host.timerSet(id, delay_ms > 0 ? delay_ms : 0);
+    return answered(guest, host.timerSet(id, delay_ms > 0 ? delay_ms : 0));
   },
   timer_cancel: (host) => (id: number) => host.timerCancel(id),
   state_get: (host, guest) => (keyAt: number, keyLength: number, at: number, capacity: number) => {
     guest.memory.check(at, capacity, "state_get, value");
-    const key = paid(guest, guest.memory.range(keyAt, keyLength, "state_get, key"));
+    const key = paidKey(guest, guest.memory.range(keyAt, keyLength, "state_get, key"));
     return giveBack(guest, host.stateGet(key), at, capacity);
   },
   state_set: (host, guest) => (keyAt: number, keyLength: number, at: number, length: number) => {
-    const key = paid(guest, guest.memory.range(keyAt, keyLength, "state_set, key"));
-    return host.stateSet(key, paid(guest, guest.memory.range(at, length, "state_set, value")));
+    const key = paidKey(guest, guest.memory.range(keyAt, keyLength, "state_set, key"));
+    return answered(
+      guest,
+      host.stateSet(key, paid(guest, guest.memory.range(at, length, "state_set, value"))),
+    );
   },
   state_delete: (host, guest) => (keyAt: number, keyLength: number) => {
-    return host.stateDelete(paid(guest, guest.memory.range(keyAt, keyLength, "state_delete, key")));
+    const key = paidKey(guest, guest.memory.range(keyAt, keyLength, "state_delete, key"));
+    return answered(guest, host.stateDelete(key));
   },
   state_next: (host, guest) => (keyAt: number, keyLength: number, at: number, capacity: number) => {
     guest.memory.check(at, capacity, "state_next, key found");
-    const key = paid(guest, guest.memory.range(keyAt, keyLength, "state_next, key"));
+    const key = paidKey(guest, guest.memory.range(keyAt, keyLength, "state_next, key"));
     return giveBack(guest, host.stateNext(key), at, capacity);
   },
 };
@@ -99,8 +107,21 @@ function logLevel(level: number): 0 | 1 | 2 | 3 {
 }
 
 function paid(guest: GuestAccess, bytes: Uint8Array): Uint8Array {
-  if (bytes.length >= freeCopy_bytes) guest.charge(bytes.length >>> fuelPrices.bulkShift);
+  if (bytes.length >= freeCopy_bytes) guest.charge(bytes.length >>> fuelPrices.copyShift);
   return bytes;
+}
+
+function paidKey(guest: GuestAccess, key: Uint8Array): Uint8Array {
+  if (key.length > freeKey_bytes) {
+    guest.charge(Math.min(key.length, stateKeyLimit_bytes) * fuelPrices.keyByte);
+  }
+  return key;
+}
+
+/** A refusal costs more than a call that is carried out. */
+function answered(guest: GuestAccess, answer: number): number {
+  if (answer < 0) guest.charge(fuelPrices.refusedCall);
+  return answer;
 }
 
 /** Copies `value` to `at` when it fits; returns its length, or -1 when there is none. */

@@ -10,10 +10,9 @@ import { controlExports, controlSection } from "./abi.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { hostImports } from "./host.ts";
 import type { HostFunctions } from "./host.ts";
-import { callDepthLimit } from "./limits.ts";
+import { callDepthLimit, page_bytes } from "./limits.ts";
 import type { AgentExports, PreparedModule } from "./prepare.ts";
-import { classifyTrap } from "./trap.ts";
-import type { AgentTrap } from "./trap.ts";
+import { AgentTrap, budgetUsedUp, classifyTrap } from "./trap.ts";
 
 /** What an instance needs to know of its module; part of `PreparedModule`. */
 export type ModuleShape = Pick<PreparedModule, "imports" | "exports">;
@@ -23,6 +22,26 @@ export interface CallLimits {
   readonly fuel: number;
   readonly call_depth: number;
 }
+
+/** Where an instance's linear memory comes from: a budget that it shares with others. Counts are pages. */
+export interface MemoryGrant {
+  /** Whether so many are there to be used. */
+  take(pages: number): boolean;
+  /** How many of those, at most, may be used during the call that begins. */
+  allow(pages: number): number;
+  /** So many more are used; fewer when negative. */
+  use(pages: number): void;
+}
+
+/** The memory of an instance: what it begins with, what it may have, and who grants it. */
+export interface InstanceMemory {
+  readonly initial_pages: number;
+  readonly maximum_pages: number;
+  readonly grant: MemoryGrant;
+}
+
+/** The most that there can be. */
+const pages_max = 65_536;
 
 /** The shape of a compiled instrumented module, for who has only its bytes; once a module, not an instance. */
 export function shapeOf(module: WebAssembly.Module): ModuleShape {
@@ -57,7 +76,7 @@ interface Guest {
   load?(pointer: number, length: number): void;
   on_timer?(id: number): void;
   _initialize?(): void;
-  [controlExports.enter](fuel: number, depth: number): void;
+  [controlExports.enter](fuel: number, depth: number, granted_pages: number): void;
   [controlExports.fuel](): number;
   [controlExports.reason](): number;
   [controlExports.charge](units: number): void;
@@ -68,22 +87,36 @@ export class AgentInstance {
   readonly #guest: Guest;
   readonly #memory: GuestMemory;
   readonly #limits: CallLimits;
+  readonly #budget: InstanceMemory | undefined;
+  /** Of the budget. */
+  #pages = 0;
   #running = false;
   #trapped = false;
   #fuelUsed = 0;
 
-  private constructor(guest: Guest, memory: GuestMemory, limits: CallLimits) {
+  private constructor(
+    guest: Guest,
+    memory: GuestMemory,
+    limits: CallLimits,
+    budget: InstanceMemory | undefined,
+  ) {
     this.#guest = guest;
     this.#memory = memory;
     this.#limits = limits;
+    this.#budget = budget;
+    this.#countMemory();
   }
 
-  /** Instantiates, then runs the start function and `_initialize` on one budget; throws `AgentTrap`. */
+  /**
+   * Instantiates, then runs the start function and `_initialize` on one budget; throws `AgentTrap`. Without `budget`
+   * its memory is limited by the module alone.
+   */
   static create(
     module: WebAssembly.Module,
     shape: ModuleShape,
     host: HostFunctions,
     limits: CallLimits,
+    budget?: InstanceMemory,
   ): AgentInstance {
     assert(limits.fuel >= 0 && limits.fuel <= agentMost.fuel, `fuel is at most ${agentMost.fuel}`);
     assert(
@@ -93,6 +126,9 @@ export class AgentInstance {
     const memory = new GuestMemory();
     let charge: (units: number) => void = () => undefined;
     const access = { memory, charge: (units: number) => charge(units) };
+    if (budget !== undefined && !budget.grant.take(budget.initial_pages)) {
+      throw new AgentTrap("memory", `no room for its first ${budget.initial_pages} pages: ${budgetUsedUp}`);
+    }
     let guest: Guest;
     try {
       const instance = new WebAssembly.Instance(module, hostImports(shape.imports, host, access));
@@ -102,13 +138,17 @@ export class AgentInstance {
     }
     charge = guest[controlExports.charge];
     memory.attach(guest.memory);
-    const created = new AgentInstance(guest, memory, limits);
+    const created = new AgentInstance(guest, memory, limits, budget);
     const start = guest[controlExports.start];
-    if (start !== undefined || shape.exports.initialize) {
+    if (start === undefined && !shape.exports.initialize) return created;
+    try {
       created.#run(() => {
         start?.();
         guest._initialize?.();
       });
+    } catch (error) {
+      created.close();
+      throw error;
     }
     return created;
   }
@@ -126,6 +166,13 @@ export class AgentInstance {
   /** A call ended in a trap; every further call is refused. */
   get trapped(): boolean {
     return this.#trapped;
+  }
+
+  /** It is not used again: its memory is free. */
+  close(): void {
+    this.#budget?.grant.use(-this.#pages);
+    this.#pages = 0;
+    this.#trapped = true;
   }
 
   /** Calls `init`, if there is one. This and the calls below throw `AgentTrap`. */
@@ -188,11 +235,27 @@ export class AgentInstance {
     assert(!this.#running, "an instance handles one call at a time");
     assert(!this.#trapped, "a trapped instance is not used again");
     this.#running = true;
-    this.#guest[controlExports.enter](this.#limits.fuel, this.#limits.call_depth);
+    this.#guest[controlExports.enter](this.#limits.fuel, this.#limits.call_depth, this.#grantedPages());
+  }
+
+  #grantedPages(): number {
+    const budget = this.#budget;
+    if (budget === undefined) return pages_max;
+    const room = budget.maximum_pages - this.#pages;
+    return room <= 0 ? this.#pages : this.#pages + budget.grant.allow(room);
+  }
+
+  #countMemory(): void {
+    if (this.#budget === undefined) return;
+    const more = this.#memory.bytes.length / page_bytes - this.#pages;
+    if (more === 0) return;
+    this.#pages += more;
+    this.#budget.grant.use(more);
   }
 
   #end(): void {
     this.#running = false;
+    this.#countMemory();
     this.#fuelUsed = this.#limits.fuel - this.#guest[controlExports.fuel]();
   }
 

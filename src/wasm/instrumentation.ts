@@ -9,7 +9,7 @@ import { functionCount } from "./parsed-module.ts";
 import type { ParsedModule } from "./parsed-module.ts";
 
 /** Globals, all mutable i32, in this order behind the guest's. */
-const globalNames = ["fuel", "depth", "reason", "refused", "pages"] as const;
+const globalNames = ["fuel", "depth", "reason", "refused", "pages", "granted"] as const;
 export type AddedGlobal = (typeof globalNames)[number];
 
 /** Functions in this order behind the guest's; the metered doubles of the imports follow. */

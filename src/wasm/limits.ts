@@ -46,10 +46,16 @@ export const fuelPrices = {
    * them; but JSC's interpreter steps through each, so they are not free.
    */
   blocksPerUnit: 16,
-  /** Added to a direct call of an import, and paid by an indirect one. */
-  hostCall: 100,
-  /** Bulk memory, growth and what the host copies: one unit for each 2⁴ = 16 bytes. */
+  /** Bulk memory and growth: one unit for each 2⁴ = 16 bytes. */
   bulkShift: 4,
+  /** Values of the state that the host copies: one unit for each 2³ = 8 bytes. */
+  copyShift: 3,
+  /** A byte of a message: it is checked, copied and kept until it is delivered. */
+  messageByte: 1,
+  /** A byte of a key of the state: it is compared with the keys on its way, which may all begin alike. */
+  keyByte: 8,
+  /** Added to a call that the host refuses: it explains why. */
+  refusedCall: 3_000,
   /** Entering a function zeroes its locals: one unit for each 16. */
   localsPerUnit: 16,
 } as const;

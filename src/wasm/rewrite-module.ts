@@ -140,7 +140,7 @@ class ModuleRewriter {
     for (const helper of helperNames)
       out.sized(null, helperBody(helper, module, layout, this.#options.maximum_pages));
     for (const [i, imported] of module.imports.entries()) {
-      out.sized(null, meteredImport(i, module.types[imported.type] as FunctionType, layout));
+      out.sized(null, meteredImport(i, imported.name, module.types[imported.type] as FunctionType, layout));
     }
     return out;
   }

@@ -4,8 +4,9 @@
  * instruction costs goes to fuel-blocks.ts.
  */
 import { unreachable } from "../base/assert.ts";
+import { hostCallFuel } from "./abi.ts";
 import { FuelBlocks, chargedFuel } from "./fuel-blocks.ts";
-import { fuelPrices, moduleLimits } from "./limits.ts";
+import { moduleLimits } from "./limits.ts";
 import { ModuleReader } from "./module-reader.ts";
 import { nanPatchOf, nanPatchOfVector } from "./nan-patches.ts";
 import { bulkImmediateOf, immediateOf, op, refusedInstruction, vectorImmediateOf } from "./opcodes.ts";
@@ -269,7 +270,7 @@ export class BodyScanner {
       if (imported) this.patches.add(start, this.#reader.offset - start, patchKinds.reference, index);
       return;
     }
-    if (imported) this.#fuel.add(at, fuelPrices.hostCall);
+    if (imported) this.#fuel.add(at, hostCallFuel(this.#module.imports[index]?.name ?? ""));
     if (opcode === op.returnCall) return this.#tail(at);
     if (!imported) this.calls = true;
   }

@@ -22,6 +22,8 @@ export const trapKinds = [
   "indirect_call",
   /** The guest gave the host a bad pointer, length or result. */
   "abi",
+  /** The guest went on with calls that the host refuses. */
+  "refused_calls",
   "other",
 ] as const;
 export type TrapKind = (typeof trapKinds)[number];
@@ -54,6 +56,10 @@ const patterns: readonly (readonly [RegExp, TrapKind])[] = [
   [/table/i, "table"],
 ];
 
+/** What an operator can do is said where it is read. */
+export const budgetUsedUp =
+  "the agents of this node have all the memory of its budget (agents.memory_budget)";
+
 /** What the instrumented module's own reason code says, as `caxton:reason` returns it. */
 export const trapReasons = { fuel: 1, callDepth: 2, memory: 3, growthRefused: 0x100 } as const;
 
@@ -78,7 +84,7 @@ export function classifyTrap(
     return new AgentTrap("call_depth", `calls nested deeper than ${limits.call_depth}`, options);
   }
   if (code === trapReasons.memory) {
-    return new AgentTrap("memory", "went on growing memory beyond its limit", options);
+    return new AgentTrap("memory", "went on growing memory beyond its limit or the node's budget", options);
   }
   if (thrown instanceof AgentTrap) return thrown;
   const text = textOf(thrown);

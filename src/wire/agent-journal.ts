@@ -3,7 +3,9 @@ import type { MessageId } from "../base/ids.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
 import { readUuid, writeUuid } from "./message.ts";
 
-const format = 1;
+const format = 2;
+/** It could not tell a saved state of no bytes from none. */
+const earlierFormat = 1;
 /** With some room for what stands around it, below what one request of a peer may carry. */
 export const agentJournalLimit_bytes = 60 * 1024 * 1024;
 const itemLimit_bytes = 16 * 1024 * 1024;
@@ -33,13 +35,16 @@ export function encodeAgentJournal({ inbox, state, timers, handled, saved }: Age
     writeUuid(raw, 0, id);
     writer.raw(raw);
   }
-  return writer.blob(saved ?? new Uint8Array()).finish();
+  if (saved !== undefined) writer.blob(saved);
+  return writer.finish();
 }
 
 /** Throws `WireError`. The parts are copies. */
 export function decodeAgentJournal(bytes: Uint8Array): AgentJournal {
   const reader = new Reader(bytes);
-  if (reader.u8() !== format) throw new WireError("unknown format of an agent's journal");
+  const found = reader.u8();
+  if (found !== format && found !== earlierFormat)
+    throw new WireError("unknown format of an agent's journal");
   const blob = (): Uint8Array => reader.blob(itemLimit_bytes).slice();
   const inbox = Array.from({ length: reader.count(itemsLimit) }, blob);
   if (inbox.some(({ length }) => length < messageHead_bytes)) throw new WireError("mail that is no message");
@@ -52,7 +57,8 @@ export function decodeAgentJournal(bytes: Uint8Array): AgentJournal {
     { length: reader.count(itemsLimit, id_bytes) },
     () => readUuid(reader.take(id_bytes), 0) as MessageId,
   );
-  const saved = blob();
+  const rest = reader.remaining === 0 ? undefined : blob();
   reader.finish();
-  return { inbox, state, timers, handled, saved: saved.length === 0 ? undefined : saved };
+  const saved = found === earlierFormat && rest?.length === 0 ? undefined : rest;
+  return { inbox, state, timers, handled, saved };
 }

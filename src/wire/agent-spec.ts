@@ -11,6 +11,10 @@ export const placementStrategies = [
   "least_agents",
   "random",
   "weighted",
+  "least_connections",
+  "ip_hash",
+  "even_distribution",
+  "locality",
 ] as const;
 export type PlacementStrategy = (typeof placementStrategies)[number];
 
@@ -62,6 +66,10 @@ export interface AgentSpec {
     readonly strategy: PlacementStrategy;
     readonly preferNodes: readonly NodeId[];
     readonly targetNode: NodeId | null;
+    /** A node with all of these, in this region and zone, where not null. */
+    readonly services: readonly string[];
+    readonly region: string | null;
+    readonly zone: string | null;
   };
   /** Its node is lost: start elsewhere with what is known there, or wait for the node. */
   readonly onNodeLoss: OnNodeLoss;
@@ -69,10 +77,28 @@ export interface AgentSpec {
   readonly partition: PartitionBehaviour;
   /** A partition's policy may look for such ones, and let them alone go on (see `partition`). */
   readonly critical: boolean;
+  /** It is one of several under a common name; left out of an agent that is alone. */
+  readonly instance?: Instance | undefined;
   readonly deployedAt_ms: number;
   readonly deployedBy: string;
 }
 
+export interface Instance {
+  readonly of: AgentName;
+  /** From 1. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Instances under one name. */
+export const instancesLimit = 100;
+
 /** `running` takes messages; `suspended` keeps mail unhandled; `failed` gave up restarting. */
 export const agentStatuses = ["starting", "running", "suspended", "failed"] as const;
 export type AgentStatus = (typeof agentStatuses)[number];
+/**
+ * As people see it. `orphaned`: its node is failed or left. `parked`: its node, which is the one that says so, has no
+ * lease, so that the agent begins nothing, and may run elsewhere already.
+ */
+export const shownStatuses = [...agentStatuses, "orphaned", "parked"] as const;
+export type ShownStatus = (typeof shownStatuses)[number];

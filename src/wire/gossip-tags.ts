@@ -42,6 +42,8 @@ export interface NodeLoad {
   readonly memory_bytes: number;
   /** 0 to 100 of the machine's. */
   readonly memory_percent: number;
+  /** 0 to 100 of the disk with its data; left out where it cannot be measured. */
+  readonly disk_percent?: number;
 }
 
 /** Of the tags in an alive update. */
@@ -144,13 +146,16 @@ export function readTag(reader: Reader, limit_bytes = tagText_bytes): string {
 
 export function writeLoad(writer: Writer, load: NodeLoad): void {
   writer.varint(load.agents).f64(load.cpu_percent).u64(load.memory_bytes).f64(load.memory_percent);
+  if (load.disk_percent !== undefined) writer.f64(load.disk_percent);
 }
 
+/** It is the last thing in its record: what follows the memory is the disk, where it is told. */
 export function readLoad(reader: Reader): NodeLoad {
-  return {
+  const load = {
     agents: reader.varint(),
     cpu_percent: readBounded(reader, 0, 100),
     memory_bytes: reader.u64(),
     memory_percent: readBounded(reader, 0, 100),
   };
+  return reader.remaining === 0 ? load : { ...load, disk_percent: readBounded(reader, 0, 100) };
 }

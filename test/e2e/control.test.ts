@@ -149,6 +149,8 @@ describe("the control state of real nodes", () => {
     const status = await nodeOf("node-1").cli("cluster", "status");
     expect(status.stdout).toMatch(/Leader: node-\d\nTerm: \d+/);
     expect(status.stdout).toContain("Voters: node-1, node-2, node-3");
+    const nobody = await nodeOf("node-1").cli("cluster", "leader", "--transfer-to", "nobody");
+    expect([nobody.code, nobody.stderr]).toEqual([5, expect.stringContaining('No node "nobody"') as string]);
   });
 
   test("nothing acknowledged is lost, and no increment counted twice, when the leader is killed", async () => {

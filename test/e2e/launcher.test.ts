@@ -136,6 +136,13 @@ describe("the launcher", () => {
     expect(launched.notes()).toContain("sigterm");
   });
 
+  test("does not start a node again that was removed from its cluster, and ends as it did", async () => {
+    const launched = launch("removed");
+    expect(await launched.exit).toBe(8);
+    expect(launched.notes()).toContain("ready");
+    expect(launched.pids()).toHaveLength(1);
+  });
+
   test("passes SIGHUP on", async () => {
     const launched = launch("serve");
     await launched.noted("ready");

@@ -3,10 +3,12 @@
  * others; it comes back, and yields; agents move with all that they have; a node leaves and hands over.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startVoters } from "../support/consensus-nodes.ts";
 import { type TestNodeProcess, eventually } from "../support/node-process.ts";
+import { thorough } from "../support/thorough.ts";
 
 const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
 const echo = join(modules, "echo.wasm");
@@ -86,6 +88,29 @@ async function untilTold(
   }
 }
 
+/** Where the step stands at which the node is to end (fixtures/ending-amid-a-hand-over.ts). */
+const endsAt = (node: string): string => join(folder, node);
+const folder = mkdtempSync(join(tmpdir(), "caxton-ends-"));
+
+function endingEnvironment(node: string): Record<string, string> {
+  const program = new URL("fixtures/ending-amid-a-hand-over.ts", import.meta.url).pathname;
+  return { ENDS_AT: endsAt(node), BUN_OPTIONS: `--preload ${program}` };
+}
+
+/** Which of the two nodes, and where in its part. */
+const steps = [
+  ["from", "handOver:before"],
+  ["from", "handOver:after"],
+  ["from", "move:before"],
+  ["to", "putIncoming:before"],
+  ["to", "putIncoming:after"],
+  ["from", "moved:before"],
+  ["to", "takeOver:before"],
+  ["from", "move:after"],
+  ["from", "moved:after"],
+  ["to", "takeOver:after"],
+] as const;
+
 describe("owners", () => {
   let nodes: readonly TestNodeProcess[] = [];
   let one: TestNodeProcess;
@@ -93,12 +118,13 @@ describe("owners", () => {
   let three: TestNodeProcess;
 
   beforeAll(async () => {
-    nodes = await startVoters(3);
+    nodes = await startVoters(3, { env: endingEnvironment });
     [one, two, three] = nodes as [TestNodeProcess, TestNodeProcess, TestNodeProcess];
   });
 
   afterAll(async () => {
     await Promise.all(nodes.map((node) => node.dispose()));
+    rmSync(folder, { recursive: true, force: true });
   });
 
   test("agents go where they are assigned, and each node says so", async () => {
@@ -121,6 +147,33 @@ describe("owners", () => {
     expect(await ask(three, "tally", "+1")).toBe("4");
     await ok(one, "agent", "migrate", "tally", "--to", "node-3");
     expect(await ask(one, "tally", "+1")).toBe("5");
+  });
+
+  test("whichever node is killed at whichever step of a hand-over: no message is lost, and one node goes on", async () => {
+    const flags = ["--name", "mover", "--prefer-nodes", "node-2", "--on-node-loss", "wait"];
+    await ok(one, "deploy", counter, ...flags);
+    let count = 0;
+    for (const [end, step] of thorough ? steps : steps.filter((_, i) => i % 3 === 1)) {
+      const { node: from } = await show(one, "mover");
+      const to = from === "node-2" ? "node-3" : "node-2";
+      writeFileSync(endsAt(end === "from" ? from : to), step);
+      const moved = one.fetch("/api/v1/agents/mover/migrate", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ to }),
+      });
+      // What is sent while it happens waits for whoever goes on.
+      const told = await Promise.all([ask(one, "mover", "+1"), ask(one, "mover", "+1")]);
+      expect(told.map(Number).toSorted((a, b) => a - b)).toEqual([count + 1, count + 2]);
+      count += 2;
+      await moved.catch(() => undefined);
+      expect(existsSync(endsAt(end === "from" ? from : to))).toBe(false);
+      for (const node of [two, three]) await node.ready();
+    }
+    const owners = (await list(one)).filter(({ name }) => name === "mover");
+    expect(owners).toHaveLength(1);
+    expect(await ask(three, "mover", "+1")).toBe(`${count + 1}`);
+    await ok(one, "agent", "remove", "mover", "--yes");
   });
 
   test("agents of a node that is killed answer from the others", async () => {
@@ -192,6 +245,46 @@ describe("owners", () => {
     await home.start();
     expect(await ask(other, "tally", "+1")).toBe("3");
     expect(await show(other, "tally")).toMatchObject({ node: home.id, epoch });
+  });
+
+  test("a rebalance shows its plan, then moves agents to where there is room", async () => {
+    const { moves } = (await one.json("cluster", "rebalance", "--plan")) as {
+      readonly moves: readonly { readonly agent: string; readonly to: string; readonly why: string }[];
+    };
+    const said = await ok(two, "cluster", "rebalance", "--strategy", "even-distribution");
+    expect(said).toMatch(/Moved (\d+) of \1 agents \(\d+\.\ds\)$/);
+    const moved = moves.find(({ to }) => to === "node-3")?.agent ?? "";
+    expect(await ask(one, moved, "moved")).toBe("moved");
+    expect(await show(one, moved)).toMatchObject({ node: "node-3", assignment: { cause: "rebalanced" } });
+    expect(await ok(one, "cluster", "rebalance")).toContain("Nothing to move");
+    expect(await ok(one, "cluster", "balance", "--strategy", "least-connections")).toMatch(
+      /^Strategy: least_connections\nNODE-ID +CHOSEN/,
+    );
+  });
+
+  test("an agent in several instances: spread over the nodes, one for each conversation, shown and removed as one", async () => {
+    const said = await ok(one, "deploy", counter, "--name", "votes", "--instances", "3");
+    expect(said.split("\n")).toHaveLength(3);
+    const { instances } = (await two.json("agent", "show", "votes")) as {
+      readonly instances: readonly Agent[];
+    };
+    expect(instances.map(({ name }) => name)).toEqual(["votes-1", "votes-2", "votes-3"]);
+    expect(new Set(instances.map(({ node }) => node)).size).toBe(3);
+    const send = async (at: TestNodeProcess, conversation: string): Promise<string> => {
+      const args = ["--to", "votes", "--content", "+1", "--conversation-id", conversation, "--wait", "20s"];
+      const { reply } = (await at.json("message", "send", ...args)) as {
+        readonly reply: { readonly sender: string };
+      };
+      return reply.sender.split("@")[0] ?? "";
+    };
+    const first = await send(one, "c-1");
+    expect(instances.map(({ name }) => name)).toContain(first);
+    for (const at of [two, three]) expect(await send(at, "c-1")).toBe(first);
+    await ok(one, "agent", "remove", "votes", "--yes");
+    expect((await list(one)).some(({ name }) => name.startsWith("votes"))).toBe(false);
+    const constrained = await one.cli("deploy", counter, "--name", "picky", "--service", "gpu");
+    expect(constrained.code).toBe(1);
+    expect(constrained.stderr).toContain('has no service "gpu"');
   });
 
   test("a node that leaves hands everything over", async () => {

@@ -12,6 +12,7 @@ import { eventually, type TestNodeProcess } from "../support/node-process.ts";
 import { question_ms } from "../support/patience.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
+const echo = new URL("../../wasm-agents/echo.wasm", import.meta.url).pathname;
 let nodes: TestNodeProcess[] = [];
 let one: TestNodeProcess;
 let two: TestNodeProcess;
@@ -134,7 +135,7 @@ test("a voter that is needed is not removed by force", async () => {
   // Before somebody leads, and has heard from the other one, it is refused for that.
   const refused = await eventually("the leader knows who is well", async () => {
     const answer = await one.cli("cluster", "remove", "--node", "node-2", "--force");
-    const told = answer.stderr.includes("1 of the other 2 voters are well, 2 are needed");
+    const told = answer.stderr.includes("1 of the other 2 voters is well, 2 are needed");
     if (answer.code === 0 || told) return answer;
     throw new Error(answer.stderr);
   });
@@ -145,6 +146,29 @@ test("a voter that is needed is not removed by force", async () => {
   await eventually("node-3 is back", async () =>
     (await leaderView(three))?.quorum === true ? true : undefined,
   );
+});
+
+test("a voter that is not needed is removed by force, is told, and ends; its agent goes on elsewhere", async () => {
+  await untilVoters(nodes, 3);
+  const deployed = await one.cli("deploy", echo, "--name", "helper", "--target-node", "node-3");
+  expect(deployed.stderr).toBe("");
+  const removed = await one.cli("cluster", "remove", "--node", "node-3", "--force");
+  expect(`${removed.stderr}${removed.stdout}`).toBe("Removed node-3\n");
+  expect(await three.exited()).toBe(8);
+  expect(three.output).toContain("An operator removed this node from cluster");
+  await eventually("node-3 is no member any more", async () => {
+    const members = (await leaderView(two))?.members.map(({ node }) => node);
+    return members?.toSorted().join() === "node-1,node-2" ? true : undefined;
+  });
+  await eventually("its agent runs elsewhere", async () => {
+    const { agents } = (await one.ask("/api/v1/agents")) as {
+      readonly agents: readonly { readonly name: string; readonly node: string; readonly status: string }[];
+    };
+    const helper = agents.find(({ name }) => name === "helper");
+    return helper?.status === "running" && helper.node !== "node-3" ? true : undefined;
+  });
+  await three.start();
+  await untilVoters(nodes, 3);
 });
 
 describe("a node on a copy of its disk of an earlier day, whose voters never heard of the days since", () => {

@@ -112,7 +112,7 @@ describe.each(Object.entries(subjects))("datagrams: %s", (_name, make) => {
     const a = await bind(subject);
     await expect(bind(subject, a.socket.local.port)).rejects.toMatchObject({
       code: "port_in_use",
-      message: `Cannot listen on 127.0.0.1:${a.socket.local.port} (UDP): the address in use`,
+      message: `Cannot listen on 127.0.0.1:${a.socket.local.port} (UDP): the address is in use`,
     });
   });
 

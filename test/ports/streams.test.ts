@@ -226,7 +226,7 @@ describe.each(Object.entries(subjects))("streams: %s", (_name, make) => {
     const { listener } = await listen(subject, subject.identity("server"), await freePort());
     await expect(listen(subject, subject.identity("other"), listener.local.port)).rejects.toMatchObject({
       code: "port_in_use",
-      message: `Cannot listen on 127.0.0.1:${listener.local.port} (TCP): the address in use`,
+      message: `Cannot listen on 127.0.0.1:${listener.local.port} (TCP): the address is in use`,
     });
     await listener.close();
     await listener.close();

@@ -75,6 +75,10 @@ class ScriptHandler implements Handler {
     this.#script.onTimer?.(id, this.#context);
   }
 
+  close(): void {
+    // A script has no memory of its own.
+  }
+
   save(): Uint8Array | undefined {
     return this.loads ? encodeUtf8(JSON.stringify([...this.#context.memory])) : undefined;
   }
@@ -111,6 +115,7 @@ export class AgentThreadWorld {
     const modules: ThreadModules = {
       has: () => true,
       add: () => Promise.resolve(),
+      sliceEnded: () => undefined,
       create: (spec, host) => new ScriptHandler(this.scripts[spec.name] ?? this.scripts["*"] ?? {}, host),
     };
     this.thread = new AgentThread({

@@ -3,9 +3,11 @@ import { heldLease } from "./held-lease.ts";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AgentThreadPort } from "../../src/agents/agent-thread-handle.ts";
+import { InstanceGroups } from "../../src/agents/instance-groups.ts";
 import { LocalAgents, type LocalAgentEvent } from "../../src/agents/local-agents.ts";
 import { AgentPeers } from "../../src/agents/agent-peers.ts";
 import { AgentThreads } from "../../src/agents/agent-threads.ts";
+import type { AgentCeilings } from "../../src/agents/agent-ceilings.ts";
 import { ClusterAgents } from "../../src/agents/cluster-agents.ts";
 import { ModuleShelf } from "../../src/agents/module-shelf.ts";
 import { AssignedOwnership } from "../../src/agents/ownership.ts";
@@ -24,6 +26,7 @@ import { ControlClient } from "../../src/control/control-client.ts";
 import { systemClock } from "../../src/platform/node/clock.ts";
 import { createPreparer, type Preparer } from "../../src/wasm/prepare-thread.ts";
 import { startStoreThread, type StoreThread } from "../../src/store/store-thread.ts";
+import { agentMost } from "../../src/wire/agent-spec.ts";
 import { decodeMessage, encodeMessage, messageIdOf, type Message } from "../../src/wire/message.ts";
 import type { Outcome } from "../../src/wire/outcome.ts";
 import type { SingleNodeConsensus } from "./single-node-consensus.ts";
@@ -74,6 +77,11 @@ export class AgentsNode {
     readonly threads?: number;
     readonly seed?: number;
     readonly maxAgents?: number;
+    /** The budget of its agents' linear memory. */
+    readonly memory_bytes?: number;
+    readonly ceilings?: Partial<AgentCeilings>;
+    /** Whether the node has its lease, as it tells of its agents. */
+    readonly mayAct?: () => boolean;
   }): Promise<AgentsNode> {
     const store = await startStoreThread(options.path);
     const events: (LocalAgentEvent | ReconcilerEvent)[] = [];
@@ -117,6 +125,7 @@ export class AgentsNode {
     const agentThreads = await AgentThreads.start({
       node: membership.self,
       threads: options.threads ?? 1,
+      memory_bytes: options.memory_bytes ?? 1024 ** 3,
       seed: options.seed ?? 1,
       clock: systemClock,
       lease: heldLease(),
@@ -176,6 +185,13 @@ export class AgentsNode {
       store: assignments,
       reconciler,
       handOver,
+      ceilings: {
+        ...{ max_memory: agentMost.memory_bytes, max_fuel: agentMost.fuel, max_priority: "critical" },
+        max_per_subject: null,
+        ...options.ceilings,
+      },
+      mayAct: options.mayAct ?? (() => true),
+      groups: new InstanceGroups(table),
     });
     await local.load();
     await table.refresh("linearizable");

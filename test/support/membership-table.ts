@@ -22,13 +22,13 @@ export class MembershipTable implements Membership {
     for (const id of [self, ...others]) this.setStatus(id, "alive");
   }
 
-  setStatus(id: NodeId, status: MemberStatus, reason = "set by the test"): void {
+  setStatus(id: NodeId, status: MemberStatus, reason = "set by the test", bootEpoch = 1): void {
     const kind = status === "alive" && !this.#members.has(id) ? "joined" : status;
     const member: Member = {
       id,
       address: { host: "127.0.0.1", port: 7000 + this.#members.size },
       status,
-      bootEpoch: 1,
+      bootEpoch,
       incarnation: 0,
       tags: { version: "0.0.0", region: "", zone: "", api: "", maxAgents: 100, weight: 100, services: [] },
       load: { agents: 0, cpu_percent: 0, memory_bytes: 0, memory_percent: 0 },

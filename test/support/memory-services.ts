@@ -167,7 +167,7 @@ export class MemoryServices implements NodeServices {
         error: "stream: refused",
       });
     },
-    leave: (node, drain_ms) => {
+    leave: (node, { drain_timeout_ms: drain_ms }) => {
       this.left.push({ node, drain_ms });
       return Promise.resolve();
     },
@@ -240,7 +240,19 @@ export class MemoryServices implements NodeServices {
     },
   };
 
+  /** What a rebalance would move. */
+  readonly moves: { agent: AgentName; from: NodeId; to: NodeId; why: string }[] = [];
+  readonly balancing: NodeServices["balancing"] = {
+    view: () => ({ strategy: "least_loaded", round_robin_index: 0, backends: [] }),
+    plan: (strategy) => Promise.resolve({ strategy, moves: this.moves, limit: 200 }),
+    rebalance: (strategy) => {
+      const moves = this.moves.splice(0);
+      return Promise.resolve({ strategy, moves, limit: 200, moved: moves.length, failed: [], seconds: 0.5 });
+    },
+  };
+
   readonly agents: NodeServices["agents"] = {
+    instances: () => [],
     deploy: async ({ name, wasm, options, principal }) => {
       if (wasm[0] !== 0) throw new CaxtonError("invalid_module", "The module does not begin with \\0asm");
       const before = this.held.get(name);
@@ -256,7 +268,7 @@ export class MemoryServices implements NodeServices {
         deployedBy: principal,
       };
       this.held.set(name, { spec, suspended: false, logs: [] });
-      return { agent: this.#view(name), created: before === undefined, why: "least loaded" };
+      return { agent: this.#view(name), created: before === undefined, why: "least loaded", instances: [] };
     },
     revisionOf: (name) =>
       Promise.resolve(this.held.has(name as AgentName) ? this.#view(name as AgentName).revision : 0),

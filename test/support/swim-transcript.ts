@@ -189,6 +189,9 @@ export class Transcript {
       case "forgotten":
         this.#say(`${core.id}: ${effect.member.id} forgotten (${effect.reason})`);
         return;
+      case "removed":
+        this.#say(`${core.id}: was removed, says ${effect.source}`);
+        return;
       case "left-told":
         this.#say(`${core.id}: has told the others`);
         return;

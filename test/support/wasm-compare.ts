@@ -41,7 +41,7 @@ export class Specimen {
   ) {
     const module = bytes instanceof WebAssembly.Module ? bytes : new WebAssembly.Module(bytes);
     this.#exports = new WebAssembly.Instance(module, imports).exports;
-    this.#control(controlExports.enter)?.(agentMost.fuel, limits.call_depth);
+    this.#control(controlExports.enter)?.(agentMost.fuel, limits.call_depth, 65_536);
     this.#control(controlExports.start)?.();
   }
 
@@ -51,7 +51,7 @@ export class Specimen {
   }
 
   call(name: string, ...values: Value[]): Outcome {
-    this.#control(controlExports.enter)?.(this.limits.fuel, this.limits.call_depth);
+    this.#control(controlExports.enter)?.(this.limits.fuel, this.limits.call_depth, 65_536);
     try {
       return { kind: "value", value: (this.#exports[name] as Call)(...values) };
     } catch (thrown) {

@@ -2,19 +2,17 @@
 import * as v from "valibot";
 import { trapKinds } from "../../wasm/trap.ts";
 import {
-  agentStatuses,
   capabilities,
   durabilities,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
+  shownStatuses,
 } from "../../wire/agent-spec.ts";
 import { assignmentCauses } from "../../wire/control-assignments.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { AgentView } from "../services.ts";
-
-export const shownStatuses = [...agentStatuses, "orphaned"] as const;
 
 const detailSchema = v.object({
   durability: v.picklist(durabilities),
@@ -31,6 +29,9 @@ const detailSchema = v.object({
     strategy: v.picklist(placementStrategies),
     prefer_nodes: v.array(v.string()),
     target_node: v.nullable(v.string()),
+    services: v.array(v.string()),
+    region: v.nullable(v.string()),
+    zone: v.nullable(v.string()),
   }),
   on_node_loss: v.picklist(onNodeLosses),
   partition: v.picklist(partitionBehaviours),
@@ -115,6 +116,9 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
         strategy: spec.placement.strategy,
         prefer_nodes: [...spec.placement.preferNodes],
         target_node: spec.placement.targetNode,
+        services: [...spec.placement.services],
+        region: spec.placement.region,
+        zone: spec.placement.zone,
       },
       on_node_loss: spec.onNodeLoss,
       partition: spec.partition,

@@ -4,7 +4,8 @@ import { nameInPath, queuedAgentWrite } from "./queued-agent-write.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { agentNameField, countField, nodeIdField, pageFields, timeSchema } from "../http/fields.ts";
 import { pageOf } from "../http/page.ts";
-import { agentAnswer, agentSchema, shownStatuses } from "./agent.ts";
+import { shownStatuses } from "../../wire/agent-spec.ts";
+import { agentAnswer, agentSchema } from "./agent.ts";
 
 const logLines_max = 1_000;
 
@@ -14,6 +15,9 @@ export const agentsQuery = v.strictObject({
   status: v.optional(v.picklist(shownStatuses, `not one of ${shownStatuses.join(", ")}`)),
 });
 export const agentsAnswer = v.object({ agents: v.array(agentSchema), next_cursor: v.nullable(v.string()) });
+/** `instances`: of a name that several agents share; the first of them is the agent that is shown. */
+const shownAgent = v.object({ ...agentSchema.entries, instances: v.array(agentSchema) });
+export type ShownAgent = v.InferOutput<typeof shownAgent>;
 export type AgentsAnswer = v.InferOutput<typeof agentsAnswer>;
 
 const migrateBody = v.strictObject({ to: nodeIdField });
@@ -54,8 +58,12 @@ export function addAgents(api: ApiRoutes): void {
   api.add(
     "get",
     path,
-    { tag, summary: "Show an agent", params: named, answer: agentSchema },
-    async ({ params }) => agentAnswer(await agents.show(params.name)),
+    { tag, summary: "Show an agent, or the instances of its name", params: named, answer: shownAgent },
+    async ({ params }) => {
+      const instances = agents.instances(params.name);
+      const name = instances[0]?.name ?? params.name;
+      return { ...agentAnswer(await agents.show(name)), instances: instances.map(agentAnswer) };
+    },
   );
   api.add(
     "delete",

@@ -4,6 +4,7 @@ import {
   agentMost,
   capabilities,
   durabilities,
+  instancesLimit,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
@@ -38,6 +39,11 @@ export const agentDefaults: AgentDefaults = {
 };
 
 const listed = 64;
+/** A service, region or zone, as nodes tell theirs. */
+const tagField = v.pipe(
+  v.string(),
+  v.regex(/^[!-+\--~]{1,64}$/, "not 1 to 64 printable characters without commas"),
+);
 
 export const optionFields = {
   durability: v.optional(choiceField(durabilities), "local"),
@@ -56,10 +62,21 @@ export const optionFields = {
   placement_strategy: v.optional(choiceField(placementStrategies)),
   prefer_nodes: v.optional(listField(nodeIdField, listed), ""),
   target_node: v.optional(nodeIdField),
+  /** Only a node that offers all of them, as `a,b`; in this region and zone. */
+  services: v.optional(listField(tagField, listed), ""),
+  region: v.optional(tagField),
+  zone: v.optional(tagField),
 };
 
-export const deployQuery = v.strictObject({ name: agentNameField, ...optionFields });
-export const updateQuery = v.strictObject(optionFields);
+/** How many run under the name, each as `name-1`, `name-2`, …; as many as there are unless given. */
+export const instancesField = v.optional(countField(1, instancesLimit));
+
+export const deployQuery = v.strictObject({
+  name: agentNameField,
+  instances: instancesField,
+  ...optionFields,
+});
+export const updateQuery = v.strictObject({ instances: instancesField, ...optionFields });
 export type DeployQuery = v.InferInput<typeof deployQuery>;
 
 /** `strategy`: the cluster's own, for when the deployer names none. */
@@ -87,6 +104,9 @@ export function deployOptions(
       strategy: given.placement_strategy ?? known,
       preferNodes: given.prefer_nodes,
       targetNode: given.target_node ?? null,
+      services: given.services,
+      region: given.region ?? null,
+      zone: given.zone ?? null,
     },
   };
 }

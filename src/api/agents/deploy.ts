@@ -17,6 +17,7 @@ import {
   type AgentDefaults,
   deployOptions,
   deployQuery,
+  instancesField,
   optionFields,
   updateQuery,
 } from "./deploy-options.ts";
@@ -28,11 +29,22 @@ const deploy_ms_max = 120_000;
 const wasmType = "application/wasm";
 const formType = "multipart/form-data";
 
-export const deployAnswer = v.object({ agent: agentSchema, created: v.boolean(), why: v.string() });
+export const deployAnswer = v.object({
+  /** The first one, where it has several instances. */
+  agent: agentSchema,
+  created: v.boolean(),
+  why: v.string(),
+  /** Of an agent that runs alone none. */
+  instances: v.array(agentSchema),
+});
 export type DeployAnswer = v.InferOutput<typeof deployAnswer>;
 
 /** In a form, options may stand in the form or in the query; the name too. */
-const queryOfForm = v.strictObject({ name: v.optional(agentNameField), ...optionFields });
+const queryOfForm = v.strictObject({
+  name: v.optional(agentNameField),
+  instances: instancesField,
+  ...optionFields,
+});
 
 export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
   const { agents, cluster } = api.services;
@@ -41,16 +53,19 @@ export function addDeploy(api: ApiRoutes, defaults: AgentDefaults): void {
     options: v.InferOutput<typeof deployQuery>,
     wasm: Uint8Array,
   ): Promise<Response> => {
-    const { name, ...given } = options;
+    const { name, instances = null, ...given } = options;
     const principal = c.var.request.principal?.subject ?? "";
     const strategy = cluster.balancing().strategy;
     const done = await agents.deploy({
       name,
       wasm,
       options: deployOptions(given, defaults, strategy),
+      instances,
       principal,
     });
-    const body = JSON.stringify({ agent: agentAnswer(done.agent), created: done.created, why: done.why });
+    const { agent, created, why } = done;
+    const all = done.instances.map(agentAnswer);
+    const body = JSON.stringify({ agent: agentAnswer(agent), created, why, instances: all });
     const headers = { "content-type": "application/json", location: `/api/v1/agents/${name}` };
     return new Response(body, { status: done.created ? 201 : 200, headers });
   };

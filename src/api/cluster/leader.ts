@@ -22,7 +22,7 @@ export const leaderAnswer = v.object({
       contact: v.boolean(),
       /** How far its log is known to be; only the leader knows. */
       match: v.nullable(v.number()),
-      /** Whether it could be taken down now without the loss of the quorum; only the leader knows. */
+      /** Whether it could be taken down now without the loss of the quorum; only the leader knows, of who runs. */
       safe_to_stop: v.nullable(v.boolean()),
       why: v.nullable(v.string()),
     }),

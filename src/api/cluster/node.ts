@@ -1,11 +1,12 @@
 /**
  * A node in the shape of the documented `/api/cluster/nodes`: a member that gossips, or one that is registered by HTTP.
- * What is not known of it from here is null: uptime of others, disk and load average of who gossips.
+ * What is not known of it from here is null: uptime of others, the load average of who gossips.
  */
 import * as v from "valibot";
 import { formatDuration } from "../../base/durations.ts";
 import { formatHostPort } from "../../base/host-port.ts";
 import type { Member } from "../../cluster/membership.ts";
+import { isStandby } from "../../placement/candidate.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { RegisteredNode } from "../node-registry.ts";
@@ -61,14 +62,14 @@ export function nodeView(member: Member, viewer: NodeViewer): NodeView {
     id,
     hostname: member.address.host,
     address: formatAddress(member.address),
-    role: id === viewer.leader ? "leader" : tags.raft?.role === "witness" ? "standby" : "worker",
+    role: id === viewer.leader ? "leader" : roleOf(tags),
     status,
     healthy,
     available: status === "online" && healthy && active < tags.maxAgents,
     active_agents: active,
     max_agents: tags.maxAgents,
     ...figuresOf({ cpu, memory, active, max: tags.maxAgents }),
-    disk_usage: null,
+    disk_usage: load.disk_percent === undefined ? null : rounded(load.disk_percent),
     load_average: null,
     uptime: id === viewer.self ? uptime(viewer.now_ms - viewer.startedAt_ms) : null,
     last_seen: new Date(member.lastSeen_ms).toISOString(),
@@ -78,6 +79,12 @@ export function nodeView(member: Member, viewer: NodeViewer): NodeView {
     services: [...tags.services],
     registered_by: "gossip",
   };
+}
+
+/** A witness hosts nothing, a node of weight 0 only what no other can; a learner has the state and no vote. */
+function roleOf({ weight, raft }: Member["tags"]): NodeView["role"] {
+  if (raft?.role === "witness" || isStandby({ weight })) return "standby";
+  return raft?.role === "learner" ? "replica" : "worker";
 }
 
 /** None of the cluster's agents is on it: it takes part in nothing but the list. */

@@ -5,10 +5,10 @@
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import { agentStatuses, placementStrategies } from "../../wire/agent-spec.ts";
+import { agentStatuses } from "../../wire/agent-spec.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
-import { choiceField, nodeIdField, timeSchema } from "../http/fields.ts";
-import { FieldsError } from "../http/problem.ts";
+import { nodeIdField, timeSchema } from "../http/fields.ts";
+import { balanceAnswer } from "./balance.ts";
 import { type NodeView, nodeRoles, nodeSchema, nodeStatuses, nodeView, registeredView } from "./node.ts";
 
 export const nodesQuery = v.strictObject({
@@ -46,12 +46,12 @@ export const statsAnswer = v.object({
     nodes_by_role: counts,
     nodes_by_status: counts,
   }),
-  balancer: v.object({ strategy: v.string(), round_robin_index: v.number() }),
+  balancer: balanceAnswer,
 });
 export type StatsAnswer = v.InferOutput<typeof statsAnswer>;
 
 export function addNodes(api: ApiRoutes): void {
-  const { cluster, node: self, nodes: registry, operator } = api.services;
+  const { cluster, balancing, node: self, nodes: registry, operator } = api.services;
   const all = async (): Promise<{ readonly leader: string | null; readonly nodes: readonly NodeView[] }> => {
     const { leader } = await cluster.status();
     const startedAt_ms = cluster.startedAt_ms();
@@ -113,34 +113,8 @@ export function addNodes(api: ApiRoutes): void {
         is_leader: leader === self,
         total_assignments: cluster.assignments().length,
         registry: registryOf(nodes),
-        balancer: cluster.balancing(),
+        balancer: { ...balancing.view(), backends: [...balancing.view().backends], ...cluster.balancing() },
       };
-    },
-  );
-  addBalance(api, tag);
-}
-
-function addBalance(api: ApiRoutes, tag: string): void {
-  const { cluster } = api.services;
-  api.add(
-    "post",
-    "/api/cluster/balance",
-    {
-      tag,
-      summary: "Choose the placement strategy",
-      query: v.strictObject({ strategy: v.string() }),
-      answer: v.object({ success: v.boolean(), strategy: v.string() }),
-    },
-    async ({ query }) => {
-      const result = v.safeParse(choiceField(placementStrategies), query.strategy);
-      if (!result.success) {
-        const message = `not one of ${placementStrategies.join(", ")}`;
-        throw new FieldsError("invalid_body", `Strategy ${quote(query.strategy)} is ${message}`, [
-          { field: "strategy", message },
-        ]);
-      }
-      await cluster.setBalancing(result.output);
-      return { success: true, strategy: cluster.balancing().strategy };
     },
   );
 }

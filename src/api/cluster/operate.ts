@@ -1,8 +1,7 @@
-/** `/api/v1/cluster/…` of the commands that act: leave, remove, and the placement strategy. */
+/** `/api/v1/cluster/…` of the commands that act on members: leave and remove. */
 import * as v from "valibot";
-import { placementStrategies } from "../../wire/agent-spec.ts";
-import { type ApiRoutes, jsonBody_bytes } from "../http/endpoint.ts";
-import { choiceField, durationField, nodeIdField } from "../http/fields.ts";
+import type { ApiRoutes } from "../http/endpoint.ts";
+import { durationField, nodeIdField } from "../http/fields.ts";
 
 const drain_ms_max = 3_600_000;
 /** An answer comes this long after the drain at the latest. */
@@ -14,15 +13,13 @@ export const leaveBody = v.strictObject({
   drain_timeout: v.optional(durationField(0, drain_ms_max), "60s"),
   /** Whether its agents go to others first; else they are expected back with it. */
   hand_over: v.optional(v.boolean(), true),
+  /** Even where the others lose their quorum with it. */
+  force: v.optional(v.boolean(), false),
 });
 export const leaveAnswer = v.object({ node: v.string(), status: v.literal("leaving") });
 
 export const removeBody = v.strictObject({ node: nodeIdField, force: v.optional(v.boolean(), false) });
 export const removeAnswer = v.object({ node: v.string(), status: v.literal("removed") });
-
-export const balanceBody = v.strictObject({ strategy: choiceField(placementStrategies) });
-export const balanceAnswer = v.object({ strategy: v.string(), round_robin_index: v.number() });
-export type BalanceAnswer = v.InferOutput<typeof balanceAnswer>;
 
 export function addOperate(api: ApiRoutes): void {
   const { cluster, node: self } = api.services;
@@ -32,6 +29,8 @@ export function addOperate(api: ApiRoutes): void {
     {
       tag: "cluster",
       summary: "Let a node leave gracefully",
+      description:
+        "Refused where its vote is needed for the quorum, unless forced or not handing over (a stop).",
       body: leaveBody,
       answer: leaveAnswer,
       status: 202,
@@ -39,7 +38,8 @@ export function addOperate(api: ApiRoutes): void {
     },
     async ({ body }) => {
       const node = body.node ?? self;
-      await cluster.leave(node, body.drain_timeout, body.hand_over);
+      const { drain_timeout: drain_timeout_ms, hand_over: handOver, force } = body;
+      await cluster.leave(node, { drain_timeout_ms, handOver, force });
       return { node, status: "leaving" as const };
     },
   );
@@ -64,27 +64,6 @@ export function addOperate(api: ApiRoutes): void {
     async ({ body }) => {
       await cluster.remove(body.node, body.force);
       return { node: body.node, status: "removed" as const };
-    },
-  );
-  api.add(
-    "get",
-    "/api/v1/cluster/balance",
-    { tag: "cluster", summary: "The placement strategy in use", answer: balanceAnswer },
-    () => cluster.balancing(),
-  );
-  api.add(
-    "post",
-    "/api/v1/cluster/balance",
-    {
-      tag: "cluster",
-      summary: "Choose the placement strategy",
-      body: balanceBody,
-      answer: balanceAnswer,
-      inMinority: { kind: "queued", body_bytes: jsonBody_bytes, subject: () => "cluster/balance" },
-    },
-    async ({ body }) => {
-      await cluster.setBalancing(body.strategy);
-      return cluster.balancing();
     },
   );
 }

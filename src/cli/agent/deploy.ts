@@ -6,6 +6,7 @@ import { readBounded } from "../../platform/node/read-bounded.ts";
 import {
   capabilities,
   durabilities,
+  instancesLimit,
   onNodeLosses,
   partitionBehaviours,
   placementStrategies,
@@ -23,11 +24,15 @@ const priorities = ["low", "normal", "high", "critical"] as const;
 
 interface Flags {
   readonly name: string;
+  readonly instances?: number;
   readonly durability?: (typeof durabilities)[number];
   readonly priority?: (typeof priorities)[number];
   readonly placementStrategy?: (typeof placementStrategies)[number];
   readonly preferNodes?: string;
   readonly targetNode?: string;
+  readonly service?: readonly string[];
+  readonly region?: string;
+  readonly zone?: string;
   readonly onNodeLoss?: (typeof onNodeLosses)[number];
   readonly partition?: (typeof partitionBehaviours)[number];
   readonly critical: boolean;
@@ -45,7 +50,7 @@ export const deploy = command<Flags, [string]>({
   brief: "Deploy an agent, or its next revision",
   examples: [
     "caxton deploy wasm-agents/echo.wasm --name echo",
-    "caxton deploy counter.wasm --name visits --target-node node-3 --memory 16MiB",
+    "caxton deploy web.wasm --name web --instances 3",
     "caxton deploy pong.wasm --name pong --placement-strategy least_loaded --format wide",
   ],
   parameters: {
@@ -56,6 +61,13 @@ export const deploy = command<Flags, [string]>({
         proposeCompletions: proposeAgents,
         placeholder: "N",
         brief: "The agent's name",
+      },
+      instances: {
+        kind: "parsed",
+        parse: wholeNumber(1, instancesLimit),
+        optional: true,
+        placeholder: "N",
+        brief: "How many run under the name; a conversation keeps to one of them",
       },
       durability: {
         kind: "parsed",
@@ -85,7 +97,29 @@ export const deploy = command<Flags, [string]>({
         proposeCompletions: proposeNodes,
         optional: true,
         placeholder: "NODE",
-        brief: "This node or none",
+        brief: "This node; another one only once it is lost",
+      },
+      service: {
+        kind: "parsed",
+        parse: asText,
+        variadic: ",",
+        optional: true,
+        placeholder: "S",
+        brief: "Only a node that offers this service (node.services)",
+      },
+      region: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        placeholder: "R",
+        brief: "Only a node of this region",
+      },
+      zone: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        placeholder: "Z",
+        brief: "Only a node of this zone",
       },
       onNodeLoss: {
         kind: "parsed",
@@ -137,11 +171,15 @@ export const deploy = command<Flags, [string]>({
     const client = await call.client();
     const answer = await client.agents.deploy(readModule(file), {
       name: flags.name,
+      instances: flags.instances === undefined ? undefined : String(flags.instances),
       durability: flags.durability,
       priority: flags.priority,
       placement_strategy: flags.placementStrategy,
       prefer_nodes: flags.preferNodes,
       target_node: flags.targetNode,
+      services: flags.service?.join(","),
+      region: flags.region,
+      zone: flags.zone,
       on_node_loss: flags.onNodeLoss,
       partition: flags.partition,
       critical: flags.critical ? "true" : undefined,
@@ -149,11 +187,12 @@ export const deploy = command<Flags, [string]>({
       memory: flags.memory,
       fuel: flags.fuel === undefined ? undefined : String(flags.fuel),
     });
-    const { agent, created, why } = answer;
+    const { agent, created, why, instances } = answer;
     const done = created ? "Deployed" : "Updated";
-    const lines = [
-      `${done} ${agent.name} on ${agent.node} (revision ${agent.revision}, module ${shortHash(agent.module)})`,
-    ];
+    const lines = (instances.length > 0 ? instances : [agent]).map(
+      ({ name, node, revision, module }) =>
+        `${done} ${name} on ${node} (revision ${revision}, module ${shortHash(module)})`,
+    );
     call.output.lines(call.output.format === "wide" ? [...lines, `Why: ${why}`] : lines, answer);
   },
 });

@@ -1,15 +1,13 @@
 /** `caxton agent list`: the agents of the cluster and where they are. */
 import type { AgentAnswer } from "../../api/agents/agent.ts";
-import { agentStatuses } from "../../wire/agent-spec.ts";
+import { type ShownStatus, shownStatuses } from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
 import { choices } from "../parse.ts";
 
-const statuses = [...agentStatuses, "orphaned"] as const;
-
 interface Flags {
   readonly byNode: boolean;
-  readonly status?: (typeof statuses)[number];
+  readonly status?: ShownStatus;
 }
 
 const agent = { title: "AGENT-ID", cell: ({ name }: AgentAnswer) => name };
@@ -29,9 +27,9 @@ export const list = command<Flags>({
       byNode: { kind: "boolean", default: false, withNegated: false, brief: "By the node that hosts them" },
       status: {
         kind: "parsed",
-        ...choices(statuses),
+        ...choices(shownStatuses),
         optional: true,
-        brief: `Only those ${statuses.join(", ")}`,
+        brief: `Only those ${shownStatuses.join(", ")}`,
       },
     },
   },

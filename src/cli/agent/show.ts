@@ -1,5 +1,6 @@
 /** `caxton agent show NAME`: what an agent is and how it does. */
 import type { AgentAnswer } from "../../api/agents/agent.ts";
+import type { ShownAgent } from "../../api/agents/agents.ts";
 import { formatLimit, formatSize } from "../../base/sizes.ts";
 import { command } from "../command.ts";
 import { agentArgument } from "../positional.ts";
@@ -13,9 +14,17 @@ export const show = command<Record<never, never>, [string]>({
   parameters: { positional: agentArgument },
   run: async (call, _flags, name) => {
     const agent = await (await call.client()).agents.show(name);
-    call.output.lines([renderTable(["AGENT-ID", agent.name], rowsOf(agent))], agent);
+    const lines = [renderTable(["AGENT-ID", agent.name], rowsOf(agent))];
+    if (agent.instances.length > 0) lines.unshift(instancesTable(name, agent), "");
+    call.output.lines(lines, agent);
   },
 });
+
+/** All of them; what follows it is the first one. */
+function instancesTable(name: string, { instances }: ShownAgent): string {
+  const rows = instances.map((each) => [each.name, each.node, each.status, String(each.revision)]);
+  return renderTable([`INSTANCE-OF-${name}`, "NODE", "STATUS", "REVISION"], rows);
+}
 
 function rowsOf(agent: AgentAnswer): [string, string][] {
   const { node, status, revision, epoch, module, detail, assignment, kept_journals } = agent;
@@ -30,14 +39,19 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
   if (agent.unreadable !== null) return [...rows, ["FAILURE", agent.unreadable]];
   if (detail === null) return [...rows, ["DETAILS", `${node} cannot be asked at present`]];
   const { limits, placement, restart } = detail;
+  const { target_node } = placement;
   return [
     ...rows,
     ["DURABILITY", detail.durability],
     ["PRIORITY", detail.priority],
     ["CAPABILITIES", detail.capabilities.join(", ") || "none"],
-    ["PLACEMENT", placement.target_node === null ? placement.strategy : `only ${placement.target_node}`],
+    [
+      "PLACEMENT",
+      target_node === null ? placement.strategy : `${target_node}, elsewhere only once it is lost`,
+    ],
     ["ON-NODE-LOSS", `${detail.on_node_loss}; cut off: ${detail.partition}`],
     ...(detail.critical ? [["CRITICAL", "yes"] as [string, string]] : []),
+    ["ONLY-WITH", constraintText(placement)],
     ["PREFERS", placement.prefer_nodes.join(", ") || "-"],
     ["MEMORY", `${formatLimit(detail.memory_bytes)} of ${formatLimit(limits.memory_bytes)}`],
     ["FUEL", String(limits.fuel)],
@@ -49,6 +63,14 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ...(detail.failure === null ? [] : [["FAILURE", detail.failure] as [string, string]]),
     ["DEPLOYED", `${detail.deployed_at} by ${detail.deployed_by}`],
   ];
+}
+
+/** `service gpu, region eu`, or `-`. */
+function constraintText({ services, region, zone }: Detail["placement"]): string {
+  const parts = services.map((service) => `service ${service}`);
+  if (region !== null) parts.push(`region ${region}`);
+  if (zone !== null) parts.push(`zone ${zone}`);
+  return parts.join(", ") || "-";
 }
 
 function assignmentRows(assignment: NonNullable<AgentAnswer["assignment"]>): [string, string][] {

@@ -7,6 +7,7 @@ import { drainTimeout_ms_max, duration } from "../parse.ts";
 interface Flags {
   readonly node?: string;
   readonly drainTimeout: number;
+  readonly force: boolean;
 }
 
 export const leave = command<Flags>({
@@ -29,14 +30,21 @@ export const leave = command<Flags>({
         placeholder: "D",
         brief: "How long it may finish its work",
       },
+      force: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Even where its vote is needed, and the others lose their quorum",
+      },
     },
   },
-  run: async (call, { node, drainTimeout }) => {
+  run: async (call, { node, drainTimeout, force }) => {
     const { cluster } = await call.client();
     const done = await cluster.leave({
       ...(node === undefined ? {} : { node }),
       drainTimeout_ms: drainTimeout,
       handOver: true,
+      force,
     });
     call.output.lines([`Node ${done.node} is leaving`], done);
   },

@@ -1,4 +1,4 @@
-/** `caxton cluster remove --node N`: forgets a member that is gone for good. */
+/** `caxton cluster remove --node N`: forgets a member that is gone for good; one that lives is told, and ends. */
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
 import { proposeNodes } from "../known-names.ts";
@@ -24,7 +24,7 @@ export const remove = command<Flags>({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Even one that is alive, without asking",
+        brief: "Without asking, and even one that is alive: its process ends",
       },
     },
   },

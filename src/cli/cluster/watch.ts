@@ -4,7 +4,7 @@ import { followEvents } from "../follow-events.ts";
 
 export const watch = command({
   brief: "Follow what happens in the cluster",
-  examples: ["caxton cluster watch", "caxton cluster watch --format json"],
+  examples: ["caxton cluster watch", "caxton cluster watch -o wide", "caxton cluster watch --format json"],
   parameters: {},
   run: (call) => followEvents(call, []),
 });

@@ -26,7 +26,7 @@ export function memoryDatagrams(network: MemoryNetwork): Datagrams {
       const local: Address = { host: wanted.host, port: wanted.port === 0 ? nextPort++ : wanted.port };
       const name = formatAddress(local);
       if (sockets.has(name))
-        throw new CaxtonError("port_in_use", `Cannot listen on ${name} (UDP): address in use`);
+        throw new CaxtonError("port_in_use", `Cannot listen on ${name} (UDP): the address is in use`);
       sockets.set(name, handlers);
       let open = true;
       const socket: DatagramSocket = {

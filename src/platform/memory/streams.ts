@@ -59,7 +59,7 @@ export class MemoryStreams {
     const local = { host: wanted.host, port: wanted.port === 0 ? this.#nextPort++ : wanted.port };
     const name = formatAddress(local);
     if (this.#listeners.has(name)) {
-      throw new CaxtonError("port_in_use", `Cannot listen on ${name} (TCP): address in use`);
+      throw new CaxtonError("port_in_use", `Cannot listen on ${name} (TCP): the address is in use`);
     }
     this.#listeners.set(name, listener);
     return {

@@ -345,6 +345,44 @@ describe("timers, logs, protocols", () => {
     expect(seen).toEqual(["2 at 100", "3 at 200", "2 at 250", "1 at 300"]);
   });
 
+  test("an agent that goes on with calls that are refused is stopped after a thousand in one handling", async () => {
+    const answers: number[] = [];
+    const world = new AgentThreadWorld({
+      agent: {
+        handle: (message, { host }) => {
+          const times = Number(textOf(message));
+          for (let i = 0; i < times; i++) answers.push(host.send(new Uint8Array(3)));
+        },
+      },
+    });
+    await world.host(testSpec("agent"));
+    world.deliver(to(1, "agent", "1000"), to(2, "agent", "1000"));
+    await world.settle();
+    expect([answers.length, new Set(answers)]).toEqual([2_000, new Set([-1])]);
+    expect(world.stats("agent")?.traps).toBe(0);
+    world.deliver(to(3, "agent", "1001"));
+    await world.settle();
+    expect(answers.length).toBe(3_000);
+    expect(world.events.filter(({ kind }) => kind === "trap")).toMatchObject([{ trap: "refused_calls" }]);
+  });
+
+  test("nothing is made of a log text beyond the limit", async () => {
+    const world = new AgentThreadWorld({
+      agent: {
+        handle: (_message, { host }) => {
+          for (let i = 0; i < 200; i++) host.log(1, new Uint8Array([0x61]));
+          // What is no bytes at all could not be decoded.
+          for (let i = 0; i < 1_000; i++) host.log(1, null as never);
+        },
+      },
+    });
+    await world.host(testSpec("agent"));
+    world.deliver(to(1, "agent", "go"));
+    await world.settle();
+    expect(world.stats("agent")).toMatchObject({ handled: 1, traps: 0 });
+    expect(world.events.filter(({ kind }) => kind === "log")).toHaveLength(200);
+  });
+
   test("an agent has at most 64 timers", async () => {
     const answers: number[] = [];
     const world = new AgentThreadWorld({

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { DeployRequest } from "../../../src/agents/cluster-agents.ts";
+import type { DeployRequest } from "../../../src/agents/group-deployment.ts";
 import { present } from "../../../src/base/assert.ts";
 import { hashModule } from "../../../src/agents/module-shelf.ts";
 import { startStoreThread } from "../../../src/store/store-thread.ts";
@@ -17,6 +17,7 @@ import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
 import { testMessage } from "../../support/messages.ts";
 import { SharedDirectory } from "../../support/shared-directory.ts";
 import { SingleNodeConsensus } from "../../support/single-node-consensus.ts";
+import { agentBuilder, code } from "../../support/wasm-builder.ts";
 import { until } from "../../support/until.ts";
 
 const name = (text: string): AgentName => text as AgentName;
@@ -41,6 +42,7 @@ function request(agent: string, wasm: Uint8Array, fields: SpecFields = {}): Depl
       partition,
       critical,
     },
+    instances: null,
     principal: "test",
   };
 }
@@ -54,15 +56,21 @@ async function withoutModules(node: AgentsNode): Promise<void> {
   });
 }
 
+type NodeOptions = Pick<
+  Parameters<typeof AgentsNode.start>[0],
+  "maxAgents" | "memory_bytes" | "threads" | "ceilings"
+>;
+
 class Cluster {
   readonly directory = new SharedDirectory();
   readonly consensus = new SingleNodeConsensus();
   readonly #network = new MemoryPeersNetwork(new VirtualClock());
   readonly folder = mkdtempSync(join(tmpdir(), "caxton-agents-"));
   readonly nodes = new Map<string, AgentsNode>();
+  mayAct = true;
   #boots = 0;
 
-  async start(node: string, maxAgents?: number): Promise<AgentsNode> {
+  async start(node: string, options: NodeOptions = {}): Promise<AgentsNode> {
     const membership = this.directory.join(node as NodeId);
     const peers = this.#network.join(node as NodeId);
     const path = join(this.folder, `${node}.db`);
@@ -72,7 +80,8 @@ class Cluster {
       peers,
       consensus: this.consensus,
       seed: ++this.#boots,
-      ...(maxAgents === undefined ? {} : { maxAgents }),
+      mayAct: () => this.mayAct,
+      ...options,
     });
     this.nodes.set(node, started);
     return started;
@@ -153,6 +162,23 @@ describe("one node", () => {
     const deployed = await agents.deploy(request("echo", prebuiltAgent("echo")));
     expect(deployed.agent).toMatchObject({ status: "running", revision: 2 });
     expect(agents.list().map((agent) => agent.name)).toEqual(["echo"]);
+  });
+
+  test("shows them as parked while it has no lease, except those that go on without one", async () => {
+    const { cluster: agents } = node.agents;
+    await agents.deploy(request("echo", prebuiltAgent("echo")));
+    await agents.deploy(request("going-on", prebuiltAgent("echo"), { partition: "continue" }));
+    await agents.deploy(request("resting", prebuiltAgent("echo")));
+    await agents.suspend(name("resting"));
+    const statuses = (): string[] => agents.list().map(({ status }) => status);
+    cluster.mayAct = false;
+    try {
+      expect(statuses()).toEqual(["parked", "running", "suspended"]);
+      expect((await agents.show(name("echo"))).status).toBe("parked");
+    } finally {
+      cluster.mayAct = true;
+    }
+    expect(statuses()).toEqual(["running", "running", "suspended"]);
   });
 
   test("each bomb is stopped for its reason, its message becomes a dead letter, and no neighbour is hurt", async () => {
@@ -271,7 +297,14 @@ describe("two nodes", () => {
   afterAll(() => cluster.end());
 
   const target = (node: string | null): SpecFields => ({
-    placement: { strategy: "round_robin", preferNodes: [], targetNode: node as NodeId | null },
+    placement: {
+      strategy: "round_robin",
+      preferNodes: [],
+      targetNode: node as NodeId | null,
+      services: [],
+      region: null,
+      zone: null,
+    },
   });
 
   test("an agent goes where it is placed, its module with it, and is asked about from anywhere", async () => {
@@ -445,7 +478,7 @@ describe("two nodes", () => {
 
 test("a node with its full number of agents refuses one more, whoever asks, and takes new revisions", async () => {
   const cluster = new Cluster();
-  const node = await cluster.start("node-1", 1);
+  const node = await cluster.start("node-1", { maxAgents: 1 });
   try {
     const echo = prebuiltAgent("echo");
     await node.agents.cluster.deploy(request("first", echo));
@@ -461,4 +494,56 @@ test("a node with its full number of agents refuses one more, whoever asks, and 
   } finally {
     await cluster.end();
   }
+});
+
+test("the agents of a node stay within its budget of memory: growth is refused to the guest, a deployment to the developer", async () => {
+  const cluster = new Cluster();
+  const node = await cluster.start("node-1", { memory_bytes: 4 * 1024 ** 2, threads: 2 });
+  const { cluster: agents, threads } = node.agents;
+  await agents.deploy(request("echo", prebuiltAgent("echo")));
+  const { budget_bytes } = threads.memory;
+  const withEcho_bytes = threads.memory.used_bytes;
+  expect(withEcho_bytes).toBeGreaterThan(0);
+  await agents.deploy(request("greedy", greedyAgent(), { limits: { memory_bytes: 64 * 1024 ** 2 } }));
+  await node.deliver(to("greedy", "grow"));
+  await until(() => node.events.some((event) => event.kind === "trap"));
+  expect(node.events.find((event) => event.kind === "trap")).toMatchObject({ trap: "memory" });
+  expect(threads.memory.used_bytes).toBeLessThanOrEqual(budget_bytes);
+  await node.deliver(to("echo", "hello"));
+  await until(() => node.textsFrom("echo").length === 1);
+  const large = agentBuilder([], { pages: 65 }).build();
+  await expect(agents.deploy(request("large", large))).rejects.toMatchObject({
+    code: "no_capacity",
+    message: expect.stringMatching(
+      /"large" begins with 4160KiB of memory, and the agents of this node have \d+KiB of 4MiB \(agents\.memory_budget\)/,
+    ),
+  });
+  await agents.remove(name("greedy"));
+  await until(() => threads.memory.used_bytes === withEcho_bytes);
+  await agents.remove(name("echo"));
+  await until(() => threads.memory.used_bytes === 0);
+  await cluster.end();
+});
+
+/** Takes all memory that it is given, a page at a time, and gives up when there is no more. */
+function greedyAgent(): Uint8Array {
+  const grow = [...code.i32(1), 0x40, 0, ...code.i32(-1), 0x46, ...code.if([0x00])];
+  return agentBuilder(code.loop([...grow, ...code.br(0)])).build();
+}
+
+test("a deployment above a ceiling of its cluster is refused, and leaves nothing behind", async () => {
+  const cluster = new Cluster();
+  const node = await cluster.start("node-1", { ceilings: { max_fuel: 100_000_000, max_per_subject: 1 } });
+  const { cluster: agents } = node.agents;
+  const limits = { ...testSpec("a").limits, fuel: 100_000_001 };
+  await expect(agents.deploy(request("a", prebuiltAgent("echo"), { limits }))).rejects.toThrow(
+    "agents.max_fuel is 100000000 here",
+  );
+  await agents.deploy(request("a", prebuiltAgent("echo")));
+  await agents.deploy(request("a", prebuiltAgent("echo")));
+  await expect(agents.deploy(request("b", prebuiltAgent("echo")))).rejects.toThrow(
+    "agents.max_per_subject is 1",
+  );
+  expect(agents.list().map((agent) => agent.name)).toEqual(["a"]);
+  await cluster.end();
 });

@@ -28,7 +28,14 @@ describe("deploying", () => {
       priority: "high",
       capabilities: ["log", "send"],
       limits: { memory_bytes: 1_048_576, fuel: 1_000, inbox_messages: 10_000 },
-      placement: { strategy: "round_robin", preferNodes: ["node-1", "node-2"], targetNode: null },
+      placement: {
+        strategy: "round_robin",
+        preferNodes: ["node-1", "node-2"],
+        targetNode: null,
+        services: [],
+        region: null,
+        zone: null,
+      },
       deployedBy: "admin-user",
     });
     expect((await call("POST", "/api/v1/agents?name=a", raw(wasm))).status).toBe(200);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NodeId } from "../../../src/base/ids.ts";
+import type { AgentName, NodeId } from "../../../src/base/ids.ts";
 import type { Member } from "../../../src/cluster/membership.ts";
 import { apiWorld } from "../../support/api-world.ts";
 
@@ -114,7 +114,7 @@ describe("the documented cluster shapes", () => {
         nodes_by_role: { worker: 3 },
         nodes_by_status: { online: 2, offline: 1 },
       },
-      balancer: { strategy: "least_loaded", round_robin_index: 0 },
+      balancer: { strategy: "least_loaded", round_robin_index: 0, backends: [] },
     });
   });
 
@@ -171,11 +171,34 @@ describe("the documented cluster shapes", () => {
       success: true,
       strategy: "least_agents",
     });
-    const refused = await call("POST", "/api/cluster/balance?strategy=best");
+    const refused = await call("POST", "/api/cluster/balance?strategy=least_agent");
     expect(refused.status).toBe(422);
-    expect(await refused.json()).toMatchObject({ errors: [{ field: "strategy" }] });
+    const problem = {
+      errors: [{ field: "strategy" }],
+      detail: expect.stringContaining("did you mean least_agents?"),
+    };
+    expect(await refused.json()).toMatchObject(problem);
+    expect((await call("POST", "/api/v1/cluster/balance", { json: { strategy: "best" } })).status).toBe(422);
     expect((await call("POST", "/api/cluster/balance")).status).toBe(400);
     expect(services.cluster.balancing().strategy).toBe("least_agents");
+  });
+});
+
+describe("a rebalance", () => {
+  it("tells its plan, and what became of it", async () => {
+    const { call, services } = await apiWorld();
+    const move = { agent: "a" as AgentName, from: "node-1" as NodeId, to: "node-2" as NodeId, why: "fuller" };
+    services.moves.push(move);
+    const plan = await call("GET", "/api/v1/cluster/rebalance?strategy=least-loaded");
+    expect(await plan.json()).toEqual({ strategy: "least_loaded", moves: [move], limit: 200 });
+    const done = await call("POST", "/api/v1/cluster/rebalance", { json: {} });
+    expect(await done.json()).toMatchObject({
+      strategy: "even_distribution",
+      moves: [move],
+      moved: 1,
+      failed: [],
+    });
+    expect((await call("GET", "/api/v1/cluster/rebalance?strategy=random")).status).toBe(400);
   });
 });
 

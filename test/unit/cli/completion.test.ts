@@ -16,7 +16,7 @@ const lines: readonly (readonly [string, readonly string[]])[] = [
   ["caxton message dead-letters ", ["list", "replay", "purge"]],
   ["caxton message dead-letters list --nod", ["--node"]],
   ["caxton deploy a.wasm --placement-strategy least-l", ["least-loaded"]],
-  ["caxton deploy a.wasm --placement-strategy least", ["least_loaded", "least_agents"]],
+  ["caxton deploy a.wasm --placement-strategy least", ["least_loaded", "least_agents", "least_connections"]],
   ["caxton deploy a.wasm --capability log,ti", ["log,time", "log,timer"]],
   ["caxton message send --to echo --performative query", ["query-if", "query-ref"]],
   ["caxton cluster members -o j", ["json"]],

@@ -5,7 +5,7 @@ import { statusText } from "../../../src/cli/cluster/performance.ts";
 import { summaryOf } from "../../../src/cli/cluster/compare-state.ts";
 import { statusLines } from "../../../src/cli/cluster/status.ts";
 import { agoText, latencyText } from "../../../src/cli/figures.ts";
-import { eventLine } from "../../../src/cli/follow-events.ts";
+import { eventLine, EventOrder } from "../../../src/cli/follow-events.ts";
 import { renderTable } from "../../../src/cli/table.ts";
 
 describe("tables", () => {
@@ -60,6 +60,18 @@ test("performance and events carry the documents' signs", () => {
   expect(eventLine({ level: "warn", text: "Node node-2 detected as failed" })).toBe(
     "[WARN] Node node-2 detected as failed",
   );
+});
+
+test("events tell their time when asked to, and those that come late do so anyway", () => {
+  const order = new EventOrder();
+  const at = (second: number): string => new Date(second * 1_000).toISOString();
+  const line = (second: number, wide = false): string =>
+    eventLine({ level: "info", text: "x" }, order.mark(at(second), wide));
+  expect(line(100)).toBe("[INFO] x");
+  expect(line(101, true)).toBe(`[INFO] ${at(101)} x`);
+  expect(line(99)).toBe("[INFO] x");
+  expect(line(60)).toBe(`[INFO] x (earlier, at ${at(60)})`);
+  expect(line(102)).toBe("[INFO] x");
 });
 
 test("status of a minority, with a leader, and who says so when wide", () => {

@@ -8,6 +8,10 @@ function three(nodes: readonly WorldNode[]): [WorldNode, WorldNode, WorldNode] {
   return [a, b, c];
 }
 
+function never(): never {
+  throw new Error("a node knows itself");
+}
+
 describe("a healthy cluster", () => {
   test("three nodes join one after the other and know each other within two seconds", async () => {
     const world = new World(1);
@@ -216,6 +220,40 @@ describe("failures", () => {
     expect(world.statusAt(a, c)).toBeUndefined();
     await world.start("n3", { boot: 2, seeds: ["n2"] });
     expect(world.clock.runUntil(() => world.statusAt(a, c) === "alive", 2_000)).toBe(true);
+  });
+});
+
+describe("a live node that an operator removes", () => {
+  test("is told, and is out for good until it restarts", async () => {
+    const world = new World(15);
+    const [a, b, c] = three(await world.cluster(3));
+    const isOut = (): boolean =>
+      world.statusAt(a, c) === undefined &&
+      world.statusAt(b, c) === undefined &&
+      c.reports.some(({ kind }) => kind === "removed");
+    a.driver.remove(c.id);
+    expect(world.clock.runUntil(isOut, 2_000)).toBe(true);
+    // It runs on, and says what it will.
+    c.driver.setLoad({ agents: 7, cpu_percent: 1, memory_bytes: 1, memory_percent: 1 });
+    c.driver.setTags({ ...(c.driver.members()[0] ?? { tags: never() }).tags, weight: 9 });
+    world.clock.advance(120_000);
+    expect(isOut()).toBe(true);
+    await world.kill(c);
+    await world.start("n3", { boot: 2, seeds: ["n2"] });
+    expect(world.clock.runUntil(() => world.statusAt(a, c) === "alive", 2_000)).toBe(true);
+  });
+
+  test("hears of it when it can be reached again", async () => {
+    const world = new World(16);
+    const [a, b, c] = three(await world.cluster(3));
+    world.network.cut([a.host, b.host], [c.host]);
+    expect(world.clock.runUntil(() => world.statusAt(a, c) === "failed", 20_000)).toBe(true);
+    a.driver.remove(c.id);
+    world.clock.advance(60_000);
+    expect(c.reports.some(({ kind }) => kind === "removed")).toBe(false);
+    world.network.heal();
+    expect(world.clock.runUntil(() => c.reports.some(({ kind }) => kind === "removed"), 30_000)).toBe(true);
+    expect([world.statusAt(a, c), world.statusAt(b, c)]).toEqual([undefined, undefined]);
   });
 });
 

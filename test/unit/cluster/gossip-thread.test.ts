@@ -68,6 +68,7 @@ async function start(
       kept.push(adopted);
     },
     seedFailed: () => {},
+    removed: () => {},
     failed: (error) => {
       throw error;
     },

@@ -80,6 +80,12 @@ test("a leader hands over first, and whoever leads then takes its vote", async (
   expect(votes.resigned).toEqual(["n1 at n2"]);
 });
 
+test("the leader's vote is taken for it by whoever leads next, when another node asks for it", async () => {
+  const votes = new Votes();
+  await votes.done(votes.handovers[2]?.giveAway("n1" as NodeId) ?? Promise.reject(new Error("none")));
+  expect(votes.resigned).toEqual(["n1 at n2"]);
+});
+
 test("nobody waits for what can never be, nor for ever", async () => {
   const votes = new Votes();
   votes.refusals.push(new CaxtonError("precondition_failed", "the cluster has a witness"));
@@ -98,5 +104,5 @@ test("any node learns from the leader whether another may go", async () => {
     await votes.done(votes.handovers[2]?.mayGo("n2" as NodeId) ?? Promise.reject(new Error("none")));
   expect(await ask()).toMatchObject({ safe: true });
   votes.world.set("n3", "failed");
-  expect(await ask()).toEqual({ safe: false, why: "1 of the other 2 voters are well, 2 are needed" });
+  expect(await ask()).toEqual({ safe: false, why: "1 of the other 2 voters is well, 2 are needed" });
 });

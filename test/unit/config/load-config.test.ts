@@ -206,6 +206,14 @@ describe("refusals have a place and a next step", () => {
       "transport: {keep_alive: 1ms}",
       "./caxton.yaml:1:25: transport.keep_alive must be a duration from 100ms to 1h",
     ],
+    [
+      "agents: {default_fuel: 2147483648}",
+      "./caxton.yaml:1:24: agents.default_fuel must be a whole number from 1000 to 2147483647",
+    ],
+    [
+      "agents: {max_fuel: 10000}",
+      "./caxton.yaml:1:20: agents.max_fuel is 10000, less than agents.default_fuel (50000000)",
+    ],
     ["agents: {max_memory: 1B}", "./caxton.yaml:1:22: agents.max_memory must be a size from 64KiB to 4GiB"],
     [
       "node: {api_addr: example.com:80}",

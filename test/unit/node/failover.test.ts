@@ -165,7 +165,7 @@ describe("a lost node", () => {
     await world.pass(3_000);
     expect(["waits", "goes-on"].map((name) => world.ownerOf(name))).toEqual(["n3", "n3"]);
     expect(world.ownerOf("moves")).not.toBe("n3");
-    expect(world.told.filter((text) => text.startsWith("2 agents of n3 wait for it"))).toHaveLength(1);
+    expect(world.told.filter((text) => text.startsWith("Left to wait for n3: 2 agents"))).toHaveLength(1);
   });
 
   test("one that stopped in order keeps its agents for the time of a restart", async () => {

@@ -47,7 +47,9 @@ describe("a node that waits for its seeds", () => {
     const { services } = guarded(() => why);
     expect(services.agents.list()).toEqual([]);
     expect((await services.cluster.status()).nodes_active).toBeGreaterThan(0);
-    await expect(services.cluster.leave(services.node, 0, true)).resolves.toBeUndefined();
+    await expect(
+      services.cluster.leave(services.node, { drain_timeout_ms: 0, handOver: true, force: false }),
+    ).resolves.toBeUndefined();
   });
 
   test("takes writes as soon as it is in", async () => {

@@ -8,7 +8,12 @@ afterEach(() => void (process.memoryUsage.rss = rss));
 it("goes on with the figure before where the system's files cannot be read, as without descriptors", () => {
   const clock = new VirtualClock();
   const told: number[] = [];
-  const monitor = new LoadMonitor(clock, (load) => told.push(load.memory_bytes));
+  const monitor = new LoadMonitor({
+    clock,
+    dataDir: ".",
+    interval_ms: 2_000,
+    changed: (load) => told.push(load.memory_bytes),
+  });
   process.memoryUsage.rss = () => {
     throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
   };

@@ -388,7 +388,7 @@ describe("taking a node down", () => {
     world.tick();
     expect(answer(world, "n2")).toEqual({
       safe: false,
-      why: "1 of the other 2 voters are well, 2 are needed",
+      why: "1 of the other 2 voters is well, 2 are needed",
     });
     // The one that is down already takes nothing away.
     expect(answer(world, "n3").safe).toBe(true);

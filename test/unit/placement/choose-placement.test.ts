@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
-import { capacityOf, loadOf, unavailability, type Candidate } from "../../../src/placement/candidate.ts";
+import {
+  capacityOf,
+  isStandby,
+  loadOf,
+  unavailability,
+  unstrained,
+  type Candidate,
+} from "../../../src/placement/candidate.ts";
 import {
   choosePlacement,
   type Placement,
@@ -220,7 +227,7 @@ describe("strategies", () => {
   test("least_agents takes the fewest agents", () => {
     const candidates = [
       node("a", { agents: 5 }),
-      node("b", { agents: 3, cpu_percent: 99 }),
+      node("b", { agents: 3, cpu_percent: 90 }),
       node("c", { agents: 9 }),
     ];
     expect(place(candidates, { strategy: "least_agents" })).toMatchObject({
@@ -254,7 +261,7 @@ describe("strategies", () => {
     for (const name of placementStrategies)
       expect(parsePlacementStrategy(name.replaceAll("_", "-"))).toBe(name);
     expect(parsePlacementStrategy("LEAST_LOADED")).toBe("least_loaded");
-    expect(parsePlacementStrategy("ip_hash")).toBeNull();
+    expect(parsePlacementStrategy("best")).toBeNull();
   });
 });
 
@@ -300,12 +307,63 @@ describe("always", () => {
   test("round_robin over unchanging nodes: none gets two more than another", () => {
     fc.assert(
       fc.property(anyNodes, fc.integer({ min: 1, max: 40 }), (candidates, count) => {
-        const able = candidates.filter((each) => unavailability(each) === null).map(({ id }) => id);
+        const available = candidates.filter((each) => unavailability(each) === null);
+        const working = available.filter((each) => !isStandby(each));
+        const able = unstrained(working.length > 0 ? working : available).map(({ id }) => id);
         fc.pre(able.length > 0);
         const chosen = counts(sequence(count, () => candidates, "round_robin"));
         const each = able.map((id) => chosen[id] ?? 0);
         expect(Math.max(...each) - Math.min(...each)).toBeLessThanOrEqual(1);
       }),
     );
+  });
+});
+
+describe("what a strategy looks at", () => {
+  test("nobody gets an agent whose processor, memory or disk is nearly used up, unless all are alike", () => {
+    const well = node("well", { cpu_percent: 40, memory_percent: 40, disk_percent: 40 });
+    for (const figure of ["cpu_percent", "memory_percent", "disk_percent"] as const) {
+      const strained = node("a-strained", { [figure]: 97 });
+      expect(place([strained, well])).toMatchObject({ kind: "placed", node: "well" });
+      expect(place([strained, node("b", { [figure]: 96 })])).toMatchObject({ node: "a-strained" });
+      expect(place([strained, well], { targetNode: "a-strained" as NodeId })).toMatchObject({
+        node: "a-strained",
+      });
+    }
+  });
+
+  test("a node that stands by gets an agent only where no other can take it", () => {
+    const standby = node("a", { weight: 0 });
+    expect(place([standby, node("b")])).toMatchObject({ node: "b" });
+    expect(place([standby, node("b", { agents: 100 })])).toMatchObject({ node: "a" });
+  });
+
+  test("connections, shares of places, and messages with agents there", () => {
+    const nodes = [
+      node("a", { connections: 9, agents: 10, maxAgents: 100 }),
+      node("b", { connections: 2, agents: 10, maxAgents: 40 }),
+    ];
+    expect(place(nodes, { strategy: "least_connections" })).toMatchObject({ node: "b" });
+    expect(place(nodes, { strategy: "even_distribution" })).toMatchObject({ node: "a" });
+    const traffic = new Map([["b" as NodeId, 3]]);
+    const chatty = place(nodes, { strategy: "locality", traffic });
+    expect(chatty).toMatchObject({ node: "b", why: "locality: 3.0 messages a second with agents there" });
+    expect(place(nodes, { strategy: "locality" })).toMatchObject({
+      node: "a",
+      why: expect.stringContaining("no messages measured yet"),
+    });
+  });
+
+  test("by hash the same name goes to the same node, and when one goes only its own go elsewhere", () => {
+    const nodes = ["a", "b", "c", "d"].map((id) => node(id));
+    const at = (among: readonly Candidate[], key: string): string => {
+      const placed = place(among, { strategy: "ip_hash", key });
+      return placed.kind === "placed" ? placed.node : "";
+    };
+    const keys = Array.from({ length: 200 }, (_, i) => `agent-${i}`);
+    const before = keys.map((key) => at(nodes, key));
+    expect(new Set(before).size).toBe(4);
+    const after = keys.map((key) => at(nodes.slice(1), key));
+    for (const [i, home] of before.entries()) if (home !== "a") expect(after[i]).toBe(home);
   });
 });

@@ -130,6 +130,21 @@ describe("the agents of lost nodes", () => {
   });
 });
 
+describe("the agents of a lost node", () => {
+  test("do not all go to the one that was a little emptier when it was measured", () => {
+    const orphans = Array.from({ length: 1_000 }, (_, i) => orphan(`o-${i}`, { strategy: "least_loaded" }));
+    const nodes = [
+      node("a", { maxAgents: 20_000, cpu_percent: 10 }),
+      node("b", { maxAgents: 20_000, cpu_percent: 30 }),
+    ];
+    const { placed } = plan(orphans, nodes);
+    const onB = placed.filter(({ to }) => to === "b").length;
+    // Eight points of load between them: eight percent more for the emptier one.
+    expect(onB).toBeGreaterThan(420);
+    expect(onB).toBeLessThan(500);
+  });
+});
+
 describe("rebalancing", () => {
   const on = (id: string, count: number): MovableAgent[] =>
     Array.from({ length: count }, (_, index) => movable(`${id}-${index}`, id));

@@ -61,8 +61,8 @@ test("names, other address families and impossible ports are refused without a l
 test("binding to a name or to an address of another machine is a clear error", async () => {
   await expect(bind("localhost")).rejects.toMatchObject({ code: "invalid_argument" });
   await expect(bind("192.0.2.1")).rejects.toMatchObject({
-    code: "invalid_argument",
-    message: expect.stringContaining("192.0.2.1:0 (UDP)"),
+    code: "port_in_use",
+    message: "Cannot listen on 192.0.2.1:0 (UDP): this machine has no such address",
   });
 });
 

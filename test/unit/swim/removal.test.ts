@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { decodeRecords, type GossipRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
 import type { Incarnation } from "../../../src/wire/gossip-values.ts";
-import { aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
+import { idleLoad } from "../../../src/wire/gossip-tags.ts";
+import { addressOf, aliveRecord, at, benchTags, id, SwimBench } from "../../support/swim-bench.ts";
 
 const hour_ms = 3_600_000;
 const grave = (name: string, incarnation: Incarnation, age_ms = 0): GossipRecord => ({
@@ -9,6 +10,21 @@ const grave = (name: string, incarnation: Incarnation, age_ms = 0): GossipRecord
   node: id(name),
   incarnation,
   age_ms,
+});
+const removed = (name: string, incarnation: Incarnation): GossipRecord => ({
+  kind: "removed",
+  node: id(name),
+  incarnation,
+});
+const rowOf = (name: string, incarnation: Incarnation) => ({
+  node: id(name),
+  incarnation,
+  address: addressOf(name),
+  tags: benchTags,
+  status: "alive" as const,
+  age_ms: 0,
+  loadSequence: 0,
+  load: idleLoad,
 });
 const table = (bench: SwimBench): GossipRecord[] =>
   bench.swim.table().flatMap((frame) => decodeRecords(joinRecords(frame)));
@@ -50,8 +66,6 @@ describe("an operator's removal", () => {
   test("given behind a cut, where a later word of the removed one was not heard, counts where it has failed", () => {
     const bench = new SwimBench();
     bench.hear("c", aliveRecord("c", at(5, 4)));
-    bench.hear("b", grave("c", at(5, 3)));
-    expect(bench.state("c")).toBe("alive 5.4");
     bench.fail("c", at(5, 4));
     bench.hear("b", grave("c", at(5, 3)));
     expect(bench.state("c")).toBe("unknown");
@@ -88,10 +102,52 @@ describe("an operator's removal", () => {
     expect(bench.refused("poisoned")).toBe(1);
   });
 
-  test("of this node itself changes nothing", () => {
+  test("is about one life, whatever that life says afterwards", () => {
     const bench = new SwimBench();
-    bench.hear("b", grave("a", at(9, 0)));
-    expect(bench.state("a")).toBe("alive 1.0");
+    bench.step({ kind: "remove", node: id("c") });
+    bench.hear("c", aliveRecord("c", at(5, 9)));
+    bench.hear("b", { kind: "member", ...rowOf("c", at(5, 9)) });
+    expect(bench.state("c")).toBe("unknown");
+    bench.hear("c", aliveRecord("c", at(6, 0)));
+    expect(bench.state("c")).toBe("alive 6.0");
+  });
+
+  test("counts though its subject said something new meanwhile", () => {
+    for (const word of ["removed", "grave"] as const) {
+      const bench = new SwimBench();
+      bench.hear("c", aliveRecord("c", at(5, 4)));
+      bench.hear("b", word === "grave" ? grave("c", at(5, 3)) : removed("c", at(5, 3)));
+      bench.hear("b", aliveRecord("c", at(5, 4)));
+      expect(bench.state("c"), word).toBe("unknown");
+    }
+  });
+
+  test("is told its subject at once, and again whenever it speaks", () => {
+    const bench = new SwimBench();
+    expect(bench.sentTo("c", bench.step({ kind: "remove", node: id("c") }))).toContainEqual(
+      removed("c", at(5, 3)),
+    );
+    const probe = { kind: "probe", sequence: 7, target: id("a") } as const;
+    const packet = { kind: "packet", from: id("c"), boot: 5, address: addressOf("c") } as const;
+    const told = (records: GossipRecord[]): GossipRecord[] =>
+      bench.sentTo("c", bench.step({ ...packet, records })).filter(({ kind }) => kind === "removed");
+    expect(told([probe])).toContainEqual(removed("c", at(5, 3)));
+    expect(told([aliveRecord("c", at(5, 8))])).toContainEqual(removed("c", at(5, 3)));
+  });
+
+  test("of this node itself ends its part for good; of another life it changes nothing", () => {
+    for (const word of [removed("a", at(1, 0)), grave("a", at(1, 0))]) {
+      const bench = new SwimBench();
+      bench.hear("b", grave("a", at(9, 0)), removed("a", at(9, 0)), removed("a", at(0, 5)));
+      expect(bench.state("a")).toBe("alive 1.0");
+      bench.hear("b", word);
+      expect(bench.effects).toContainEqual({ kind: "removed", source: "b" });
+      const before = bench.effects.length;
+      bench.hear("b", word, aliveRecord("d", at(1, 0)));
+      bench.run(60_000);
+      expect(bench.effects.slice(before)).toEqual([]);
+      expect(bench.step({ kind: "leave" })).toEqual([{ kind: "left-told" }]);
+    }
   });
 
   test("a table carries the newest 256", () => {

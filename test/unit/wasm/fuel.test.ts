@@ -1,5 +1,7 @@
 /** What a call costs, counted by hand: exactly the instructions that ran, 16 blocks for one unit. */
 import { describe, expect, test } from "vitest";
+import { chargedFuel } from "../../../src/wasm/fuel-blocks.ts";
+import { agentMost } from "../../../src/wire/agent-spec.ts";
 import { Specimen, instrument } from "../../support/wasm-compare.ts";
 import { WasmBuilder, code, t } from "../../support/wasm-builder.ts";
 
@@ -98,4 +100,8 @@ describe("fuel", () => {
   test.each(Object.entries(cases))("%s", (_, each) => {
     expect(costs(each)).toEqual(each.costs);
   });
+});
+
+test("a charge for more than a call may have is all that a call may have", () => {
+  expect([chargedFuel(16), chargedFuel(17), chargedFuel(16 * 5e9)]).toEqual([1, 2, agentMost.fuel]);
 });

@@ -1,5 +1,6 @@
 /** The host's functions check every pointer, pay for copies, and give the guest what the host said. */
 import { describe, expect, test } from "vitest";
+import { hostCallFuel } from "../../../src/wasm/abi.ts";
 import type { HostFunctions } from "../../../src/wasm/host.ts";
 import { RecordingHost, startAgent, trapOf } from "../../support/wasm-agents.ts";
 import { agentBuilder, code, t } from "../../support/wasm-builder.ts";
@@ -116,9 +117,25 @@ describe("state", () => {
 });
 
 test("what the host copies costs fuel by its length", () => {
-  const enough = 100 + 10 + 60_000 / 16 + 10;
-  callHost("send", [0, 60_000], new RecordingHost(), enough);
-  expect(trapOf(() => callHost("send", [0, 60_000], new RecordingHost(), enough - 200)).kind).toBe("fuel");
+  const takes = (name: string, values: readonly number[], bytes: number): void => {
+    const fuel = hostCallFuel(name) + bytes;
+    callHost(name, values, new RecordingHost(), fuel + 20);
+    expect(trapOf(() => callHost(name, values, new RecordingHost(), fuel)).kind).toBe("fuel");
+  };
+  takes("send", [0, 60_000], 60_000);
+  takes("send", [0, 255], 0);
+  takes("state_set", [0, 32, 0, 60_000], 60_000 / 8);
+  takes("state_set", [0, 33, 0, 0], 33 * 8);
+  takes("state_get", [0, 60_000, 0, 0], 512 * 8);
+  takes("state_next", [0, 400, 0, 0], 400 * 8);
+  takes("state_delete", [0, 400], 400 * 8);
+});
+
+test("a call that the host refuses costs more", () => {
+  const refusing = Object.assign(new RecordingHost(), { send: () => -1 });
+  const fuel = hostCallFuel("send") + 3_000;
+  expect(callHost("send", [0, 1], refusing, fuel + 20)).toBe(-1);
+  expect(trapOf(() => callHost("send", [0, 1], refusing, fuel)).kind).toBe("fuel");
 });
 
 test("a log text is cut at 4 KiB and its level brought into range", () => {
@@ -217,7 +234,7 @@ test("an error of the host itself is a trap of kind other, with its cause", () =
 test.each([
   ["directly", code.call(0)],
   ["through the table", [...code.i32(0), ...code.callIndirect(0)]],
-])("a host function called %s costs a hundred units", (_, call) => {
+])("a host function called %s costs its price", (_, call) => {
   const builder = agentBuilder(code.loop([...call, 0x1a, ...code.br(0)]), {
     before: (b) => {
       b.importFunction("caxton", "random", [], [t.i64]);
@@ -227,9 +244,10 @@ test.each([
   });
   let calls = 0n;
   const host = Object.assign(new RecordingHost(), { random: () => calls++ });
-  expect(trapOf(() => startAgent(builder.build(), { host, fuel: 100_000 }).handle(message)).kind).toBe(
-    "fuel",
-  );
+  expect(
+    trapOf(() => startAgent(builder.build(), { host, fuel: 1000 * hostCallFuel("random") }).handle(message))
+      .kind,
+  ).toBe("fuel");
   expect(Number(calls)).toBeGreaterThan(900);
   expect(Number(calls)).toBeLessThan(1_000);
 });

@@ -1,7 +1,6 @@
 /** Every way an agent can misuse its thread ends in a trap of the right kind, and hurts nobody else. */
 import { describe, expect, test } from "vitest";
-import type { AgentInstance } from "../../../src/wasm/instance.ts";
-import { shapeOf } from "../../../src/wasm/instance.ts";
+import { AgentInstance, shapeOf, type MemoryGrant } from "../../../src/wasm/instance.ts";
 import { prepareModule } from "../../../src/wasm/prepare.ts";
 import {
   RecordingHost,
@@ -328,5 +327,61 @@ describe("what is saved", () => {
       builder.function({ results: [t.i64], code: pack(pointer, length), export: "save" });
       expect(trapOf(() => startAgent(builder.build()).save()).kind).toBe("abi");
     }
+  });
+});
+
+describe("memory out of a budget that others share", () => {
+  /** Pages that are free, and what was said of them. */
+  class Pages implements MemoryGrant {
+    constructor(public free: number) {}
+    take(pages: number): boolean {
+      return this.free >= pages;
+    }
+    allow(pages: number): number {
+      return Math.min(pages, this.free);
+    }
+    use(pages: number): void {
+      this.free -= pages;
+    }
+  }
+  /** Grows by one page and says at 0 what came of it. */
+  const growing = agentBuilder([...code.i32(0), ...code.i32(1), 0x40, 0, ...code.access(0x36)], {
+    before: () => undefined,
+  });
+  const start = (grant: Pages): AgentInstance => {
+    const prepared = prepareModule(growing.build(), allGranted);
+    const memory = { ...prepared.memory, grant };
+    const limits = { fuel: 1_000_000, call_depth: 512 };
+    const module = new WebAssembly.Module(prepared.instrumented);
+    return AgentInstance.create(module, prepared, new RecordingHost(), limits, memory);
+  };
+
+  test("it grows ahead of the guest only within what is granted, and gives all back when it is closed", () => {
+    const grant = new Pages(6);
+    const agent = start(grant);
+    const free = [grant.free];
+    for (let i = 0; i < 4; i++) {
+      agent.handle(message);
+      free.push(grant.free);
+    }
+    // One page; doubled to 2, 4, (held), then 6, which is all there is.
+    expect(free).toEqual([5, 4, 2, 2, 0]);
+    agent.handle(message);
+    agent.handle(message);
+    expect(agent.memory_bytes).toBe(6 * 65_536);
+    grant.free = 3;
+    agent.handle(message);
+    expect(grant.free).toBe(0);
+    agent.close();
+    expect(grant.free).toBe(9);
+  });
+
+  test("it does not begin without room for its first pages", () => {
+    const grant = new Pages(0);
+    expect(trapOf(() => start(grant))).toMatchObject({
+      kind: "memory",
+      detail: expect.stringContaining("agents.memory_budget"),
+    });
+    expect(grant.free).toBe(0);
   });
 });

@@ -48,9 +48,9 @@ test("the guest sees the size that it asked for while the memory grows ahead of 
     pages(): number;
     grow(pages: number): number;
     memory: WebAssembly.Memory;
-    "caxton:enter"(fuel: number, depth: number): void;
+    "caxton:enter"(fuel: number, depth: number, granted: number): void;
   };
-  exports["caxton:enter"](1_000_000, 100);
+  exports["caxton:enter"](1_000_000, 100, 65_536);
   expect([exports.grow(0), exports.pages()]).toEqual([2, 2]);
   expect([exports.grow(1), exports.pages(), exports.grow(1), exports.pages()]).toEqual([2, 3, 3, 4]);
   expect(exports.grow(7)).toBe(-1);

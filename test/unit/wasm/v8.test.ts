@@ -14,11 +14,11 @@ const { readFileSync } = require("node:fs");
 const results = {};
 for (const file of process.argv.slice(1)) {
   const e = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), {}).exports;
-  e["caxton:enter"](2147483647, 5000);
+  e["caxton:enter"](2147483647, 5000, 65536);
   e["caxton:start"]?.();
   const calls = Object.keys(e).filter((name) => typeof e[name] === "function" && !name.startsWith("caxton:"));
   results[file] = calls.map((name) => {
-    e["caxton:enter"](2000000000, 5000);
+    e["caxton:enter"](2000000000, 5000, 65536);
     try { return name + " " + e[name](123456, 77) + " " + e["caxton:fuel"](); } catch { return name + " trap"; }
   });
 }

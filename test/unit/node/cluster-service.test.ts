@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import type { NodeId } from "../../../src/base/ids.ts";
+import type { Member, MemberStatus } from "../../../src/cluster/membership.ts";
+import { type ClusterServiceOptions, NodeCluster } from "../../../src/node/cluster-service.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
+
+const id = (name: string): NodeId => name as NodeId;
+
+/** What `n1`, which leads, says of its cluster. */
+class Teller {
+  readonly clock = new VirtualClock();
+  readonly members: Member[] = [];
+  readonly parts = new Set<NodeId>();
+  readonly service: NodeCluster;
+
+  constructor() {
+    for (const name of ["n1", "n2", "n3"]) {
+      this.seen(name);
+      this.parts.add(id(name));
+    }
+    const status = () => ({
+      ...{ self: id("n1"), leader: id("n1"), term: 2, quorum: true, role: "leader" },
+      members: [...this.parts].map((node) => ({ node, role: "voter" })),
+    });
+    const options: Partial<ClusterServiceOptions> = {
+      ...{ self: id("n1"), cluster: "c", clock: this.clock, startedAt_ms: 0 },
+      ...{ uuid: () => "u", waitsFor: () => null, alone: () => null, queuedWrites: () => 0 },
+      peers: new MemoryPeersNetwork(this.clock).join(id("n1")),
+      membership: {
+        members: () => this.members,
+        member: (node: NodeId) => this.members.find((member) => member.id === node),
+      } as unknown as ClusterServiceOptions["membership"],
+      consensus: { status } as unknown as ClusterServiceOptions["consensus"],
+      partition: { minority: false, action: null },
+      lease: { stats: {} } as unknown as ClusterServiceOptions["lease"],
+      modes: { isolated: new Set(), shedPercentage: 0 } as unknown as ClusterServiceOptions["modes"],
+      safeToStop: () => ({ safe: true, why: "2 of the other 2 voters are well, 2 are needed" }),
+    };
+    this.service = new NodeCluster(options as ClusterServiceOptions);
+  }
+
+  seen(name: string, status: MemberStatus = "alive", bootEpoch = 1): void {
+    const others = this.members.filter(({ id: known }) => known !== name);
+    const member = { id: id(name), status, bootEpoch, tags: { raft: { role: "voter" } } };
+    this.members.splice(0, this.members.length, ...others, member as Member);
+  }
+}
+
+describe("the status of a cluster", () => {
+  test("is not healthy where a member that runs takes no part in consensus, unless it has just come", async () => {
+    const teller = new Teller();
+    teller.clock.advance(60_000);
+    expect(await teller.service.status()).toMatchObject({ status: "HEALTHY (majority partition)" });
+    teller.parts.delete(id("n3"));
+    expect(await teller.service.status()).toMatchObject({
+      status: "DEGRADED (n3 takes no part in consensus)",
+      operations: "READ-WRITE",
+    });
+    teller.seen("n3", "alive", teller.clock.wall_ms() - 1_000);
+    expect(await teller.service.status()).toMatchObject({ status: "HEALTHY (majority partition)" });
+    teller.seen("n3", "failed");
+    expect(await teller.service.status()).toMatchObject({
+      status: "HEALTHY (majority partition)",
+      nodes_active: 2,
+    });
+  });
+});
+
+describe("the leader", () => {
+  test("says who may be stopped of those that run", () => {
+    const teller = new Teller();
+    teller.seen("n3", "failed");
+    const may = teller.service.leader().members.map(({ node, stoppable }) => [node, stoppable?.safe ?? null]);
+    expect(may).toEqual([
+      ["n1", true],
+      ["n2", true],
+      ["n3", null],
+    ]);
+  });
+
+  test("cannot become a node that is unknown", async () => {
+    const teller = new Teller();
+    await expect(teller.service.transferLeadership(id("nobody"))).rejects.toMatchObject({
+      code: "node_not_found",
+      exit: 5,
+    });
+  });
+});
