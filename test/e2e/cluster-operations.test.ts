@@ -155,7 +155,13 @@ test("all nodes stop with their databases closed, and start again with all that 
   expect(started).not.toContain("FAILED");
   expect(all.map(({ pid }) => pid)).toEqual(before);
   for (const node of all) await node.ready();
-  for (const name of agents)
-    await eventually(`${name} answers`, async () => ((await send(three, name)) === 200 ? true : undefined));
+  for (const name of agents) {
+    await eventually(`${name} answers`, async () => {
+      const status = await send(three, name);
+      if (status === 200) return true;
+      const agent = await three.ask(`/api/v1/agents/${name}`);
+      throw new Error(`${status}, ${JSON.stringify(agent)}`);
+    });
+  }
   expect((await nodeAt(three, "edge-7")).status).toBe("online");
 });

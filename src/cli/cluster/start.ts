@@ -1,4 +1,5 @@
 /** `caxton cluster start [--verify]`: starts every node that was stopped, and checks what they hold. */
+import type { VerifyAnswer } from "../../api/cluster/state-checks.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import type { Client } from "../../client/client.ts";
 import { command } from "../command.ts";
@@ -8,6 +9,8 @@ import { verifyTable } from "./verify.ts";
 const look_ms = 250;
 /** Until the node that was asked serves, and knows a leader. */
 const started_ms = 120_000;
+/** Until every node that is a member again answers. */
+const reachable_ms = 30_000;
 
 interface Flags {
   readonly verify: boolean;
@@ -36,7 +39,7 @@ export const start = command<Flags>({
       return reached ? 0 : 1;
     }
     await allThere(client, told.nodes.filter(({ ok }) => ok).length);
-    const checks = await client.cluster.verify({ deep: true });
+    const checks = await verified(client);
     if (call.output.format === "json") call.output.json({ ...told, verify: checks });
     else {
       call.output.lines(toldLines(told, "started"), told);
@@ -45,6 +48,17 @@ export const start = command<Flags>({
     return reached && checks.ok ? 0 : 1;
   },
 });
+
+/** A node that is a member again may still be starting: it is asked again for a while. */
+async function verified(client: Client): Promise<VerifyAnswer> {
+  const end_ms = performance.now() + reachable_ms;
+  for (;;) {
+    const answer = await client.cluster.verify({ deep: true });
+    const silent = answer.checks.some(({ check, ok }) => check === "reachable" && !ok);
+    if (!silent || performance.now() >= end_ms) return answer;
+    await new Promise((resolve) => setTimeout(resolve, look_ms));
+  }
+}
 
 /** Its API goes and comes back in between. */
 async function serving(client: Client): Promise<void> {
