@@ -226,8 +226,9 @@ export class Swim {
     // News that nobody is there for waits until somebody is.
     if (this.#gossipAt === Infinity && state.rumors.size > 0 && state.hasAliveOthers)
       this.#gossipAt = state.now + state.timing.gossip_ms * state.awareness.newsFactor;
-    if (state.phase === "leaving" && !state.rumors.has(memberKey(state.self)))
-      state.emit({ kind: "left-told" });
+    // Where all go at once, the last has nobody to tell.
+    const isTold = !state.rumors.has(memberKey(state.self)) || !state.hasAliveOthers;
+    if (state.phase === "leaving" && isTold) state.emit({ kind: "left-told" });
   }
 
   #due(): number {

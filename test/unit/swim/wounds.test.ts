@@ -64,6 +64,16 @@ describe("wounds of others", () => {
     expect(goodbyes.length).toBeGreaterThan(10);
   });
 
+  test("where all leave at once, the last waits for nobody", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "leave" });
+    const told = (): boolean => bench.effects.some(({ kind }) => kind === "left-told");
+    bench.hear("b", left("b"));
+    expect(told()).toBe(false);
+    bench.hear("c", { kind: "left", node: id("c"), incarnation: at(5, 3) });
+    expect(told()).toBe(true);
+  });
+
   test("who leaves does not take its goodbye back by refuting what is said of it", () => {
     const bench = new SwimBench();
     bench.step({ kind: "leave" });
