@@ -35,6 +35,7 @@ export class ModuleKeepers {
   readonly #users = new Map<ModuleHash, Set<AgentName>>();
   readonly #moduleOf = new Map<AgentName, ModuleHash>();
   #timer: Timer | undefined;
+  #begun = false;
   #closed = false;
 
   constructor(options: ModuleKeepersOptions) {
@@ -53,6 +54,15 @@ export class ModuleKeepers {
     for (const { agent } of options.table.all()) this.#note(agent);
   }
 
+  /**
+   * From now on copies are fetched and let go of. The table must hold what the cluster has decided by now, and this node
+   * know its own agents: earlier, each module looks as if nobody needed it.
+   */
+  begin(): void {
+    this.#begun = true;
+    this.#soon(gather_ms);
+  }
+
   /** The nodes that keep it, in their order for this module. */
   of(hash: ModuleHash): readonly NodeId[] {
     const { membership } = this.#options;
@@ -63,8 +73,9 @@ export class ModuleKeepers {
     );
   }
 
-  /** Whether this node is to have it for others. */
+  /** Whether this node is to have it for others; until `begin` any of them may be one of those. */
   wants(hash: ModuleHash): boolean {
+    if (!this.#begun) return true;
     return this.#users.has(hash) && this.of(hash).includes(this.#options.membership.self);
   }
 
@@ -107,7 +118,7 @@ export class ModuleKeepers {
   }
 
   #soon(wait_ms: number): void {
-    if (this.#timer !== undefined || this.#closed) return;
+    if (this.#timer !== undefined || this.#closed || !this.#begun) return;
     this.#timer = this.#options.clock.after(wait_ms, () => {
       this.#look().then(
         (complete) => {

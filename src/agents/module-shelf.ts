@@ -60,6 +60,7 @@ export class ModuleShelf {
   #busy = 0;
   /** Known to be stored: a thousand agents of one module ask for it once. */
   readonly #stored = new Set<ModuleHash>();
+  readonly #storing = new Map<ModuleHash, Promise<void>>();
   /** Held while a deployment needs them. */
   readonly #held = new Map<ModuleHash, number>();
 
@@ -104,10 +105,7 @@ export class ModuleShelf {
   async having<T>(hash: ModuleHash, first: NodeId, work: () => Promise<T>): Promise<T> {
     this.#held.set(hash, (this.#held.get(hash) ?? 0) + 1);
     try {
-      if (!this.#stored.has(hash)) {
-        await this.#options.store.putModule(hash, await this.fetch(hash, first));
-        this.#stored.add(hash);
-      }
+      await this.#store(hash, first);
       return await work();
     } finally {
       this.#letGo(hash);
@@ -146,8 +144,7 @@ export class ModuleShelf {
       this.#letGo(hash);
       this.release(hash).catch(() => undefined);
     });
-    const stored = await this.#options.store.getModule(hash);
-    if (stored === undefined) await this.#options.store.putModule(hash, await this.fetch(hash, first));
+    await this.#store(hash, first);
   }
 
   /** Removes the module when neither an agent here nor a deployment needs it. */
@@ -155,6 +152,23 @@ export class ModuleShelf {
     if (this.#held.has(hash) || this.#options.inUse(hash)) return;
     this.#stored.delete(hash);
     await this.#options.store.removeModule(hash);
+  }
+
+  /** One read or fetch for all that ask meanwhile. What is held is not removed. */
+  #store(hash: ModuleHash, first: NodeId): Promise<void> {
+    if (this.#stored.has(hash)) return Promise.resolve();
+    const running = this.#storing.get(hash);
+    if (running !== undefined) return running;
+    const work = this.#storeNow(hash, first).finally(() => this.#storing.delete(hash));
+    this.#storing.set(hash, work);
+    return work;
+  }
+
+  async #storeNow(hash: ModuleHash, first: NodeId): Promise<void> {
+    const { store } = this.#options;
+    if ((await store.getModule(hash)) === undefined)
+      await store.putModule(hash, await this.fetch(hash, first));
+    this.#stored.add(hash);
   }
 
   #letGo(hash: ModuleHash): void {

@@ -247,7 +247,10 @@ export class Reconciler {
       const now = await store.get(name, "linearizable");
       if (now === null || now.epoch !== epoch || now.revision !== revision) return;
     }
-    if (!local.isHosted(name) && here.status !== "failed") await local.begin(name);
+    if (!local.isHosted(name) && here.status !== "failed") {
+      // Where its module is not here any more, a peer has it: that is waited for, rather than failing for good.
+      await modules().having(here.spec.module, this.#options.self, () => local.begin(name));
+    }
     if (here.spec.revision === revision) return;
     await modules().having(spec.module, this.#options.self, () => local.start(spec));
   }

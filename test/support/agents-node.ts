@@ -195,6 +195,7 @@ export class AgentsNode {
     });
     await local.load();
     await table.refresh("linearizable");
+    keepers.begin();
     await reconciler.start();
     const agents = {
       threads: agentThreads,

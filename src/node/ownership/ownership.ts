@@ -207,10 +207,12 @@ export class NodeOwnership {
       await new Promise<void>((resolve) => (this.#again = systemClock.after(again_ms, resolve)));
     }
     if (this.#closed) return;
+    work.keepers.begin();
     await this.reconciler.start();
     const names = work.agents.names();
     if (names.length === 0) return;
-    const failed = names.filter((name) => work.agents.get(name)?.status === "failed").length;
+    const statuses = names.map((name) => work.agents.get(name)?.status);
+    const failed = statuses.filter((status) => status === "failed" || status === "starting").length;
     const running = names.length - failed;
     const text = `Brought back ${counted(running, "agent")}${failed > 0 ? `; ${failed} failed to start` : ""}`;
     events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
