@@ -4,9 +4,9 @@
  */
 import { parseNodeId, type NodeId } from "../src/base/ids.ts";
 import { CaxtonError, reasonOf } from "../src/base/errors.ts";
-import { GossipDriver } from "../src/cluster/gossip-driver.ts";
-import type { GossipReport } from "../src/cluster/gossip-reports.ts";
-import { openPeerNetwork, type PeerNetwork } from "../src/cluster/peer-network.ts";
+import { GossipDriver } from "../src/cluster/gossip/driver.ts";
+import type { GossipReport } from "../src/cluster/gossip/reports.ts";
+import { openPeerNetwork, type PeerNetwork } from "../src/cluster/peers/network.ts";
 import { systemClock } from "../src/platform/node/clock.ts";
 import { openDatagrams } from "../src/platform/node/datagrams.ts";
 import { systemEntropy } from "../src/platform/node/entropy.ts";

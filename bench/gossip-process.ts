@@ -2,9 +2,9 @@
  * One node of `membership.ts` in a process of its own: peer streams over TLS and the gossip thread with its UDP
  * socket, as a whole node has them, and nothing else. Told by IPC, it tells by IPC what it sees and when.
  */
-import { openPeerNetwork } from "../src/cluster/peer-network.ts";
-import { resolveHost, spawnGossipWorker } from "../src/cluster/gossip-spawn.ts";
-import { GossipThread } from "../src/cluster/gossip-thread.ts";
+import { openPeerNetwork } from "../src/cluster/peers/network.ts";
+import { resolveHost, spawnGossipWorker } from "../src/cluster/gossip/spawn.ts";
+import { GossipThread } from "../src/cluster/gossip/thread.ts";
 import type { AgentName, ModuleHash } from "../src/base/ids.ts";
 import { parseNodeId } from "../src/base/ids.ts";
 import { systemClock } from "../src/platform/node/clock.ts";

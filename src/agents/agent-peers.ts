@@ -1,7 +1,7 @@
 /** This node's answers to its peers about its agents. Hostile bodies are refused and change nothing. */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { Store } from "../store/store.ts";
 import { agentJournalLimit_bytes } from "../wire/agent-journal.ts";
 import { readAgentName } from "../wire/control-assignments.ts";

@@ -1,6 +1,6 @@
 /** The entry of an agent thread: joins `AgentThread` to the worker's channel, the store's port and the real clock. */
 import { present } from "../base/assert.ts";
-import { LeaseGate } from "../cluster/lease-cell.ts";
+import { LeaseGate } from "../cluster/leases/cell.ts";
 import { openBootClock } from "../platform/bun/boot-clock.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { openPort, parentChannel } from "../platform/node/threads.ts";

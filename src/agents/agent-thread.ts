@@ -10,7 +10,7 @@ import { Prng } from "../base/prng.ts";
 import { MessageIds } from "../messaging/outgoing-message.ts";
 import { OutgoingWindow } from "../messaging/outgoing-window.ts";
 import { Scheduler, drainBudget } from "../messaging/scheduler.ts";
-import type { LeaseGate } from "../cluster/lease-cell.ts";
+import type { LeaseGate } from "../cluster/leases/cell.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";

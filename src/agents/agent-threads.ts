@@ -10,7 +10,7 @@ import { SerialWork } from "./serial-work.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
 import { fastReceiver } from "../messaging/fast-ascii.ts";
 import type { LocalDelivery } from "../messaging/deliveries.ts";
-import type { NodeLease } from "../cluster/node-lease.ts";
+import type { NodeLease } from "../cluster/leases/node-lease.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { MessagePortLike } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";

@@ -4,7 +4,7 @@
  */
 import { reasonOf } from "../base/errors.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
-import type { Consensus } from "../cluster/consensus.ts";
+import type { Consensus } from "../cluster/consensus/consensus.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import type { Consistency } from "../control/control-client.ts";
 import type { Clock, Timer } from "../ports/clock.ts";

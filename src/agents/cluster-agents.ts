@@ -7,7 +7,7 @@ import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";

@@ -5,7 +5,7 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote, type AgentName, type NodeId } from "../base/ids.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { agentJournalLimit_bytes, encodeAgentJournal } from "../wire/agent-journal.ts";

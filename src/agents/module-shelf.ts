@@ -7,7 +7,7 @@ import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { parseModuleHash, quote } from "../base/ids.ts";
 import type { ModuleHash, NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import { moduleLimits } from "../wasm/limits.ts";

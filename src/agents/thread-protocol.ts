@@ -18,7 +18,7 @@ export type ToAgentThread =
       readonly thread: number;
       readonly seed: number;
       readonly store: MessagePortLike;
-      /** Until when the node may act (cluster/lease-cell.ts), and the tenure that counts. */
+      /** Until when the node may act (cluster/leases/cell.ts), and the tenure that counts. */
       readonly lease: SharedArrayBuffer;
       readonly tenure: number;
       /** What linear memory the node's agents have (memory-budget.ts). */

@@ -1,6 +1,6 @@
 /**
  * What the API needs of nodes that take no part in gossip: registered by HTTP, known by their heartbeats alone.
- * `node/registrations.ts` implements it.
+ * `node/operator/registrations.ts` implements it.
  */
 import type { NodeId } from "../base/ids.ts";
 import type { Registration, RegistrationDetails } from "../wire/control-registration.ts";

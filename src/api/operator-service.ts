@@ -1,7 +1,7 @@
 /**
  * What the API needs of a node for operators' work on the whole cluster: letting nodes in, taking them out of traffic
  * and back, giving one its state anew, stopping and starting all, shedding load, and what was measured of all of it.
- * `node/operator-service.ts` implements it.
+ * `node/operator/operator-service.ts` implements it.
  */
 import type { HostPort } from "../base/host-port.ts";
 import type { NodeId } from "../base/ids.ts";

@@ -1,6 +1,6 @@
 /**
  * What the API needs of a node's handling of partitions: on which side it is, the queue of writes that a minority
- * keeps, and drills. `node/partition-service.ts` implements it.
+ * keeps, and drills. `node/partition/service.ts` implements it.
  */
 import type { NodeId } from "../base/ids.ts";
 import type { PartitionAction } from "../ownership/partition-policy.ts";

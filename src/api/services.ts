@@ -4,10 +4,10 @@
  * Every method may throw a `CaxtonError`, which becomes a problem document.
  */
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
-import type { ConsensusMember, ConsensusRole } from "../cluster/consensus.ts";
+import type { ConsensusMember, ConsensusRole } from "../cluster/consensus/consensus.ts";
 import type { DirectoryEntry, Member } from "../cluster/membership.ts";
-import type { StateComparison } from "../cluster/state-comparison.ts";
-import type { VerifyRow } from "../cluster/state-verification.ts";
+import type { StateComparison } from "../cluster/consensus/state-comparison.ts";
+import type { VerifyRow } from "../cluster/consensus/state-verification.ts";
 import type { Consistency } from "../control/control-client.ts";
 import type { KvStore } from "../control/kv-store.ts";
 import type { LockService } from "../control/lock-service.ts";

@@ -2,8 +2,8 @@
  * `caxton simulate --consensus N`: N random worlds of the whole of consensus, drivers, logs and control state included,
  * each from the next seed. The first one that breaks an invariant ends it: its seed, which invariant, what happened last.
  */
-import { consensusScenarioOf } from "../simulation/consensus-scenario.ts";
-import { type ConsensusRunResult, runConsensus } from "../simulation/consensus-world.ts";
+import { consensusScenarioOf } from "../simulation/consensus/scenario.ts";
+import { type ConsensusRunResult, runConsensus } from "../simulation/consensus/world.ts";
 import type { Call } from "./command.ts";
 
 const storyLines = 40;

@@ -2,8 +2,8 @@
  * `caxton simulate --raft N`: N random worlds of the Raft core by itself, each from the next seed. The first one that
  * breaks an invariant ends it: its seed, which invariant, and what happened last.
  */
-import { runRaft, type RaftRunResult } from "../simulation/raft-world.ts";
-import { raftScenarioOf } from "../simulation/raft-scenario.ts";
+import { runRaft, type RaftRunResult } from "../simulation/raft/world.ts";
+import { raftScenarioOf } from "../simulation/raft/scenario.ts";
 import type { Call } from "./command.ts";
 
 const storyLines = 40;

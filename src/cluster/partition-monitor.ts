@@ -11,7 +11,7 @@ import {
   PartitionWatch,
   votersNeeded,
 } from "../ownership/partition-state.ts";
-import type { Consensus } from "./consensus.ts";
+import type { Consensus } from "./consensus/consensus.ts";
 import type { Membership } from "./membership.ts";
 
 export interface PartitionMonitorOptions {

@@ -17,7 +17,7 @@ import { WireError } from "../wire/cursor.ts";
 
 export type Consistency = "linearizable" | "local";
 
-/** The part of consensus that is needed here; see `cluster/consensus.ts` for what it throws. */
+/** The part of consensus that is needed here; see `cluster/consensus/consensus.ts` for what it throws. */
 export interface ControlLog {
   propose(
     command: Uint8Array,

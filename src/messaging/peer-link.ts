@@ -3,7 +3,7 @@
  * batches per tick, and watches that unanswered messages make progress. Knows nothing of agents.
  */
 import type { NodeId } from "../base/ids.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import { encodeLinkFrame, linkBatchLimit, type LinkFrame } from "../wire/link-frame.ts";
 import { LinkReceiver, LinkSender, type LinkItem } from "./link.ts";

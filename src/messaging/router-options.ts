@@ -2,7 +2,7 @@
 import type { AgentName, NodeId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Membership } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { Outcome } from "../wire/outcome.ts";

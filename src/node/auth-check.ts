@@ -3,7 +3,7 @@
  * stranger out. A refusal is known by its text, which a test takes from where refusals are made.
  */
 import type { AuthCheckRow, AuthProblem } from "../api/services.ts";
-import type { AuthComparison } from "./fingerprints.ts";
+import type { AuthComparison } from "./identity/fingerprints.ts";
 
 /** Of a node whose key and certificate are as they should be. */
 export const matching = { gossip_key: "match", certificate: "match", problem: null } as const;

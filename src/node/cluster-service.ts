@@ -10,24 +10,24 @@ import type {
 import type { PartitionService } from "../api/partition-service.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type NodeId, parseNodeId } from "../base/ids.ts";
-import type { Consensus } from "../cluster/consensus.ts";
+import type { Consensus } from "../cluster/consensus/consensus.ts";
 import type { Member, Membership } from "../cluster/membership.ts";
-import type { NodeLease } from "../cluster/node-lease.ts";
-import type { Peers } from "../cluster/peers.ts";
-import type { ReplicaQueries } from "../cluster/replica-queries.ts";
-import type { StateComparer, StateComparison } from "../cluster/state-comparison.ts";
-import { type VerifyRow, verifyReplicas } from "../cluster/state-verification.ts";
+import type { NodeLease } from "../cluster/leases/node-lease.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
+import type { ReplicaQueries } from "../cluster/consensus/replica-queries.ts";
+import type { StateComparer, StateComparison } from "../cluster/consensus/state-comparison.ts";
+import { type VerifyRow, verifyReplicas } from "../cluster/consensus/state-verification.ts";
 import type { AssignmentTable } from "../agents/assignment-table.ts";
-import type { VoteHandover } from "../cluster/vote-handover.ts";
+import type { VoteHandover } from "../cluster/consensus/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
-import type { Balancing } from "./balancing.ts";
-import type { OperatorModes } from "./operator-modes.ts";
+import type { Balancing } from "./ownership/balancing.ts";
+import type { OperatorModes } from "./operator/operator-modes.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
-import { Departures, type Leaving, unknownNode } from "./departures.ts";
-import { type AuthFingerprints, compareFingerprints } from "./fingerprints.ts";
+import { Departures, type Leaving, unknownNode } from "./operator/departures.ts";
+import { type AuthFingerprints, compareFingerprints } from "./identity/fingerprints.ts";
 
 const ping_ms = 2_000;
 /** A node that started before is part of consensus, if it is part of the cluster at all; boot epochs are wall times. */

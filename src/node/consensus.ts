@@ -4,13 +4,13 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
-import type { ConsensusStatus } from "../cluster/consensus.ts";
-import { spawnRaftWorker } from "../cluster/consensus-spawn.ts";
-import { ConsensusThread } from "../cluster/consensus-thread.ts";
-import type { OpenConsensus } from "../cluster/consensus-thread-protocol.ts";
-import { newLeaseCell } from "../cluster/lease-cell.ts";
+import type { ConsensusStatus } from "../cluster/consensus/consensus.ts";
+import { spawnRaftWorker } from "../cluster/consensus/spawn.ts";
+import { ConsensusThread } from "../cluster/consensus/thread.ts";
+import type { OpenConsensus } from "../cluster/consensus/thread-protocol.ts";
+import { newLeaseCell } from "../cluster/leases/cell.ts";
 import type { Member } from "../cluster/membership.ts";
-import { NodeLeases } from "../cluster/node-lease.ts";
+import { NodeLeases } from "../cluster/leases/node-lease.ts";
 import type { Config } from "../config/keys.ts";
 import { openBootClock } from "../platform/bun/boot-clock.ts";
 import { systemClock } from "../platform/node/clock.ts";
@@ -21,9 +21,9 @@ import { defaultLimits } from "../raft/options.ts";
 import { type RaftTiming, raftTimingOf } from "../raft/timing.ts";
 import { logger } from "../telemetry/log.ts";
 import type { RaftTag } from "../wire/gossip-tags.ts";
-import { Bootstrap } from "./bootstrap.ts";
-import type { EventLog } from "./event-log.ts";
-import { LeaseEvents } from "./lease-events.ts";
+import { Bootstrap } from "./joining/bootstrap.ts";
+import type { EventLog } from "./events/event-log.ts";
+import { LeaseEvents } from "./events/lease-events.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Network } from "./network.ts";
 

@@ -1,13 +1,13 @@
 /** What a node does with consensus: the client of the control state, what users see of it, and the autopilot. */
 import type { NodeId } from "../base/ids.ts";
-import { AutopilotDriver } from "../cluster/autopilot-driver.ts";
-import type { Consensus } from "../cluster/consensus.ts";
-import { ControlRelay } from "../cluster/control-relay.ts";
+import { AutopilotDriver } from "../cluster/consensus/autopilot-driver.ts";
+import type { Consensus } from "../cluster/consensus/consensus.ts";
+import { ControlRelay } from "../cluster/consensus/control-relay.ts";
 import type { Membership } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
-import { ReplicaQueries } from "../cluster/replica-queries.ts";
-import { StateComparer } from "../cluster/state-comparison.ts";
-import { VoteHandover } from "../cluster/vote-handover.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
+import { ReplicaQueries } from "../cluster/consensus/replica-queries.ts";
+import { StateComparer } from "../cluster/consensus/state-comparison.ts";
+import { VoteHandover } from "../cluster/consensus/vote-handover.ts";
 import type { Config } from "../config/keys.ts";
 import { ControlClient } from "../control/control-client.ts";
 import { AssignmentStore } from "../control/assignment-store.ts";
@@ -17,10 +17,10 @@ import { RegistrationStore } from "../control/registration-store.ts";
 import { SettingStore } from "../control/setting-store.ts";
 import { LockService } from "../control/lock-service.ts";
 import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
-import { Balancing } from "./balancing.ts";
-import type { EventLog } from "./event-log.ts";
-import { OperatorModes } from "./operator-modes.ts";
-import { NodeRegistrations } from "./registrations.ts";
+import { Balancing } from "./ownership/balancing.ts";
+import type { EventLog } from "./events/event-log.ts";
+import { OperatorModes } from "./operator/operator-modes.ts";
+import { NodeRegistrations } from "./operator/registrations.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */

@@ -15,8 +15,8 @@ import type {
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { type MessageId, namePattern, quote, type NodeId } from "../base/ids.ts";
 import type { Membership } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
-import { Unanswered } from "../cluster/unanswered.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
+import { Unanswered } from "../cluster/peers/unanswered.ts";
 import type { Router } from "../messaging/router.ts";
 import type { DeadLetter, Page, Store } from "../store/store.ts";
 import { decodeDeadLetterPage, encodeDeadLetterPage } from "../wire/dead-letter-page.ts";

@@ -19,9 +19,9 @@ import { GossipKeys } from "../security/gossip-keys.ts";
 import { gossipKeyOf } from "../security/keyring.ts";
 import type { StreamIdentity } from "../ports/streams.ts";
 import { startStoreThread, type StoreThread } from "../store/store-thread.ts";
-import { expectedClusterUuid } from "./bootstrap.ts";
-import { openDataDirectory, type DataDirectory } from "./data-directory.ts";
-import { defaultNodeId } from "./node-id.ts";
+import { expectedClusterUuid } from "./joining/bootstrap.ts";
+import { openDataDirectory, type DataDirectory } from "./identity/data-directory.ts";
+import { defaultNodeId } from "./identity/node-id.ts";
 
 export interface Foundation {
   readonly directory: DataDirectory;

@@ -20,9 +20,9 @@ import { issuerName, TokenIssuer } from "../security/issuer.ts";
 import type { ClusterKeys } from "../security/jwks.ts";
 import { hashTextNative } from "../security/tokens-hash-native.ts";
 import { TokenVerifier } from "../security/tokens.ts";
-import { isLoopback } from "./advertise-address.ts";
-import { ApiCertificate } from "./api-certificate.ts";
-import type { Perform } from "./write-queue.ts";
+import { isLoopback } from "./joining/advertise-address.ts";
+import { ApiCertificate } from "./identity/api-certificate.ts";
+import type { Perform } from "./partition/write-queue.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** A failed renewal of the admin token is tried again after this. */

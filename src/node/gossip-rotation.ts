@@ -7,7 +7,7 @@ import type { GossipKeyAnswer, SecurityService } from "../api/services.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
 import type { Membership, MembershipEvent } from "../cluster/membership.ts";
-import type { Peers } from "../cluster/peers.ts";
+import type { Peers } from "../cluster/peers/peers.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import {

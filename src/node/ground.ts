@@ -12,17 +12,17 @@ import { ClusterKeys } from "../security/jwks.ts";
 import { logger } from "../telemetry/log.ts";
 import { startConsensus, type NodeConsensus } from "./consensus.ts";
 import { startControl, type Control } from "./control.ts";
-import { EventLog } from "./event-log.ts";
+import { EventLog } from "./events/event-log.ts";
 import { openFoundation, type Foundation } from "./foundation.ts";
-import { refuseTakenAddresses } from "./free-addresses.ts";
+import { refuseTakenAddresses } from "./process/free-addresses.ts";
 import type { GossipRotation } from "./gossip-rotation.ts";
-import { KnownPeers } from "./known-peers.ts";
-import { MembershipEvents } from "./membership-events.ts";
+import { KnownPeers } from "./identity/known-peers.ts";
+import { MembershipEvents } from "./events/membership-events.ts";
 import { startNetwork, type Network } from "./network.ts";
 import { OwnTags } from "./own-tags.ts";
-import { Partition } from "./partition.ts";
-import { RefusedSources } from "./refused-sources.ts";
-import type { StoppedPeer } from "./stopped-marker.ts";
+import { Partition } from "./partition/partition.ts";
+import { RefusedSources } from "./joining/refused-sources.ts";
+import type { StoppedPeer } from "./operator/stopped-marker.ts";
 
 /** Event ids of one boot stay below the next one's first. */
 const eventsPerBoot = 1_000_000_000;

@@ -1,6 +1,6 @@
 /** Whether this node lives and serves, asked of its own parts. */
 import type { Health, HealthService } from "../api/services.ts";
-import type { Consensus } from "../cluster/consensus.ts";
+import type { Consensus } from "../cluster/consensus/consensus.ts";
 import type { Store } from "../store/store.ts";
 import type { Network } from "./network.ts";
 import type { Foundation } from "./foundation.ts";

@@ -1,13 +1,13 @@
 /** The node's figures, for `/metrics` and `cluster performance`: read from its parts, measured by them. */
 import { latencyBounds_ms } from "../base/latency-histogram.ts";
-import type { Consensus } from "../cluster/consensus.ts";
-import type { NodeLease } from "../cluster/node-lease.ts";
+import type { Consensus } from "../cluster/consensus/consensus.ts";
+import type { NodeLease } from "../cluster/leases/node-lease.ts";
 import type { MetricSources } from "../telemetry/metrics/sources.ts";
 import type { MeasuredPerformance } from "./cluster-service.ts";
 import type { Foundation } from "./foundation.ts";
 import type { LoadMonitor } from "./load-monitor.ts";
 import type { Network } from "./network.ts";
-import type { Partition } from "./partition.ts";
+import type { Partition } from "./partition/partition.ts";
 import type { Work } from "./work.ts";
 
 export interface MeasuredParts {

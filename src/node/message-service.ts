@@ -18,7 +18,7 @@ import { clientNameOf, idempotentId } from "../security/client-identity.ts";
 import type { ConversationSummary, Page, Store } from "../store/store.ts";
 import { decodeMessage, encodeMessage, readUuid, type Message } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
-import { errorOfNotice, isFailureNotice } from "./failure-notice.ts";
+import { errorOfNotice, isFailureNotice } from "./events/failure-notice.ts";
 import { ConversationRecords } from "./conversation-records.ts";
 
 /** After this long without acceptance a message is queued durably and the client told so. */

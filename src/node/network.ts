@@ -1,11 +1,11 @@
 /** The node's place in the cluster: peer streams and membership on one address, certificates kept fresh. */
 import { reasonOf } from "../base/errors.ts";
 import type { NodeId } from "../base/ids.ts";
-import { resolveHost, spawnGossipWorker } from "../cluster/gossip-spawn.ts";
-import { GossipThread } from "../cluster/gossip-thread.ts";
+import { resolveHost, spawnGossipWorker } from "../cluster/gossip/spawn.ts";
+import { GossipThread } from "../cluster/gossip/thread.ts";
 import type { Membership, NodeTags } from "../cluster/membership.ts";
 import { type CutOrder, NetworkCut, cuttableStreams } from "../cluster/network-cut.ts";
-import { openPeerNetwork, type PeerNetwork } from "../cluster/peer-network.ts";
+import { openPeerNetwork, type PeerNetwork } from "../cluster/peers/network.ts";
 import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
@@ -17,10 +17,10 @@ import { logger } from "../telemetry/log.ts";
 import { neighboursOf } from "../swim/neighbours.ts";
 import { createCertifier } from "../security/death-certifier.ts";
 import { encodeCertificatePacket } from "../wire/death-certificate.ts";
-import { advertiseAddress } from "./advertise-address.ts";
+import { advertiseAddress } from "./joining/advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
-import { JoinTroubles } from "./join-troubles.ts";
-import type { LastWord } from "./last-word.ts";
+import { JoinTroubles } from "./joining/join-troubles.ts";
+import type { LastWord } from "./process/last-word.ts";
 
 /** A certificate is replaced when this much of its life is left. */
 const renewBefore_ms = 30 * 86_400_000;

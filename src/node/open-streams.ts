@@ -1,6 +1,6 @@
 /** How many streams of this node to each other one are up. */
 import type { NodeId } from "../base/ids.ts";
-import type { PeerClass, Peers } from "../cluster/peers.ts";
+import type { PeerClass, Peers } from "../cluster/peers/peers.ts";
 
 export class OpenStreams {
   readonly #up = new Map<NodeId, Set<PeerClass>>();

@@ -7,19 +7,19 @@ import type { Config } from "../config/keys.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { systemEntropy } from "../platform/node/entropy.ts";
 import { TokenIssuer, issuerName } from "../security/issuer.ts";
-import { AccessTokens } from "./access-tokens.ts";
+import { AccessTokens } from "./identity/access-tokens.ts";
 import { agentMost } from "../wire/agent-spec.ts";
-import { ClusterEvents } from "./cluster-events.ts";
+import { ClusterEvents } from "./events/cluster-events.ts";
 import { NodeCluster } from "./cluster-service.ts";
-import { fingerprintsOf } from "./fingerprints.ts";
+import { fingerprintsOf } from "./identity/fingerprints.ts";
 import type { GossipRotation } from "./gossip-rotation.ts";
 import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
-import { refuseWritesOutside } from "./join-guard.ts";
-import type { NodeOwnership } from "./ownership.ts";
-import { guardIntake, type IntakeGuard } from "./intake-guard.ts";
+import { refuseWritesOutside } from "./joining/join-guard.ts";
+import type { NodeOwnership } from "./ownership/ownership.ts";
+import { guardIntake, type IntakeGuard } from "./operator/intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
-import type { NodeOperator } from "./operator-service.ts";
+import type { NodeOperator } from "./operator/operator-service.ts";
 import { pingNode, type Work } from "./work.ts";
 
 export function servicesOf(

@@ -13,7 +13,7 @@ import { present } from "../base/assert.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
-import type { NodeLease } from "../cluster/node-lease.ts";
+import type { NodeLease } from "../cluster/leases/node-lease.ts";
 import type { Config } from "../config/keys.ts";
 import { ReplyWaiters } from "../messaging/reply-waiters.ts";
 import { Router } from "../messaging/router.ts";
@@ -33,15 +33,15 @@ import {
   type Message,
 } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
-import { AgentEvents, recordDeadLetter } from "./agent-events.ts";
-import type { EventLog } from "./event-log.ts";
-import { failureNotice } from "./failure-notice.ts";
+import { AgentEvents, recordDeadLetter } from "./events/agent-events.ts";
+import type { EventLog } from "./events/event-log.ts";
+import { failureNotice } from "./events/failure-notice.ts";
 import type { Foundation } from "./foundation.ts";
 import { NodeDeadLetters } from "./dead-letters.ts";
 import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
-import { TrafficMeter } from "./traffic-meter.ts";
+import { TrafficMeter } from "./ownership/traffic-meter.ts";
 
 /** A volatile agent's message to elsewhere is in memory only: retried for this long at most. */
 const volatileRetry_ms = 30_000;

@@ -2,7 +2,7 @@
  * The experiment of the Lifeguard paper (Dadgar, Phillips, Currey 2018, section V): what random members
  * send and receive waits, again and again for a while, and it is counted how often the others are declared failed.
  */
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { generatorOf } from "./generator.ts";
 import { formatNodeSet, nodeIndex } from "./node-set.ts";
 import { type Fault, perfectNetwork, type Scenario } from "./scenario.ts";

@@ -1,6 +1,6 @@
 /** What a run measured: detections, convergence, traffic. */
 import type { Happening, Observer } from "./observer.ts";
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "./node-set.ts";
 import type { Fault } from "./scenario.ts";
 import type { World } from "./world.ts";

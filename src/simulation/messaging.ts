@@ -3,10 +3,10 @@
  * driver's reports. Stands for what is around them: agents that take what they get once, and a disk.
  */
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
-import type { GossipReport } from "../cluster/gossip-reports.ts";
-import { MembershipTables } from "../cluster/gossip-tables.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
+import { MembershipTables } from "../cluster/gossip/tables.ts";
 import type { MembershipEvent } from "../cluster/membership.ts";
-import type { PeerFrame, Peers } from "../cluster/peers.ts";
+import type { PeerFrame, Peers } from "../cluster/peers/peers.ts";
 import { MessageIds } from "../messaging/outgoing-message.ts";
 import { Router } from "../messaging/router.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";

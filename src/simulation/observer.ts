@@ -2,7 +2,7 @@
  * Who looks on while a world runs: checkers, figures, the story. They see what drivers tell and what the
  * simulation knows for certain, and change nothing.
  */
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import type { MessageHappening } from "./messaging.ts";
 import type { Packet } from "./network.ts";
 import type { Fault } from "./scenario.ts";

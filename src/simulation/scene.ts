@@ -1,5 +1,5 @@
 /** What a checker works with: the truth, the views, the bounds, and the drivers' public faces. */
-import type { GossipDriver } from "../cluster/gossip-driver.ts";
+import type { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Links } from "./links.ts";
 import type { Observer } from "./observer.ts";

@@ -4,8 +4,8 @@
  */
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
-import { GossipDriver } from "../cluster/gossip-driver.ts";
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import { GossipDriver } from "../cluster/gossip/driver.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { seededEntropy } from "../platform/memory/entropy.ts";
 import type { Timer } from "../ports/clock.ts";
 import { createGossipSealer } from "../security/gossip-sealer.ts";

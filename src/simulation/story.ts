@@ -3,7 +3,7 @@
  * came back in whose eyes. Many events become one line, so a cut of a region reads as one thing.
  */
 import { formatDuration } from "../base/durations.ts";
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { formatNodeSet, nodeIndex, nodeName } from "./node-set.ts";
 import type { Happening, Observer } from "./observer.ts";
 import type { Fault } from "./scenario.ts";

@@ -4,7 +4,7 @@
  */
 import type { Prng } from "../base/prng.ts";
 import { RingQueue } from "../base/ring-queue.ts";
-import type { ContactOutcome } from "../cluster/gossip-reports.ts";
+import type { ContactOutcome } from "../cluster/gossip/reports.ts";
 import type { VirtualClock } from "../platform/memory/clock.ts";
 import type { Links } from "./links.ts";
 import { generatorOf } from "./generator.ts";

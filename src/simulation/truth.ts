@@ -2,7 +2,7 @@
  * What is really so, known to the simulation alone: which processes run, their incarnations, and who is
  * disturbed by a fault. Checkers hold the drivers' words against it.
  */
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import type { Links } from "./links.ts";
 import { nodeIndex } from "./node-set.ts";
 import type { Happening, Observer } from "./observer.ts";

@@ -2,7 +2,7 @@
  * What every node thinks of every other, kept from their reports, and in how many places that differs
  * from the truth: so that agreement of all is one comparison with zero, at every step.
  */
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import type { MemberStatus } from "../cluster/membership.ts";
 import { nodeIndex } from "./node-set.ts";
 import type { Happening, Observer } from "./observer.ts";

@@ -4,8 +4,8 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
-import type { GossipDriver } from "../cluster/gossip-driver.ts";
-import type { GossipReport } from "../cluster/gossip-reports.ts";
+import type { GossipDriver } from "../cluster/gossip/driver.ts";
+import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { VirtualClock } from "../platform/memory/clock.ts";
 import { Agreement } from "./agreement.ts";
 import { type Bounds, boundsOf } from "./bounds.ts";

@@ -1,6 +1,6 @@
 /**
  * Tags that do not fit an alive update, by digest and delta. The digest rides in packets; what changed since goes over
- * the stream that proves who its sender is, from the owner alone. Here only the bytes: cluster/gossip-tags-sync.ts.
+ * the stream that proves who its sender is, from the owner alone. Here only the bytes: cluster/gossip/tags-sync.ts.
  */
 import type { NodeId } from "../base/ids.ts";
 import { type Reader, WireError, type Writer } from "./cursor.ts";

@@ -88,7 +88,7 @@ test("all nodes take a new key, kept on disk for their owner only, and nobody is
     expect(ringOf(node)).toMatchObject({ generation: 3, keys: ringOf(one).keys });
     expect(ringOf(node).keys.length).toBe(1);
     expect(statSync(join(node.dataDir, "gossip.keys")).mode & 0o777).toBe(0o600);
-    // That nobody is even doubted, `unit/cluster/gossip-keys` shows; here the machine may stand still.
+    // That nobody is even doubted, `unit/cluster/gossip/keys` shows; here the machine may stand still.
     expect(node.output).not.toMatch(/Refused|has failed/);
   }
   await udpWorks(one, "node-3");

@@ -8,7 +8,7 @@ import type { RaftSeededBug } from "./raft-seeded-bugs.ts";
 export const consensusSeededBugs: readonly RaftSeededBug[] = [
   {
     name: "answers leave before they are on disk",
-    file: "cluster/consensus-driver.ts",
+    file: "cluster/consensus/driver.ts",
     text: "this.#sendFirst(effects, ({ after }) => after === 0)",
     patched: "this.#sendFirst(effects, ({ after }) => after >= 0)",
     checkers: ["durable-promise", "durable-ack"],
@@ -16,7 +16,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "what a commit that failed had held back is done all the same",
-    file: "cluster/consensus-driver.ts",
+    file: "cluster/consensus/driver.ts",
     text: "if (this.#failed) return false;",
     patched: "if (this.#failed) return true;",
     checkers: ["durable-promise", "durable-ack"],
@@ -78,7 +78,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "the log is replaced by a snapshot before the state is",
-    file: "cluster/consensus-snapshots.ts",
+    file: "cluster/consensus/snapshots.ts",
     text: "    log.beginInstall(place);\n",
     patched: "    log.endInstall(place);\n",
     checkers: ["no-throw"],
@@ -86,7 +86,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "a read is answered from what is applied, without asking the leader",
-    file: "cluster/consensus-desk.ts",
+    file: "cluster/consensus/desk.ts",
     text: 'if (request.consistency === "local") this.#reads',
     patched: 'if (request.consistency !== "late") this.#reads',
     checkers: ["linearizability"],
@@ -94,7 +94,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "whoever stands in a proposal's place answers for it",
-    file: "cluster/consensus-proposals.ts",
+    file: "cluster/consensus/proposals.ts",
     text: "    if (term !== proposal.position?.term) {",
     patched: "    if (term < 0) {",
     checkers: ["fencing", "no-throw", "linearizability"],
@@ -111,7 +111,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "a driver that begins anew in its process has not heard who greeted the one before",
-    file: "cluster/consensus-greetings.ts",
+    file: "cluster/consensus/greetings.ts",
     text: "    for (const [participant, boot] of options.heard) {",
     patched: "    for (const [participant, boot] of [...options.heard].slice(0, 0)) {",
     checkers: ["convergence", "service"],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { consensusScenarioOf } from "../../src/simulation/consensus-scenario.ts";
-import { type ConsensusRunResult, runConsensus } from "../../src/simulation/consensus-world.ts";
+import { consensusScenarioOf } from "../../src/simulation/consensus/scenario.ts";
+import { type ConsensusRunResult, runConsensus } from "../../src/simulation/consensus/world.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `.ci/run` tries 100. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);

@@ -13,14 +13,14 @@ export interface LeaseSeededBug extends Patch, Tried {
 export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   {
     name: "an owner counts from when the grant came",
-    file: "cluster/lease-renewals.ts",
+    file: "cluster/leases/renewals.ts",
     text: "for (const { renewal, assignedUpTo } of due) this.#owner.granted({ renewal, assignedUpTo });",
     patched:
       "for (const { assignedUpTo } of due) this.#owner.granted({ renewal: this.#owner.renew(this.#options.bootClock.now_ms()), assignedUpTo });",
   },
   {
     name: "a leader grants before the round",
-    file: "cluster/lease-grants.ts",
+    file: "cluster/leases/grants.ts",
     text: "this.#options.ask(this.#attempt);",
     patched: "this.round(this.#attempt, true);",
     from: 105,
@@ -40,14 +40,14 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   },
   {
     name: "the clock of leases stands still while the machine sleeps",
-    file: "simulation/lease-node.ts",
+    file: "simulation/leases/node.ts",
     text: "const bootClock = { now_ms: () => host.now_ms() };",
     patched: "const bootClock = { now_ms: () => host.now_ms() - this.slept_ms };",
     always: "thorough",
   },
   {
     name: "a grant counts before the assignments are known that it was granted with",
-    file: "cluster/lease-renewals.ts",
+    file: "cluster/leases/renewals.ts",
     text: "const due = this.#waiting.filter(({ assignedUpTo }) => assignedUpTo <= index);",
     patched: "const due = [...this.#waiting];",
     also: {
@@ -59,20 +59,20 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   },
   {
     name: "a node is granted its lease while its agents are being given away",
-    file: "cluster/lease-grants.ts",
+    file: "cluster/leases/grants.ts",
     text: "permission === undefined && ttl_ms <= terms.ttl_ms",
     patched: "ttl_ms <= terms.ttl_ms",
   },
   {
     name: "a gap that is over counts as none",
-    file: "cluster/lease-cell.ts",
+    file: "cluster/leases/cell.ts",
     text: "if (Atomics.load(this.#words, tenureAt) !== this.#admitted) return 0;",
     patched: "",
     always: true,
   },
   {
     name: "a leader that was deposed goes on giving away",
-    file: "cluster/lease-driver.ts",
+    file: "cluster/leases/driver.ts",
     text: "else if (before.leads) this.grants.resign();",
     patched: "",
   },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { runLeases } from "../../src/simulation/lease-world.ts";
+import { runLeases } from "../../src/simulation/leases/world.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);

@@ -200,7 +200,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "a proposal tried again has its effect twice",
-    file: "simulation/raft-machine.ts",
+    file: "simulation/raft/machine.ts",
     text: "known.sequence >= sequence",
     patched: "known.sequence > sequence",
     checkers: ["linearizability"],
@@ -209,7 +209,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
   },
   {
     name: "the applied index is not in the transaction of what it counts",
-    file: "simulation/raft-machine.ts",
+    file: "simulation/raft/machine.ts",
     text: "    this.#restore(this.#settled);\n",
     patched: "    this.#restore({ ...this.#settled, position: this.#position });\n",
     checkers: ["state-hash", "linearizability", "no-throw"],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type RaftFaults, raftScenarioOf } from "../../src/simulation/raft-scenario.ts";
-import { type RaftRunResult, runRaft } from "../../src/simulation/raft-world.ts";
+import { type RaftFaults, raftScenarioOf } from "../../src/simulation/raft/scenario.ts";
+import { type RaftRunResult, runRaft } from "../../src/simulation/raft/world.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `.ci/run` tries 2,000. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);

@@ -109,7 +109,7 @@ export const seededBugs: readonly SeededBug[] = [
   },
   {
     name: "a hanging main thread is not noticed",
-    file: "cluster/gossip-heartbeat.ts",
+    file: "cluster/gossip/heartbeat.ts",
     text: "return this.#missed > missedLimit;",
     patched: "return false;",
     scenario: "long-pauses",
@@ -193,11 +193,11 @@ export const seededBugs: readonly SeededBug[] = [
   },
   {
     name: "the directory is starved: packets have no room for its news and heads",
-    file: "cluster/gossip-driver.ts",
+    file: "cluster/gossip/driver.ts",
     text: 'spread: (key, bytes) => this.#step({ kind: "rumor", key, priority: "directory", bytes }),',
     patched: "spread: () => {},",
     also: {
-      file: "cluster/gossip-driver.ts",
+      file: "cluster/gossip/driver.ts",
       text: "joinRecords([...effect.records, ...this.#sync.heads(effect.node)]),",
       patched: "joinRecords(effect.records),",
     },

@@ -20,7 +20,7 @@ import { present } from "../../src/base/assert.ts";
 import type { AgentName, ModuleHash } from "../../src/base/ids.ts";
 import { Prng } from "../../src/base/prng.ts";
 import type { Membership } from "../../src/cluster/membership.ts";
-import type { Peers } from "../../src/cluster/peers.ts";
+import type { Peers } from "../../src/cluster/peers/peers.ts";
 import { AssignmentStore } from "../../src/control/assignment-store.ts";
 import { ControlClient } from "../../src/control/control-client.ts";
 import { systemClock } from "../../src/platform/node/clock.ts";

@@ -1,6 +1,6 @@
 /** An API over services in memory, its issuer, and tokens of each role: what tests of the API begin with. */
 import { createApi, type ApiOptions } from "../../src/api/app.ts";
-import { AccessTokens } from "../../src/node/access-tokens.ts";
+import { AccessTokens } from "../../src/node/identity/access-tokens.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { seededEntropy } from "../../src/platform/memory/entropy.ts";
 import type { Clock } from "../../src/ports/clock.ts";

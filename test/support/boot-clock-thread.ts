@@ -1,5 +1,5 @@
 /** A thread for a test of clocks: tells its boot-time clock and its lease when asked. */
-import { LeaseGate } from "../../src/cluster/lease-cell.ts";
+import { LeaseGate } from "../../src/cluster/leases/cell.ts";
 import { openBootClock } from "../../src/platform/bun/boot-clock.ts";
 import { parentChannel } from "../../src/platform/node/threads.ts";
 

@@ -7,10 +7,10 @@ import {
   type ConsensusData,
   openConsensusData,
   rebuildConsensusData,
-} from "../../src/cluster/consensus-data.ts";
-import { ConsensusDriver } from "../../src/cluster/consensus-driver.ts";
-import type { ConsensusStatus, MemberChange } from "../../src/cluster/consensus.ts";
-import type { ConsensusAnswer, DriverRequest } from "../../src/cluster/consensus-requests.ts";
+} from "../../src/cluster/consensus/data.ts";
+import { ConsensusDriver } from "../../src/cluster/consensus/driver.ts";
+import type { ConsensusStatus, MemberChange } from "../../src/cluster/consensus/consensus.ts";
+import type { ConsensusAnswer, DriverRequest } from "../../src/cluster/consensus/requests.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { memoryDatabases, type MemoryDatabases } from "../../src/platform/memory/database.ts";
 import type { Databases } from "../../src/ports/database.ts";

@@ -1,7 +1,7 @@
 /** Peer streams inside one process that carry gossip frames and first contacts at once: for the gossip thread. */
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { NodeId } from "../../src/base/ids.ts";
-import type { PeerFrame, Peers } from "../../src/cluster/peers.ts";
+import type { PeerFrame, Peers } from "../../src/cluster/peers/peers.ts";
 import { type Address, formatAddress } from "../../src/ports/datagrams.ts";
 
 export class ContactNetwork {

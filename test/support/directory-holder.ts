@@ -1,7 +1,7 @@
 /** Opens a data directory, prints its boot epoch or why not, and holds it until it is killed or its input ends. */
 import { CaxtonError } from "../../src/base/errors.ts";
 import { parseNodeId } from "../../src/base/ids.ts";
-import { openDataDirectory } from "../../src/node/data-directory.ts";
+import { openDataDirectory } from "../../src/node/identity/data-directory.ts";
 
 const [path, wall] = process.argv.slice(2) as [string, string];
 try {

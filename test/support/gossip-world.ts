@@ -4,8 +4,8 @@
  */
 import type { NodeId } from "../../src/base/ids.ts";
 import { Prng } from "../../src/base/prng.ts";
-import { GossipDriver } from "../../src/cluster/gossip-driver.ts";
-import type { GossipReport } from "../../src/cluster/gossip-reports.ts";
+import { GossipDriver } from "../../src/cluster/gossip/driver.ts";
+import type { GossipReport } from "../../src/cluster/gossip/reports.ts";
 import { NodeClock, VirtualClock } from "../../src/platform/memory/clock.ts";
 import { memoryDatagrams } from "../../src/platform/memory/datagrams.ts";
 import { MemoryNetwork } from "../../src/platform/memory/network.ts";

@@ -1,5 +1,5 @@
 /** A node's lease that is held as long as nobody takes it away: for tests of what is not about leases. */
-import { LeaseCellWriter, LeaseGate, newLeaseCell } from "../../src/cluster/lease-cell.ts";
+import { LeaseCellWriter, LeaseGate, newLeaseCell } from "../../src/cluster/leases/cell.ts";
 
 const always_ms = 1e15;
 

@@ -2,7 +2,7 @@
  * A process for a test that stops it: holds a lease of so many ms, renewed by nobody, and prints a line whenever it
  * looks, with what it finds and what its monotonic clock says.
  */
-import { LeaseCellWriter, LeaseGate, newLeaseCell } from "../../src/cluster/lease-cell.ts";
+import { LeaseCellWriter, LeaseGate, newLeaseCell } from "../../src/cluster/leases/cell.ts";
 import { openBootClock } from "../../src/platform/bun/boot-clock.ts";
 
 const clock = openBootClock();

@@ -1,7 +1,7 @@
 /** Peer streams in memory, on a virtual clock: in order per peer and class, with links that can be cut. */
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { NodeId } from "../../src/base/ids.ts";
-import type { PeerClass, PeerFrame, Peers, RequestContext } from "../../src/cluster/peers.ts";
+import type { PeerClass, PeerFrame, Peers, RequestContext } from "../../src/cluster/peers/peers.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Address } from "../../src/ports/datagrams.ts";
 

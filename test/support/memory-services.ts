@@ -25,7 +25,7 @@ import { LockService } from "../../src/control/lock-service.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { AgentSpec } from "../../src/wire/agent-spec.ts";
 import { type Message, encodeMessage } from "../../src/wire/message.ts";
-import { NodeRegistrations } from "../../src/node/registrations.ts";
+import { NodeRegistrations } from "../../src/node/operator/registrations.ts";
 import { RegistrationStore } from "../../src/control/registration-store.ts";
 import { MemoryOperator } from "./memory-operator.ts";
 import { MemoryPartition } from "./memory-partition.ts";

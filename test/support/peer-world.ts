@@ -1,7 +1,7 @@
 /** Peer networks of several nodes on one simulated network, for tests: every node at a host of its name. */
 import { parseNodeId, type NodeId } from "../../src/base/ids.ts";
 import { Prng } from "../../src/base/prng.ts";
-import { openPeerNetwork, type PeerNetwork } from "../../src/cluster/peer-network.ts";
+import { openPeerNetwork, type PeerNetwork } from "../../src/cluster/peers/network.ts";
 import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { seededEntropy } from "../../src/platform/memory/entropy.ts";
 import { MemoryNetwork } from "../../src/platform/memory/network.ts";

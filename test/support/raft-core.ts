@@ -5,7 +5,7 @@ import type { RaftEffect, RaftInput } from "../../src/raft/effects.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { defaultLimits, type RaftLimits, type RaftOptions } from "../../src/raft/options.ts";
 import { Raft } from "../../src/raft/raft.ts";
-import { RaftDisk } from "../../src/simulation/raft-disk.ts";
+import { RaftDisk } from "../../src/simulation/raft/disk.ts";
 
 export function idOf(name: string): RaftId {
   return raftIdOf(name as NodeId, 1);

@@ -27,7 +27,7 @@ import type { Entry } from "../../src/raft/entry.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { defaultLimits } from "../../src/raft/options.ts";
 import { Raft } from "../../src/raft/raft.ts";
-import { RaftDisk } from "../../src/simulation/raft-disk.ts";
+import { RaftDisk } from "../../src/simulation/raft/disk.ts";
 
 const underWay_ms = 1;
 const timing = { heartbeat_ms: 50, election_ms: 200 };

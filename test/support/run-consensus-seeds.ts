@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { consensusScenarioOf as scenarioOfHere } from "../../src/simulation/consensus-scenario.ts";
-import type { runConsensus as runHere } from "../../src/simulation/consensus-world.ts";
+import type { consensusScenarioOf as scenarioOfHere } from "../../src/simulation/consensus/scenario.ts";
+import type { runConsensus as runHere } from "../../src/simulation/consensus/world.ts";
 
 interface World {
   readonly runConsensus: typeof runHere;
@@ -17,8 +17,8 @@ interface Scenarios {
 
 const [tree = ".", from = "1", count = "1", telling] = process.argv.slice(2);
 const moduleAt = (file: string): string => pathToFileURL(join(tree, "src", "simulation", file)).href;
-const { runConsensus } = (await import(moduleAt("consensus-world.ts"))) as World;
-const { consensusScenarioOf } = (await import(moduleAt("consensus-scenario.ts"))) as Scenarios;
+const { runConsensus } = (await import(moduleAt("consensus/world.ts"))) as World;
+const { consensusScenarioOf } = (await import(moduleAt("consensus/scenario.ts"))) as Scenarios;
 
 let found: { readonly seed: number; readonly checker: string; readonly what: string } | null = null;
 for (let seed = Number(from); seed < Number(from) + Number(count) && found === null; seed++) {

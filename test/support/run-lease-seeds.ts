@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { runLeases as runLeasesHere } from "../../src/simulation/lease-world.ts";
+import type { runLeases as runLeasesHere } from "../../src/simulation/leases/world.ts";
 
 const [tree = ".", from = "1", count = "1"] = process.argv.slice(2);
-const { runLeases } = (await import(pathToFileURL(join(tree, "src/simulation/lease-world.ts")).href)) as {
+const { runLeases } = (await import(pathToFileURL(join(tree, "src/simulation/leases/world.ts")).href)) as {
   readonly runLeases: typeof runLeasesHere;
 };
 

@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { raftScenarioOf as raftScenarioHere } from "../../src/simulation/raft-scenario.ts";
-import type { runRaft as runRaftHere } from "../../src/simulation/raft-world.ts";
+import type { raftScenarioOf as raftScenarioHere } from "../../src/simulation/raft/scenario.ts";
+import type { runRaft as runRaftHere } from "../../src/simulation/raft/world.ts";
 
 interface World {
   readonly runRaft: typeof runRaftHere;
@@ -17,8 +17,8 @@ interface Scenarios {
 
 const [tree = ".", from = "1", count = "1", telling] = process.argv.slice(2);
 const moduleAt = (file: string): string => pathToFileURL(join(tree, "src", "simulation", file)).href;
-const { runRaft } = (await import(moduleAt("raft-world.ts"))) as World;
-const { raftScenarioOf } = (await import(moduleAt("raft-scenario.ts"))) as Scenarios;
+const { runRaft } = (await import(moduleAt("raft/world.ts"))) as World;
+const { raftScenarioOf } = (await import(moduleAt("raft/scenario.ts"))) as Scenarios;
 
 let found: { readonly seed: number; readonly checker: string; readonly what: string } | null = null;
 for (let seed = Number(from); seed < Number(from) + Number(count) && found === null; seed++) {

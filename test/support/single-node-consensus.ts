@@ -3,7 +3,7 @@
  * once. Faults are told: no quorum, an answer that is lost after or before the command took effect.
  */
 import { CaxtonError } from "../../src/base/errors.ts";
-import type { ConsensusStatus } from "../../src/cluster/consensus.ts";
+import type { ConsensusStatus } from "../../src/cluster/consensus/consensus.ts";
 import type { ControlLog } from "../../src/control/control-client.ts";
 import { type ControlState, openControlState } from "../../src/control/control-state.ts";
 import { type MemoryDatabases, memoryDatabases } from "../../src/platform/memory/database.ts";

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { flagPaths } from "../../config/flag-paths.ts";
 import type { ConfigFlag } from "../../config/flag-paths.ts";
-import { runLauncher } from "../../node/launcher.ts";
-import { formatStartArguments } from "../../node/start-arguments.ts";
+import { runLauncher } from "../../node/process/launcher.ts";
+import { formatStartArguments } from "../../node/process/start-arguments.ts";
 import { command } from "../command.ts";
 import type { GlobalFlags } from "../global-flags.ts";
 import { proposeFiles } from "../files-mark.ts";
@@ -73,7 +73,7 @@ export const start = command<Flags>({
   },
   run: ({ flags: global, output }, flags) =>
     runLauncher({
-      entry: join(import.meta.dirname, "..", "..", "node", "main.ts"),
+      entry: join(import.meta.dirname, "..", "..", "node", "process", "main.ts"),
       args: formatStartArguments({ flags: configFlags(flags, global), file: flags.config }),
       log: (line) => output.notice(`[launcher] ${line}`),
     }),

@@ -1,5 +1,6 @@
 /** The HTTP listener of a long-lived node, on Bun's own server: any `fetch` handler, plain or TLS. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { CaxtonError } from "../../base/errors.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
 import { listenError } from "../node/listen-error.ts";
@@ -13,6 +14,9 @@ const bodyLimit_bytes = Number.MAX_SAFE_INTEGER;
 const idleTimeout_s = 60;
 /** Between looks whether requests are still under way, while stopping. */
 const stopPoll_ms = 10;
+
+/** Between tries to listen on a port that was this server's a moment ago. */
+const listenAgain_ms = 100;
 
 /** PEM. */
 export interface ServerTls {
@@ -43,16 +47,28 @@ export interface HttpServer {
 export function startHttpServer(options: HttpServerOptions): HttpServer {
   const { address, tls, fetch } = options;
   let server = listen(address, tls, fetch);
+  let again: ReturnType<typeof setTimeout> | undefined;
   const local = { host: address.host, port: server.port ?? address.port };
   return {
     local,
     url: `${tls === undefined ? "http" : "https"}://${formatAddress(local)}`,
     setTls: (next) => {
+      clearTimeout(again);
       // Bun keeps the certificate of a server for life, so a new one takes its place on the port.
       void server.stop(false);
-      server = listen(local, next, fetch);
+      const listenAgain = (): void => {
+        try {
+          server = listen(local, next, fetch);
+        } catch (error) {
+          if (!(error instanceof CaxtonError) || error.code !== "port_in_use") throw error;
+          // Somebody's connection has taken the port as its own end meanwhile: it lets go of it again.
+          again = setTimeout(listenAgain, listenAgain_ms);
+        }
+      };
+      listenAgain();
     },
     stop: async (deadline_ms) => {
+      clearTimeout(again);
       void server.stop(false);
       const end_ms = performance.now() + deadline_ms;
       // `stop(false)` would wait for half-sent headers, too.

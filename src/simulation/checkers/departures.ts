@@ -1,5 +1,5 @@
 /** Goodbyes are believed as such, removed members are forgotten, and the left are reaped when it is time. */
-import type { GossipReport } from "../../cluster/gossip-reports.ts";
+import type { GossipReport } from "../../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Happening } from "../observer.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";

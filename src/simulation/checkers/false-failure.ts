@@ -2,7 +2,7 @@
  * Nobody who is well and connected is declared failed by anybody who is well and connected: also not by the
  * word of a sick member, and not when it was accused with reason and is back, for then it refutes.
  */
-import type { GossipReport } from "../../cluster/gossip-reports.ts";
+import type { GossipReport } from "../../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";
 

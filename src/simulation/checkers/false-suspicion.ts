@@ -1,5 +1,5 @@
 /** Where nothing is lost and nobody is sick, nobody who is there is even suspected: helpers bridge single cuts. */
-import type { GossipReport } from "../../cluster/gossip-reports.ts";
+import type { GossipReport } from "../../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";
 

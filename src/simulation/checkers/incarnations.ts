@@ -1,5 +1,5 @@
 /** Only the owner raises its incarnation: nobody holds one that its node has not reached. */
-import type { GossipReport } from "../../cluster/gossip-reports.ts";
+import type { GossipReport } from "../../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";
 

@@ -2,7 +2,7 @@
  * Nobody returns from the dead by old news: after failed, left or forgotten only a newer incarnation
  * counts, and what all know to be dead is not taught to a newcomer as alive.
  */
-import type { GossipReport } from "../../cluster/gossip-reports.ts";
+import type { GossipReport } from "../../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
 import type { Happening } from "../observer.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";

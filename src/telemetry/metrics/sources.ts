@@ -20,7 +20,7 @@ export interface MetricSources {
   readonly system?: Given<SystemFigures>;
 }
 
-/** Of node/partition.ts. */
+/** Of node/partition/partition.ts. */
 export interface PartitionFigures {
   readonly state: string;
   /** Writes that wait for a quorum. */
@@ -33,7 +33,7 @@ export interface PartitionFigures {
   readonly outcomes: Readonly<Record<string, number>>;
 }
 
-/** From `ConsensusStatus` and `ConsensusStats` of cluster/consensus.ts. */
+/** From `ConsensusStatus` and `ConsensusStats` of cluster/consensus/consensus.ts. */
 export interface ConsensusFigures {
   readonly isLeader: boolean;
   readonly quorum: boolean;
@@ -58,7 +58,7 @@ export interface ConsensusFigures {
   readonly commit_ms: readonly number[];
 }
 
-/** From `LeaseStats` of cluster/node-lease.ts. */
+/** From `LeaseStats` of cluster/leases/node-lease.ts. */
 export interface LeaseFigures {
   readonly held: boolean;
   readonly losses: number;
@@ -89,7 +89,7 @@ export interface GossipFigures {
   readonly convergence_ms: readonly number[];
 }
 
-/** As `PeerNetworkStats` of cluster/peer-network.ts. */
+/** As `PeerNetworkStats` of cluster/peers/network.ts. */
 export interface PeersFigures {
   readonly bytesSent: number;
   readonly bytesReceived: number;

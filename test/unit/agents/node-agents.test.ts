@@ -8,7 +8,7 @@ import { present } from "../../../src/base/assert.ts";
 import { hashModule } from "../../../src/agents/module-shelf.ts";
 import { startStoreThread } from "../../../src/store/store-thread.ts";
 import type { AgentName, NodeId } from "../../../src/base/ids.ts";
-import type { Peers } from "../../../src/cluster/peers.ts";
+import type { Peers } from "../../../src/cluster/peers/peers.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import type { Message } from "../../../src/wire/message.ts";
 import { testSpec, type SpecFields } from "../../support/agent-specs.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
-import type { ConsensusStatus } from "../../../src/cluster/consensus.ts";
+import type { ConsensusStatus } from "../../../src/cluster/consensus/consensus.ts";
 import { PartitionMonitor } from "../../../src/cluster/partition-monitor.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import { MembershipTable } from "../../support/membership-table.ts";

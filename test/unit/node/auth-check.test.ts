@@ -1,13 +1,13 @@
 /** What `cluster verify-auth` makes of refusals, in the words of those who refuse. */
 import { expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
-import { judgeHello } from "../../../src/cluster/gossip-admission.ts";
+import { judgeHello } from "../../../src/cluster/gossip/admission.ts";
 import { comparedRow, refusedRow } from "../../../src/node/auth-check.ts";
 import {
   type AuthComparison,
   type AuthFingerprints,
   compareFingerprints,
-} from "../../../src/node/fingerprints.ts";
+} from "../../../src/node/identity/fingerprints.ts";
 import { encodeUtf8 } from "../../../src/wire/cursor.ts";
 import { encodeHello, type Hello } from "../../../src/wire/gossip-hello.ts";
 import { encodeRecord, joinRecords } from "../../../src/wire/gossip-records.ts";

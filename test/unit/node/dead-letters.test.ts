@@ -1,6 +1,6 @@
 /** Three nodes' dead letters, asked for at one of them. */
-import type { Peers } from "../../../src/cluster/peers.ts";
-import { Unanswered } from "../../../src/cluster/unanswered.ts";
+import type { Peers } from "../../../src/cluster/peers/peers.ts";
+import { Unanswered } from "../../../src/cluster/peers/unanswered.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import type { Router } from "../../../src/messaging/router.ts";

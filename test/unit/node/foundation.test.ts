@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { loadConfig, type LoadedConfig } from "../../../src/config/load-config.ts";
-import { openDataDirectory } from "../../../src/node/data-directory.ts";
+import { openDataDirectory } from "../../../src/node/identity/data-directory.ts";
 import { openFoundation } from "../../../src/node/foundation.ts";
-import { refuseTakenAddresses } from "../../../src/node/free-addresses.ts";
+import { refuseTakenAddresses } from "../../../src/node/process/free-addresses.ts";
 import { freePort } from "../../support/free-port.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -5,7 +5,7 @@ import type { MessageId, NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { ReplyWaiters } from "../../../src/messaging/reply-waiters.ts";
 import { Router, routerLimit_bytes, routerLimit_messages } from "../../../src/messaging/router.ts";
-import { failureNotice } from "../../../src/node/failure-notice.ts";
+import { failureNotice } from "../../../src/node/events/failure-notice.ts";
 import { NodeMessages } from "../../../src/node/message-service.ts";
 import { messageIdentityKey } from "../../../src/security/client-identity.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";

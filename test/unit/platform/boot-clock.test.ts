@@ -1,7 +1,7 @@
 /** The clock of leases: one for all threads, and it goes on while the process is stopped. */
 import { readFileSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
-import { LeaseCellWriter, newLeaseCell } from "../../../src/cluster/lease-cell.ts";
+import { LeaseCellWriter, newLeaseCell } from "../../../src/cluster/leases/cell.ts";
 import { openBootClock } from "../../../src/platform/bun/boot-clock.ts";
 import { spawnThread } from "../../../src/platform/node/threads.ts";
 import { ScriptProcesses } from "../../support/script-process.ts";

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { startHttpServer, type HttpServer } from "../../../src/platform/bun/http-server.ts";
+import { freePort } from "../../support/free-port.ts";
 import { systemClock } from "../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../src/platform/node/entropy.ts";
 import { certificateAuthority, issueServerCertificate } from "../../../src/security/certificates.ts";
@@ -75,8 +76,10 @@ describe("the HTTP listener", () => {
     };
     const slow = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
+    // Listened on a second time: nobody else may have got the port meanwhile.
+    const address = { host: "127.0.0.1", port: await freePort() };
     const server = start({
-      address: loopback,
+      address,
       tls: issue(),
       fetch: async (request) => {
         if (!request.url.endsWith("/slow")) return new Response("fast");

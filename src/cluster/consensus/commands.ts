@@ -1,0 +1,90 @@
+/**
+ * Commands on their way into the core: stamped where this node leads, left as they came where it does not. They are
+ * stepped after everything else of a turn, so that no change of role can come between the look and the step:
+ * a command must stand in the log stamped, and stamped once.
+ */
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { RaftId } from "../../raft/configuration.ts";
+import type { RaftInput } from "../../raft/effects.ts";
+import type { ForwardMessage, RaftMessage } from "../../raft/messages.ts";
+import type { RaftStatus } from "../../raft/status.ts";
+import type { ConsensusState } from "./state.ts";
+
+type Command =
+  | Extract<RaftInput, { kind: "propose" }>
+  | { readonly kind: "forward"; readonly from: RaftId; readonly message: ForwardMessage };
+
+export interface CommandsOptions {
+  readonly clock: Clock;
+  readonly state: ConsensusState;
+  readonly reject: (id: number, code: string, detail: string) => void;
+  readonly send: (to: RaftId, message: RaftMessage) => void;
+}
+
+export class Commands {
+  #waiting: Command[] = [];
+  #leads: { readonly term: number; readonly since_ms: number } | null = null;
+
+  constructor(private readonly options: CommandsOptions) {}
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  add(command: Command): void {
+    this.#waiting.push(command);
+  }
+
+  /** Everything that waits, as inputs for the core in the role that it has now. */
+  take({ role, term }: RaftStatus): RaftInput[] {
+    const commands = this.#waiting;
+    this.#waiting = [];
+    const leads = role === "leader";
+    if (!leads) this.#leads = null;
+    else if (this.#leads?.term !== term) this.#leads = { term, since_ms: this.options.clock.now_ms() };
+    const ready: RaftInput[] = [];
+    for (const command of commands) {
+      if (command.kind === "forward") ready.push(this.#forwarded(command.from, command.message, leads));
+      else if (!leads) ready.push(command);
+      else {
+        try {
+          ready.push({ ...command, data: this.#stamped(command.data) });
+        } catch (thrown) {
+          this.options.reject(command.id, codeOf(thrown), reasonOf(thrown));
+        }
+      }
+    }
+    return ready;
+  }
+
+  #forwarded(from: RaftId, message: ForwardMessage, leads: boolean): RaftInput {
+    if (!leads) return { kind: "message", from, message };
+    const refused: number[] = [];
+    const proposals = message.proposals.flatMap(({ id, data }) => {
+      try {
+        return [{ id, data: this.#stamped(data) }];
+      } catch {
+        // Its own node has checked it: what this one does not know is of another version.
+        refused.push(id);
+        return [];
+      }
+    });
+    if (refused.length > 0) {
+      const results = refused.map((id) => ({ id, position: null }));
+      this.options.send(from, { kind: "forward-reply", term: message.term, results });
+    }
+    return { kind: "message", from, message: { ...message, proposals } };
+  }
+
+  #stamped(command: Uint8Array): Uint8Array {
+    const { clock, state } = this.options;
+    const now_ms = clock.now_ms();
+    const elapsed_ms = Math.floor(now_ms - (this.#leads?.since_ms ?? now_ms));
+    return state.stamp(command, { elapsed_ms, wall_ms: clock.wall_ms() });
+  }
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof CaxtonError ? thrown.code : "internal";
+}

@@ -1,0 +1,260 @@
+/**
+ * Proposals on their way: given to the core, given back and tried again, standing in the log, applied. Says of each
+ * at its end what is true: committed, certainly not, or not known. Bounded in count and bytes.
+ */
+import { Heap } from "../../base/heap.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import type { ProposalResult } from "../../raft/effects.ts";
+import type { LogPosition } from "../../raft/entry.ts";
+import type { ConsensusAnswer } from "./requests.ts";
+
+const proposalsLimit = 16_384;
+const proposalsLimit_bytes = 64 * 1024 * 1024;
+/** Outcomes kept for proposals whose place in the log is told after they were applied here. */
+const outcomesLimit = 4_096;
+const outcomesLimit_bytes = 8 * 1024 * 1024;
+/** Refused for the moment: tried again after this, or at once when there is a new leader. */
+const retry_ms = 10;
+
+interface Proposal {
+  readonly request: number;
+  readonly command: Uint8Array;
+  readonly due_ms: number;
+  readonly since_ms: number;
+  /** `waiting`: nobody has it. `given`: the core does. `standing`: in the log at `position`. */
+  state: "waiting" | "given" | "standing" | "over";
+  position: LogPosition | null;
+}
+
+interface Outcome {
+  readonly term: number;
+  readonly outcome: Uint8Array;
+}
+
+export interface ProposalsOptions {
+  readonly clock: Clock;
+  /** Gives a command to the core as this attempt, soon; answered by `result` or `reject`. */
+  readonly give: (attempt: number, command: Uint8Array) => void;
+  readonly answer: (answer: ConsensusAnswer) => void;
+  /** Whether it is worth trying: somebody leads. */
+  readonly hasLeader: () => boolean;
+}
+
+export class Proposals {
+  readonly #all = new Map<number, Proposal>();
+  readonly #waiting = new Set<number>();
+  /** Each try has an id of its own at the core. */
+  readonly #attempts = new Map<number, number>();
+  readonly #standing = new Map<number, number>();
+  readonly #outcomes = new Map<number, Outcome>();
+  readonly #deadlines = new Heap<{ readonly id: number; readonly due_ms: number }>(
+    (a, b) => a.due_ms < b.due_ms,
+  );
+  readonly #commit_ms: number[] = [];
+  #bytes = 0;
+  #outcomeBytes = 0;
+  #lastId = 0;
+  #lastAttempt = 0;
+  #timer: Timer | undefined;
+  #timerDue_ms = Infinity;
+  #closed = false;
+  proposed = 0;
+  failed = 0;
+
+  constructor(private readonly options: ProposalsOptions) {}
+
+  get latencies_ms(): readonly number[] {
+    return this.#commit_ms;
+  }
+
+  add(request: number, command: Uint8Array, timeout_ms: number): void {
+    const { clock } = this.options;
+    if (this.#all.size >= proposalsLimit || this.#bytes + command.length > proposalsLimit_bytes) {
+      this.#refuse(request, "too_many_requests", "Too many proposals wait on this node; try again later");
+      return;
+    }
+    const id = ++this.#lastId;
+    const since_ms = clock.now_ms();
+    const due_ms = since_ms + timeout_ms;
+    this.#all.set(id, { request, command, due_ms, since_ms, state: "waiting", position: null });
+    this.#bytes += command.length;
+    this.#deadlines.push({ id, due_ms });
+    this.#arm(due_ms);
+    if (this.options.hasLeader()) this.#give(id);
+    else this.#waiting.add(id);
+  }
+
+  /** A leader was found, or found again. */
+  retry(): void {
+    if (!this.options.hasLeader()) return;
+    const ids = [...this.#waiting];
+    this.#waiting.clear();
+    for (const id of ids) this.#give(id);
+  }
+
+  /** Refused with a reason of the command itself: final. */
+  reject(attempt: number, code: string, detail: string): void {
+    const id = this.#attempts.get(attempt) ?? 0;
+    this.#attempts.delete(attempt);
+    const proposal = this.#all.get(id);
+    if (proposal) this.#fail(id, proposal, code, detail);
+  }
+
+  result(attempt: number, result: ProposalResult): void {
+    const id = this.#attempts.get(attempt) ?? 0;
+    this.#attempts.delete(attempt);
+    const proposal = this.#all.get(id);
+    if (proposal?.state !== "given") {
+      this.#dropOutcomes();
+      return;
+    }
+    if (result.kind === "accepted") {
+      const { position } = result;
+      proposal.state = "standing";
+      proposal.position = position;
+      const known = this.#outcomes.get(position.index);
+      if (known) this.#settle(id, proposal, known);
+      else this.#standing.set(position.index, id);
+    } else if (result.kind === "unknown") {
+      this.#fail(id, proposal, "outcome_unknown", unknownOutcome("the leader changed before it answered"));
+    } else if (result.reason === "too-large") {
+      this.#fail(id, proposal, "payload_too_large", "The command is larger than the leader takes");
+    } else if (result.reason === "stopped") {
+      this.#fail(id, proposal, "unavailable", "This node takes no part in consensus any more");
+    } else {
+      proposal.state = "waiting";
+      this.#waiting.add(id);
+      this.#arm(this.options.clock.now_ms() + retry_ms);
+    }
+  }
+
+  applied(position: LogPosition, outcome: Uint8Array): void {
+    const known = { term: position.term, outcome };
+    const id = this.#standing.get(position.index);
+    if (id !== undefined) {
+      this.#standing.delete(position.index);
+      const proposal = this.#all.get(id);
+      if (proposal) this.#settle(id, proposal, known);
+    } else if (this.#attempts.size > 0) this.#keep(position.index, known);
+  }
+
+  /** A snapshot took the place of everything up to `index`: what stood there was perhaps applied, elsewhere. */
+  skipped(index: number): void {
+    for (const [at, id] of this.#standing) {
+      if (at > index) continue;
+      this.#standing.delete(at);
+      const proposal = this.#all.get(id);
+      if (proposal) this.#fail(id, proposal, "outcome_unknown", unknownOutcome("a snapshot overtook it"));
+    }
+  }
+
+  /** Ends everything: nothing is answered by a commit after this. */
+  close(detail: string): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    for (const [id, proposal] of this.#all) {
+      if (proposal.state === "waiting") this.#fail(id, proposal, "unavailable", detail);
+      else this.#fail(id, proposal, "outcome_unknown", unknownOutcome(detail));
+    }
+  }
+
+  #give(id: number): void {
+    const proposal = this.#all.get(id);
+    if (proposal?.state !== "waiting") return;
+    proposal.state = "given";
+    const attempt = ++this.#lastAttempt;
+    this.#attempts.set(attempt, id);
+    this.options.give(attempt, proposal.command);
+  }
+
+  #settle(id: number, proposal: Proposal, { term, outcome }: Outcome): void {
+    const index = proposal.position?.index ?? 0;
+    if (term !== proposal.position?.term) {
+      // Another entry was committed in its place: it can never be.
+      this.#fail(
+        id,
+        proposal,
+        "no_quorum",
+        "The leader changed and the command was dropped: nothing was done",
+      );
+      return;
+    }
+    this.#end(id, proposal);
+    this.proposed++;
+    this.#commit_ms.push(this.options.clock.now_ms() - proposal.since_ms);
+    if (this.#commit_ms.length > 512) this.#commit_ms.shift();
+    this.options.answer({ kind: "committed", request: proposal.request, index, term, outcome });
+  }
+
+  #fail(id: number, proposal: Proposal, code: string, detail: string): void {
+    if (proposal.position !== null) this.#standing.delete(proposal.position.index);
+    this.#end(id, proposal);
+    this.#refuse(proposal.request, code, detail);
+  }
+
+  #refuse(request: number, code: string, detail: string): void {
+    this.failed++;
+    this.options.answer({ kind: "failed", request, code, detail });
+  }
+
+  #end(id: number, proposal: Proposal): void {
+    proposal.state = "over";
+    this.#all.delete(id);
+    this.#waiting.delete(id);
+    this.#bytes -= proposal.command.length;
+    this.#dropOutcomes();
+  }
+
+  #dropOutcomes(): void {
+    if (this.#attempts.size > 0 || this.#outcomes.size === 0) return;
+    this.#outcomes.clear();
+    this.#outcomeBytes = 0;
+  }
+
+  #keep(index: number, outcome: Outcome): void {
+    this.#outcomes.set(index, outcome);
+    this.#outcomeBytes += outcome.outcome.length;
+    for (const [oldest, { outcome: bytes }] of this.#outcomes) {
+      if (this.#outcomes.size <= outcomesLimit && this.#outcomeBytes <= outcomesLimit_bytes) break;
+      this.#outcomes.delete(oldest);
+      this.#outcomeBytes -= bytes.length;
+    }
+  }
+
+  #arm(due_ms: number): void {
+    if (this.#closed || due_ms >= this.#timerDue_ms) return;
+    this.#timer?.cancel();
+    this.#timerDue_ms = due_ms;
+    const delay_ms = Math.max(0, due_ms - this.options.clock.now_ms());
+    this.#timer = this.options.clock.after(delay_ms, () => this.#check());
+  }
+
+  #check(): void {
+    this.#timerDue_ms = Infinity;
+    const now_ms = this.options.clock.now_ms();
+    for (let next = this.#deadlines.peek(); next; next = this.#deadlines.peek()) {
+      const proposal = this.#all.get(next.id);
+      if (proposal && next.due_ms > now_ms) break;
+      this.#deadlines.pop();
+      if (proposal) this.#late(next.id, proposal);
+    }
+    this.retry();
+    const next = this.#deadlines.peek();
+    if (next) this.#arm(this.#waiting.size > 0 ? Math.min(next.due_ms, now_ms + retry_ms) : next.due_ms);
+  }
+
+  #late(id: number, proposal: Proposal): void {
+    const waited_ms = Math.round(proposal.due_ms - proposal.since_ms);
+    if (proposal.state === "waiting") {
+      const detail = `No leader took the command within ${waited_ms} ms: nothing was done`;
+      this.#fail(id, proposal, "no_quorum", detail);
+    } else {
+      const detail = unknownOutcome(`no majority confirmed it within ${waited_ms} ms`);
+      this.#fail(id, proposal, "outcome_unknown", detail);
+    }
+  }
+}
+
+function unknownOutcome(why: string): string {
+  return `Whether the command was done is not known: ${why}. Ask again with the same session or Idempotency-Key`;
+}

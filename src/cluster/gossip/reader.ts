@@ -1,0 +1,33 @@
+/** Bytes of packets and frames as records, without those that are signed falsely. Counts what it drops. */
+import type { Certifier, DeathCertificate } from "../../wire/death-certificate.ts";
+import { WireError } from "../../wire/cursor.ts";
+import { decodeRecords, type GossipRecord } from "../../wire/gossip-records.ts";
+import type { GossipStatistics } from "./statistics.ts";
+
+export class GossipReader {
+  #certifier: Certifier | null = null;
+
+  constructor(private readonly statistics: GossipStatistics) {}
+
+  /** From now on certificates are checked; before, none is believed. */
+  certifyWith(certifier: Certifier | null): void {
+    this.#certifier = certifier;
+  }
+
+  /** Undefined when they are no records. */
+  read(bytes: Uint8Array): GossipRecord[] | undefined {
+    try {
+      return decodeRecords(bytes).filter((record) => record.kind !== "certificate" || this.isSigned(record));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.statistics.dropped("malformed");
+      return undefined;
+    }
+  }
+
+  isSigned(certificate: DeathCertificate): boolean {
+    if (this.#certifier?.verify(certificate) === true) return true;
+    this.statistics.dropped("false_certificate");
+    return false;
+  }
+}

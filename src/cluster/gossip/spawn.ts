@@ -1,0 +1,18 @@
+/** Starts the gossip thread of this process and gives the main side of its channel. */
+import { lookup } from "node:dns/promises";
+import { spawnThread } from "../../platform/node/threads.ts";
+import type { Thread } from "../../ports/threads.ts";
+import type { FromGossip, ToGossip } from "./thread-protocol.ts";
+
+export type GossipWorker = Thread<FromGossip, ToGossip>;
+
+export function spawnGossipWorker(): GossipWorker {
+  const url = new URL("./worker.ts", import.meta.url);
+  return spawnThread<FromGossip, ToGossip>(url, { name: "gossip" });
+}
+
+/** The first address of a host name, as the system resolves it. Rejects when it has none. */
+export async function resolveHost(name: string): Promise<string> {
+  const { address } = await lookup(name);
+  return address;
+}

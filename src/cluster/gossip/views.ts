@@ -1,0 +1,50 @@
+/** Rows of the SWIM core as the rest of a node sees them, with wall times of this node's own clock. */
+import type { NodeId } from "../../base/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Address } from "../../ports/datagrams.ts";
+import type { SwimMember } from "../../swim/members.ts";
+import type { Swim } from "../../swim/swim.ts";
+import type { TagsSync } from "./tags-sync.ts";
+import type { Member } from "../membership.ts";
+
+export class MemberViews {
+  constructor(
+    private readonly self: NodeId,
+    private readonly clock: Clock,
+    private readonly tags: Pick<TagsSync, "whole">,
+  ) {}
+
+  of(member: SwimMember): Member {
+    const { id, address, status, incarnation, load } = member;
+    const { boot: bootEpoch, counter } = incarnation;
+    const tags = this.tags.whole(id, bootEpoch, member.tags);
+    const lastSeen_ms = this.lastSeen_ms(member);
+    return { id, address, status, bootEpoch, incarnation: counter, tags, load, lastSeen_ms };
+  }
+
+  lastSeen_ms(member: SwimMember): number {
+    const wall_ms = this.clock.wall_ms();
+    return member.id === this.self ? wall_ms : wall_ms - Math.round(this.clock.now_ms() - member.heard);
+  }
+}
+
+export function* aliveOthers(swim: Swim, self: NodeId): Iterable<NodeId> {
+  for (const { id, status } of swim.members) if (status === "alive" && id !== self) yield id;
+}
+
+/** The first one known there. */
+export function memberAt(swim: Swim, { host, port }: Address): SwimMember | undefined {
+  for (const member of swim.members)
+    if (member.address.port === port && member.address.host === host) return member;
+  return undefined;
+}
+
+/** No clock of the cluster is a day ahead of this one; a machine without a set clock cannot judge. */
+const clockAhead_ms = 24 * 3_600_000;
+const clockIsSet_ms = Date.UTC(2020, 0, 1);
+
+/** Boot epochs are wall times of starts (or small counts), so one of the far future is poison. */
+export function bootCeiling(clock: Clock): number {
+  const wall_ms = clock.wall_ms();
+  return wall_ms > clockIsSet_ms ? wall_ms + clockAhead_ms : Infinity;
+}

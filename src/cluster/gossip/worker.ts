@@ -1,0 +1,37 @@
+/**
+ * Entry of the gossip thread: UDP and SWIM, nothing that can block. It ends with `stop`, and when the
+ * channel to its parent closes, since nobody would hear it then.
+ */
+import { parentPort } from "node:worker_threads";
+import { present } from "../../base/assert.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { systemClock } from "../../platform/node/clock.ts";
+import { openDatagrams } from "../../platform/node/datagrams.ts";
+import { createCertifier } from "../../security/death-certifier.ts";
+import { createGossipSealer } from "../../security/gossip-sealer.ts";
+import { startGossip } from "./service.ts";
+import { NetworkCut, cuttableDatagrams } from "../network-cut.ts";
+import type { ToGossip } from "./thread-protocol.ts";
+
+const parent = present(parentPort, "the channel to the thread that started this one");
+
+const cut = new NetworkCut(systemClock);
+
+const service = startGossip({
+  clock: systemClock,
+  datagrams: cuttableDatagrams(openDatagrams(), cut),
+  cut: (order) => cut.begin(order),
+  sealerFor: ({ self, boot, cluster, keys }, uuid) =>
+    createGossipSealer({ node: self, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys }),
+  certifierFor: ({ cluster, keys }, uuid) =>
+    createCertifier({ clusterName: cluster, clusterUuid: uuid, keys }),
+  post: (message) => parent.postMessage(message),
+  failed: (error) => {
+    const code = error instanceof CaxtonError ? error.code : "internal";
+    parent.postMessage({ kind: "unopened", code, detail: reasonOf(error) });
+  },
+  ended: () => parent.close(),
+});
+
+parent.on("message", (message: ToGossip) => service.receive(message));
+parent.on("close", () => service.end());

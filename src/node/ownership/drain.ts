@@ -1,0 +1,64 @@
+/** Before a node leaves for good: everything that it owns goes to others with all that it has, within a time. */
+import { counted } from "../../base/counted.ts";
+import type { AssignmentTable } from "../../agents/assignment-table.ts";
+import type { HandOver } from "../../agents/hand-over.ts";
+import { reasonOf } from "../../base/errors.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
+import type { Prng } from "../../base/prng.ts";
+import type { Candidate } from "../../placement/candidate.ts";
+import { planFailover } from "../../placement/failover-plan.ts";
+import { initialPlacementState } from "../../placement/strategies.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { priorities } from "../../wire/message.ts";
+import type { EventLog } from "../events/event-log.ts";
+
+/** Agents that move at the same time. */
+const atOnce = 8;
+
+export interface DrainOptions {
+  readonly self: NodeId;
+  readonly table: AssignmentTable;
+  readonly handOver: HandOver;
+  readonly candidates: () => readonly Candidate[];
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly events: EventLog;
+}
+
+/** How many stayed: for them there was no room, no time or no quorum. */
+export async function drain(options: DrainOptions, within_ms: number): Promise<number> {
+  const { self, table, candidates, clock, prng, events } = options;
+  const end_ms = clock.now_ms() + within_ms;
+  const orphans = [...table.of(self)].flatMap((agent) => {
+    const owned = table.get(agent);
+    if (owned === undefined) return [];
+    return [{ agent, request: owned.spec.placement, priority: priorities[owned.spec.priority] }];
+  });
+  if (orphans.length === 0) return 0;
+  const others = candidates().filter(({ id }) => id !== self);
+  const plan = planFailover(orphans, others, initialPlacementState, prng);
+  const text = `Handing over ${counted(plan.placed.length, "agent")} of ${self}`;
+  events.record("info", "drain.started", text, { node: self, agents: orphans.length });
+  const left = [...plan.placed];
+  let stayed = plan.unplaced.length;
+  const worker = async (): Promise<void> => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      if (clock.now_ms() >= end_ms || !(await handOne(options, next.agent, next.to))) stayed++;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  const done = `Handed over ${orphans.length - stayed} of ${counted(orphans.length, "agent")}`;
+  events.record(stayed > 0 ? "warn" : "info", "drain.done", done, { node: self, stayed });
+  return stayed;
+}
+
+async function handOne({ handOver, events }: DrainOptions, agent: AgentName, to: NodeId): Promise<boolean> {
+  try {
+    await handOver.move(agent, to, "drained");
+    return true;
+  } catch (error) {
+    const text = `Agent '${agent}' could not be handed over to ${to}: ${reasonOf(error)}`;
+    events.record("warn", "drain.failed", text, { agent, node: to });
+    return false;
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * On the leader: gives the agents of lost nodes to others, once nobody can act under the lost node's lease any more. A
+ * node that is back before that keeps its agents; one that goes again and again is waited for longer each time.
+ */
+import type { AssignmentTable, OwnedAgent } from "../../agents/assignment-table.ts";
+import { counted } from "../../base/counted.ts";
+import { reasonOf } from "../../base/errors.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
+import type { Prng } from "../../base/prng.ts";
+import type { Consensus } from "../../cluster/consensus/consensus.ts";
+import type { Member, Membership } from "../../cluster/membership.ts";
+import type { LeaseAuthority } from "../../cluster/leases/node-lease.ts";
+import type { AssignmentStore } from "../../control/assignment-store.ts";
+import type { Candidate } from "../../placement/candidate.ts";
+import { planFailover, type Placed } from "../../placement/failover-plan.ts";
+import { initialPlacementState } from "../../placement/strategies.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import { priorities } from "../../wire/message.ts";
+import type { EventLog } from "../events/event-log.ts";
+import { FlapHold } from "./flap-hold.ts";
+import { Redistribution } from "./redistribution.ts";
+
+/** How membership words the failure of a process whose end its launcher has certified. */
+const certified = "its launcher certified";
+/** Between two looks at a node that is gone. */
+const check_ms = 100;
+/** After a proposal that failed, and where agents find no room. */
+const again_ms = 2_000;
+/** Moves in one proposal. */
+const batch = 500;
+
+export interface FailoverOptions {
+  readonly self: NodeId;
+  readonly membership: Membership;
+  readonly consensus: Pick<Consensus, "status" | "onStatus">;
+  readonly table: AssignmentTable;
+  readonly store: Pick<AssignmentStore, "move">;
+  readonly authority: LeaseAuthority;
+  readonly candidates: () => readonly Candidate[];
+  readonly events: EventLog;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly enabled: boolean;
+  /** A node is lost when it was found gone in so many looks in a row. */
+  readonly threshold: number;
+  /** A node that stopped in order may be back within this. */
+  readonly restartGrace_ms: number;
+  readonly failed: (what: string, reason: string) => void;
+}
+
+interface Loss {
+  /** On the monotonic clock. */
+  readonly since_ms: number;
+  readonly boot: number;
+  /** Its launcher says that the process ended and is not back soon: nobody need look twice. */
+  readonly certified: boolean;
+  /** It may be back soon, and nobody must hurry. */
+  readonly inOrder: boolean;
+  /** Not before. */
+  next_ms: number;
+  /** For how long it was waited for, because of earlier losses. */
+  readonly hold_ms: number;
+  /** Agents of it were given away. */
+  given: boolean;
+  /** What was told of agents that stay. */
+  told: string;
+}
+
+export class Failover {
+  readonly #options: FailoverOptions;
+  readonly #losses = new Map<NodeId, Loss>();
+  readonly #flaps: FlapHold;
+  readonly #running = new Map<NodeId, Redistribution>();
+  readonly #unsubscribe: (() => void)[];
+  #timer: Timer | undefined;
+  #busy = false;
+  #closed = false;
+
+  constructor(options: FailoverOptions) {
+    this.#options = options;
+    this.#flaps = new FlapHold();
+    const { membership, consensus, table } = options;
+    this.#unsubscribe = [
+      membership.subscribe((event) => {
+        if ("member" in event && (event.kind !== "updated" || event.reason.startsWith(certified)))
+          this.#member(event.member, event.kind, event.reason);
+        if (event.kind === "directory")
+          for (const each of this.#running.values()) each.announced(event.changed);
+      }),
+      consensus.onStatus(() => this.#soon(0)),
+      table.subscribe(() => this.#soon(0)),
+    ];
+    for (const member of membership.members()) this.#member(member, member.status, "");
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    for (const end of this.#unsubscribe) end();
+    for (const each of this.#running.values()) each.close();
+  }
+
+  #member(member: Member, kind: string, reason: string): void {
+    const { clock, authority } = this.#options;
+    const { id, status, bootEpoch: boot } = member;
+    const gone = status === "failed" || status === "left" || kind === "left";
+    if (!gone) {
+      this.#losses.delete(id);
+      return;
+    }
+    const known = this.#losses.get(id);
+    // An operator removed it: nobody waits for it.
+    const inOrder = status === "left" && this.#options.membership.member(id) !== undefined;
+    const crashed = status === "failed" && reason.startsWith(certified);
+    const same = known !== undefined && known.boot === boot && known.inOrder === inOrder;
+    if (same && (!crashed || known.certified)) return;
+    if (crashed) authority.ended(id, boot);
+    const since_ms = known?.since_ms ?? clock.now_ms();
+    const hold_ms = known?.hold_ms ?? this.#flaps.hold_ms(id, since_ms);
+    const given = known?.given ?? false;
+    const loss = { since_ms, boot, certified: crashed, inOrder, hold_ms, given, next_ms: 0, told: "" };
+    this.#losses.set(id, loss);
+    this.#soon(0);
+  }
+
+  #leads(): boolean {
+    const { role, ready, quorum } = this.#options.consensus.status();
+    return role === "leader" && ready && quorum;
+  }
+
+  #soon(wait_ms: number): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    if (!this.#options.enabled || !this.#leads()) return;
+    this.#timer = this.#options.clock.after(wait_ms, () => {
+      this.#timer = undefined;
+      if (this.#busy) return;
+      this.#busy = true;
+      this.#look()
+        .catch((error: unknown) => this.#options.failed("give away agents of a lost node", reasonOf(error)))
+        .finally(() => {
+          this.#busy = false;
+          if (this.#waiting()) this.#soon(check_ms);
+        });
+    });
+  }
+
+  /** Whether some lost node has agents still that are to go elsewhere. */
+  #waiting(): boolean {
+    const { table } = this.#options;
+    for (const node of this.#losses.keys()) {
+      for (const agent of table.of(node)) {
+        const owned = table.get(agent);
+        if (owned !== undefined && moves(owned)) return true;
+      }
+    }
+    return false;
+  }
+
+  async #look(): Promise<void> {
+    const { clock, table } = this.#options;
+    this.#findStrangers();
+    for (const [node, loss] of this.#losses) {
+      if (!this.#leads() || this.#closed) return;
+      if (table.of(node).size === 0) continue;
+      const now_ms = clock.now_ms();
+      if (now_ms < loss.next_ms) continue;
+      if (now_ms < loss.since_ms + this.#patience_ms(loss)) continue;
+      const ready = this.#readyToMove(node, loss);
+      if (ready.length === 0) continue;
+      const permission = await this.#permission(node, loss);
+      if (permission === null) continue;
+      try {
+        if (this.#losses.get(node) === loss) await this.#redistribute(node, loss, ready, permission.term);
+      } finally {
+        this.#options.authority.admit(node);
+      }
+    }
+  }
+
+  /** Owners that this node has never met: after a restart of everything they may be on their way. */
+  #findStrangers(): void {
+    const { table, membership, clock } = this.#options;
+    for (const node of table.owners()) {
+      if (membership.member(node) !== undefined || this.#losses.has(node)) continue;
+      const since_ms = clock.now_ms();
+      this.#losses.set(node, {
+        since_ms,
+        boot: 0,
+        certified: false,
+        inOrder: true,
+        hold_ms: 0,
+        given: false,
+        next_ms: 0,
+        told: "",
+      });
+    }
+  }
+
+  #patience_ms({ inOrder, hold_ms, certified: crashed }: Loss): number {
+    const { restartGrace_ms, threshold } = this.#options;
+    return Math.max(hold_ms, crashed ? 0 : threshold * check_ms, inOrder ? restartGrace_ms : 0);
+  }
+
+  #readyToMove(node: NodeId, loss: Loss): readonly OwnedAgent[] {
+    const { table } = this.#options;
+    const owned = [...table.of(node)].flatMap((agent) => table.get(agent) ?? []);
+    const movable = owned.filter(moves);
+    this.#tellStaying(node, loss, owned.length - movable.length);
+    return movable;
+  }
+
+  async #permission(node: NodeId, { boot }: Loss): Promise<{ readonly term: number } | null> {
+    try {
+      return await this.#options.authority.permission(node, boot);
+    } catch {
+      // Leads no more, or cannot be sure: whoever leads next asks again.
+      return null;
+    }
+  }
+
+  async #redistribute(node: NodeId, loss: Loss, orphans: readonly OwnedAgent[], term: number): Promise<void> {
+    const { table, events, clock, candidates, prng, store, membership } = this.#options;
+    const at = candidates().filter(({ id }) => id !== node);
+    const plan = planFailover(orphans.map(orphanOf), at, initialPlacementState, prng);
+    if (plan.placed.length === 0) {
+      loss.next_ms = clock.now_ms() + again_ms;
+      this.#tellUnplaced(node, plan.unplaced);
+      return;
+    }
+    const text = `Redistributing ${counted(orphans.length, "agent")} from ${node}`;
+    events.record("info", "failover.started", text, { node, agents: orphans.length });
+    if (!loss.given) this.#flaps.lost(node, clock.now_ms());
+    loss.given = true;
+    this.#running.get(node)?.close();
+    const running = new Redistribution({
+      node,
+      since_ms: loss.since_ms,
+      clock,
+      events,
+      locate: (agent) => membership.locate(agent),
+      ended: () => this.#running.delete(node),
+    });
+    this.#running.set(node, running);
+    const byName = new Map(orphans.map((orphan) => [orphan.agent, orphan]));
+    for (let from = 0; from < plan.placed.length; from += batch) {
+      const part = plan.placed.slice(from, from + batch);
+      const moved = part.flatMap((placed) => moveOf(placed, byName));
+      await store.move({ cause: "failover", term, moves: moved }, "");
+      running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
+    }
+    running.complete();
+    await table.refresh();
+    if (plan.unplaced.length > 0) {
+      loss.next_ms = clock.now_ms() + again_ms;
+      this.#tellUnplaced(node, plan.unplaced);
+    }
+  }
+
+  #tellStaying(node: NodeId, loss: Loss, count: number): void {
+    if (count === 0) return;
+    const text = `Left to wait for ${node}: ${counted(count, "agent")} (--on-node-loss wait, or --partition continue)`;
+    if (loss.told === text) return;
+    loss.told = text;
+    this.#options.events.record("warn", "failover.waiting", text, { node, agents: count });
+  }
+
+  #tellUnplaced(node: NodeId, unplaced: readonly { readonly why: string }[]): void {
+    const why = unplaced[0]?.why ?? "";
+    const text = `No room for ${counted(unplaced.length, "agent")} of ${node}: ${why}`;
+    this.#options.events.record("warn", "failover.no_capacity", text, { node, agents: unplaced.length });
+  }
+}
+
+/** Its node's return is not waited for. */
+function moves({ spec }: OwnedAgent): boolean {
+  return spec.onNodeLoss === "restart" && spec.partition !== "continue";
+}
+
+function orphanOf({ agent, spec }: OwnedAgent) {
+  return { agent, request: spec.placement, priority: priorities[spec.priority] };
+}
+
+function moveOf({ agent, to }: Placed, orphans: ReadonlyMap<AgentName, OwnedAgent>) {
+  const orphan = orphans.get(agent);
+  if (orphan === undefined) return [];
+  return [{ agent, from: orphan.node, epoch: orphan.epoch, to, continues: 0, transfer: 0 }];
+}

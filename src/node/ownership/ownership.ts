@@ -1,0 +1,249 @@
+/** What a node does about who owns which agent: reads it, acts on it, and, when it leads, decides about lost nodes. */
+import { counted } from "../../base/counted.ts";
+import { AgentPeers } from "../../agents/agent-peers.ts";
+import { HandOver } from "../../agents/hand-over.ts";
+import { AssignedOwnership } from "../../agents/ownership.ts";
+import { Reconciler, type ReconcilerEvent } from "../../agents/reconciler.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { Prng } from "../../base/prng.ts";
+import { systemClock } from "../../platform/node/clock.ts";
+import { systemEntropy } from "../../platform/node/entropy.ts";
+import type { Timer } from "../../ports/clock.ts";
+import { logger } from "../../telemetry/log.ts";
+import { drain } from "./drain.ts";
+import type { EventLog } from "../events/event-log.ts";
+import { Failover } from "./failover.ts";
+import type { Ground } from "../ground.ts";
+import { OpenStreams } from "../open-streams.ts";
+import { OutboxHandOver } from "./outbox-hand-over.ts";
+import { Rebalancer } from "./rebalancing.ts";
+import type { Work } from "../work.ts";
+
+/** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
+const authority_ms = 10_000;
+const again_ms = 500;
+const drainRounds = 3;
+
+export class NodeOwnership {
+  readonly reconciler: Reconciler;
+  readonly handOver: HandOver;
+  readonly ownership: AssignedOwnership;
+  readonly rebalancer: Rebalancer;
+  readonly #streams: OpenStreams;
+  readonly #parts: Ground & { readonly work: Work };
+  readonly #peers: AgentPeers;
+  readonly #failover: Failover;
+  readonly #outbox: OutboxHandOver;
+  readonly #prng: Prng;
+  readonly #unprepare: () => void;
+  #again: Timer | undefined;
+  #closed = false;
+
+  constructor(parts: Ground & { readonly work: Work }) {
+    this.#parts = parts;
+    const { config, foundation, network, control, work, events, failed } = parts;
+    const { self, store } = foundation;
+    const { membership, peers } = network;
+    const { leases } = parts.consensus;
+    const { table, assignments } = control;
+    this.#prng = new Prng(foundation.directory.bootEpoch);
+    this.#streams = new OpenStreams(peers);
+    this.ownership = new AssignedOwnership({
+      membership,
+      table,
+      store: assignments,
+      prng: this.#prng,
+      traffic: (agent) => work.traffic.of(agent),
+      connections: (node) => work.underWay(node),
+    });
+    this.reconciler = new Reconciler({
+      self,
+      table,
+      store: assignments,
+      durable: store.client,
+      local: work.agents,
+      modules: () => work.modules,
+      clock: systemClock,
+      event: (event) => recordOwnership(events, event),
+      failed,
+    });
+    this.handOver = new HandOver({
+      self,
+      table,
+      store: assignments,
+      local: work.agents,
+      reconciler: this.reconciler,
+      peers,
+      clock: systemClock,
+      newTransfer,
+      failed,
+    });
+    const { reconciler, handOver } = this;
+    this.#peers = new AgentPeers({
+      peers,
+      local: work.agents,
+      table,
+      reconciler,
+      handOver,
+      store: store.client,
+    });
+    this.#outbox = new OutboxHandOver({
+      peers,
+      membership,
+      store: store.client,
+      router: work.router,
+      retry_ms: config.messaging.retry,
+      failed,
+    });
+    // What was given to others while nothing was held stops before anything of it gets out again.
+    this.#unprepare = leases.beforeHeld(async () => {
+      await table.refresh();
+      await reconciler.yieldGiven();
+    });
+    this.#failover = this.#newFailover();
+    this.rebalancer = this.#newRebalancer();
+  }
+
+  /** Resolves when the agents of the last run are back, or wait for the cluster's word on whose they are. */
+  async start(): Promise<void> {
+    const { work } = this.#parts;
+    await work.agents.load();
+    const started = this.#startWhenKnown();
+    if (work.agents.size === 0) return;
+    const late = Promise.withResolvers<void>();
+    const timer = systemClock.after(authority_ms, () => {
+      logger("agents").warn("The cluster does not say whose this node's agents are: they start when it does");
+      late.resolve();
+    });
+    await Promise.race([started, late.promise]);
+    timer.cancel();
+  }
+
+  /** Gives agents and undelivered mail to others, as far as that goes within the time; nothing new is placed here. */
+  async drain(within_ms: number): Promise<void> {
+    const { foundation, control, events, tags } = this.#parts;
+    tags.set({ maxAgents: 0 });
+    const end_ms = systemClock.now_ms() + within_ms;
+    const options = {
+      self: foundation.self,
+      table: control.table,
+      handOver: this.handOver,
+      candidates: () => this.ownership.candidates(),
+      clock: systemClock,
+      prng: this.#prng,
+      events,
+    };
+    // What was on its way here when the others had not heard yet goes in the next round.
+    for (let round = 0; round < drainRounds && control.table.of(foundation.self).size > 0; round++) {
+      await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
+    }
+    const stayed = await this.#outbox.giveAway();
+    if (stayed === 0) return;
+    const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;
+    events.record("warn", "drain.messages", text, { node: foundation.self, messages: stayed });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#again?.cancel();
+    this.#unprepare();
+    this.#peers.close();
+    this.#failover.close();
+    this.rebalancer.close();
+    this.reconciler.close();
+  }
+
+  #newRebalancer(): Rebalancer {
+    const { config, foundation, network, control, work, events, failed } = this.#parts;
+    const { ownership } = this;
+    return new Rebalancer({
+      self: foundation.self,
+      membership: network.membership,
+      consensus: this.#parts.consensus.consensus,
+      table: control.table,
+      candidates: () => ownership.candidates(),
+      handOver: this.handOver,
+      peers: network.peers,
+      events,
+      clock: systemClock,
+      traffic: () => work.traffic.gather(),
+      strategy: () => control.balancing.strategy,
+      roundRobinIndex: () => ownership.roundRobinIndex,
+      backend: (node) => ({
+        ...(ownership.placements.get(node) ?? { chosen: 0, failed: 0 }),
+        in_flight: work.underWay(node),
+        connections: this.#streams.of(node),
+      }),
+      onJoin: config.failover.rebalance_on_join,
+      failed,
+    });
+  }
+
+  #newFailover(): Failover {
+    const { config, foundation, network, control, events, failed } = this.#parts;
+    const { consensus, leases } = this.#parts.consensus;
+    const { enable_auto_failover, failure_threshold, restart_grace } = config.failover;
+    return new Failover({
+      self: foundation.self,
+      membership: network.membership,
+      consensus,
+      table: control.table,
+      store: control.assignments,
+      authority: leases,
+      candidates: () => this.ownership.candidates(),
+      events,
+      clock: systemClock,
+      prng: this.#prng,
+      enabled: enable_auto_failover,
+      threshold: failure_threshold,
+      restartGrace_ms: restart_grace,
+      failed,
+    });
+  }
+
+  async #startWhenKnown(): Promise<void> {
+    const { control, work, events } = this.#parts;
+    while (!this.#closed && !(await this.#known())) {
+      await new Promise<void>((resolve) => (this.#again = systemClock.after(again_ms, resolve)));
+    }
+    if (this.#closed) return;
+    work.keepers.begin();
+    await this.reconciler.start();
+    const names = work.agents.names();
+    if (names.length === 0) return;
+    const statuses = names.map((name) => work.agents.get(name)?.status);
+    const failed = statuses.filter((status) => status === "failed" || status === "starting").length;
+    const running = names.length - failed;
+    const text = `Brought back ${counted(running, "agent")}${failed > 0 ? `; ${failed} failed to start` : ""}`;
+    events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
+    logger("agents").info(`${text}; ${control.table.size} in the cluster`);
+  }
+
+  async #known(): Promise<boolean> {
+    try {
+      await this.#parts.control.table.refresh("linearizable");
+      return true;
+    } catch (error) {
+      if (error instanceof CaxtonError) return false;
+      logger("agents").error(`Could not read the assignments: ${reasonOf(error)}`);
+      return false;
+    }
+  }
+}
+
+/** 48 random bits above 0. */
+function newTransfer(): number {
+  const view = new DataView(systemEntropy.bytes(8).buffer);
+  return view.getUint32(0) * 0x1_0000 + view.getUint16(4) + 1;
+}
+
+function recordOwnership(events: EventLog, event: ReconcilerEvent): void {
+  const { agent } = event;
+  if (event.kind === "lost") {
+    const text = `Agent '${agent}' began anew: what it had is on ${event.from}`;
+    events.record("warn", "agent.state_lost", text, { agent, from: event.from });
+    return;
+  }
+  const text = `Agent '${agent}' does not start here yet: ${event.reason}`;
+  events.record("warn", "agent.not_started", text, { agent, reason: event.reason });
+}

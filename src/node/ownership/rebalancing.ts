@@ -1,0 +1,311 @@
+/**
+ * Moves agents so that nodes carry their part: planned on any node, done by the leader, one run at a time, a bounded
+ * number of moves, each through the same hand-over as `agent migrate`. And by itself towards a node that has joined.
+ */
+import * as v from "valibot";
+import { agentMethods, jsonBody, parseBody } from "../../agents/agent-requests.ts";
+import type { AssignmentTable, OwnedAgent } from "../../agents/assignment-table.ts";
+import type { HandOver } from "../../agents/hand-over.ts";
+import type {
+  BackendView,
+  BalancerView,
+  BalancingService,
+  PlannedMove,
+  RebalancePlanView,
+  RebalanceResult,
+} from "../../api/balancing-service.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { type AgentName, namePattern, type NodeId } from "../../base/ids.ts";
+import type { Consensus } from "../../cluster/consensus/consensus.ts";
+import type { Member, Membership } from "../../cluster/membership.ts";
+import type { Peers } from "../../cluster/peers/peers.ts";
+import { isStandby, type Candidate } from "../../placement/candidate.ts";
+import {
+  type MovableAgent,
+  planRebalance,
+  rebalanceStrategies,
+  type RebalanceStrategy,
+} from "../../placement/rebalance-plan.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import type { PlacementStrategy } from "../../wire/agent-spec.ts";
+import type { EventLog } from "../events/event-log.ts";
+import type { TrafficByAgent } from "./traffic-meter.ts";
+
+const rebalanceMethod = "balancing.rebalance";
+/** Moves of one run, and those under way at a time. */
+export const movesLimit = 200;
+const atOnce = 4;
+/** Of one move: all that an agent has goes over the network. */
+const move_ms = 120_000;
+const run_ms = 600_000;
+/** A node that joined is looked at when it has been there for so long … */
+const settled_ms = 5_000;
+/** … if it started this lately, and was not lost in this time: one that comes and goes gets nothing by itself. */
+const newcomer_ms = 120_000;
+const unsteady_ms = 600_000;
+const lossesLimit = 10_000;
+/** Placement by locality goes by figures of this age at most. */
+const traffic_ms = 10_000;
+
+const nameText = v.pipe(v.string(), v.regex(namePattern));
+const moveSchema = v.strictObject({
+  agent: v.pipe(
+    nameText,
+    v.transform((text) => text as AgentName),
+  ),
+  from: v.pipe(
+    nameText,
+    v.transform((text) => text as NodeId),
+  ),
+  to: v.pipe(
+    nameText,
+    v.transform((text) => text as NodeId),
+  ),
+  why: v.pipe(v.string(), v.maxLength(1_024)),
+});
+const resultSchema = v.strictObject({
+  strategy: v.picklist(rebalanceStrategies),
+  moves: v.pipe(v.array(moveSchema), v.maxLength(movesLimit)),
+  limit: v.number(),
+  moved: v.number(),
+  failed: v.pipe(
+    v.array(v.strictObject({ agent: moveSchema.entries.agent, reason: v.string() })),
+    v.maxLength(movesLimit),
+  ),
+  seconds: v.number(),
+});
+const requestSchema = v.strictObject({ strategy: v.picklist(rebalanceStrategies) });
+
+export interface RebalancerOptions {
+  readonly self: NodeId;
+  readonly membership: Membership;
+  readonly consensus: Pick<Consensus, "status">;
+  readonly table: AssignmentTable;
+  readonly candidates: () => readonly Candidate[];
+  readonly handOver: Pick<HandOver, "move">;
+  readonly peers: Peers;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  readonly traffic: () => Promise<TrafficByAgent>;
+  readonly strategy: () => PlacementStrategy;
+  readonly roundRobinIndex: () => number;
+  readonly backend: (node: NodeId) => Omit<BackendView, "node">;
+  readonly onJoin: boolean;
+  readonly failed: (what: string, reason: string) => void;
+}
+
+export class Rebalancer implements BalancingService {
+  readonly #options: RebalancerOptions;
+  readonly #unsubscribe: () => void;
+  /** When each node was last found to be gone, on the monotonic clock. */
+  readonly #lostAt_ms = new Map<NodeId, number>();
+  readonly #joins = new Map<NodeId, Timer>();
+  #timer: Timer | undefined;
+  #running = false;
+  #closed = false;
+
+  constructor(options: RebalancerOptions) {
+    this.#options = options;
+    const { peers, membership, onJoin } = options;
+    peers.handle(rebalanceMethod, async (body) => {
+      const { strategy } = parseBody(requestSchema, body);
+      return jsonBody(await this.#asLeader(strategy));
+    });
+    this.#followTraffic();
+    this.#unsubscribe = membership.subscribe((event) => {
+      if (event.kind === "failed") this.#lost(event.member.id);
+      else if (onJoin && (event.kind === "joined" || event.kind === "alive")) this.#joined(event.member);
+    });
+  }
+
+  /** Placements go by what was gathered last. */
+  #followTraffic(): void {
+    const { clock, strategy, traffic, failed } = this.#options;
+    this.#timer = clock.after(traffic_ms, () => {
+      if (strategy() === "locality")
+        traffic().catch((error: unknown) => failed("learn who writes to whom", reasonOf(error)));
+      this.#followTraffic();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#unsubscribe();
+    for (const timer of this.#joins.values()) timer.cancel();
+  }
+
+  view(): BalancerView {
+    const { membership, strategy, roundRobinIndex, backend } = this.#options;
+    const backends = membership.members().map(({ id }) => ({ node: id, ...backend(id) }));
+    return { strategy: strategy(), round_robin_index: roundRobinIndex(), backends };
+  }
+
+  async plan(strategy: RebalanceStrategy): Promise<RebalancePlanView> {
+    const traffic = strategy === "locality" ? await this.#options.traffic() : new Map();
+    const { table } = this.#options;
+    const moves = this.#planOf(strategy, [...table.all()], traffic, movesLimit);
+    return { strategy, moves, limit: movesLimit };
+  }
+
+  async rebalance(strategy: RebalanceStrategy): Promise<RebalanceResult> {
+    const { self, consensus, peers } = this.#options;
+    const { leader, role } = consensus.status();
+    if (role === "leader") return await this.#asLeader(strategy);
+    if (leader === null || leader === self)
+      throw new CaxtonError("no_quorum", "The cluster has no leader that could move agents");
+    const answer = await peers.request(leader, rebalanceMethod, jsonBody({ strategy }), {
+      timeout_ms: run_ms,
+    });
+    return parseBody(resultSchema, answer);
+  }
+
+  #planOf(
+    strategy: RebalanceStrategy,
+    agents: readonly OwnedAgent[],
+    traffic: TrafficByAgent,
+    limit: number,
+  ): readonly PlannedMove[] {
+    const nodes = this.#options.candidates();
+    // What stands by keeps what it has and gets nothing.
+    const working = nodes.filter((node) => !isStandby(node));
+    const movable = agents.flatMap((owned) => movableOf(owned, working, traffic.get(owned.agent)));
+    return planRebalance(strategy, movable, working, limit);
+  }
+
+  async #asLeader(strategy: RebalanceStrategy): Promise<RebalanceResult> {
+    const { consensus, table } = this.#options;
+    if (consensus.status().role !== "leader")
+      throw new CaxtonError("not_leader", "This node leads no more: try again");
+    return await this.#alone(async () => {
+      await table.refresh("linearizable");
+      return await this.#move(await this.plan(strategy), strategy);
+    });
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running)
+      throw new CaxtonError("conflict", "Agents are being moved already: wait until that is done");
+    this.#running = true;
+    try {
+      return await work();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #move(plan: RebalancePlanView, why: string): Promise<RebalanceResult> {
+    const { events, clock } = this.#options;
+    const began_ms = clock.now_ms();
+    const failed: { agent: AgentName; reason: string }[] = [];
+    if (plan.moves.length === 0) return { ...plan, moved: 0, failed, seconds: 0 };
+    const count = plan.moves.length;
+    events.record("info", "rebalance.started", `Rebalancing ${count} agents (${why})`, { agents: count });
+    const left = plan.moves.toReversed();
+    const worker = async (): Promise<void> => {
+      for (let next = left.pop(); next !== undefined && !this.#closed; next = left.pop()) {
+        const reason = await this.#moveOne(next);
+        if (reason !== null) failed.push({ agent: next.agent, reason });
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, worker));
+    const seconds = (clock.now_ms() - began_ms) / 1_000;
+    const moved = count - failed.length;
+    const text =
+      failed.length === 0
+        ? `All agents successfully rebalanced (${seconds.toFixed(1)}s)`
+        : `Rebalanced ${moved} of ${count} agents (${seconds.toFixed(1)}s)`;
+    events.record(failed.length === 0 ? "info" : "warn", "rebalance.done", text, { moved, seconds });
+    return { ...plan, moved, failed, seconds };
+  }
+
+  /** Why it was not moved; null when it was. */
+  async #moveOne({ agent, from, to }: PlannedMove): Promise<string | null> {
+    const { self, table, membership, handOver, peers, events } = this.#options;
+    try {
+      if (table.get(agent)?.node !== from) return "it has another owner by now";
+      const target = membership.member(to)?.status;
+      if (target !== "alive") return `node "${to}" is ${target ?? "gone"}`;
+      if (from === self) await handOver.move(agent, to, "rebalanced");
+      else {
+        const body = jsonBody({ name: agent, to, cause: "rebalanced" });
+        await peers.request(from, agentMethods.migrate, body, { timeout_ms: move_ms });
+      }
+      events.record("info", "rebalance.agent", `Agent '${agent}' migrated to ${to}`, {
+        agent,
+        node: to,
+        from,
+      });
+      return null;
+    } catch (error) {
+      const reason = reasonOf(error);
+      const text = `Agent '${agent}' could not be moved to ${to}: ${reason}`;
+      events.record("warn", "rebalance.failed", text, { agent, node: to });
+      return reason;
+    }
+  }
+
+  #lost(node: NodeId): void {
+    this.#lostAt_ms.delete(node);
+    this.#lostAt_ms.set(node, this.#options.clock.now_ms());
+    const [oldest] = this.#lostAt_ms.keys();
+    if (this.#lostAt_ms.size > lossesLimit && oldest !== undefined) this.#lostAt_ms.delete(oldest);
+    this.#joins.get(node)?.cancel();
+    this.#joins.delete(node);
+  }
+
+  #joined({ id }: Member): void {
+    if (id === this.#options.self || this.#joins.has(id)) return;
+    const timer = this.#options.clock.after(settled_ms, () => {
+      this.#joins.delete(id);
+      this.#fill(id).catch((error: unknown) =>
+        this.#options.failed(`move agents to node "${id}", which joined`, reasonOf(error)),
+      );
+    });
+    this.#joins.set(id, timer);
+  }
+
+  /** Whether it is new and steady; a node that was away has no less than it had, or lost it for a reason. */
+  #isNewcomer(node: NodeId): boolean {
+    const { membership, table, clock } = this.#options;
+    const member = membership.member(node);
+    const lost_ms = this.#lostAt_ms.get(node);
+    if (member?.status !== "alive" || table.of(node).size > 0) return false;
+    if (lost_ms !== undefined && clock.now_ms() - lost_ms < unsteady_ms) return false;
+    return clock.wall_ms() - member.bootEpoch < newcomer_ms;
+  }
+
+  async #fill(node: NodeId): Promise<void> {
+    const { consensus, table, membership } = this.#options;
+    if (this.#closed || this.#running || consensus.status().role !== "leader") return;
+    if (!this.#isNewcomer(node)) return;
+    const since_ms = membership.member(node)?.bootEpoch ?? 0;
+    // What was placed since then went where it was meant to go; what has no journal would lose its memory.
+    const older = [...table.all()].filter(
+      ({ at_ms, spec }) => at_ms < since_ms && spec.durability !== "volatile",
+    );
+    const moves = this.#planOf("even_distribution", older, new Map(), movesLimit).filter(
+      ({ to }) => to === node,
+    );
+    if (moves.length === 0) return;
+    const plan = { strategy: "even_distribution" as const, moves, limit: movesLimit };
+    await this.#alone(() => this.#move(plan, `${node} joined`));
+  }
+}
+
+/** None for an agent that is bound to its node, or was put there by preference. */
+function movableOf(
+  { agent, node, spec }: OwnedAgent,
+  nodes: readonly Candidate[],
+  traffic: ReadonlyMap<NodeId, number> = new Map(),
+): readonly MovableAgent[] {
+  const { targetNode, preferNodes, services, region, zone } = spec.placement;
+  if (targetNode !== null || preferNodes.length > 0) return [];
+  const anywhere = services.length === 0 && region === null && zone === null;
+  const fits = (at: Candidate): boolean =>
+    services.every((service) => at.services.includes(service)) &&
+    (region === null || at.region === region) &&
+    (zone === null || at.zone === zone);
+  const allowed = anywhere ? null : new Set(nodes.filter(fits).map(({ id }) => id));
+  return [{ agent, node, allowed, traffic }];
+}

@@ -1,0 +1,274 @@
+/**
+ * A node's part in partitions, put together: the monitor that says on which side it is, what its policy does about
+ * that, the queue of writes, drills, and what operators and other nodes are told of all of it.
+ */
+import { counted } from "../../base/counted.ts";
+import * as v from "valibot";
+import { jsonBody, parseBody } from "../../agents/agent-requests.ts";
+import type {
+  NodeReport,
+  PartitionGroup,
+  PartitionOverview,
+  PartitionReport,
+  PartitionService,
+  QueuedWriteView,
+  Rehearsal,
+  WriteToQueue,
+} from "../../api/partition-service.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { namePattern, type NodeId } from "../../base/ids.ts";
+import type { Membership } from "../../cluster/membership.ts";
+import type { PartitionMonitor } from "../../cluster/partition-monitor.ts";
+import type { Peers } from "../../cluster/peers/peers.ts";
+import type { PartitionAction } from "../../ownership/partition-policy.ts";
+import { votersNeeded } from "../../ownership/partition-state.ts";
+import type { Page } from "../../store/store.ts";
+import type { PartitionActions } from "./actions.ts";
+import { nodeReportSchema } from "./report.ts";
+import type { Rehearsals } from "./rehearsal.ts";
+import type { WriteQueue } from "./write-queue.ts";
+
+const request_ms = 3_000;
+const reach_ms = 1_000;
+/** Writes of one node in a report; the counts are of all. */
+const reportedWrites = 200;
+
+const nodeId = v.pipe(
+  v.string(),
+  v.regex(namePattern),
+  v.transform((text) => text as NodeId),
+);
+const reachSchema = v.strictObject({ unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)) });
+const sinceSchema = v.strictObject({ since_ms: v.pipe(v.number(), v.minValue(0)) });
+const emptySchema = v.strictObject({});
+
+export interface NodePartitionOptions {
+  readonly self: NodeId;
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly monitor: PartitionMonitor;
+  readonly actions: PartitionActions;
+  readonly queue: WriteQueue;
+  readonly rehearsals: Rehearsals;
+  readonly queueWrites: boolean;
+  readonly servesReads: boolean;
+}
+
+export class NodePartition implements PartitionService {
+  readonly #options: NodePartitionOptions;
+  readonly servesReads: boolean;
+
+  constructor(options: NodePartitionOptions) {
+    this.#options = options;
+    this.servesReads = options.servesReads;
+    const { peers, monitor, queue } = options;
+    peers.handle("partition.reach", (body) => {
+      parseBody(emptySchema, body);
+      return Promise.resolve(jsonBody({ unreached: monitor.view().unreached }));
+    });
+    peers.handle("partition.report", async (body) =>
+      jsonBody(await this.ownReport(parseBody(sinceSchema, body).since_ms)),
+    );
+    peers.handle("partition.replay", (body) => {
+      parseBody(emptySchema, body);
+      queue.replay();
+      return Promise.resolve(jsonBody({}));
+    });
+  }
+
+  get minority(): boolean {
+    return this.#options.monitor.minority;
+  }
+
+  get action(): PartitionAction | null {
+    return this.#options.actions.action;
+  }
+
+  get holdsWrites(): boolean {
+    const { monitor, queue } = this.#options;
+    return monitor.minority || queue.depth > 0;
+  }
+
+  settled(): Promise<void> {
+    return this.#options.monitor.settled();
+  }
+
+  drained(timeout_ms: number): Promise<boolean> {
+    return this.#options.queue.drained(timeout_ms);
+  }
+
+  async accept(write: WriteToQueue): Promise<QueuedWriteView> {
+    const { self, queue, queueWrites } = this.#options;
+    if (queueWrites) return await queue.accept(write);
+    throw new CaxtonError(
+      "no_quorum",
+      `Node "${self}" is cut off from the majority, and coordination.partition.queue_writes is off: nothing was kept`,
+    );
+  }
+
+  async overview(): Promise<PartitionOverview> {
+    const { self, monitor, queue } = this.#options;
+    const { state, since_ms, reached, unreached, voters, votersReached, needed } = monitor.view();
+    return {
+      node: self,
+      state,
+      since_ms,
+      groups: this.#groups(reached, unreached, voters),
+      blind: await this.#blind(reached),
+      voters_reached: votersReached,
+      voters: voters.length,
+      needed,
+      action: this.action,
+      queued: queue.depth,
+    };
+  }
+
+  async writes(options: {
+    readonly limit: number;
+    readonly cursor: string | null;
+  }): Promise<Page<QueuedWriteView>> {
+    return await this.#options.queue.list({ ...options, since_ms: 0 });
+  }
+
+  write(id: string): Promise<QueuedWriteView> {
+    return this.#options.queue.get(id);
+  }
+
+  async report(since_ms: number): Promise<PartitionReport> {
+    const { self, membership } = this.#options;
+    const nodes: NodeReport[] = [];
+    const missing: { node: NodeId; reason: string }[] = [];
+    const asked = membership.members().filter(({ id, status }) => id !== self && status !== "left");
+    const answers = asked.map(async ({ id: node, status }) => {
+      if (status === "failed") missing.push({ node, reason: "it is not reached" });
+      else
+        await this.#askReport(node, since_ms).then(
+          (report) => nodes.push(report),
+          (error: unknown) => missing.push({ node, reason: reasonOf(error) }),
+        );
+    });
+    nodes.push(await this.ownReport(since_ms));
+    await Promise.all(answers);
+    const byName = (a: { node: NodeId }, b: { node: NodeId }): number => (a.node < b.node ? -1 : 1);
+    return { nodes: nodes.sort(byName), missing: missing.sort(byName) };
+  }
+
+  async ownReport(since_ms: number): Promise<NodeReport> {
+    const { self, monitor, queue } = this.#options;
+    const page = await queue.list({ limit: reportedWrites, cursor: null, since_ms });
+    const counts = await queue.counts(since_ms);
+    return { node: self, state: monitor.state, counts, writes: page.items, more: page.next !== null };
+  }
+
+  async resolve({
+    prefer,
+    drop,
+  }: {
+    readonly prefer: "majority" | NodeId;
+    readonly drop: boolean;
+  }): Promise<readonly string[]> {
+    const { self, membership, monitor, queue } = this.#options;
+    const { reached, unreached, voters } = monitor.view();
+    if (prefer !== "majority") this.#checkPreferred(prefer, this.#groups(reached, unreached, voters));
+    const lines: string[] = [];
+    if (drop) {
+      const dropped = await queue.drop(`Dropped by an operator at ${self} with resolve-partition`);
+      lines.push(`Dropped ${dropped} queued writes at ${self}; each is in the report as refused`);
+    }
+    const lost = unreached.flatMap((node) => membership.member(node) ?? []);
+    membership.join(lost.map(({ address }) => address));
+    for (const { id } of lost) lines.push(`Trying ${id} again`);
+    if (monitor.minority) {
+      if (queue.depth > 0)
+        lines.push(
+          `${counted(queue.depth, "write")} ${queue.depth === 1 ? "waits" : "wait"} at ${self} until a majority is reached`,
+        );
+    } else {
+      if (queue.depth > 0) lines.push(`Replaying ${queue.depth} queued writes at ${self}`);
+      queue.replay();
+      await this.#hasten(reached.filter((node) => node !== self));
+    }
+    if (unreached.length === 0 && lines.length === 0) lines.push("No partition detected: nothing to resolve");
+    return lines;
+  }
+
+  rehearse(options: {
+    readonly isolate: readonly NodeId[];
+    readonly duration_ms: number;
+    readonly force: boolean;
+  }): Promise<Rehearsal> {
+    return this.#options.rehearsals.command(options.isolate, options.duration_ms, options.force);
+  }
+
+  rehearsal(): Rehearsal | null {
+    return this.#options.rehearsals.latest;
+  }
+
+  /** The side with the quorum first, when it is known which that is. */
+  #groups(
+    reached: readonly NodeId[],
+    unreached: readonly NodeId[],
+    voters: readonly NodeId[],
+  ): readonly PartitionGroup[] {
+    const { minority } = this.#options.monitor;
+    const own: PartitionGroup = { nodes: reached, side: minority ? "minority" : "majority" };
+    if (unreached.length === 0) return [own];
+    const others = voters.filter((node) => unreached.includes(node)).length;
+    // Whether they reach each other cannot be known from here; only whether they could decide.
+    const could = others >= votersNeeded(voters.length, 0);
+    const other: PartitionGroup = {
+      nodes: unreached,
+      side: minority ? (could ? "majority" : "unknown") : "minority",
+    };
+    return other.side === "majority" ? [other, own] : [own, other];
+  }
+
+  #checkPreferred(prefer: NodeId, groups: readonly PartitionGroup[]): void {
+    const group = groups.find(({ nodes }) => nodes.includes(prefer));
+    if (group === undefined) throw new CaxtonError("node_not_found", `No node "${prefer}" is known`);
+    if (group.side === "majority" || groups.length === 1) return;
+    throw new CaxtonError(
+      "conflict",
+      `The side of ${prefer} (${group.nodes.join(", ")}) has no quorum, so it decided nothing that could be preferred; ` +
+        "preferring it would undo what the majority acknowledged. Its queued writes are replayed when it is back",
+    );
+  }
+
+  /** What reachable nodes say of reaching each other. */
+  async #blind(reached: readonly NodeId[]): Promise<PartitionOverview["blind"]> {
+    const { self, peers } = this.#options;
+    const answers = await Promise.all(
+      reached.map(async (from) => {
+        if (from === self) return [];
+        try {
+          const body = await peers.request(from, "partition.reach", jsonBody({}), { timeout_ms: reach_ms });
+          const { unreached } = parseBody(reachSchema, body);
+          return unreached.filter((to) => reached.includes(to)).map((to) => ({ from, to }));
+        } catch {
+          return [{ from: self, to: from }];
+        }
+      }),
+    );
+    return answers.flat();
+  }
+
+  async #askReport(node: NodeId, since_ms: number): Promise<NodeReport> {
+    const { peers } = this.#options;
+    const body = await peers.request(node, "partition.report", jsonBody({ since_ms }), {
+      timeout_ms: request_ms,
+    });
+    const report = parseBody(nodeReportSchema, body);
+    if (report.node !== node) throw new CaxtonError("internal", `It answered for ${report.node}`);
+    return report;
+  }
+
+  /** Nodes that are back replay by themselves; this spares them a wait between two tries. */
+  async #hasten(nodes: readonly NodeId[]): Promise<void> {
+    const { peers } = this.#options;
+    const ask = (node: NodeId): Promise<unknown> =>
+      peers
+        .request(node, "partition.replay", jsonBody({}), { timeout_ms: request_ms })
+        .catch(() => undefined);
+    await Promise.all(nodes.map(ask));
+  }
+}

@@ -1,0 +1,263 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { AssignmentTable } from "../../../../src/agents/assignment-table.ts";
+import { encodeSpec } from "../../../../src/agents/agent-requests.ts";
+import { AssignedOwnership } from "../../../../src/agents/ownership.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../../../src/base/ids.ts";
+import { Prng } from "../../../../src/base/prng.ts";
+import type { LeaseAuthority } from "../../../../src/cluster/leases/node-lease.ts";
+import { AssignmentStore } from "../../../../src/control/assignment-store.ts";
+import { ControlClient } from "../../../../src/control/control-client.ts";
+import { EventLog } from "../../../../src/node/events/event-log.ts";
+import { Failover } from "../../../../src/node/ownership/failover.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import { type SpecFields, testSpec } from "../../../support/agent-specs.ts";
+import { MembershipTable } from "../../../support/membership-table.ts";
+import { SingleNodeConsensus } from "../../../support/single-node-consensus.ts";
+
+const node = (id: string) => id as NodeId;
+const agent = (name: string) => name as AgentName;
+const opened: (() => void)[] = [];
+afterEach(() => {
+  for (const close of opened.splice(0)) close();
+});
+
+/** Permits what the test lets it. */
+class Permits implements LeaseAuthority {
+  free = true;
+  readonly lives: string[] = [];
+
+  mayReassign(): Promise<boolean> {
+    return Promise.resolve(this.free);
+  }
+
+  permission(): Promise<{ readonly term: number } | null> {
+    return Promise.resolve(this.free ? { term: 1 } : null);
+  }
+
+  ended(id: NodeId, boot: number): void {
+    this.lives.push(`${id} ${boot}`);
+  }
+
+  bar(): void {}
+
+  admit(): void {}
+}
+
+class World {
+  readonly clock = new VirtualClock();
+  readonly consensus = new SingleNodeConsensus();
+  readonly membership = new MembershipTable(node("n1"), [node("n2"), node("n3")]);
+  readonly store = new AssignmentStore(new ControlClient(this.consensus, this.clock, () => 1_000));
+  readonly failures: string[] = [];
+  readonly failed = (what: string, reason: string): void => void this.failures.push(`${what}: ${reason}`);
+  readonly table = new AssignmentTable(this.store, this.consensus, this.clock, this.failed);
+  readonly authority = new Permits();
+  readonly events = new EventLog(this.clock, 1);
+  readonly failover: Failover;
+
+  constructor(enabled = true) {
+    const { table, store, membership } = this;
+    const prng = new Prng(1);
+    const ownership = new AssignedOwnership({ membership, table, store, prng });
+    this.failover = new Failover({
+      self: node("n1"),
+      membership,
+      consensus: this.consensus,
+      table,
+      store,
+      authority: this.authority,
+      candidates: () => ownership.candidates(),
+      events: this.events,
+      clock: this.clock,
+      prng,
+      enabled,
+      threshold: 3,
+      restartGrace_ms: 30_000,
+      failed: this.failed,
+    });
+    opened.push(() => {
+      this.failover.close();
+      this.table.close();
+      this.consensus.state.close();
+    });
+  }
+
+  async assign(name: string, to: string, fields: SpecFields = {}): Promise<void> {
+    const spec = testSpec(name, { durability: "local", ...fields });
+    const put = { agent: spec.name, node: node(to), expected: null, revision: 1, above: 0, continues: 0 };
+    await this.store.put({ ...put, cause: "deployed", suspended: false, spec: encodeSpec(spec) }, "");
+    await this.table.refresh();
+  }
+
+  /** So much time, with all that waits for it and follows from it. */
+  async pass(time_ms: number): Promise<void> {
+    for (let left_ms = time_ms; left_ms > 0; left_ms -= 50) {
+      this.clock.advance(Math.min(50, left_ms));
+      await this.settle();
+    }
+  }
+
+  async settle(): Promise<void> {
+    for (let i = 0; i < 200; i++) await Promise.resolve();
+  }
+
+  ownerOf(name: string): string | undefined {
+    return this.table.get(agent(name))?.node;
+  }
+
+  /** The new owner says that it runs. */
+  runs(name: string): void {
+    const owned = this.table.get(agent(name));
+    if (owned === undefined) throw new Error(`${name} has no owner`);
+    const { node: at, epoch, revision } = owned;
+    const module = "0".repeat(64) as ModuleHash;
+    this.membership.tell({ agent: agent(name), node: at, epoch, revision, status: "running", module });
+  }
+
+  get told(): string[] {
+    return this.events.since(0, 1_000).map(({ text }) => text);
+  }
+}
+
+describe("a lost node", () => {
+  test("its agents go to others, and the events tell it with the seconds that it took", async () => {
+    const world = new World();
+    for (const name of ["a", "b", "c"]) await world.assign(name, "n3");
+    await world.assign("stays", "n2");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(200);
+    expect(world.ownerOf("a")).toBe("n3");
+    await world.pass(300);
+    const owners = ["a", "b", "c"].map((name) => world.ownerOf(name));
+    expect(owners.every((owner) => owner === "n1" || owner === "n2")).toBe(true);
+    expect(world.ownerOf("stays")).toBe("n2");
+    expect(world.table.get(agent("a"))).toMatchObject({ cause: "failover", previous: "n3", continues: 0 });
+    await world.pass(1_500);
+    for (const name of ["a", "b", "c"]) world.runs(name);
+    expect(world.told[0]).toBe("Redistributing 3 agents from n3");
+    expect(world.told.slice(1, -1).toSorted()).toEqual(
+      ["a", "b", "c"].map((name) => `Agent '${name}' migrated to ${world.ownerOf(name)}`),
+    );
+    expect(world.told.at(-1)).toBe("All agents successfully redistributed (2.0s)");
+    expect(world.failures).toEqual([]);
+  });
+
+  test("nothing moves while its lease may run, nor when it is back before that", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.authority.free = false;
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(5_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    world.membership.setStatus(node("n3"), "alive");
+    world.authority.free = true;
+    await world.pass(5_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    expect(world.told).toEqual([]);
+  });
+
+  test("agents that wait for their node, or go on there, stay; that is told once", async () => {
+    const world = new World();
+    await world.assign("waits", "n3", { onNodeLoss: "wait" });
+    await world.assign("goes-on", "n3", { partition: "continue" });
+    await world.assign("moves", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(3_000);
+    expect(["waits", "goes-on"].map((name) => world.ownerOf(name))).toEqual(["n3", "n3"]);
+    expect(world.ownerOf("moves")).not.toBe("n3");
+    expect(world.told.filter((text) => text.startsWith("Left to wait for n3: 2 agents"))).toHaveLength(1);
+  });
+
+  test("one that stopped in order keeps its agents for the time of a restart", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.membership.setStatus(node("n3"), "left", "left");
+    await world.pass(29_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    await world.pass(2_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+  });
+
+  test("one whose launcher says that it ended and is not back is not waited for", async () => {
+    const world = new World();
+    await world.assign("light", "n3", { durability: "volatile" });
+    await world.assign("heavy", "n3");
+    world.membership.setStatus(node("n3"), "failed", "its launcher certified the end of boot epoch 1");
+    expect(world.authority.lives).toEqual(["n3 1"]);
+    await world.pass(50);
+    expect([world.ownerOf("light"), world.ownerOf("heavy")]).not.toContain("n3");
+  });
+
+  test("what was found out by silence is certain once its launcher says so", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.authority.free = false;
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(100);
+    world.membership.setStatus(node("n3"), "failed", "its launcher certified the end of boot epoch 1");
+    expect(world.authority.lives).toEqual(["n3 1"]);
+    world.authority.free = true;
+    await world.pass(100);
+    expect(world.ownerOf("a")).not.toBe("n3");
+  });
+
+  test("one that is lost again is waited for longer", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(600);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.assign("b", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(4_000);
+    expect(world.ownerOf("b")).toBe("n3");
+    await world.pass(2_000);
+    expect(world.ownerOf("b")).not.toBe("n3");
+  });
+
+  test("an owner that nobody knows is given up after the time of a restart", async () => {
+    const world = new World();
+    await world.assign("a", "n9");
+    await world.pass(29_000);
+    expect(world.ownerOf("a")).toBe("n9");
+    await world.pass(3_000);
+    expect(world.ownerOf("a")).not.toBe("n9");
+  });
+});
+
+describe("who decides", () => {
+  test("whoever leads, as soon as it does", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.consensus.setLeads(false);
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(5_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    world.consensus.setLeads(true);
+    await world.pass(500);
+    expect(world.ownerOf("a")).not.toBe("n3");
+  });
+
+  test("nobody, where it is switched off", async () => {
+    const world = new World(false);
+    await world.assign("a", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(5_000);
+    expect(world.ownerOf("a")).toBe("n3");
+  });
+
+  test("agents that find no room are told of, and placed when there is some", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.membership.setStatus(node("n2"), "suspect");
+    world.membership.setStatus(node("n1"), "suspect");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    expect(world.told[0]).toMatch(/^No room for 1 agent of n3: /);
+    world.membership.setStatus(node("n2"), "alive");
+    await world.pass(3_000);
+    expect(world.ownerOf("a")).toBe("n2");
+  });
+});

@@ -1,0 +1,179 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { encodeSpec } from "../../../../src/agents/agent-requests.ts";
+import { AssignmentTable } from "../../../../src/agents/assignment-table.ts";
+import { AssignedOwnership } from "../../../../src/agents/ownership.ts";
+import type { AgentName, NodeId } from "../../../../src/base/ids.ts";
+import { Prng } from "../../../../src/base/prng.ts";
+import { AssignmentStore } from "../../../../src/control/assignment-store.ts";
+import { ControlClient } from "../../../../src/control/control-client.ts";
+import { EventLog } from "../../../../src/node/events/event-log.ts";
+import { Rebalancer } from "../../../../src/node/ownership/rebalancing.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import type { AssignmentCause } from "../../../../src/wire/control-assignments.ts";
+import { type SpecFields, testSpec } from "../../../support/agent-specs.ts";
+import { MemoryPeersNetwork } from "../../../support/memory-peers.ts";
+import { MembershipTable } from "../../../support/membership-table.ts";
+import { SingleNodeConsensus } from "../../../support/single-node-consensus.ts";
+
+const node = (id: string) => id as NodeId;
+const opened: (() => void)[] = [];
+afterEach(() => {
+  for (const close of opened.splice(0)) close();
+});
+
+class World {
+  readonly clock = new VirtualClock();
+  readonly consensus = new SingleNodeConsensus();
+  readonly membership = new MembershipTable(node("n1"), [node("n2"), node("n3")]);
+  readonly store = new AssignmentStore(new ControlClient(this.consensus, this.clock, () => 1_000));
+  readonly failures: string[] = [];
+  readonly failed = (what: string, reason: string): void => void this.failures.push(`${what}: ${reason}`);
+  readonly table = new AssignmentTable(this.store, this.consensus, this.clock, this.failed);
+  readonly events = new EventLog(this.clock, 1);
+  readonly rebalancer: Rebalancer;
+
+  constructor() {
+    const { table, store, membership, consensus, clock, events, failed } = this;
+    const ownership = new AssignedOwnership({ membership, table, store, prng: new Prng(1) });
+    const network = new MemoryPeersNetwork(clock);
+    const peers = network.join(node("n1"));
+    network.join(node("n2")).handle("agents.migrate", async (body) => {
+      const { name, to, cause } = JSON.parse(new TextDecoder().decode(body)) as {
+        name: AgentName;
+        to: NodeId;
+        cause: AssignmentCause;
+      };
+      await this.moves(name, to, cause);
+      return new TextEncoder().encode("{}");
+    });
+    this.rebalancer = new Rebalancer({
+      self: node("n1"),
+      membership,
+      consensus,
+      table,
+      candidates: () => ownership.candidates(),
+      handOver: { move: (name, to, cause) => this.moves(name, to, cause) },
+      peers,
+      events,
+      clock,
+      traffic: () => Promise.resolve(new Map()),
+      strategy: () => "least_loaded",
+      roundRobinIndex: () => 0,
+      backend: () => ({ chosen: 0, failed: 0, in_flight: 0, connections: 0 }),
+      onJoin: true,
+      failed,
+    });
+    opened.push(() => {
+      this.rebalancer.close();
+      table.close();
+      consensus.state.close();
+    });
+  }
+
+  async moves(agent: AgentName, to: NodeId, cause: AssignmentCause): Promise<void> {
+    const owned = this.table.get(agent);
+    if (owned === undefined) throw new Error(`no ${agent}`);
+    const move = { agent, from: owned.node, epoch: owned.epoch, to, continues: owned.epoch, transfer: 1 };
+    await this.store.move({ cause, term: 0, moves: [move] }, "");
+    await this.table.refresh();
+  }
+
+  async assign(name: string, to: string, fields: SpecFields = {}): Promise<void> {
+    const spec = testSpec(name, { durability: "local", ...fields });
+    const put = { agent: spec.name, node: node(to), expected: null, revision: 1, above: 0, continues: 0 };
+    await this.store.put({ ...put, cause: "deployed", suspended: false, spec: encodeSpec(spec) }, "");
+    await this.table.refresh();
+  }
+
+  /** Lets follow what was begun, timers of so long included. */
+  async pass(time_ms: number): Promise<void> {
+    for (let left_ms = time_ms; left_ms > 0; left_ms -= 100) {
+      this.clock.advance(Math.min(100, left_ms));
+      for (let i = 0; i < 300; i++) await Promise.resolve();
+    }
+  }
+
+  counts(): Record<string, number> {
+    return Object.fromEntries(["n1", "n2", "n3", "n4"].map((id) => [id, this.table.of(node(id)).size]));
+  }
+
+  get told(): string[] {
+    return this.events.since(0, 1_000).map(({ text }) => text);
+  }
+}
+
+describe("a rebalance", () => {
+  test("moves what its plan says, through a hand-over each, and tells it as a failover is told", async () => {
+    const world = new World();
+    for (let i = 0; i < 6; i++) await world.assign(`a-${i}`, "n1");
+    const { moves } = await world.rebalancer.plan("even_distribution");
+    expect(moves).toHaveLength(4);
+    expect(world.counts()).toMatchObject({ n1: 6, n2: 0, n3: 0 });
+    const done = world.rebalancer.rebalance("even_distribution");
+    await world.pass(100);
+    expect(await done).toMatchObject({ moved: 4, failed: [] });
+    expect(world.counts()).toMatchObject({ n1: 2, n2: 2, n3: 2 });
+    expect(world.table.get(moves[0]?.agent as AgentName)).toMatchObject({
+      cause: "rebalanced",
+      previous: "n1",
+    });
+    expect(world.told[0]).toBe("Rebalancing 4 agents (even_distribution)");
+    expect(world.told).toContain(`Agent '${moves[0]?.agent}' migrated to ${moves[0]?.to}`);
+    expect(world.told.at(-1)).toMatch(/^All agents successfully rebalanced/);
+  });
+
+  test("asks the node that has an agent, moves none that is bound to its node, and one run goes at a time", async () => {
+    const world = new World();
+    for (let i = 0; i < 3; i++) await world.assign(`a-${i}`, "n2");
+    const placement = {
+      strategy: "round_robin",
+      preferNodes: [],
+      services: [],
+      region: null,
+      zone: null,
+    } as const;
+    await world.assign("bound", "n2", { placement: { ...placement, targetNode: node("n2") } });
+    const first = world.rebalancer.rebalance("even_distribution");
+    await expect(world.rebalancer.rebalance("locality")).rejects.toMatchObject({ code: "conflict" });
+    await world.pass(1_000);
+    expect((await first).failed).toEqual([]);
+    expect(world.counts()).toMatchObject({ n1: 1, n3: 1, n2: 2 });
+    expect(world.table.get("bound" as AgentName)?.node).toBe("n2");
+  });
+});
+
+describe("a node that joins", () => {
+  async function full(): Promise<World> {
+    const world = new World();
+    for (let i = 0; i < 9; i++) await world.assign(`a-${i}`, "n1");
+    await world.assign("light", "n1", { durability: "volatile" });
+    await world.pass(1_000);
+    return world;
+  }
+
+  test("gets its part of what was there before, once it has settled, and nothing that would lose its memory", async () => {
+    const world = await full();
+    world.membership.setStatus(node("n4"), "alive", "joined", world.clock.wall_ms() + 1);
+    await world.pass(4_000);
+    expect(world.counts()["n4"]).toBe(0);
+    await world.pass(3_000);
+    expect(world.counts()["n4"]).toBeGreaterThan(0);
+    expect(world.table.get("light" as AgentName)?.node).toBe("n1");
+    expect(world.told[0]).toMatch(/^Rebalancing \d agents \(n4 joined\)$/);
+    expect(world.failures).toEqual([]);
+  });
+
+  test("gets nothing when it comes and goes", async () => {
+    const world = await full();
+    for (let times = 0; times < 3; times++) {
+      world.membership.setStatus(node("n4"), "alive", "joined", world.clock.wall_ms() + 1);
+      await world.pass(2_000);
+      world.membership.setStatus(node("n4"), "failed");
+      await world.pass(2_000);
+    }
+    world.membership.setStatus(node("n4"), "alive", "back", world.clock.wall_ms() + 1);
+    await world.pass(20_000);
+    expect(world.counts()["n4"]).toBe(0);
+    expect(world.told).toEqual([]);
+  });
+});

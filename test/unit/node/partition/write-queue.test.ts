@@ -1,0 +1,307 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { WriteToQueue } from "../../../../src/api/partition-service.ts";
+import type { NodeId } from "../../../../src/base/ids.ts";
+import {
+  type Perform,
+  queuedWriteAge_ms_max,
+  WriteQueue,
+} from "../../../../src/node/partition/write-queue.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import { memoryDatabases } from "../../../../src/platform/memory/database.ts";
+import type { Database } from "../../../../src/ports/database.ts";
+import { openEngine } from "../../../../src/store/engine.ts";
+import type { QueuedWritesStore } from "../../../../src/store/queued-writes-store.ts";
+import * as table from "../../../../src/store/queued-writes-table.ts";
+
+/** What the cluster does with a write, one by one; the last goes on for ever. */
+type Fate =
+  | "apply"
+  | "conflict"
+  | "refuse"
+  | "no_quorum"
+  | "lost_before"
+  | "lost_after"
+  | "crash_before"
+  | "crash_after";
+
+/** A node's disk, which outlives its process, and a cluster that remembers Idempotency-Keys. */
+class World {
+  readonly clock = new VirtualClock();
+  readonly database: Database;
+  readonly applied: string[] = [];
+  readonly #done = new Set<string>();
+  readonly ended: Record<string, number>[] = [];
+  quorum = true;
+  revoked: string | null = null;
+  fates: Fate[] = [];
+  limit = 1_000;
+  #crash: (() => void) | undefined;
+  #ids = 0;
+
+  constructor() {
+    this.database = openEngine(memoryDatabases(), "store.db").database;
+  }
+
+  get store(): QueuedWritesStore {
+    const { database, clock } = this;
+    return {
+      put: async (write, limit) => table.putQueuedWrite(database, write, limit),
+      take: async () => table.takeQueuedWrite(database),
+      putBack: async (id) => table.putQueuedWriteBack(database, id),
+      settle: async (settled) => table.putWriteOutcome(database, settled),
+      refuseUnbegun: async (detail) => table.takeUnbegunWrites(database, detail, clock.wall_ms()),
+      get: async (id) => table.getQueuedWrite(database, id),
+      list: async (options) => table.listQueuedWrites(database, options),
+      counts: async (since_ms) => table.countQueuedWrites(database, since_ms),
+    };
+  }
+
+  open(): Promise<WriteQueue> {
+    return WriteQueue.open({
+      self: "node-3" as NodeId,
+      store: this.store,
+      clock: this.clock,
+      limit: this.limit,
+      newId: () => `id-${++this.#ids}`,
+      mayReplay: () => this.quorum,
+      revoked: () => this.revoked,
+      settled: () => undefined,
+      began: () => undefined,
+      ended: (outcomes) => this.ended.push({ ...outcomes }),
+      failed: (what, reason) => {
+        throw new Error(`${what}: ${reason}`);
+      },
+    });
+  }
+
+  readonly perform: Perform = async (request) => {
+    const fate = this.fates.length > 1 ? this.fates.shift() : (this.fates[0] ?? "apply");
+    const key = request.headers.get("idempotency-key") ?? "";
+    const problem = (status: number, code: string): Response =>
+      Response.json({ code, detail: `told ${code}` }, { status });
+    const apply = (): void => {
+      if (!this.#done.has(key)) this.applied.push(new URL(request.url).pathname);
+      this.#done.add(key);
+    };
+    switch (fate) {
+      case "conflict":
+        // Done already, as its key tells: the same outcome again.
+        if (this.#done.has(key)) return new Response("{}");
+        return problem(412, "precondition_failed");
+      case "refuse":
+        return problem(403, "forbidden");
+      case "no_quorum":
+        return problem(503, "no_quorum");
+      case "lost_before":
+        return problem(504, "outcome_unknown");
+      case "lost_after":
+        apply();
+        return problem(504, "outcome_unknown");
+      case "crash_after":
+        apply();
+        return await this.#end();
+      case "crash_before":
+        return await this.#end();
+      default:
+        apply();
+        return new Response("{}");
+    }
+  };
+
+  /** Runs to the end, with a new process after each crash. */
+  async drain(): Promise<WriteQueue> {
+    for (;;) {
+      const queue = await this.open();
+      const crashed = new Promise<"crashed">((resolve) => (this.#crash = () => resolve("crashed")));
+      queue.start(this.perform);
+      let how: string | undefined;
+      void crashed.then((end) => (how = end));
+      await this.clock.runUntilSettled(() => how !== undefined || queue.depth === 0, 10_000_000);
+      if (how === undefined) return queue;
+    }
+  }
+
+  #end(): Promise<never> {
+    this.#crash?.();
+    return new Promise(() => undefined);
+  }
+}
+
+function write(name: string, fields: Partial<WriteToQueue> = {}): WriteToQueue {
+  const principal = {
+    subject: "alice",
+    roles: ["developer" as const],
+    tokenId: "t",
+    keyId: "k",
+    expires_s: 1,
+  };
+  return {
+    method: "PUT",
+    path: `/api/v1/kv/${name}`,
+    headers: {},
+    body: new TextEncoder().encode(name),
+    principal,
+    requestId: "r",
+    subject: `kv/${name}`,
+    observed: 0,
+    ...fields,
+  };
+}
+
+describe("the queue of a minority's writes", () => {
+  test("waits for a quorum, then does all in order, each to an outcome", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    queue.start(world.perform);
+    for (const name of ["a", "b", "c"]) await queue.accept(write(name));
+    expect([queue.depth, world.applied]).toEqual([3, []]);
+    world.quorum = true;
+    world.fates = ["apply", "conflict", "refuse", "apply"];
+    await queue.accept(write("d"));
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    expect(world.applied).toEqual(["/api/v1/kv/a", "/api/v1/kv/d"]);
+    expect(await queue.counts(0)).toMatchObject({ queued: 0, applied: 2, conflicted: 1, refused: 1 });
+    expect(world.ended).toEqual([{ applied: 2, conflicted: 1, refused: 1, expired: 0 }]);
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    expect(items.map(({ state, detail }) => [state, detail])).toEqual([
+      ["applied", ""],
+      ["refused", "told forbidden"],
+      ["conflicted", "told precondition_failed"],
+      ["applied", ""],
+    ]);
+  });
+
+  test("none is lost and none is done twice, whatever is lost and wherever the process ends", async () => {
+    const trouble = fc.constantFrom<Fate>(
+      "apply",
+      "conflict",
+      "no_quorum",
+      "lost_before",
+      "lost_after",
+      "crash_before",
+      "crash_after",
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(trouble, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 12 }),
+        async (fates, count) => {
+          const world = new World();
+          world.quorum = false;
+          const first = await world.open();
+          const names = Array.from({ length: count }, (_, n) => `k${n}`);
+          for (const name of names) await first.accept(write(name));
+          await first.close();
+          world.quorum = true;
+          world.fates = [...fates, "apply"];
+          const queue = await world.drain();
+          const { items } = await queue.list({ limit: 100, cursor: null, since_ms: 0 });
+          const outcomes = items.toReversed().map(({ path, state }) => [path, state]);
+          expect(outcomes.map(([path]) => path)).toEqual(names.map((name) => `/api/v1/kv/${name}`));
+          expect(outcomes.every(([, state]) => state === "applied" || state === "conflicted")).toBe(true);
+          // One that took effect before its answer was lost is found under its key, so nothing is applied and not told.
+          const told = outcomes.flatMap(([path, state]) => (state === "applied" ? [path] : []));
+          expect(new Set(world.applied).size).toBe(world.applied.length);
+          expect(told).toEqual(world.applied);
+          expect(world.applied).toEqual(world.applied.toSorted((a, b) => orderOf(a) - orderOf(b)));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test("the same key again is the same queued write", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    const same = { headers: { "idempotency-key": "once" } };
+    const first = await queue.accept(write("a", same));
+    expect((await queue.accept(write("a", same))).id).toBe(first.id);
+    expect(queue.depth).toBe(1);
+    await expect(queue.accept(write("b", same))).rejects.toMatchObject({ code: "conflict" });
+    const other = { ...same, principal: { ...write("a").principal, subject: "bob" } };
+    expect((await queue.accept(write("a", other))).id).not.toBe(first.id);
+  });
+
+  test("full: the write is refused, nothing is kept, and the others go on", async () => {
+    const world = new World();
+    world.quorum = false;
+    world.limit = 2;
+    const queue = await world.open();
+    await queue.accept(write("a"));
+    await queue.accept(write("b"));
+    await expect(queue.accept(write("c"))).rejects.toMatchObject({ code: "unavailable" });
+    expect([queue.depth, (await queue.counts(0)).queued]).toEqual([2, 2]);
+  });
+
+  test("a principal whose key is gone is refused; what waited for more than a day has expired", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    queue.start(world.perform);
+    await queue.accept(write("old"));
+    world.clock.advance(queuedWriteAge_ms_max + 1);
+    await queue.accept(write("revoked"));
+    world.revoked = "its key is gone";
+    world.quorum = true;
+    queue.replay();
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    expect(items.map(({ state, detail }) => [state, detail])).toEqual([
+      ["refused", "its key is gone"],
+      ["expired", "It waited for more than a day"],
+    ]);
+    expect(world.applied).toEqual([]);
+  });
+
+  test("what is unclear for ever is refused after a bounded number of tries, and holds up nothing", async () => {
+    const world = new World();
+    world.quorum = false;
+    const before = await world.open();
+    await before.accept(write("a"));
+    await before.accept(write("b"));
+    await before.close();
+    world.quorum = true;
+    world.fates = [...Array.from({ length: 20 }, () => "lost_before" as const), "apply"];
+    const queue = await world.drain();
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    expect(items.map(({ state }) => state)).toEqual(["applied", "refused"]);
+    expect(items[1]?.detail).toContain("after 20 tries");
+  });
+
+  test("an operator's drop refuses what was not begun, and tells so", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    await queue.accept(write("a"));
+    expect(await queue.drop("dropped by hand")).toBe(1);
+    expect(queue.depth).toBe(0);
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    expect(items.map(({ state, detail }) => [state, detail])).toEqual([["refused", "dropped by hand"]]);
+  });
+
+  test("a later write of the queue knows the version that an earlier one left", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    const about = { subject: "agent/pricer", observed: 1 };
+    await queue.accept(write("a", about));
+    await queue.accept(write("b", about));
+    world.quorum = true;
+    const expected: (number | null)[] = [];
+    queue.start((_request, { replay }) => {
+      expected.push(replay.expected);
+      replay.before = replay.expected;
+      replay.after = (replay.expected ?? 0) + 1;
+      return Promise.resolve(new Response("{}"));
+    });
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    expect(expected).toEqual([1, 2]);
+  });
+});
+
+function orderOf(path: string): number {
+  return Number(/\d+$/.exec(path)?.[0]);
+}
