@@ -48,7 +48,6 @@ export class LocalAgents {
   readonly #inOrder = new SerialWork<AgentName>();
   readonly #changed = new Set<AgentName>();
   #announcing = false;
-  #loaded = false;
 
   constructor(options: LocalAgentsOptions) {
     this.#options = options;
@@ -81,9 +80,7 @@ export class LocalAgents {
     return this.#options.threads().has(name);
   }
 
-  /** Until `load` any of them may be one's that is here. */
   usesModule(hash: ModuleHash): boolean {
-    if (!this.#loaded) return true;
     for (const { spec } of this.#records.values()) if (spec.module === hash) return true;
     return false;
   }
@@ -94,7 +91,6 @@ export class LocalAgents {
       if (this.#records.has(spec.name)) continue;
       this.#records.set(spec.name, { spec, suspended, status: "starting", reason: "" });
     }
-    this.#loaded = true;
   }
 
   /** Starts what is known of with what the store has of it; false when that failed (and its record says why). */
