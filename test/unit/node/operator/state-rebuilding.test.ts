@@ -75,7 +75,16 @@ function world(roles: Partial<Record<string, MemberRole>> = { [self]: "voter", [
     if (ended?.error !== undefined) throw ended.error as Error;
     return ended?.done;
   };
-  return { clock, state, told, rebuild };
+  /** Why it was refused: awaited before it is looked at, since `bun test` spins in `expect(…).rejects`. */
+  const refusal = async (from: NodeId, node: NodeId): Promise<unknown> => {
+    try {
+      await rebuild(from, node);
+    } catch (error) {
+      return error;
+    }
+    throw new Error("It was done");
+  };
+  return { clock, state, told, rebuild, refusal };
 }
 
 describe("a rebuild", () => {
@@ -98,11 +107,11 @@ describe("a rebuild", () => {
   });
 
   it("does not touch the data where the cluster would lose its quorum", async () => {
-    const { rebuild, told, state } = world();
+    const { refusal, told, state } = world();
     state.safe = false;
-    await expect(rebuild(self, self)).rejects.toThrow("lose its quorum: 1 of 2 voters is well");
+    expect(String(await refusal(self, self))).toContain("lose its quorum: 1 of 2 voters is well");
     state.leader = null;
-    await expect(rebuild(self, self)).rejects.toMatchObject({ code: "no_quorum" });
+    expect(await refusal(self, self)).toMatchObject({ code: "no_quorum" });
     expect(told).toEqual([]);
   });
 
@@ -112,15 +121,16 @@ describe("a rebuild", () => {
     ["a witness", { [self]: "witness", [other]: "voter" }, "keeps no state"],
     ["a node without a part in consensus", { [other]: "voter" }, "takes no part in consensus"],
   ])("is refused of %s", async (_what, roles, words) => {
-    const { rebuild, told } = world(roles);
-    await expect(rebuild(self, self)).rejects.toThrow(words);
+    const { refusal, told } = world(roles);
+    expect(String(await refusal(self, self))).toContain(words);
     expect(told).toEqual([]);
   });
 
   it("that does not catch up says so in the end, and is not reported as done", async () => {
-    const { rebuild, state } = world();
+    const { refusal, state } = world();
     state.catchesUp = false;
-    await expect(rebuild(self, self)).rejects.toBeInstanceOf(CaxtonError);
-    await expect(rebuild(self, self)).rejects.toMatchObject({ code: "timeout" });
+    const why = await refusal(self, self);
+    expect(why).toBeInstanceOf(CaxtonError);
+    expect(why).toMatchObject({ code: "timeout" });
   });
 });
