@@ -275,7 +275,8 @@ export class ConsensusClients {
         (thrown: unknown) => {
           if (!ends()) return;
           const code = thrown instanceof CaxtonError ? thrown.code : "";
-          if (code === "outcome_unknown") resolve({ kind: "unknown" });
+          // A disk that fails under a question says nothing of what others have of it.
+          if (code === "outcome_unknown" || code === "storage_failed") resolve({ kind: "unknown" });
           else if (undone.has(code)) resolve({ kind: "nothing" });
           else reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
         },

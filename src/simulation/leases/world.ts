@@ -121,15 +121,17 @@ class LeaseWorld implements LeaseNodeWorld {
     first.start(true);
     for (const node of rest) node.start();
     await this.#settled(() => first.life?.status?.ready === true);
+    // Who leads may change while the others come.
+    const leading = () => this.nodes.find(({ life }) => life?.status?.role === "leader")?.life;
     for (const node of rest) {
       const add = (role: "learner" | "voter"): void =>
-        first.life?.driver.ask({
+        leading()?.driver.ask({
           kind: "membership",
           request: -this.clock.now_ms(),
           timeout_ms: 5_000,
           changes: [{ node: node.id, role, ...(role === "learner" && { identity: node.identity }) }],
         });
-      const member = () => first.life?.status?.members.find((each) => each.node === node.id);
+      const member = () => leading()?.status?.members.find((each) => each.node === node.id);
       await this.#settled(
         () => member()?.caughtUp === true,
         () => add("learner"),
