@@ -79,6 +79,14 @@ export class AgentThreadHandle {
     this.#port.post({ kind: "critical-only", only });
   }
 
+  owe(receivers: readonly string[]): void {
+    if (receivers.length > 0) this.#port.post({ kind: "owed", receivers });
+  }
+
+  settled(receiver: string): void {
+    if (!this.#ended) this.#port.post({ kind: "settled", receiver });
+  }
+
   host(
     spec: AgentSpec,
     module: PreparedModule | null,

@@ -154,6 +154,12 @@ export class AgentThread implements AgentWorld {
       case "outcomes":
         this.#mail.answered(message.packed);
         break;
+      case "owed":
+        this.window.owe(message.receivers);
+        break;
+      case "settled":
+        this.window.settled(message.receiver);
+        break;
       case "stats":
         this.#options.post({ kind: "stats", request: message.request, stats: this.#stats(message.agents) });
         break;

@@ -19,6 +19,7 @@ import type { Outcome } from "../wire/outcome.ts";
 import { AgentThreadHandle, type AgentThreadPort } from "./agent-thread-handle.ts";
 import { NodeMemory } from "./memory-budget.ts";
 import { moduleKey } from "./module-key.ts";
+import { OwedMail, ToldMail, type Owed } from "./owed-mail.ts";
 import type { AgentEvent, AgentStats } from "./thread-protocol.ts";
 import { mergeStats, type AgentThreadsStats } from "./thread-stats.ts";
 
@@ -43,13 +44,16 @@ export interface AgentThreadsOptions {
   /** A new connection to the store, for one thread. */
   readonly storePort: () => MessagePortLike;
   readonly module: (spec: AgentSpec) => Promise<PreparedModule>;
-  /** A message of an agent here to somewhere else; `done` must be called once, when it ended. */
+  /** A message of an agent here to somewhere else; `done` must be called once, when it ended. Durable ones are in the outbox. */
   readonly sent: (message: Uint8Array, inOutbox: boolean, done: (outcome: Outcome) => void) => void;
   readonly event: (event: AgentEvent) => void;
   /** The store refuses an agent thread's commits, or takes them again (null). */
   readonly storage: (thread: number, reason: string | null) => void;
-  /** A thread ended by itself; its agents are being brought back. What they had sent durably may wait in the outbox. */
-  readonly lost: (thread: number, agents: readonly AgentName[], reason: string) => void;
+  /**
+   * A thread ended by itself. Its agents are brought back when this resolves: what they had sent durably and nobody
+   * carries is in the outbox, and is to go first (`carries`).
+   */
+  readonly lost: (thread: number, agents: readonly AgentName[], reason: string) => Promise<void>;
 }
 
 interface Slot {
@@ -58,6 +62,7 @@ interface Slot {
   agents: number;
   /** Keys of modules that the thread was given. */
   readonly modules: Set<string>;
+  readonly told: ToldMail;
   ends: number;
   spawnedAt_ms: number;
 }
@@ -75,6 +80,7 @@ export class AgentThreads implements LocalDelivery {
   /** Requests for one agent follow one another. */
   readonly #inOrder = new SerialWork<AgentName>();
   readonly #stopped = new Map<Slot, () => void>();
+  readonly #owed = new OwedMail();
   readonly #ownSuffix: string;
   /** What the agents have of the node's budget of linear memory. */
   readonly memory: NodeMemory;
@@ -99,6 +105,7 @@ export class AgentThreads implements LocalDelivery {
         handle: undefined,
         agents: 0,
         modules: new Set(),
+        told: new ToldMail(),
         ends: 0,
         spawnedAt_ms: 0,
       };
@@ -204,6 +211,12 @@ export class AgentThreads implements LocalDelivery {
     else hosted.slot.handle.deliver(message, done);
   }
 
+  /** Main carries mail of the outbox that no thread here sent: to be said before its sender begins. Call what it returns when that ended. */
+  carries(message: Uint8Array): () => void {
+    const ended = this.#owed.carry(message);
+    return () => this.#settled(ended());
+  }
+
   async detail(agent: AgentName): Promise<AgentStats> {
     const stats = await this.#handle(this.#get(agent).slot).stats([agent]);
     const found = stats.agents[0];
@@ -238,7 +251,7 @@ export class AgentThreads implements LocalDelivery {
   }
 
   #spawn(slot: Slot): Promise<void> {
-    const { node, seed, clock, lease, sent, event, storage, storePort, spawn } = this.#options;
+    const { node, seed, clock, lease, event, storage, storePort, spawn } = this.#options;
     return new Promise((resolve) => {
       const handle = new AgentThreadHandle(spawn(), {
         ready: () => {
@@ -258,10 +271,11 @@ export class AgentThreads implements LocalDelivery {
         },
         agents: (events) => events.forEach(event),
         storage: (reason) => storage(slot.index, reason),
-        sent,
+        sent: (message, inOutbox, done) => this.#sent(message, inOutbox, done),
       });
       slot.spawnedAt_ms = clock.now_ms();
       slot.modules.clear();
+      slot.told.clear();
       handle.init({
         node,
         thread: slot.index,
@@ -281,15 +295,15 @@ export class AgentThreads implements LocalDelivery {
     if (clock.now_ms() - slot.spawnedAt_ms > soundAfter_ms) slot.ends = 0;
     const wait_ms = Math.min(lastRespawn_ms, firstRespawn_ms * 2 ** Math.min(slot.ends++, 10));
     const agents = [...this.#hosted.values()].filter((hosted) => hosted.slot === slot);
-    lost(
-      slot.index,
-      agents.map((hosted) => hosted.spec.name),
-      reason,
-    );
-    clock.after(wait_ms, () => {
-      if (this.#stopping) return;
-      void this.#spawn(slot).then(() => this.#rehost(slot));
-    });
+    const names = agents.map((hosted) => hosted.spec.name);
+    const carried = lost(slot.index, names, reason);
+    clock.after(wait_ms, () => void carried.then(() => this.#respawn(slot)));
+  }
+
+  async #respawn(slot: Slot): Promise<void> {
+    if (this.#stopping) return;
+    await this.#spawn(slot);
+    await this.#rehost(slot);
   }
 
   async #rehost(slot: Slot): Promise<void> {
@@ -323,6 +337,7 @@ export class AgentThreads implements LocalDelivery {
 
   async #hostOn(slot: Slot, spec: AgentSpec, suspended: boolean, fresh: boolean): Promise<void> {
     const key = moduleKey(spec);
+    if (!fresh) this.#handle(slot).owe(slot.told.tell(spec.name, this.#owed.receiversOf(spec.name)));
     for (const attempt of [1, 2]) {
       const module = attempt === 1 && slot.modules.has(key) ? null : await this.#options.module(spec);
       const answer = await this.#handle(slot).host(spec, module, suspended, fresh);
@@ -333,6 +348,19 @@ export class AgentThreads implements LocalDelivery {
       slot.modules.delete(key);
     }
     throw new CaxtonError("internal", `The agent thread did not keep the module of ${quote(spec.name)}`);
+  }
+
+  #sent(message: Uint8Array, inOutbox: boolean, done: (outcome: Outcome) => void): void {
+    const ended = inOutbox ? this.carries(message) : undefined;
+    this.#options.sent(message, inOutbox, (outcome) => {
+      done(outcome);
+      ended?.();
+    });
+  }
+
+  #settled(owed: Owed | undefined): void {
+    if (owed === undefined) return;
+    for (const { told, handle } of this.#slots) if (told.settle(owed)) handle?.settled(owed.receiver);
   }
 
   #emptiest(): Slot {

@@ -60,6 +60,12 @@ export type ToAgentThread =
    * has been ended by the router (dead letter) before its outcome comes.
    */
   | { readonly kind: "outcomes"; readonly packed: Uint8Array }
+  /**
+   * Main carries older mail of agents here to those receivers, which this thread did not send: what the agents send to
+   * them goes the same way, until `settled` (owed-mail.ts). Said before the agent's `host`.
+   */
+  | { readonly kind: "owed"; readonly receivers: readonly string[] }
+  | { readonly kind: "settled"; readonly receiver: string }
   /** Totals of the thread, and the figures of those agents. */
   | { readonly kind: "stats"; readonly request: number; readonly agents: readonly AgentName[] }
   /** Handle what is running, commit, answer `stopped`, exit. */

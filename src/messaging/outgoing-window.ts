@@ -26,6 +26,8 @@ export class OutgoingWindow {
   >();
   readonly #underWay = new Map<string, number>();
   readonly #held = new Map<string, Held>();
+  /** To whom main carries older mail that did not come from here. */
+  readonly #owed = new Set<string>();
   #next = 1;
   #used = 0;
   #used_bytes = 0;
@@ -41,7 +43,19 @@ export class OutgoingWindow {
   }
 
   isUnderWay(receiver: string): boolean {
-    return this.#used > 0 && this.#underWay.has(receiver);
+    return (
+      (this.#used > 0 && this.#underWay.has(receiver)) || (this.#owed.size > 0 && this.#owed.has(receiver))
+    );
+  }
+
+  /** Older mail of agents here, sent before this window was, is under way to those receivers. */
+  owe(receivers: readonly string[]): void {
+    for (const receiver of receivers) this.#owed.add(receiver);
+  }
+
+  /** None of it is any more. */
+  settled(receiver: string): void {
+    this.#owed.delete(receiver);
   }
 
   /** A place for a message of agent `sender`; false when there is none, or it holds its share. */

@@ -94,8 +94,8 @@ async function start(
   const ownership = new NodeOwnership({ ...ground, work });
   undo.push(() => Promise.resolve(ownership.close()));
   const serving = await startServing({ ...ground, work, load, ownership }, undo);
-  await ownership.start();
   await work.restore();
+  await ownership.start();
   ground.state.restored = true;
   ground.partition.serve(
     serving.front.perform,

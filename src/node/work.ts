@@ -165,8 +165,9 @@ export class Work {
     return node === this.#options.foundation.self ? this.#deliveringHere : this.router.underWay(node);
   }
 
-  /** Brings undelivered mail of the last run back. */
+  /** Knows of the agents of the last run, and sends its undelivered mail before any of them begins and sends more. */
   async restore(): Promise<void> {
+    await this.agents.load();
     await this.#resubmitOutbox();
   }
 
@@ -296,13 +297,13 @@ export class Work {
     this.#options.events.record(level, "store.commits", text, { thread, reason });
   }
 
-  #threadLost(thread: number, names: readonly AgentName[], reason: string): void {
+  async #threadLost(thread: number, names: readonly AgentName[], reason: string): Promise<void> {
     const { events, failed } = this.#options;
     const text = `Agent thread ${thread} ended (${reason}): bringing back its ${counted(names.length, "agent")}`;
     events.record("warn", "agents.thread_lost", text, { thread, agents: names.length, reason });
     this.agents.threadLost(names);
     // What its agents had sent durably is in the outbox; receivers recognise what they had already.
-    this.#resubmitOutbox().catch((error: unknown) => failed("send the outbox again", reasonOf(error)));
+    await this.#resubmitOutbox().catch((error: unknown) => failed("send the outbox again", reasonOf(error)));
   }
 
   async #resubmitOutbox(): Promise<void> {
@@ -310,7 +311,12 @@ export class Work {
     const retry_ms = config.messaging.retry;
     for (const message of await foundation.store.client.recoverOutbox()) {
       if (this.router.carries(messageIdOf(message))) continue;
-      this.router.submit(message, { durable: true, retry_ms, deadLetter: true, done: () => {} });
+      this.router.submit(message, {
+        durable: true,
+        retry_ms,
+        deadLetter: true,
+        done: this.threads.carries(message),
+      });
     }
   }
 }

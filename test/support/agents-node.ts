@@ -143,7 +143,7 @@ export class AgentsNode {
       },
       event: (event) => local.threadEvent(event),
       storage: (thread, reason) => void lost.push(`storage of ${thread}: ${reason}`),
-      lost: (_thread, names, reason) => {
+      lost: async (_thread, names, reason) => {
         lost.push(`${names.join(",")}: ${reason}`);
         local.threadLost(names);
       },

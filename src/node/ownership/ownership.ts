@@ -107,7 +107,6 @@ export class NodeOwnership {
   /** Resolves when the agents of the last run are back, or wait for the cluster's word on whose they are. */
   async start(): Promise<void> {
     const { work } = this.#parts;
-    await work.agents.load();
     const started = this.#startWhenKnown();
     if (work.agents.size === 0) return;
     const late = Promise.withResolvers<void>();
