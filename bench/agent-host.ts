@@ -87,7 +87,10 @@ export class AgentHost {
         }
       },
       storage: (_thread, reason) => reason !== null && !state.closing && console.error(`store: ${reason}`),
-      lost: (_thread, _agents, reason) => console.error(`agent thread lost: ${reason}`),
+      lost: (_thread, _agents, reason) => {
+        console.error(`agent thread lost: ${reason}`);
+        return Promise.resolve();
+      },
     });
     return new AgentHost(threads, store, folder, { modules, state });
   }

@@ -17,7 +17,12 @@ import type { Thread } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { Outcome } from "../wire/outcome.ts";
-import type { AgentEvent, AgentThreadStats, FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
+import type {
+  AgentEvent,
+  AgentThreadStats,
+  FromAgentThread,
+  ToAgentThread,
+} from "./thread/thread-protocol.ts";
 
 /** Delivered to the thread and not answered yet; beyond it the router is told `queue_full`. */
 const deliveriesLimit = 65_536;

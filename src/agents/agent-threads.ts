@@ -20,7 +20,7 @@ import { AgentThreadHandle, type AgentThreadPort } from "./agent-thread-handle.t
 import { NodeMemory } from "./memory-budget.ts";
 import { moduleKey } from "./module-key.ts";
 import { OwedMail, ToldMail, type Owed } from "./owed-mail.ts";
-import type { AgentEvent, AgentStats } from "./thread-protocol.ts";
+import type { AgentEvent, AgentStats } from "./thread/thread-protocol.ts";
 import { mergeStats, type AgentThreadsStats } from "./thread-stats.ts";
 
 /** A new thread replaces one that ended after this; doubles while they end one after another. */

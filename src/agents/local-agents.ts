@@ -15,7 +15,7 @@ import { AgentLogs, type AgentLogLine } from "./agent-logs.ts";
 import { entryOf, type AgentDetail, type AgentRecord } from "./agent-record.ts";
 import type { AgentThreads } from "./agent-threads.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
-import type { AgentEvent } from "./thread-protocol.ts";
+import type { AgentEvent } from "./thread/thread-protocol.ts";
 import { TrapRecords } from "./trap-records.ts";
 
 /** A volatile agent that moves has so long for the mail that it has: nobody else has it. */

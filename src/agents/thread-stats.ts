@@ -1,6 +1,6 @@
 /** The figures of all agent threads of a node together. */
 import { latencyBounds_ms, LatencyHistogram } from "../base/latency-histogram.ts";
-import type { AgentThreadStats } from "./thread-protocol.ts";
+import type { AgentThreadStats } from "./thread/thread-protocol.ts";
 
 export type AgentThreadsStats = Omit<AgentThreadStats, "agents"> & { readonly threads: number };
 

@@ -1,7 +1,7 @@
 /** What went wrong in this node's agents since they came here: how often by kind, and the last time in words. */
 import type { AgentName } from "../base/ids.ts";
 import type { TrapKind } from "../wasm/trap.ts";
-import type { AgentEvent } from "./thread-protocol.ts";
+import type { AgentEvent } from "./thread/thread-protocol.ts";
 
 export interface LastTrap {
   readonly kind: TrapKind;

@@ -2,9 +2,13 @@
  * One agent thread and a real store on an in-memory database, in this thread, on a virtual clock and
  * with turns taken by hand. Its agents are scripts: functions that use the host as WebAssembly would.
  */
-import { AgentThread, type ThreadModules } from "../../src/agents/agent-thread.ts";
-import type { Handler } from "../../src/agents/handler.ts";
-import type { AgentEvent, AgentThreadStats, FromAgentThread } from "../../src/agents/thread-protocol.ts";
+import { AgentThread, type ThreadModules } from "../../src/agents/thread/agent-thread.ts";
+import type { Handler } from "../../src/agents/thread/handler.ts";
+import type {
+  AgentEvent,
+  AgentThreadStats,
+  FromAgentThread,
+} from "../../src/agents/thread/thread-protocol.ts";
 import type { AgentName, NodeId } from "../../src/base/ids.ts";
 import { BatchWriter, OutcomeWriter, readBatch, readOutcomes } from "../../src/messaging/message-batch.ts";
 import type { MemoryDatabases } from "../../src/platform/memory/database.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { AgentThreadPort } from "../../../src/agents/agent-thread-handle.ts";
 import { AgentThreads } from "../../../src/agents/agent-threads.ts";
 import { OwedMail, ToldMail } from "../../../src/agents/owed-mail.ts";
-import type { FromAgentThread, ToAgentThread } from "../../../src/agents/thread-protocol.ts";
+import type { FromAgentThread, ToAgentThread } from "../../../src/agents/thread/thread-protocol.ts";
 import type { AgentName, NodeId } from "../../../src/base/ids.ts";
 import { BatchWriter, flagInOutbox } from "../../../src/messaging/message-batch.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
@@ -94,7 +94,8 @@ async function world(threads = 1) {
 
 /** All that is ready to go on has gone on. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const mail = (n: number, sender: string, receiver: string): Uint8Array => encodedMessage(n, { sender, receiver });
+const mail = (n: number, sender: string, receiver: string): Uint8Array =>
+  encodedMessage(n, { sender, receiver });
 
 describe("a thread is told of older mail", () => {
   test("of the outbox of the last run, before its sender begins, and when the last of it has ended", async () => {

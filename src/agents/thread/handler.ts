@@ -1,6 +1,6 @@
 /** An agent's code as a thread runs it: WebAssembly in production (wasm-handler.ts), a script in tests of the thread. */
-import type { HostFunctions } from "../wasm/host.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { HostFunctions } from "../../wasm/host.ts";
+import type { AgentSpec } from "../../wire/agent-spec.ts";
 
 /** Every method may throw an `AgentTrap`; the instance is then thrown away. */
 export interface Handler {

@@ -3,13 +3,13 @@
  * buffer of entries (messaging/message-batch.ts). A ticket is the sender's number for an entry; the
  * other side answers it with an outcome (wire/outcome.ts), as a byte.
  */
-import type { ErrorCode } from "../base/errors.ts";
-import type { AgentName, NodeId } from "../base/ids.ts";
-import type { MessagePortLike } from "../ports/threads.ts";
-import type { PreparedModule } from "../wasm/prepare.ts";
-import type { TrapKind } from "../wasm/trap.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
-import type { Message } from "../wire/message.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
+import type { MessagePortLike } from "../../ports/threads.ts";
+import type { PreparedModule } from "../../wasm/prepare.ts";
+import type { TrapKind } from "../../wasm/trap.ts";
+import type { AgentSpec, AgentStatus } from "../../wire/agent-spec.ts";
+import type { Message } from "../../wire/message.ts";
 
 export type ToAgentThread =
   | {

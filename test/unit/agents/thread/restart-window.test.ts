@@ -1,6 +1,6 @@
 /** How many restarts a trapped agent has in a minute. */
 import { describe, expect, test } from "vitest";
-import { RestartWindow } from "../../../src/agents/restart-window.ts";
+import { RestartWindow } from "../../../../src/agents/thread/restart-window.ts";
 
 const twice = { policy: "restart", maxRestarts: 2 } as const;
 

@@ -1,6 +1,6 @@
 /** The state of an agent in memory: its size, and keys longer than any that it can have. */
 import { describe, expect, test } from "vitest";
-import { AgentState } from "../../../src/agents/agent-state.ts";
+import { AgentState } from "../../../../src/agents/thread/agent-state.ts";
 
 const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
 

@@ -1,6 +1,6 @@
 /** What an agent thread counts, for its statistics. */
-import { LatencyHistogram } from "../base/latency-histogram.ts";
-import type { TrapKind } from "../wasm/trap.ts";
+import { LatencyHistogram } from "../../base/latency-histogram.ts";
+import type { TrapKind } from "../../wasm/trap.ts";
 
 const startupSamples = 512;
 

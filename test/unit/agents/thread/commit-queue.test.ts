@@ -1,12 +1,12 @@
 /** Who waits for the commits of an agent thread, while one leads to the next. */
 import { expect, test } from "vitest";
-import { CaxtonError } from "../../../src/base/errors.ts";
-import type { AgentName } from "../../../src/base/ids.ts";
-import type { AgentFace } from "../../../src/agents/agent-face.ts";
-import { CommitQueue } from "../../../src/agents/commit-queue.ts";
-import { VirtualClock } from "../../../src/platform/memory/clock.ts";
-import type { Store } from "../../../src/store/store.ts";
-import { encodedMessage } from "../../support/messages.ts";
+import { CaxtonError } from "../../../../src/base/errors.ts";
+import type { AgentName } from "../../../../src/base/ids.ts";
+import type { AgentFace } from "../../../../src/agents/thread/agent-face.ts";
+import { CommitQueue } from "../../../../src/agents/thread/commit-queue.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import type { Store } from "../../../../src/store/store.ts";
+import { encodedMessage } from "../../../support/messages.ts";
 
 /** A queue whose commits end when the test says so. */
 class TestQueue {

@@ -1,11 +1,11 @@
 /** What a trapped call asked for beyond its agent's memory: nothing of it happens. */
 import { expect, test } from "vitest";
-import { AgentTrap } from "../../../src/wasm/trap.ts";
-import { decodeUtf8 } from "../../../src/wire/cursor.ts";
-import type { Message } from "../../../src/wire/message.ts";
-import { testSpec } from "../../support/agent-specs.ts";
-import { AgentThreadWorld, type Script } from "../../support/agent-thread-world.ts";
-import { testMessage } from "../../support/messages.ts";
+import { AgentTrap } from "../../../../src/wasm/trap.ts";
+import { decodeUtf8 } from "../../../../src/wire/cursor.ts";
+import type { Message } from "../../../../src/wire/message.ts";
+import { testSpec } from "../../../support/agent-specs.ts";
+import { AgentThreadWorld, type Script } from "../../../support/agent-thread-world.ts";
+import { testMessage } from "../../../support/messages.ts";
 
 const textOf = (message: Message): string => decodeUtf8(message.content);
 const to = (n: number, content: string): Message =>

@@ -3,9 +3,9 @@
  * for that call and are undone when it traps; `commit` gives them as journal entries.
  * Keys are kept as Latin-1 text, which compares as the bytes do.
  */
-import { OrderedMap } from "../base/ordered-map.ts";
-import { latin1, latin1Bytes } from "../messaging/fast-ascii.ts";
-import { effectsLimit, stateKeyLimit_bytes, stateValueLimit_bytes } from "../wire/journal-codec.ts";
+import { OrderedMap } from "../../base/ordered-map.ts";
+import { latin1, latin1Bytes } from "../../messaging/fast-ascii.ts";
+import { effectsLimit, stateKeyLimit_bytes, stateValueLimit_bytes } from "../../wire/journal-codec.ts";
 
 /** Keys that one call may write; what a journal record takes, with room to spare. */
 export const stateWritesPerCall = effectsLimit / 4;

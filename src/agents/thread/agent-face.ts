@@ -1,8 +1,8 @@
 /** A hosted agent as the rest of its thread sees it, and what it sends. `HostedAgent` is the implementation. */
-import type { AgentName } from "../base/ids.ts";
-import type { Inbox, Mail } from "../messaging/inbox.ts";
-import type { RecentIds } from "../messaging/recent-ids.ts";
-import type { Runnable } from "../messaging/scheduler.ts";
+import type { AgentName } from "../../base/ids.ts";
+import type { Inbox, Mail } from "../../messaging/inbox.ts";
+import type { RecentIds } from "../../messaging/recent-ids.ts";
+import type { Runnable } from "../../messaging/scheduler.ts";
 import type { AgentTimers } from "./agent-timers.ts";
 
 export interface AgentFace extends Runnable {

@@ -1,9 +1,9 @@
 /** What one hosted agent needs of its thread. The thread (agent-thread.ts) is the implementation. */
-import type { Prng } from "../base/prng.ts";
-import type { MessageIds } from "../messaging/outgoing-message.ts";
-import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { Prng } from "../../base/prng.ts";
+import type { MessageIds } from "../../messaging/outgoing-message.ts";
+import type { OutgoingWindow } from "../../messaging/outgoing-window.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { AgentSpec } from "../../wire/agent-spec.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { CommitQueue } from "./commit-queue.ts";
 import type { HandlerSource } from "./handler.ts";

@@ -1,6 +1,6 @@
 /** What the rest of the node is told when an agent thread ends a message as a dead letter. */
-import type { AgentName } from "../base/ids.ts";
-import { decodeMessage, senderOf } from "../wire/message.ts";
+import type { AgentName } from "../../base/ids.ts";
+import { decodeMessage, senderOf } from "../../wire/message.ts";
 import type { AgentEvent } from "./thread-protocol.ts";
 
 /** `message` is a checked one; its content is not passed on. */

@@ -1,5 +1,5 @@
 /** Whether a trapped agent may be restarted: at most `maxRestarts` in any minute. */
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import type { AgentSpec } from "../../wire/agent-spec.ts";
 
 const window_ms = 60_000;
 /** However the agent was deployed, no more restarts are remembered. */

@@ -3,19 +3,19 @@
  * its turn. A durable agent's calls take effect in its own memory at once, and outside only when
  * their commit is on disk; a volatile one's at once. Lifecycle around it: agent-lifecycle.ts.
  */
-import type { AgentName, MessageId } from "../base/ids.ts";
-import { present } from "../base/assert.ts";
-import { RingQueue } from "../base/ring-queue.ts";
-import { notUnderstood } from "../fipa/reply.ts";
-import { ConversationGuard } from "../messaging/conversation-guard.ts";
-import { latin1 } from "../messaging/fast-ascii.ts";
-import { Inbox, type Mail } from "../messaging/inbox.ts";
-import { traceOf } from "../messaging/outgoing-message.ts";
-import { RecentIds } from "../messaging/recent-ids.ts";
-import type { RecoveredAgent } from "../store/store.ts";
-import type { AgentTrap } from "../wasm/trap.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
-import type { JournalRecord } from "../wire/journal-record.ts";
+import type { AgentName, MessageId } from "../../base/ids.ts";
+import { present } from "../../base/assert.ts";
+import { RingQueue } from "../../base/ring-queue.ts";
+import { notUnderstood } from "../../fipa/reply.ts";
+import { ConversationGuard } from "../../messaging/conversation-guard.ts";
+import { latin1 } from "../../messaging/fast-ascii.ts";
+import { Inbox, type Mail } from "../../messaging/inbox.ts";
+import { traceOf } from "../../messaging/outgoing-message.ts";
+import { RecentIds } from "../../messaging/recent-ids.ts";
+import type { RecoveredAgent } from "../../store/store.ts";
+import type { AgentTrap } from "../../wasm/trap.ts";
+import type { AgentSpec, AgentStatus } from "../../wire/agent-spec.ts";
+import type { JournalRecord } from "../../wire/journal-record.ts";
 import {
   decodeMessage,
   encodeMessage,
@@ -23,7 +23,7 @@ import {
   priorities,
   replyByOf,
   writeUuid,
-} from "../wire/message.ts";
+} from "../../wire/message.ts";
 import { AgentCalls, type CallEffects } from "./agent-calls.ts";
 import { AgentState } from "./agent-state.ts";
 import { AgentTimers } from "./agent-timers.ts";

@@ -1,10 +1,10 @@
 /** What gets out of an agent thread whose node has no lease: nothing of its agents, until it is back. */
 import { describe, expect, test } from "vitest";
-import { decodeUtf8 } from "../../../src/wire/cursor.ts";
-import type { Message } from "../../../src/wire/message.ts";
-import { testSpec } from "../../support/agent-specs.ts";
-import { AgentThreadWorld, type Script } from "../../support/agent-thread-world.ts";
-import { testMessage } from "../../support/messages.ts";
+import { decodeUtf8 } from "../../../../src/wire/cursor.ts";
+import type { Message } from "../../../../src/wire/message.ts";
+import { testSpec } from "../../../support/agent-specs.ts";
+import { AgentThreadWorld, type Script } from "../../../support/agent-thread-world.ts";
+import { testMessage } from "../../../support/messages.ts";
 
 const to = (n: number, receiver: string, content: string): Message =>
   testMessage(n, { sender: "~alice@node-1", receiver, content });

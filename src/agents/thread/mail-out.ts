@@ -4,9 +4,9 @@
  * whose they are, and what belongs to an agent that has left meanwhile is dropped. Refusals, and what agents do that
  * act without a lease, always go.
  */
-import { BatchWriter, OutcomeWriter, readBatch, readOutcomes } from "../messaging/message-batch.ts";
-import { senderOf } from "../wire/message.ts";
-import type { Outcome } from "../wire/outcome.ts";
+import { BatchWriter, OutcomeWriter, readBatch, readOutcomes } from "../../messaging/message-batch.ts";
+import { senderOf } from "../../wire/message.ts";
+import type { Outcome } from "../../wire/outcome.ts";
 import type { AgentFace } from "./agent-face.ts";
 
 /** A held message or outcome; both are bounded by who issued their tickets. */

@@ -2,15 +2,15 @@
  * Mail of an agent thread: into inboxes, between agents of the thread (a function call away), out to
  * main in batches, and into the dead letters. Also what a finished or failed commit means for mail.
  */
-import type { NodeId } from "../base/ids.ts";
-import { WireError } from "../wire/cursor.ts";
-import { checkMessage, messageIdOf, replyByOf } from "../wire/message.ts";
-import type { Outcome } from "../wire/outcome.ts";
-import { fastReceiver, idKey } from "../messaging/fast-ascii.ts";
-import { messageRefusal } from "../messaging/message-rules.ts";
-import { flagInOutbox, readBatch, readOutcomes } from "../messaging/message-batch.ts";
-import type { OutgoingWindow } from "../messaging/outgoing-window.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { NodeId } from "../../base/ids.ts";
+import { WireError } from "../../wire/cursor.ts";
+import { checkMessage, messageIdOf, replyByOf } from "../../wire/message.ts";
+import type { Outcome } from "../../wire/outcome.ts";
+import { fastReceiver, idKey } from "../../messaging/fast-ascii.ts";
+import { messageRefusal } from "../../messaging/message-rules.ts";
+import { flagInOutbox, readBatch, readOutcomes } from "../../messaging/message-batch.ts";
+import type { OutgoingWindow } from "../../messaging/outgoing-window.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { CommitEntry, CommitQueue } from "./commit-queue.ts";
 import { deadLetterEvent } from "./dead-letter-event.ts";

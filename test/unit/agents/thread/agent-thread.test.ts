@@ -1,12 +1,12 @@
 /** What an agent thread does with volatile agents: delivery, bounds, order, restarts, timers, protocols, fairness. */
 import { describe, expect, test } from "vitest";
-import { windowLimit_messages } from "../../../src/messaging/outgoing-window.ts";
-import { AgentTrap } from "../../../src/wasm/trap.ts";
-import { decodeUtf8 } from "../../../src/wire/cursor.ts";
-import type { Message } from "../../../src/wire/message.ts";
-import { testSpec } from "../../support/agent-specs.ts";
-import { AgentThreadWorld, type Script } from "../../support/agent-thread-world.ts";
-import { testMessage } from "../../support/messages.ts";
+import { windowLimit_messages } from "../../../../src/messaging/outgoing-window.ts";
+import { AgentTrap } from "../../../../src/wasm/trap.ts";
+import { decodeUtf8 } from "../../../../src/wire/cursor.ts";
+import type { Message } from "../../../../src/wire/message.ts";
+import { testSpec } from "../../../support/agent-specs.ts";
+import { AgentThreadWorld, type Script } from "../../../support/agent-thread-world.ts";
+import { testMessage } from "../../../support/messages.ts";
 
 const textOf = (message: Message): string => decodeUtf8(message.content);
 const to = (n: number, receiver: string, content: string, fields = {}): Message =>

@@ -2,25 +2,25 @@
  * The core of an agent thread: takes main's messages, runs agents a bounded slice at a time, and sends
  * what gathered once a slice. Knows no runtime: its entry (agent-thread-main.ts) joins it to a worker.
  */
-import { CaxtonError, reasonOf } from "../base/errors.ts";
-import { unreachable } from "../base/assert.ts";
-import { latencyBounds_ms } from "../base/latency-histogram.ts";
-import type { AgentName, NodeId } from "../base/ids.ts";
-import { Prng } from "../base/prng.ts";
-import { MessageIds } from "../messaging/outgoing-message.ts";
-import { OutgoingWindow } from "../messaging/outgoing-window.ts";
-import { Scheduler, drainBudget } from "../messaging/scheduler.ts";
-import type { LeaseGate } from "../cluster/leases/cell.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
-import type { Store } from "../store/store.ts";
-import type { PreparedModule } from "../wasm/prepare.ts";
-import type { AgentSpec, AgentStatus } from "../wire/agent-spec.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { unreachable } from "../../base/assert.ts";
+import { latencyBounds_ms } from "../../base/latency-histogram.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
+import { Prng } from "../../base/prng.ts";
+import { MessageIds } from "../../messaging/outgoing-message.ts";
+import { OutgoingWindow } from "../../messaging/outgoing-window.ts";
+import { Scheduler, drainBudget } from "../../messaging/scheduler.ts";
+import type { LeaseGate } from "../../cluster/leases/cell.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Store } from "../../store/store.ts";
+import type { PreparedModule } from "../../wasm/prepare.ts";
+import type { AgentSpec, AgentStatus } from "../../wire/agent-spec.ts";
 import { AgentLifecycle } from "./agent-lifecycle.ts";
 import { ThreadTimers } from "./agent-timers.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { AgentWorld } from "./agent-world.ts";
 import { CommitQueue, type CommitEntry } from "./commit-queue.ts";
-import { goesOn } from "./goes-on.ts";
+import { goesOn } from "../goes-on.ts";
 import type { HandlerSource } from "./handler.ts";
 import type { HostedAgent } from "./hosted-agent.ts";
 import { ThreadCounters } from "./thread-counters.ts";

@@ -2,19 +2,19 @@
  * Starting, replacing, stopping, suspending and recovering the agents of a thread. All of it waits for
  * what is under way in the commit queue, so that an agent never leaves effects behind half done.
  */
-import { CaxtonError, reasonOf } from "../base/errors.ts";
-import { quote } from "../base/ids.ts";
-import type { AgentName } from "../base/ids.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { RecoveredAgent, Store } from "../store/store.ts";
-import type { PreparedModule } from "../wasm/prepare.ts";
-import { AgentTrap } from "../wasm/trap.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
-import { savedLimit_bytes } from "../wire/journal-codec.ts";
-import type { JournalRecord } from "../wire/journal-record.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { quote } from "../../base/ids.ts";
+import type { AgentName } from "../../base/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { RecoveredAgent, Store } from "../../store/store.ts";
+import type { PreparedModule } from "../../wasm/prepare.ts";
+import { AgentTrap } from "../../wasm/trap.ts";
+import type { AgentSpec } from "../../wire/agent-spec.ts";
+import { savedLimit_bytes } from "../../wire/journal-codec.ts";
+import type { JournalRecord } from "../../wire/journal-record.ts";
 import type { AgentWorld } from "./agent-world.ts";
 import { HostedAgent } from "./hosted-agent.ts";
-import { moduleKey } from "./module-key.ts";
+import { moduleKey } from "../module-key.ts";
 import type { ThreadMail } from "./thread-mail.ts";
 
 /** Agents that one thread takes. */

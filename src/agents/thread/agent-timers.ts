@@ -2,8 +2,8 @@
  * The timers of a thread's agents: one heap and one timer of the clock for all. An agent's timers
  * are one-shot, named by a number; due times are wall time, because durable ones outlive the process.
  */
-import { Heap } from "../base/heap.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
+import { Heap } from "../../base/heap.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
 
 export const timersPerAgent = 64;
 /** The longest delay that is kept exactly: ten years. */

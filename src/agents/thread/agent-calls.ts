@@ -2,15 +2,15 @@
  * The host's side of one agent's calls: gathers what a handler does (sends, state writes, timers) so
  * that all of it can be kept when the call returned, or undone when it trapped.
  */
-import type { AgentName } from "../base/ids.ts";
-import { ConversationGuard } from "../messaging/conversation-guard.ts";
-import { fastReceiver, latin1Bytes } from "../messaging/fast-ascii.ts";
-import { messageRefusal } from "../messaging/message-rules.ts";
-import { sealOutgoing } from "../messaging/outgoing-message.ts";
-import { checkMessage, messageLimit_bytes } from "../wire/message.ts";
-import type { HostFunctions } from "../wasm/host.ts";
-import { AgentTrap } from "../wasm/trap.ts";
-import { WireError } from "../wire/cursor.ts";
+import type { AgentName } from "../../base/ids.ts";
+import { ConversationGuard } from "../../messaging/conversation-guard.ts";
+import { fastReceiver, latin1Bytes } from "../../messaging/fast-ascii.ts";
+import { messageRefusal } from "../../messaging/message-rules.ts";
+import { sealOutgoing } from "../../messaging/outgoing-message.ts";
+import { checkMessage, messageLimit_bytes } from "../../wire/message.ts";
+import type { HostFunctions } from "../../wasm/host.ts";
+import { AgentTrap } from "../../wasm/trap.ts";
+import { WireError } from "../../wire/cursor.ts";
 import type { AgentState, StateWrite } from "./agent-state.ts";
 import type { AgentTimers, TimerChange } from "./agent-timers.ts";
 import type { Outgoing } from "./agent-face.ts";

@@ -1,14 +1,14 @@
 /** The compiled modules of an agent thread, by `moduleKey`: a bounded cache, and what makes running instances of them. */
-import { assert } from "../base/assert.ts";
-import { CaxtonError, reasonOf } from "../base/errors.ts";
-import type { HostFunctions } from "../wasm/host.ts";
-import { AgentInstance } from "../wasm/instance.ts";
-import type { PreparedModule } from "../wasm/prepare.ts";
-import type { AgentSpec } from "../wire/agent-spec.ts";
+import { assert } from "../../base/assert.ts";
+import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import type { HostFunctions } from "../../wasm/host.ts";
+import { AgentInstance } from "../../wasm/instance.ts";
+import type { PreparedModule } from "../../wasm/prepare.ts";
+import type { AgentSpec } from "../../wire/agent-spec.ts";
 import type { ThreadModules } from "./agent-thread.ts";
 import type { Handler } from "./handler.ts";
-import type { ThreadMemory } from "./memory-budget.ts";
-import { moduleKey } from "./module-key.ts";
+import type { ThreadMemory } from "../memory-budget.ts";
+import { moduleKey } from "../module-key.ts";
 
 /** Nested calls of a guest; what the instrumentation counts. */
 const callDepth = 512;

@@ -1,13 +1,13 @@
 /** What an agent thread promises for durable agents, through failing commits and crashes. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CaxtonError } from "../../../src/base/errors.ts";
-import { AgentTrap } from "../../../src/wasm/trap.ts";
-import { decodeUtf8 } from "../../../src/wire/cursor.ts";
-import type { Message } from "../../../src/wire/message.ts";
-import { testSpec } from "../../support/agent-specs.ts";
-import { AgentThreadWorld, type Script } from "../../support/agent-thread-world.ts";
-import { testMessage } from "../../support/messages.ts";
+import { CaxtonError } from "../../../../src/base/errors.ts";
+import { AgentTrap } from "../../../../src/wasm/trap.ts";
+import { decodeUtf8 } from "../../../../src/wire/cursor.ts";
+import type { Message } from "../../../../src/wire/message.ts";
+import { testSpec } from "../../../support/agent-specs.ts";
+import { AgentThreadWorld, type Script } from "../../../support/agent-thread-world.ts";
+import { testMessage } from "../../../support/messages.ts";
 
 const textOf = (message: Message): string => decodeUtf8(message.content);
 const to = (n: number, receiver: string, content: string, fields = {}): Message =>

@@ -1,6 +1,6 @@
 /** What a handler threw, as a trap of its agent. */
-import { reasonOf } from "../base/errors.ts";
-import { AgentTrap } from "../wasm/trap.ts";
+import { reasonOf } from "../../base/errors.ts";
+import { AgentTrap } from "../../wasm/trap.ts";
 
 /** Whatever a handler threw: an error of the host's own counts as the agent's trap, so that it harms no other agent. */
 export function asTrap(error: unknown): AgentTrap {

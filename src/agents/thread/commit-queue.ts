@@ -4,10 +4,10 @@
  * time; so when one fails, nothing that builds on it was written, and everything since can be undone.
  * Order: entries are released in the order in which they were added.
  */
-import { reasonOf } from "../base/errors.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Store } from "../store/store.ts";
-import type { HandledRecord, JournalRecord } from "../wire/journal-record.ts";
+import { reasonOf } from "../../base/errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Store } from "../../store/store.ts";
+import type { HandledRecord, JournalRecord } from "../../wire/journal-record.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 
 /** With so many gathered and no commit under way one begins, so that the store works while the thread does. */

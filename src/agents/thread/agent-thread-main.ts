@@ -1,13 +1,13 @@
 /** The entry of an agent thread: joins `AgentThread` to the worker's channel, the store's port and the real clock. */
-import { present } from "../base/assert.ts";
-import { LeaseGate } from "../cluster/leases/cell.ts";
-import { openBootClock } from "../platform/bun/boot-clock.ts";
-import { systemClock } from "../platform/node/clock.ts";
-import { openPort, parentChannel } from "../platform/node/threads.ts";
-import { StoreClient } from "../store/store-client.ts";
-import type { StoreReply, StoreRequest } from "../store/store-protocol.ts";
+import { present } from "../../base/assert.ts";
+import { LeaseGate } from "../../cluster/leases/cell.ts";
+import { openBootClock } from "../../platform/bun/boot-clock.ts";
+import { systemClock } from "../../platform/node/clock.ts";
+import { openPort, parentChannel } from "../../platform/node/threads.ts";
+import { StoreClient } from "../../store/store-client.ts";
+import type { StoreReply, StoreRequest } from "../../store/store-protocol.ts";
 import { AgentThread } from "./agent-thread.ts";
-import { ThreadMemory } from "./memory-budget.ts";
+import { ThreadMemory } from "../memory-budget.ts";
 import type { FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
 import { WasmModules } from "./wasm-modules.ts";
 
