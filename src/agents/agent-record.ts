@@ -15,7 +15,7 @@ export interface AgentRecord {
 }
 
 export interface AgentDetail extends AgentTraps {
-  /** Why it is failed; else empty. */
+  /** Why it has failed, or cannot be started; else empty. */
   readonly reason: string;
   readonly spec: AgentSpec;
   readonly inbox: number;
@@ -24,6 +24,12 @@ export interface AgentDetail extends AgentTraps {
   readonly handled: number;
   readonly traps: number;
   readonly restarts: number;
+}
+
+/** Of one that has not begun. */
+export function unstarted(spec: AgentSpec, reason: string): AgentDetail {
+  const figures = { inbox: 0, inbox_bytes: 0, memory_bytes: 0, handled: 0, traps: 0, restarts: 0 };
+  return { spec, reason, ...figures, trap_kinds: {}, last_trap: null };
 }
 
 export interface AgentView {

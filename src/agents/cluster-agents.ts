@@ -357,9 +357,9 @@ export class ClusterAgents {
 
   /** Null when its node cannot be asked. */
   async #detailFrom(name: AgentName, node: NodeId): Promise<AgentDetail | null> {
-    const { local, membership } = this.#options;
+    const { reconciler, membership } = this.#options;
     try {
-      if (node === membership.self) return await local.detail(name);
+      if (node === membership.self) return await reconciler.detail(name);
       return await this.#request(node, agentMethods.detail, { name }, detailAnswer, detail_ms);
     } catch (error) {
       if (error instanceof CaxtonError) return null;
