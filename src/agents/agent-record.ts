@@ -39,7 +39,7 @@ export interface AgentView {
   readonly revision: number;
   readonly epoch: number;
   readonly module: ModuleHash;
-  /** Null when the owner cannot be asked, and in lists. */
+  /** Details from the owner; null when it cannot be asked, and in lists. */
   readonly detail: AgentDetail | null;
   /** How it came to its node; null for an agent that the cluster has not decided about. */
   readonly assignment: {

@@ -27,7 +27,8 @@ import {
 } from "./agent-requests.ts";
 import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 import { directoryShows } from "./directory-shows.ts";
-import { type Deployed, type DeployedOne, deployGroup, type DeployRequest } from "./group-deployment.ts";
+import type { Deployed, DeployedOne, DeployRequest } from "./deployment.ts";
+import { deployGroup } from "./group-deployment.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { InstanceGroups } from "./instance-groups.ts";
 import type { LocalAgents } from "./local-agents.ts";

@@ -3,9 +3,6 @@
  * it keeps (agents, messages, dead letters, events), with one echo rule in place of agents that run.
  */
 import type {
-  AgentDetail,
-  AgentLogLine,
-  AgentView,
   ClusterEvent,
   Health,
   ListedDeadLetter,
@@ -16,6 +13,8 @@ import type {
   SendRequest,
   SendResult,
 } from "../../src/api/services.ts";
+import type { AgentLogLine } from "../../src/agents/agent-logs.ts";
+import type { AgentDetail, AgentView } from "../../src/agents/agent-record.ts";
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../../src/base/ids.ts";
 import type { Member, MemberStatus } from "../../src/cluster/membership.ts";
