@@ -1,7 +1,8 @@
 /**
  * `--bootstrap-expect N`: nodes that start with one cluster key and no cluster wait until N of them know each other,
- * and then exactly one begins. The one with the lowest id asks all others for their promise. A promise is given once in
- * the life of a data directory, durably, to one node; so of any sets of nodes that overlap one at most begins.
+ * and then exactly one begins. The one with the lowest id asks all others for their promise. A node has one promise to
+ * give, durably; so of any sets of nodes that overlap one at most begins. A promise moves only to a lower id, and only
+ * from one that will never begin: from oneself, which must hold it to begin, or from one that has so moved its own.
  */
 import { readFileSync } from "node:fs";
 import { reasonOf } from "../../base/errors.ts";
@@ -15,8 +16,14 @@ import { deriveKey } from "../../security/keyring.ts";
 import { decodeUtf8, encodeUtf8 } from "../../wire/cursor.ts";
 
 const method = "cluster.bootstrap-promise";
+/** Whom a node has promised: an id, nothing for nobody yet, or `bystander`. */
+const standingMethod = "cluster.bootstrap-standing";
+/** Of one that was not told to wait and knows of no cluster: it promises and begins nothing. No id begins like this. */
+const bystander = "-";
 const try_ms = 500;
 const answer_ms = 2_000;
+/** Within the time for an answer, since one may have to be asked for the other. */
+const standing_ms = 1_000;
 /** Told again after so many tries: once in half a minute. */
 const triesBetweenNotes = 60;
 
@@ -50,13 +57,20 @@ export interface BootstrapOptions {
 
 export class Bootstrap {
   #promised: NodeId | null;
+  /** This node has begun the cluster: its own promise moves no more. */
+  #begun = false;
+  /** Those that are there and wait for nobody. */
+  #bystanders: ReadonlySet<NodeId> = new Set();
   #timer: Timer | undefined;
   #tries = 0;
   #stopped = false;
 
   constructor(private readonly options: BootstrapOptions) {
     this.#promised = readPromise(options.file);
-    options.peers.handle(method, (_body, { from }) => Promise.resolve(encodeUtf8(this.#answer(from))));
+    options.peers.handle(method, async (_body, { from }) => encodeUtf8(await this.#answer(from)));
+    options.peers.handle(standingMethod, () =>
+      Promise.resolve(encodeUtf8(this.#isBystander ? bystander : (this.#promised ?? ""))),
+    );
     if (options.expect !== null) this.#wait();
   }
 
@@ -75,24 +89,31 @@ export class Bootstrap {
   async #try(): Promise<void> {
     const { membership, found, note, expect } = this.options;
     const { self } = membership;
+    await this.#findBystanders();
     const there = this.#there();
-    const refusal = there.length >= (expect ?? 0) ? this.#answer(self) : "";
-    if (refusal !== "" || there.length < (expect ?? 0)) {
-      if (this.#tries++ % triesBetweenNotes === 0)
-        note(`Waits for ${expect} nodes before the cluster begins: ${there.length} are here`);
+    const enough = there.length >= (expect ?? 0);
+    if (!enough || (await this.#answer(self)) !== "") {
+      this.#tellSometimes(`Waits for ${expect} nodes before the cluster begins: ${there.length} are here`);
       return;
     }
     const others = there.filter((id) => id !== self);
     const answers = await Promise.all(others.map((id) => this.#ask(id)));
     const refused = answers.findIndex((answer) => answer !== "");
     if (refused >= 0) {
-      if (this.#tries++ % triesBetweenNotes === 0)
-        note(`Node ${others[refused]} does not agree that the cluster begins here: ${answers[refused]}`);
+      this.#tellSometimes(
+        `Node ${others[refused]} does not agree that the cluster begins here: ${answers[refused]}`,
+      );
       return;
     }
-    if (this.#stopped || !this.#isFresh()) return;
-    note(`${there.length} nodes agree: this one begins the cluster`);
+    // The own promise may have moved while the others were asked.
+    if (this.#stopped || !this.#isFresh() || this.#promised !== self) return;
+    note(`${there.join(", ")} agree: this node begins the cluster`);
+    this.#begun = true;
     found();
+  }
+
+  #tellSometimes(text: string): void {
+    if (this.#tries++ % triesBetweenNotes === 0) this.options.note(text);
   }
 
   async #ask(node: NodeId): Promise<string> {
@@ -104,19 +125,62 @@ export class Bootstrap {
     }
   }
 
+  /** Whom that node has promised; undefined where it cannot be asked. */
+  async #standingOf(node: NodeId): Promise<string | undefined> {
+    try {
+      const { peers } = this.options;
+      const options = { timeout_ms: standing_ms };
+      return decodeUtf8(await peers.request(node, standingMethod, new Uint8Array(), options));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #findBystanders(): Promise<void> {
+    const { membership, expect } = this.options;
+    const alive = this.#alive();
+    if (alive.length < (expect ?? 0)) return;
+    const others = alive.filter((id) => id !== membership.self);
+    const standings = await Promise.all(others.map((id) => this.#standingOf(id)));
+    this.#bystanders = new Set(others.filter((_, i) => standings[i] === bystander));
+  }
+
   /** Empty: promised. Otherwise why not. */
-  #answer(from: NodeId): string {
-    const { expect, file } = this.options;
-    if (expect === null) return "it was not started with --bootstrap-expect";
-    if (!this.#isFresh()) return "it knows of a cluster that has begun";
-    if (this.#promised !== null)
-      return this.#promised === from ? "" : `it has promised node ${this.#promised} already`;
-    const there = this.#there();
-    if (there.length < expect) return `it sees ${there.length} of ${expect} nodes`;
-    if (there[0] !== from) return `node ${there[0]} has the lowest id`;
-    replaceFile(file, `${from}\n`);
+  async #answer(from: NodeId): Promise<string> {
+    const before = this.#promised;
+    const refusal = this.#refusal(from);
+    if (refusal !== "" || before === from) return refusal;
+    if (before !== null && !(from < before && (await this.#isGivenUp(before))))
+      return `it has promised node ${before} already`;
+    // Meanwhile another may have asked, or the cluster begun.
+    const later = this.#refusal(from);
+    if (later !== "") return later;
+    if (this.#promised !== before) return "it has just promised another node";
+    replaceFile(this.options.file, `${from}\n`);
     this.#promised = from;
     return "";
+  }
+
+  #refusal(from: NodeId): string {
+    const { expect } = this.options;
+    if (this.#stopped) return "it is stopping";
+    if (this.#begun || !this.#isFresh()) return "it knows of a cluster that has begun";
+    if (expect === null) return "it was not started with --bootstrap-expect";
+    if (this.#promised === from) return "";
+    const there = this.#there();
+    if (there.length < expect) return `it sees ${there.length} of ${expect} nodes`;
+    return there[0] === from ? "" : `node ${there[0]} has the lowest id`;
+  }
+
+  /** Whether the one that was promised will never begin: it needs its own promise, which never comes back to it. */
+  async #isGivenUp(promised: NodeId): Promise<boolean> {
+    if (promised === this.options.membership.self) return true;
+    const standing = await this.#standingOf(promised);
+    return standing !== undefined && standing !== "" && standing !== bystander && standing !== promised;
+  }
+
+  get #isBystander(): boolean {
+    return this.options.expect === null && this.#isFresh();
   }
 
   /** No configuration was ever heard of here. */
@@ -125,8 +189,13 @@ export class Bootstrap {
     return members.length === 0 && last === 0;
   }
 
-  /** Those who could vote and are alive, this node included, in the order of their ids. */
+  /** Those who wait as this node does, itself included, in the order of their ids. */
   #there(): NodeId[] {
+    return this.#alive().filter((id) => !this.#bystanders.has(id));
+  }
+
+  /** Those who could vote and are alive, this node included, in the order of their ids. */
+  #alive(): NodeId[] {
     return this.options.membership
       .members()
       .filter((member: Member) => member.status === "alive" && member.tags.raft?.role === "voter")

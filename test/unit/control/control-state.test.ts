@@ -202,6 +202,17 @@ describe("locks", () => {
     expect(acquire("l", { token }).status).toBe("not_found");
   });
 
+  it("are not renewed under a token of before, or by one of many that gave themselves no name", () => {
+    const { acquire, release, look } = world();
+    const { value: old } = acquire("l");
+    release("l", old);
+    const { value: token } = acquire("l", { ttl_ms: 5_000 });
+    expect(acquire("l", { token: old }).status).toBe("held");
+    expect(acquire("l", { token: token + 1 }).status).toBe("held");
+    expect(acquire("l").status).toBe("held");
+    expect(look("l")).toMatchObject({ token, ttl_ms: 5_000 });
+  });
+
   it("last longer, never shorter, when the leader changes, whatever its wall clock says", () => {
     const { acquire, leader } = world();
     acquire("l", { ttl_ms: 10_000 });

@@ -1,0 +1,136 @@
+/** Which answers count in an election, and which do not: one wrong one is two leaders in a term. */
+import { describe, expect, test } from "vitest";
+import type { RaftMessage, VoteMessage } from "../../../src/raft/messages.ts";
+import { idOf, RaftCore } from "../../support/raft-core.ts";
+
+const voters = ["a", "b", "c", "d", "e"];
+
+function reply(term: number, pre: boolean, granted = true): RaftMessage {
+  return { kind: "vote-reply", term, pre, granted };
+}
+
+/** Waits until it asks around, as somebody without a leader. */
+function asking(core: RaftCore): RaftCore {
+  while (core.raft.role !== "pre-candidate") {
+    core.now = core.raft.wake;
+    core.give({ kind: "tick" });
+  }
+  return core;
+}
+
+/** Five voters; this one campaigns in the next term, by the wishes of b and c. */
+function candidate(core = new RaftCore("a", voters)): RaftCore {
+  const { term } = asking(core).raft.status(core.now);
+  return core.hear("b", reply(term + 1, true)).hear("c", reply(term + 1, true));
+}
+
+describe("votes that were given", () => {
+  test("a majority of them makes a leader, the own one included", () => {
+    const core = candidate();
+    expect(core.raft.role).toBe("candidate");
+    core.hear("b", reply(2, false));
+    expect(core.raft.role).toBe("candidate");
+    expect(core.hear("d", reply(2, false)).raft.role).toBe("leader");
+  });
+
+  test("in an earlier term count for nothing in this one", () => {
+    const core = candidate();
+    core.hear("b", reply(2, false));
+    candidate(core);
+    expect(core.raft.status(core.now)).toMatchObject({ role: "candidate", term: 3 });
+    core.hear("c", reply(2, false)).hear("d", reply(2, false)).hear("e", reply(2, false));
+    expect(core.raft.role).toBe("candidate");
+    core.hear("c", reply(3, false)).hear("d", reply(3, false));
+    expect(core.raft.role).toBe("leader");
+  });
+
+  test("a wish that comes late is no vote", () => {
+    const core = candidate();
+    core.hear("d", reply(2, true)).hear("e", reply(2, true));
+    expect(core.raft.role).toBe("candidate");
+  });
+
+  test("a wish that was refused, and comes late, is no vote that was refused", () => {
+    const core = candidate();
+    for (const voter of ["b", "c", "d", "e"]) core.hear(voter, reply(2, true, false));
+    expect(core.raft.role).toBe("candidate");
+    core.hear("b", reply(2, false)).hear("c", reply(2, false));
+    expect(core.raft.role).toBe("leader");
+  });
+
+  test("a wish for another term is none", () => {
+    const core = asking(new RaftCore("a", voters));
+    core.hear("b", reply(3, true)).hear("c", reply(3, true)).hear("d", reply(1, true));
+    expect(core.raft.status(core.now)).toMatchObject({ role: "pre-candidate", term: 1 });
+  });
+
+  test("the same one twice is one, and what was said first stays", () => {
+    const core = candidate();
+    core.hear("b", reply(2, false)).hear("b", reply(2, false)).hear("b", reply(2, false));
+    core.hear("c", reply(2, false, false)).hear("c", reply(2, false));
+    expect(core.raft.role).toBe("candidate");
+  });
+
+  test("those of nodes that do not vote count for nothing", () => {
+    const core = candidate();
+    for (const stranger of ["x", "y", "z"]) core.hear(stranger, reply(2, false));
+    expect(core.raft.role).toBe("candidate");
+  });
+
+  test("the own one counts when it is on disk", () => {
+    const core = asking(new RaftCore("a", ["a", "b"]));
+    const wished = { kind: "message", from: idOf("b"), message: reply(2, true) } as const;
+    const voted = { kind: "message", from: idOf("b"), message: reply(2, false) } as const;
+    const effects = core.raft.stepAll([wished, voted], core.now);
+    expect(core.raft.role).toBe("candidate");
+    const persist = effects.find(({ kind }) => kind === "persist");
+    if (persist?.kind !== "persist") throw new Error("it wrote no promise");
+    core.disk.persist(persist);
+    core.give({ kind: "persisted", id: persist.id });
+    expect(core.raft.role).toBe("leader");
+  });
+});
+
+describe("a voter that is asked", () => {
+  const last = { index: 9, term: 1 };
+  const question = (term: number, more: Partial<VoteMessage> = {}): VoteMessage => {
+    return { kind: "vote", term, pre: false, transfer: false, last, ...more };
+  };
+  const answers = (core: RaftCore): unknown[] =>
+    core.sent.flatMap(({ to, message }) => (message.kind === "vote-reply" ? [[to, message]] : []));
+
+  test("votes once in a term, and for the same one again", () => {
+    const core = new RaftCore("a", voters);
+    core.hear("b", question(2)).hear("c", question(2)).hear("b", question(2));
+    expect(answers(core)).toEqual([
+      [idOf("b"), { ...reply(2, false) }],
+      [idOf("c"), { ...reply(2, false, false) }],
+      [idOf("b"), { ...reply(2, false) }],
+    ]);
+    expect(core.disk.stored(0).hardState).toMatchObject({ term: 2, vote: idOf("b") });
+  });
+
+  test("wishes for nobody whose term is not above its own, and tells that one", () => {
+    const core = new RaftCore("a", voters).hear("b", question(5));
+    core.sent.length = 0;
+    core.hear("c", question(5, { pre: true })).hear("c", question(3, { pre: true }));
+    expect(answers(core)).toEqual([
+      [idOf("c"), { ...reply(5, true, false) }],
+      [idOf("c"), { ...reply(5, true, false) }],
+    ]);
+    expect(core.hear("c", question(6, { pre: true })).disk.stored(0).hardState.term).toBe(5);
+    expect(answers(core).at(-1)).toEqual([idOf("c"), reply(6, true)]);
+  });
+});
+
+describe("a leader's word to campaign at once", () => {
+  test("counts from the leader in its own term, and from nobody else", () => {
+    const core = new RaftCore("b", voters);
+    core.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    core.hear("c", { kind: "timeout-now", term: 2 });
+    core.hear("a", { kind: "timeout-now", term: 1 });
+    expect(core.raft.status(core.now)).toMatchObject({ role: "follower", term: 2 });
+    core.hear("a", { kind: "timeout-now", term: 2 });
+    expect(core.raft.status(core.now)).toMatchObject({ role: "candidate", term: 3 });
+  });
+});
