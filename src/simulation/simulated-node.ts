@@ -4,6 +4,7 @@
  */
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
+import { beat_ms } from "../cluster/gossip/heartbeat.ts";
 import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { seededEntropy } from "../platform/memory/entropy.ts";
@@ -29,7 +30,6 @@ const module = "ab".repeat(32) as ModuleHash;
 const bringBack_ms = 3;
 /** A launcher starts a process again after this, whose boot epoch could not be kept. */
 const startAgain_ms = 1_000;
-const beat_ms = 250;
 /** A leaving process ends then, whether or not it has told enough. */
 const leaveDeadline_ms = 10_000;
 
