@@ -14,6 +14,11 @@ export function validate<S extends AnySchema>(
   code: ErrorCode,
   what: string,
 ): v.InferOutput<S> {
+  // Valibot takes an array for an object that has no fields.
+  if (schema.type === "strict_object" && Array.isArray(value)) {
+    const message = "a list, and not an object";
+    throw new FieldsError(code, `${what} refused: ${message}`, [{ field: "", message }]);
+  }
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const known = result.issues.filter((issue) => !isUnknownField(issue) || (issue.path?.length ?? 0) > 1);

@@ -143,6 +143,17 @@ describe("a node registered by HTTP", () => {
     expect(count).toBe(4);
   });
 
+  it("may have the name of a member that has left, and is shown and unregistered as itself", async () => {
+    const world = await apiWorld();
+    world.services.known.push(world.services.member("edge-7", "left"));
+    expect((await world.call("POST", "/api/cluster/nodes", { json: worker })).status).toBe(201);
+    expect(await nodeOf(world)).toMatchObject({ registered_by: "heartbeat", status: "online" });
+    const { count } = (await (await world.call("GET", "/api/cluster/nodes")).json()) as { count: number };
+    expect(count).toBe(4);
+    expect((await world.call("DELETE", "/api/cluster/nodes/edge-7")).status).toBe(200);
+    expect(await nodeOf(world)).toMatchObject({ registered_by: "gossip", status: "offline" });
+  });
+
   it("cannot be changed without a leader, and is not queued for later", async () => {
     const world = await registered();
     world.services.control.setLeads(false);
