@@ -125,6 +125,17 @@ describe("a node registered by HTTP", () => {
     expect(statuses.toSorted()).toEqual([201, 409]);
   });
 
+  it("that is registered anew is not silent since its former registration", async () => {
+    const world = await registered();
+    await pass(world, 170_000);
+    expect(await nodeOf(world)).toMatchObject({ healthy: false });
+    await world.call("DELETE", "/api/cluster/nodes/edge-7");
+    world.services.control.wall_ms += 170_000;
+    await world.call("POST", "/api/cluster/nodes", { json: worker });
+    await pass(world, 20_000);
+    expect(await nodeOf(world)).toMatchObject({ status: "online", healthy: true });
+  });
+
   it("is unregistered once", async () => {
     const { call } = await registered();
     expect(await (await call("DELETE", "/api/cluster/nodes/edge-7")).json()).toEqual({ success: true });
