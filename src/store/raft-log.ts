@@ -4,6 +4,7 @@
  * raft thread. What to do about damage is its opener's decision (cluster/raft-data.ts).
  */
 import { assert } from "../base/assert.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Database, Databases, SqlValue } from "../ports/database.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { RaftEffect } from "../raft/effects.ts";
@@ -27,6 +28,7 @@ import {
   readBase,
   readEntry,
   readState,
+  stateColumns,
   stateRow,
 } from "./raft-log-rows.ts";
 import { raftMigrations } from "./raft-migrations.ts";
@@ -51,16 +53,26 @@ const emptyState: HardState = { term: 0, vote: null, commit: 0 };
  * `conflict` for another node's log, `version_mismatch` for one of a newer program; the file stays as it is.
  */
 export function openRaftLog(databases: Databases, path: string, owner: RaftLogOwner): RaftLog {
-  if (databases.exists(path)) inspect(databases, path);
-  const database = databases.open(path);
+  let database: Database | undefined;
   try {
+    if (databases.exists(path)) inspect(databases, path);
+    database = databases.open(path);
     migrate(database, raftMigrations);
-    const boots = new RaftBoots(database, path, owner);
-    return new RaftLog(database, boots);
+    const log = new RaftLog(database, new RaftBoots(database, path, owner));
+    // What was not looked at for the others.
+    void log.installing;
+    return log;
   } catch (thrown) {
-    database.close();
-    throw thrown;
+    database?.close();
+    throw ofDamagedTables(thrown);
   }
+}
+
+/** Statements that do not fit the tables, of a schema whose version does: it is the file that is wrong. */
+function ofDamagedTables(thrown: unknown): unknown {
+  const cause = thrown instanceof CaxtonError ? thrown.cause : undefined;
+  const fits = !(cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
+  return fits ? thrown : damaged(`its tables are not those that were made (${reasonOf(cause)})`);
 }
 
 /** Looks through a connection that cannot write. */
@@ -92,7 +104,7 @@ export class RaftLog implements LogView {
   ) {
     const base = database.prepare("SELECT position, term, configuration, checksum FROM raft_base").get();
     if (base !== undefined) this.#setBase(readBase(base, "base"));
-    const state = database.prepare("SELECT term, vote, commit_index, last, checksum FROM raft_state").get();
+    const state = database.prepare(`SELECT ${stateColumns} FROM raft_state`).get();
     const { hardState, last } = state ? readState(state) : { hardState: emptyState, last: 0 };
     this.#hardState = hardState;
     this.#last = Math.max(last, this.#base.index);
