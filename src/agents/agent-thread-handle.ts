@@ -17,6 +17,7 @@ import type { Thread } from "../ports/threads.ts";
 import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import type { GoingOn } from "./goes-on.ts";
 import type {
   AgentEvent,
   AgentThreadStats,
@@ -83,8 +84,8 @@ export class AgentThreadHandle {
     this.#post({ kind: "lease", tenure });
   }
 
-  criticalOnly(only: boolean): void {
-    this.#post({ kind: "critical-only", only });
+  goingOn(who: GoingOn): void {
+    this.#post({ kind: "going-on", who });
   }
 
   owe(receivers: readonly string[]): void {

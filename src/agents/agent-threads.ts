@@ -3,7 +3,7 @@
  * when a thread ends by itself (its agents come back on a new one, from the store). Implements the
  * router's `LocalDelivery`. What agents there should be is local-agents.ts's business.
  */
-import { goesOn } from "./goes-on.ts";
+import { type GoingOn, goesOn } from "./goes-on.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import { SerialWork } from "./serial-work.ts";
@@ -85,7 +85,7 @@ export class AgentThreads implements LocalDelivery {
   /** What the agents have of the node's budget of linear memory. */
   readonly memory: NodeMemory;
   #stopping = false;
-  #criticalOnly = false;
+  #goingOn: GoingOn = "all";
 
   private constructor(options: AgentThreadsOptions) {
     this.#options = options;
@@ -122,21 +122,21 @@ export class AgentThreads implements LocalDelivery {
   /** Agents that wait while the node has no lease. */
   get parkable(): number {
     let count = 0;
-    for (const { spec } of this.#hosted.values()) if (!goesOn(spec, this.#criticalOnly)) count++;
+    for (const { spec } of this.#hosted.values()) if (!goesOn(spec, this.#goingOn)) count++;
     return count;
   }
 
   /** Whether the agent goes on while the node has no lease. */
   goesOn(agent: AgentName): boolean {
     const spec = this.specOf(agent);
-    return spec !== undefined && goesOn(spec, this.#criticalOnly);
+    return spec !== undefined && goesOn(spec, this.#goingOn);
   }
 
-  /** Of the agents that go on without a lease only the critical ones; or all of them. */
-  setCriticalOnly(only: boolean): void {
-    if (only === this.#criticalOnly) return;
-    this.#criticalOnly = only;
-    for (const { handle } of this.#slots) handle?.criticalOnly(only);
+  /** Of the agents that may go on without a lease. */
+  setGoingOn(who: GoingOn): void {
+    if (who === this.#goingOn) return;
+    this.#goingOn = who;
+    for (const { handle } of this.#slots) handle?.goingOn(who);
   }
 
   has(agent: AgentName): boolean {
@@ -259,7 +259,7 @@ export class AgentThreads implements LocalDelivery {
           else slot.handle = handle;
           // It may have come back while the thread began.
           handle.leaseHeld(lease.tenure);
-          handle.criticalOnly(this.#criticalOnly);
+          handle.goingOn(this.#goingOn);
           resolve();
         },
         stopped: () => this.#stopped.get(slot)?.(),

@@ -100,7 +100,7 @@ async function start(
   ground.partition.serve(
     serving.front.perform,
     () => work.agents.hostsCritical,
-    (only) => work.threads.setCriticalOnly(only),
+    (who) => work.threads.setGoingOn(who),
   );
   announce(foundation, network, serving.front);
   return new AssembledNode({ ...ground, ...serving, work, load, ownership });

@@ -38,6 +38,15 @@ export class MembershipTable implements Membership {
     this.#emit({ kind, member, reason });
   }
 
+  /** What the node says of itself from now on. */
+  describe(id: NodeId, tags: Partial<Member["tags"]>): void {
+    const member = this.#members.get(id);
+    if (member === undefined) throw new Error(`no ${id}`);
+    const changed = { ...member, tags: { ...member.tags, ...tags } };
+    this.#members.set(id, changed);
+    this.#emit({ kind: "updated", member: changed, reason: "set by the test" });
+  }
+
   /** What the node says of an agent of its own. */
   tell(entry: DirectoryEntry): void {
     this.#entries.set(entry.agent, entry);

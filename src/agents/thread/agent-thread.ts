@@ -20,7 +20,7 @@ import { ThreadTimers } from "./agent-timers.ts";
 import type { AgentFace, Outgoing } from "./agent-face.ts";
 import type { AgentWorld } from "./agent-world.ts";
 import { CommitQueue, type CommitEntry } from "./commit-queue.ts";
-import { goesOn } from "../goes-on.ts";
+import { type GoingOn, goesOn } from "../goes-on.ts";
 import type { HandlerSource } from "./handler.ts";
 import type { HostedAgent } from "./hosted-agent.ts";
 import { ThreadCounters } from "./thread-counters.ts";
@@ -75,7 +75,7 @@ export class AgentThread implements AgentWorld {
   /** A slice ends early then, and the next goes on while the store works. */
   readonly #commitDue = (): boolean => this.commits.due;
   #parked = false;
-  #criticalOnly = false;
+  #goingOn: GoingOn = "all";
   #look: Timer | undefined;
   #events: AgentEvent[] = [];
   #answers: ThreadAnswer[] = [];
@@ -149,8 +149,8 @@ export class AgentThread implements AgentWorld {
         this.#options.lease.admit(message.tenure);
         this.#slice();
         break;
-      case "critical-only":
-        this.#criticalOnly = message.only;
+      case "going-on":
+        this.#goingOn = message.who;
         this.#scheduler.unpark();
         this.#kick();
         break;
@@ -184,7 +184,7 @@ export class AgentThread implements AgentWorld {
   }
 
   goesOn(spec: AgentSpec): boolean {
-    return goesOn(spec, this.#criticalOnly);
+    return goesOn(spec, this.#goingOn);
   }
 
   find(receiver: string): AgentFace | undefined {

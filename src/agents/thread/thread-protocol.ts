@@ -10,6 +10,7 @@ import type { PreparedModule } from "../../wasm/prepare.ts";
 import type { TrapKind } from "../../wasm/trap.ts";
 import type { AgentSpec, AgentStatus } from "../../wire/agent-spec.ts";
 import type { Message } from "../../wire/message.ts";
+import type { GoingOn } from "../goes-on.ts";
 
 export type ToAgentThread =
   | {
@@ -26,8 +27,8 @@ export type ToAgentThread =
     }
   /** The node's lease is back, in this tenure. */
   | { readonly kind: "lease"; readonly tenure: number }
-  /** Of the agents that go on without a lease, only the critical ones do from now on; or all of them again. */
-  | { readonly kind: "critical-only"; readonly only: boolean }
+  /** Which of the agents that may go on without a lease do from now on. */
+  | { readonly kind: "going-on"; readonly who: GoingOn }
   /** Of one turn of main. At most one of host, stop, suspend, resume is under way for an agent. */
   | { readonly kind: "hosts"; readonly hosts: readonly HostOrder[] }
   /**

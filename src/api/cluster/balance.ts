@@ -82,6 +82,7 @@ export function addBalance(api: ApiRoutes): void {
       summary: "Choose the placement strategy",
       query: v.strictObject({ strategy: v.string() }),
       answer: v.object({ success: v.boolean(), strategy: v.string() }),
+      inMinority: { kind: "queued", body_bytes: 0, subject: () => "cluster/balance" },
     },
     async ({ query }) => {
       await cluster.setBalancing(knownStrategy(query.strategy));

@@ -56,11 +56,13 @@ export function addNodes(api: ApiRoutes): void {
     const { leader } = await cluster.status();
     const startedAt_ms = cluster.startedAt_ms();
     const by = { self, leader, startedAt_ms, now_ms: api.clock.wall_ms(), isolated: operator.isolated };
-    const members = cluster.members().map((member) => nodeView(member, by));
-    // One that joined by gossip meanwhile tells of itself.
-    const names = new Set(members.map(({ id }) => id));
-    const registered = (await registry.list()).filter(({ id }) => !names.has(id)).map(registeredView);
-    return { leader, nodes: [...members, ...registered] };
+    const members = cluster.members();
+    // One that joined by gossip meanwhile tells of itself; the name of one that has left is free.
+    const taken = new Set(members.filter((member) => member.status !== "left").map(({ id }) => id));
+    const registered = (await registry.list()).filter(({ id }) => !taken.has(id));
+    const names = new Set<string>(registered.map(({ id }) => id));
+    const others = members.filter(({ id }) => !names.has(id)).map((member) => nodeView(member, by));
+    return { leader, nodes: [...others, ...registered.map(registeredView)] };
   };
   const tag = "cluster (documented shapes)";
   api.add(

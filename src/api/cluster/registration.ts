@@ -116,7 +116,11 @@ export function addRegistration(api: ApiRoutes): void {
       },
     },
     async ({ params: { id } }, c) => {
-      if (cluster.members().some((member) => member.id === id)) await cluster.remove(id, false);
+      const status = cluster.members().find((member) => member.id === id)?.status;
+      const isRegistered = async (): Promise<boolean> => (await nodes.list()).some((node) => node.id === id);
+      // The name of a member that has left may have been registered since.
+      if (status !== undefined && !(status === "left" && (await isRegistered())))
+        await cluster.remove(id, false);
       else await nodes.unregister(id, c.var.request.principal?.subject ?? "");
       return { success: true as const };
     },

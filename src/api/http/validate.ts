@@ -15,8 +15,10 @@ export function validate<S extends AnySchema>(
   what: string,
 ): v.InferOutput<S> {
   // To Valibot a list is an object without fields.
-  if (Array.isArray(value) && (schema.type === "strict_object" || schema.type === "object"))
-    throw new FieldsError(code, `${what} refused: Expected an object but received a list`, []);
+  if (Array.isArray(value) && (schema.type === "strict_object" || schema.type === "object")) {
+    const message = "Expected an object but received a list";
+    throw new FieldsError(code, `${what} refused: ${message}`, [{ field: "", message }]);
+  }
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const known = result.issues.filter((issue) => !isUnknownField(issue) || (issue.path?.length ?? 0) > 1);

@@ -42,8 +42,8 @@ export interface NodeIsolationOptions {
   readonly table: Pick<AssignmentTable, "of">;
   readonly clock: Clock;
   readonly events: Pick<EventLog, "record">;
-  /** Gives agents to others, as far as that goes within the time, and takes no new ones. */
-  readonly drain: (within_ms: number) => Promise<void>;
+  /** Gives agents to others, as far as that goes within the time and until it is over, and takes no new ones. */
+  readonly drain: (within_ms: number, isOver: () => boolean) => Promise<void>;
   /** Placement may put agents here again. */
   readonly reopen: () => void;
 }
@@ -180,7 +180,13 @@ export class NodeIsolation {
         .transferLeadership(null, { timeout_ms: transfer_ms })
         .catch((error: unknown) => failed("goes on leading", error));
     }
-    await drain(within_ms).catch((error: unknown) => failed("keeps its agents", error));
+    // It may rejoin at any moment: then it keeps what it has, and takes agents again.
+    if (this.#isolated) {
+      await drain(within_ms, () => !this.#isolated).catch((error: unknown) =>
+        failed("keeps its agents", error),
+      );
+      if (!this.#isolated && !this.#closed) this.#options.reopen();
+    }
   }
 }
 

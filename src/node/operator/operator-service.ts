@@ -55,7 +55,7 @@ export class NodeOperator implements OperatorService {
       consensus,
       table,
       events,
-      drain: (within_ms) => ownership.drain(within_ms),
+      drain: (within_ms, isOver) => ownership.drain(within_ms, isOver),
       reopen: () => tags.set({ maxAgents: config.node.max_agents }),
     });
     this.#rebuilding = new StateRebuilding({

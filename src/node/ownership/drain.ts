@@ -23,11 +23,16 @@ export interface DrainOptions {
   readonly clock: Clock;
   readonly prng: Prng;
   readonly events: EventLog;
+  /** Nothing more is to be handed over. */
+  readonly isOver: () => boolean;
 }
 
-/** How many stayed: for them there was no room, no time or no quorum. */
+/**
+ * How many stayed: for them there was no room, no time or no quorum. What is under way at the end of the time is not
+ * waited for: a hand-over may end at any step.
+ */
 export async function drain(options: DrainOptions, within_ms: number): Promise<number> {
-  const { self, table, candidates, clock, prng, events } = options;
+  const { self, table, candidates, clock, prng, events, isOver } = options;
   const end_ms = clock.now_ms() + within_ms;
   const orphans = [...table.of(self)].flatMap((agent) => {
     const owned = table.get(agent);
@@ -40,14 +45,19 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<n
   const text = `Handing over ${counted(plan.placed.length, "agent")} of ${self}`;
   events.record("info", "drain.started", text, { node: self, agents: orphans.length });
   const left = [...plan.placed];
-  let stayed = plan.unplaced.length;
+  let gone = 0;
   const worker = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      if (clock.now_ms() >= end_ms || !(await handOne(options, next.agent, next.to))) stayed++;
+      if (clock.now_ms() >= end_ms || isOver()) return;
+      if (await handOne(options, next.agent, next.to)) gone++;
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  const done = `Handed over ${orphans.length - stayed} of ${counted(orphans.length, "agent")}`;
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(within_ms, late.resolve);
+  await Promise.race([Promise.all(Array.from({ length: atOnce }, worker)), late.promise]);
+  timer.cancel();
+  const stayed = orphans.length - gone;
+  const done = `Handed over ${gone} of ${counted(orphans.length, "agent")}`;
   events.record(stayed > 0 ? "warn" : "info", "drain.done", done, { node: self, stayed });
   return stayed;
 }

@@ -119,7 +119,7 @@ export class NodeOwnership {
   }
 
   /** Gives agents and undelivered mail to others, as far as that goes within the time; nothing new is placed here. */
-  async drain(within_ms: number): Promise<void> {
+  async drain(within_ms: number, isOver: () => boolean = () => false): Promise<void> {
     const { foundation, control, events, tags } = this.#parts;
     tags.set({ maxAgents: 0 });
     const end_ms = systemClock.now_ms() + within_ms;
@@ -131,11 +131,15 @@ export class NodeOwnership {
       clock: systemClock,
       prng: this.#prng,
       events,
+      isOver,
     };
     // What was on its way here when the others had not heard yet goes in the next round.
     for (let round = 0; round < drainRounds && control.table.of(foundation.self).size > 0; round++) {
-      await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
+      const left_ms = end_ms - systemClock.now_ms();
+      if (isOver() || (round > 0 && left_ms <= 0)) break;
+      await drain(options, Math.max(0, left_ms));
     }
+    if (isOver()) return;
     const stayed = await this.#outbox.giveAway();
     if (stayed === 0) return;
     const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;

@@ -40,6 +40,8 @@ export class PartitionActions {
   #action: PartitionAction | null = null;
   /** Counts changes of state: an answer to an earlier question is old. */
   #round = 0;
+  /** The program failed at this state: until it is asked anew the decisions count. */
+  #unanswered = false;
 
   /** Throws `invalid_config` for a strategy that lacks its handler. */
   constructor(options: PartitionActionsOptions) {
@@ -72,10 +74,12 @@ export class PartitionActions {
     }
     const { settings, facts } = this.#options;
     const asked = settings.strategy === "custom" ? settings.custom_handler : null;
-    if (asked !== null && !stateIsNew) return;
+    if (asked !== null && !stateIsNew && !this.#unanswered) return;
     const { action, decision } = decideAction(this.#decisions, facts());
     this.#decide(action, decision === null ? "the default" : `decision ${decision + 1}`);
-    if (asked !== null) void this.#ask(asked, state, ++this.#round);
+    if (asked === null || !stateIsNew) return;
+    this.#unanswered = false;
+    void this.#ask(asked, state, ++this.#round);
   }
 
   async #ask(handler: string, state: PartitionState, round: number): Promise<void> {
@@ -94,6 +98,9 @@ export class PartitionActions {
       if (round === this.#round) this.#decide(answer.output.action, handler);
     } catch (error) {
       handlerFailed(reasonOf(error));
+      if (round !== this.#round) return;
+      this.#unanswered = true;
+      this.changed(state, false);
     }
   }
 

@@ -1,5 +1,6 @@
 /** Starts what a node does about partitions, and tells its log and events of it. */
 import { uuidv7 } from "uuidv7";
+import type { GoingOn } from "../../agents/goes-on.ts";
 import { counted } from "../../base/counted.ts";
 import type { QueuedWriteView } from "../../api/partition-service.ts";
 import type { NodeId } from "../../base/ids.ts";
@@ -7,7 +8,7 @@ import type { Consensus } from "../../cluster/consensus/consensus.ts";
 import type { CutOrder } from "../../cluster/network-cut.ts";
 import { PartitionMonitor } from "../../cluster/partition-monitor.ts";
 import type { Config } from "../../config/keys.ts";
-import type { PartitionFacts } from "../../ownership/partition-policy.ts";
+import type { PartitionAction, PartitionFacts } from "../../ownership/partition-policy.ts";
 import type { PartitionChange } from "../../ownership/partition-state.ts";
 import { systemClock } from "../../platform/node/clock.ts";
 import type { ClusterKeys } from "../../security/jwks.ts";
@@ -60,7 +61,7 @@ export class Partition {
   #rehearsals: Rehearsals | undefined;
   #toldApplied = 0;
   #critical: () => boolean = () => false;
-  #criticalOnly: (only: boolean) => void = () => undefined;
+  #goOn: (who: GoingOn) => void = () => undefined;
 
   static async start(parts: PartitionParts): Promise<Partition> {
     const partition = new Partition(parts);
@@ -81,7 +82,7 @@ export class Partition {
         logger("partition").warn(text);
         events.record("warn", "partition.action", text, { action, why });
       },
-      applied: (action) => this.#criticalOnly(action === "continue-critical"),
+      applied: (action) => this.#goOn(goingOnBy(action)),
       handlerFailed: (reason) => {
         const text = `The partition handler gave no decision, so the configured ones count: ${reason}`;
         logger("partition").warn(text);
@@ -116,13 +117,14 @@ export class Partition {
   }
 
   /**
-   * The API is there: what waits can be done. `critical` tells whether a critical agent is on this node; `criticalOnly`
-   * has only those go on, of the agents that may without a lease.
+   * The API is there: what waits can be done. `critical` tells whether a critical agent is on this node; `goOn`
+   * which agents go on, of those that may without a lease.
    */
-  serve(perform: Perform, critical: () => boolean, criticalOnly: (only: boolean) => void): void {
+  serve(perform: Perform, critical: () => boolean, goOn: (who: GoingOn) => void): void {
     this.#critical = critical;
-    this.#criticalOnly = criticalOnly;
-    criticalOnly(this.#actions.action === "continue-critical");
+    this.#goOn = goOn;
+    goOn(goingOnBy(this.#actions.action));
+    this.#actions.changed(this.monitor.state, false);
     this.#queue?.start(perform);
   }
 
@@ -145,6 +147,8 @@ export class Partition {
       mayReplay: () => !this.monitor.minority && consensus.consensus.status().quorum,
       revoked: (principal) => this.#revoked(principal),
       settled: (write) => this.#settled(write),
+      dropped: (count, detail) => this.#dropped(count, detail),
+      changed: () => this.#actions.changed(this.monitor.state, false),
       began: (waiting) =>
         this.#tell("info", "partition.replaying", `Replaying ${counted(waiting, "queued message")}`, {
           waiting,
@@ -180,7 +184,11 @@ export class Partition {
       servesReads: partition.degraded_mode,
     });
     this.monitor.onChange((change) => this.#changed(change));
-    consensus.consensus.onStatus(({ quorum }) => quorum && queue.replay());
+    consensus.consensus.onStatus(({ quorum }) => {
+      if (quorum) queue.replay();
+      // Who votes, as decisions look at it.
+      if (this.monitor.minority) this.#actions.changed(this.monitor.state, false);
+    });
     network.membership.subscribe((event) => {
       if ("member" in event && event.kind !== "updated") this.#actions.changed(this.monitor.state, false);
     });
@@ -227,6 +235,13 @@ export class Partition {
     this.#tell(state === "applied" ? "info" : "warn", "partition.write", text, { id, state, principal });
   }
 
+  /** Told as one: an operator may give up thousands. */
+  #dropped(count: number, detail: string): void {
+    this.counters.outcomes.refused += count;
+    const text = `${counted(count, "queued write")} refused: ${detail}`;
+    this.#tell("warn", "partition.dropped", text, { count });
+  }
+
   async #ended(outcomes: Readonly<Record<QueuedWriteOutcome, number>>): Promise<void> {
     this.#toldApplied = 0;
     const { applied, conflicted, refused, expired } = outcomes;
@@ -269,4 +284,10 @@ export class Partition {
     else log.info(text);
     this.#parts.events.record(level, type, text, data);
   }
+}
+
+/** A minority that is to stop stops for all. */
+function goingOnBy(action: PartitionAction | null): GoingOn {
+  if (action === "stop") return "none";
+  return action === "continue-critical" ? "critical" : "all";
 }

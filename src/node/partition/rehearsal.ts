@@ -65,6 +65,9 @@ export class Rehearsals {
   #running: { readonly id: string; readonly timers: Timer[]; readonly others: ReadonlySet<NodeId> } | null =
     null;
   #commanded: Commanded | null = null;
+  /** One is being agreed on, asked for here. */
+  #commanding = false;
+  #closed = false;
 
   /** Answers the others from now on. */
   constructor(options: RehearsalsOptions) {
@@ -91,6 +94,18 @@ export class Rehearsals {
 
   /** Resolves when the cut has begun. Throws `node_not_found`, `invalid_argument`, `conflict`. */
   async command(isolate: readonly NodeId[], duration_ms: number, force: boolean): Promise<Rehearsal> {
+    const { self } = this.#options;
+    if (this.#commanding)
+      throw new CaxtonError("conflict", `Another drill is being agreed on at node "${self}"`);
+    this.#commanding = true;
+    try {
+      return await this.#command(isolate, duration_ms, force);
+    } finally {
+      this.#commanding = false;
+    }
+  }
+
+  async #command(isolate: readonly NodeId[], duration_ms: number, force: boolean): Promise<Rehearsal> {
     const { self, membership, clock, newId } = this.#options;
     const isolated = [...new Set(isolate)].sort();
     const alive = membership
@@ -131,6 +146,7 @@ export class Rehearsals {
   }
 
   close(): void {
+    this.#closed = true;
     this.#agreed?.timer.cancel();
     for (const timer of this.#running?.timers ?? []) timer.cancel();
     this.#commanded?.timer?.cancel();
@@ -222,10 +238,22 @@ export class Rehearsals {
   #heal(commanded: Commanded, end_ms: number): void {
     const { clock } = this.#options;
     commanded.timer = clock.after(look_ms, () => {
-      void this.#look(commanded, clock.now_ms() >= end_ms).then((ended) => {
-        if (!ended) this.#heal(commanded, end_ms);
-      });
+      const late = clock.now_ms() >= end_ms;
+      void this.#look(commanded, late)
+        .catch((error: unknown) => this.#unreported(commanded, late, reasonOf(error)))
+        .then((ended) => {
+          if (!ended && !this.#closed) this.#heal(commanded, end_ms);
+        });
     });
+  }
+
+  /** This node's own store did not answer. */
+  #unreported(commanded: Commanded, late: boolean, reason: string): boolean {
+    if (!late) return false;
+    const { rehearsal } = commanded;
+    const troubles = [...rehearsal.troubles, `there is no report: ${reason}`];
+    commanded.rehearsal = { ...rehearsal, phase: "ended", troubles };
+    return true;
   }
 
   /** Whether it is over: all answer, none is cut off any more, nothing waits. */

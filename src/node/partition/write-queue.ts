@@ -57,6 +57,10 @@ export interface WriteQueueOptions {
   /** Why the principal may not do it any more, whatever its roles; null when it may. */
   readonly revoked: (principal: Principal) => string | null;
   readonly settled: (write: QueuedWriteView) => void;
+  /** An operator gave up so many that were not begun. */
+  readonly dropped: (count: number, detail: string) => void;
+  /** Another number waits. */
+  readonly changed: () => void;
   readonly began: (waiting: number) => void;
   /** Nothing waits any more. */
   readonly ended: (outcomes: Readonly<Record<QueuedWriteOutcome, number>>) => void;
@@ -131,12 +135,14 @@ export class WriteQueue {
     // The same request again, under its key.
     if (row.id !== id) {
       this.#left();
-      const kept = v.parse(headSchema, JSON.parse(row.head));
-      if (kept.method !== method || kept.path !== path) {
-        const detail = `The Idempotency-Key was used for ${kept.method} ${kept.path}, which waits in the queue`;
+      const kept = headOf(row);
+      if (kept?.method !== method || kept.path !== path) {
+        const other = kept === undefined ? "another write" : `${kept.method} ${kept.path}`;
+        const detail = `The Idempotency-Key was used for ${other}, which waits in the queue`;
         throw new CaxtonError("conflict", detail);
       }
     }
+    this.#options.changed();
     this.replay();
     return this.#view(row);
   }
@@ -171,6 +177,7 @@ export class WriteQueue {
   async drop(detail: string): Promise<number> {
     const dropped = await this.#options.store.refuseUnbegun(detail);
     for (let i = 0; i < dropped; i++) this.#left();
+    if (dropped > 0) this.#options.dropped(dropped, detail);
     return dropped;
   }
 
@@ -240,7 +247,8 @@ export class WriteQueue {
       const unsure = write.state === "replaying" ? "; an earlier try of it may have taken effect" : "";
       return settle("expired", `It waited for more than a day${unsure}`);
     }
-    const head = v.parse(headSchema, JSON.parse(write.head));
+    const head = headOf(write);
+    if (head === undefined) return settle("refused", "This version of the program cannot read it any more");
     const { subject, roles, tokenId, keyId, expires_s } = head;
     const principal: Principal = { subject, roles, tokenId, keyId, expires_s };
     const why = revoked(principal);
@@ -271,12 +279,13 @@ export class WriteQueue {
 
   #left(): void {
     this.#depth--;
+    this.#options.changed();
     if (this.#depth > 0) return;
     for (const wake of this.#waiters) wake();
   }
 
   #view(row: QueuedWriteRow): QueuedWriteView {
-    const { method, path, observed } = v.parse(headSchema, JSON.parse(row.head));
+    const { method, path, observed } = headOf(row) ?? { method: "", path: "", observed: null };
     const { id, position, state, principal, idempotencyKey, size_bytes, at_ms, settled_ms, detail } = row;
     return {
       id,
@@ -293,6 +302,16 @@ export class WriteQueue {
       settled_ms,
       detail,
     };
+  }
+}
+
+/** Undefined for what another version of the program wrote otherwise. */
+function headOf({ head }: QueuedWriteRow): Head | undefined {
+  try {
+    const read = v.safeParse(headSchema, JSON.parse(head));
+    return read.success ? read.output : undefined;
+  } catch {
+    return undefined;
   }
 }
 

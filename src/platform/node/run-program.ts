@@ -1,6 +1,6 @@
 /**
  * Runs an operator's program once: no shell, text on its standard input, its standard output back, bounded in time
- * and output. It runs in a process group of its own, which ends as a whole when a bound is broken.
+ * and output. It runs in a process group of its own, which ends as a whole with it, or when a bound is broken.
  */
 import { spawn } from "node:child_process";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
@@ -47,6 +47,8 @@ export function runProgram(path: string, input: string, limits: ProgramLimits): 
   );
   child.on("close", (code, signal) => {
     clearTimeout(timer);
+    // What it left in the background would outlast the bounds.
+    killGroup(child.pid);
     if (code === 0) resolve(Buffer.concat(output).toString("utf8"));
     else {
       const said = Buffer.concat(errors).toString("utf8").trim().slice(0, 200);
@@ -63,6 +65,8 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    // Over already; or a program of another user, which nobody here can end.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ESRCH" && code !== "EPERM") throw error;
   }
 }

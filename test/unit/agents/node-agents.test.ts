@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { DeployRequest } from "../../../src/agents/deployment.ts";
 import { present } from "../../../src/base/assert.ts";
+import { CaxtonError } from "../../../src/base/errors.ts";
 import { hashModule } from "../../../src/agents/module-shelf.ts";
 import { startStoreThread } from "../../../src/store/store-thread.ts";
 import type { AgentName, NodeId } from "../../../src/base/ids.ts";
@@ -406,6 +407,72 @@ describe("two nodes", () => {
     expect(await one.deliver(to("counter", "one"))).toBe("accepted");
     await until(() => one.textsFrom("counter").length === 1);
     expect(two.agents.local.size).toBe(0);
+  });
+
+  test.each(["lost_before", "lost_after"] as const)(
+    "a move whose answer is lost (%s) ends at one node",
+    async (fault) => {
+      const durable = { ...target("node-1"), durability: "local" as const };
+      await one.agents.cluster.deploy(request("counter", prebuiltAgent("counter"), durable));
+      await one.deliver(to("counter", "one"));
+      await until(() => one.textsFrom("counter").length === 1);
+      const { epoch } = present(one.agents.table.get(name("counter")), "the assignment");
+      const { assignments } = one.agents;
+      const decide = assignments.move.bind(assignments);
+      assignments.move = async (moves, principal) => {
+        assignments.move = decide;
+        if (fault === "lost_after") await decide(moves, principal);
+        throw new CaxtonError("outcome_unknown", "The leader was lost");
+      };
+      const moved = await two.agents.cluster
+        .migrate(name("counter"), "node-2" as NodeId)
+        .then(() => true)
+        .catch((error: unknown) => (expect(error).toMatchObject({ code: "outcome_unknown" }), false));
+      expect(moved).toBe(fault === "lost_after");
+      const [owner, other] = moved ? [two, one] : [one, two];
+      await until(() => owner.status("counter") === "running");
+      expect(other.agents.local.has(name("counter"))).toBe(false);
+      // Whatever of the move is under way still comes too late.
+      expect(present(one.agents.table.get(name("counter")), "it").epoch).toBeGreaterThan(epoch);
+      const move = { agent: name("counter"), from: "node-1" as NodeId, epoch, to: "node-2" as NodeId };
+      const late = {
+        cause: "migrated",
+        term: 0,
+        moves: [{ ...move, continues: epoch, transfer: 1 }],
+      } as const;
+      expect(await one.agents.assignments.move(late, "")).toBe(0);
+      await owner.deliver(to("counter", "two"));
+      await until(() => owner.textsFrom("counter").at(-1) === "2");
+    },
+  );
+
+  test("only the journal that a hand-over names goes on: any other is kept, on the old owner and on the same node", async () => {
+    const durable = { ...target("node-1"), durability: "local" as const };
+    const table = one.agents.table;
+    for (const next of ["node-2", "node-1"] as NodeId[]) {
+      const agent = name(`counter-of-${next}`);
+      await one.agents.cluster.deploy(request(agent, prebuiltAgent("counter"), durable));
+      await one.deliver(to(agent, "one"));
+      await until(() => one.textsFrom(agent).length === 1);
+      const { epoch } = present(table.get(agent), "the assignment");
+      const move = { agent, from: "node-1" as NodeId, epoch, to: next };
+      // To the other by a hand-over of a later owner; to itself by a failover.
+      const ended =
+        next === "node-2" ? { continues: epoch + 1_000, transfer: 5 } : { continues: 0, transfer: 0 };
+      const cause = next === "node-2" ? "migrated" : "failover";
+      await one.agents.assignments.move({ cause, term: 0, moves: [{ ...move, ...ended }] }, "");
+      await table.refresh("linearizable");
+      await one.agents.reconciler.yieldGiven();
+      const here = one.agents.local.get(agent)?.spec.epoch;
+      expect(here, next).toBe(next === "node-2" ? undefined : table.get(agent)?.epoch);
+      const owner = next === "node-2" ? two : one;
+      await until(() => owner.status(agent) === "running");
+      const shown = await one.agents.cluster.show(agent);
+      expect(shown.kept, next).toMatchObject([{ node: "node-1", epoch, keys: 1 }]);
+      expect(owner.events).toContainEqual({ kind: "lost", agent, from: "node-1" });
+      await one.agents.cluster.remove(agent);
+      await cluster.reset();
+    }
   });
 
   test("without a quorum nothing is deployed, and what was refused leaves nothing behind", async () => {

@@ -262,6 +262,9 @@ describe("members", () => {
 
   it("leave with the drain time given, this node unless another is named", async () => {
     const { call, services } = await apiWorld();
+    // A list is no order without fields.
+    const list = await call("POST", "/api/v1/cluster/leave", { json: [] });
+    expect([list.status, await list.json()]).toMatchObject([422, { code: "invalid_body" }]);
     expect((await call("POST", "/api/v1/cluster/leave", { json: {} })).status).toBe(202);
     await call("POST", "/api/v1/cluster/leave", { json: { node: "node-2", drain_timeout: "5s" } });
     expect(services.left).toEqual([

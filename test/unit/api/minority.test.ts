@@ -77,6 +77,7 @@ describe("a node that is cut off from the majority", () => {
     ["DELETE", "/api/v1/agents/pricer", undefined, "agent/pricer"],
     ["POST", "/api/v1/agents/pricer/suspend", undefined, "agent/pricer"],
     ["POST", "/api/v1/cluster/balance", { strategy: "random" }, "cluster/balance"],
+    ["POST", "/api/cluster/balance?strategy=random", undefined, "cluster/balance"],
   ])("keeps %s %s", async (method, path, json, subject) => {
     const { call, services } = await cutOff();
     expect((await call(method, path, json === undefined ? {} : { json })).status).toBe(202);

@@ -125,6 +125,17 @@ describe("a node registered by HTTP", () => {
     expect(statuses.toSorted()).toEqual([201, 409]);
   });
 
+  it("that is registered anew is not silent since its former registration", async () => {
+    const world = await registered();
+    await pass(world, 170_000);
+    expect(await nodeOf(world)).toMatchObject({ healthy: false });
+    await world.call("DELETE", "/api/cluster/nodes/edge-7");
+    world.services.control.wall_ms += 170_000;
+    await world.call("POST", "/api/cluster/nodes", { json: worker });
+    await pass(world, 20_000);
+    expect(await nodeOf(world)).toMatchObject({ status: "online", healthy: true });
+  });
+
   it("is unregistered once", async () => {
     const { call } = await registered();
     expect(await (await call("DELETE", "/api/cluster/nodes/edge-7")).json()).toEqual({ success: true });
@@ -141,6 +152,17 @@ describe("a node registered by HTTP", () => {
     expect(world.services.past.map(({ type }) => type)).toContain("node.forgotten");
     const { count } = (await (await world.call("GET", "/api/cluster/nodes")).json()) as { count: number };
     expect(count).toBe(4);
+  });
+
+  it("may have the name of a member that has left, and is shown and unregistered as itself", async () => {
+    const world = await apiWorld();
+    world.services.known.push(world.services.member("edge-7", "left"));
+    expect((await world.call("POST", "/api/cluster/nodes", { json: worker })).status).toBe(201);
+    expect(await nodeOf(world)).toMatchObject({ registered_by: "heartbeat", status: "online" });
+    const { count } = (await (await world.call("GET", "/api/cluster/nodes")).json()) as { count: number };
+    expect(count).toBe(4);
+    expect((await world.call("DELETE", "/api/cluster/nodes/edge-7")).status).toBe(200);
+    expect(await nodeOf(world)).toMatchObject({ registered_by: "gossip", status: "offline" });
   });
 
   it("cannot be changed without a leader, and is not queued for later", async () => {

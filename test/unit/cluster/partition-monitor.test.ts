@@ -15,7 +15,7 @@ class World {
   #quorum = true;
   readonly monitor: PartitionMonitor;
 
-  constructor(role: "voter" | "learner" = "voter", quorumSize = 0) {
+  constructor(role: "voter" | "learner" | "witness" = "voter", quorumSize = 0) {
     const status = (): ConsensusStatus =>
       ({
         quorum: this.#quorum,
@@ -98,6 +98,11 @@ test("a member that failed leaves a majority, which tells who is missing", () =>
     needed: 2,
     leader: true,
   });
+});
+
+test("learners are none of the voters that are counted, witnesses are", () => {
+  expect(new World("learner").monitor.view()).toMatchObject({ voters: ids.slice(0, 2), votersReached: 2 });
+  expect(new World("witness").monitor.view()).toMatchObject({ voters: ids, votersReached: 3, needed: 2 });
 });
 
 test("quorum_size 3 makes a minority of two that could decide", () => {

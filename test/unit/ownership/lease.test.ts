@@ -125,6 +125,21 @@ describe("the leader's side", () => {
     expect(book.ask({ node, boot: 1, renewal: 1 })).toBe(false);
     expect(book.mayReassign(node, 1, Number.MAX_SAFE_INTEGER)).toBe(false);
   });
+
+  test("what was asked of it in an earlier time as leader is not granted in a later one", () => {
+    const book = leading();
+    book.ask({ node, boot: 1, renewal: 1 });
+    book.resign();
+    book.lead(50_000);
+    expect(book.confirmed(book.begin(), 50_001)).toEqual([]);
+  });
+
+  test("an older life than one that was granted gets nothing", () => {
+    const book = leading();
+    book.ask({ node, boot: 2, renewal: 1 });
+    book.confirmed(book.begin(), 5);
+    expect(book.ask({ node, boot: 1, renewal: 9 })).toBe(false);
+  });
 });
 
 /**

@@ -345,6 +345,15 @@ describe("what a strategy looks at", () => {
     ];
     expect(place(nodes, { strategy: "least_connections" })).toMatchObject({ node: "b" });
     expect(place(nodes, { strategy: "even_distribution" })).toMatchObject({ node: "a" });
+    // What the share would be with it.
+    const empty = [node("a", { maxAgents: 10 }), node("b", { maxAgents: 100 })];
+    expect(place(empty, { strategy: "even_distribution" })).toMatchObject({ node: "b" });
+    const both = new Map([
+      ["a" as NodeId, 1],
+      ["b" as NodeId, 3],
+    ]);
+    const loaded = [node("a"), node("b", { cpu_percent: 80 })];
+    expect(place(loaded, { strategy: "locality", traffic: both })).toMatchObject({ node: "b" });
     const traffic = new Map([["b" as NodeId, 3]]);
     const chatty = place(nodes, { strategy: "locality", traffic });
     expect(chatty).toMatchObject({ node: "b", why: "locality: 3.0 messages a second with agents there" });

@@ -70,13 +70,13 @@ describe("the agents of lost nodes", () => {
 
   test("the important ones find room first; the rest waits, with the reason", () => {
     const { placed, unplaced } = plan(
-      [orphan("low", {}, 1), orphan("critical", {}, 10)],
+      [orphan("a-low", {}, 1), orphan("critical", {}, 10)],
       [node("a", { maxAgents: 1 }), node("b", { status: "failed" })],
     );
     expect(placed.map(({ agent }) => agent)).toEqual(["critical"]);
     expect(unplaced).toEqual([
       {
-        agent: "low",
+        agent: "a-low",
         why: 'No node can take the agent: "a" is full (1 of 1 agents), "b" is failed',
       },
     ]);

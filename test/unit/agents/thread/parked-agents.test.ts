@@ -171,14 +171,25 @@ describe("a policy that lets only critical agents go on", () => {
     // Critical or not: the cluster may give it to another node.
     await world.host(testSpec("parks", { critical: true }));
     lose(world);
-    world.thread.receive({ kind: "critical-only", only: true });
+    world.thread.receive({ kind: "going-on", who: "critical" });
     const tickets = world.deliver(to(1, "plain", "a"), to(2, "vital", "b"), to(3, "parks", "c"));
     await world.settle();
     expect(world.outcomesOf(tickets)).toEqual(["unreachable", "accepted", "unreachable"]);
     expect(world.sentTexts()).toEqual(["vital>far b"]);
-    world.thread.receive({ kind: "critical-only", only: false });
+    world.thread.receive({ kind: "going-on", who: "all" });
     world.deliver(to(4, "plain", "d"), to(5, "parks", "e"));
     await world.settle();
     expect(world.sentTexts()).toEqual(["vital>far b", "plain>far d"]);
+  });
+
+  test("or parks them all, where the node is to stop", async () => {
+    const world = new AgentThreadWorld({ plain: teller, vital: teller });
+    await world.host(testSpec("plain", continues));
+    await world.host(testSpec("vital", { ...continues, critical: true }));
+    lose(world);
+    world.thread.receive({ kind: "going-on", who: "none" });
+    const tickets = world.deliver(to(1, "plain", "a"), to(2, "vital", "b"));
+    await world.settle();
+    expect([world.outcomesOf(tickets), world.sentTexts()]).toEqual([["unreachable", "unreachable"], []]);
   });
 });

@@ -94,6 +94,22 @@ describe("this node's lease, as main sees it", () => {
     expect(scene.told).toEqual([true]);
   });
 
+  test("a tenure that was overtaken while it was prepared is not the one that counts", async () => {
+    const scene = new Scene();
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let begun = 0;
+    scene.leases.beforeHeld(() => gates[begun++]?.promise ?? Promise.resolve());
+    await scene.grant();
+    await scene.pass(3_000);
+    await scene.grant();
+    gates[0]?.resolve();
+    await scene.settle();
+    expect([scene.leases.tenure, scene.leases.holds(), scene.told]).toEqual([0, false, []]);
+    gates[1]?.resolve();
+    await scene.settle();
+    expect([scene.leases.tenure, scene.leases.holds(), scene.told]).toEqual([2, true, [true]]);
+  });
+
   test("is not held when it ran out while that took its time", async () => {
     const scene = new Scene();
     const stopped = Promise.withResolvers<void>();

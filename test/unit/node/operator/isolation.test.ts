@@ -27,6 +27,10 @@ function world() {
     [other, 2],
   ]);
   let stuck = 0;
+  /** While it is set, giving agents away takes until it resolves. */
+  let slow: Promise<void> | null = null;
+  let transfer: Promise<NodeId> = Promise.resolve(other);
+  let leads = false;
   const told: string[] = [];
   const membership = new MembershipTable(self, [other]);
   const nodes = new Map(
@@ -43,17 +47,18 @@ function world() {
         membership,
         peers: network.join(id),
         consensus: {
-          status: () => ({ ...consensus.status(), role: "follower" }),
-          transferLeadership: () => Promise.resolve(other),
+          status: () => ({ ...consensus.status(), role: leads ? "leader" : "follower", voters: 3 }),
+          transferLeadership: () => transfer,
         },
         table: {
           of: (node) => new Set(Array.from({ length: agents.get(node) ?? 0 }, (_, i) => `a${i}` as never)),
         },
         clock,
         events: { record: (_level, type) => told.push(`${id} ${type}`) },
-        drain: () => {
-          agents.set(id, Math.min(agents.get(id) ?? 0, stuck));
-          return Promise.resolve();
+        drain: async (_within_ms, isOver) => {
+          told.push(`${id} closed`);
+          await slow;
+          if (!isOver()) agents.set(id, Math.min(agents.get(id) ?? 0, stuck));
         },
         reopen: () => told.push(`${id} reopened`),
       });
@@ -72,6 +77,11 @@ function world() {
     at,
     isolated: () => [...(nodes.get(self)?.modes.isolated ?? [])],
     stick: (count: number) => void (stuck = count),
+    slowly: (until: Promise<void>) => void (slow = until),
+    transferring: (until: Promise<NodeId>) => {
+      leads = true;
+      transfer = until;
+    },
   };
 }
 
@@ -86,10 +96,11 @@ describe("isolation", () => {
     });
     expect([agents.get(self), agents.get(other)]).toEqual([3, 0]);
     expect(isolated()).toEqual([other]);
-    expect(told).toEqual(["node-2 node.isolated"]);
+    const happened = (): string[] => told.filter((text) => text !== "node-2 closed");
+    expect(happened()).toEqual(["node-2 node.isolated"]);
     await at(self).rejoin(other);
     await settled();
-    expect(told).toEqual(["node-2 node.isolated", "node-2 reopened", "node-2 node.rejoined"]);
+    expect(happened()).toEqual(["node-2 node.isolated", "node-2 reopened", "node-2 node.rejoined"]);
     expect(isolated()).toEqual([]);
   });
 
@@ -108,6 +119,31 @@ describe("isolation", () => {
     clock.advance(10_000);
     await settled();
     expect(agents.get(self)).toBe(0);
+  });
+
+  it("that ends while agents are being given away leaves the others, and the node open", async () => {
+    const { at, agents, told, slowly } = world();
+    const gate = Promise.withResolvers<void>();
+    slowly(gate.promise);
+    const isolated = at(self).isolate(self, 1_000);
+    await settled();
+    await at(other).rejoin(self);
+    gate.resolve();
+    expect(await isolated).toMatchObject({ moved: 0, stayed: 3 });
+    expect([agents.get(self), told.at(-1)]).toEqual([3, "node-1 reopened"]);
+  });
+
+  it("that ends while leadership goes to another gives nothing away", async () => {
+    const { at, agents, told, transferring } = world();
+    const gate = Promise.withResolvers<NodeId>();
+    transferring(gate.promise);
+    const isolated = at(self).isolate(self, 1_000);
+    await settled();
+    await at(other).rejoin(self);
+    gate.resolve(other);
+    expect(await isolated).toMatchObject({ stayed: 3 });
+    expect(agents.get(self)).toBe(3);
+    expect(told).not.toContain("node-1 closed");
   });
 
   it("is refused where nobody else could host agents, and changes nothing", async () => {

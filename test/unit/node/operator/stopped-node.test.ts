@@ -140,6 +140,14 @@ describe("the order to stop", () => {
     expect(stopped.get(two)?.map(({ node }) => node)).toEqual([one, three]);
   });
 
+  it("is not remembered of nodes that have left", async () => {
+    const { first, clock, stopped, membership } = world();
+    membership.setStatus(three, "left");
+    await first.stopAll();
+    clock.advance(1_000);
+    expect(stopped.get(one)?.map(({ node }) => node)).toEqual([two]);
+  });
+
   it("names who did not hear it, and who is lost; the others stop all the same", async () => {
     const { first, clock, network, stopped, membership } = world();
     network.cut(one, two);

@@ -9,6 +9,7 @@ import { AssignmentStore } from "../../../../src/control/assignment-store.ts";
 import { ControlClient } from "../../../../src/control/control-client.ts";
 import { EventLog } from "../../../../src/node/events/event-log.ts";
 import { Failover } from "../../../../src/node/ownership/failover.ts";
+import { FlapHold } from "../../../../src/node/ownership/flap-hold.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { type SpecFields, testSpec } from "../../../support/agent-specs.ts";
 import { MembershipTable } from "../../../support/membership-table.ts";
@@ -24,14 +25,18 @@ afterEach(() => {
 /** Permits what the test lets it. */
 class Permits implements LeaseAuthority {
   free = true;
+  term = 1;
   readonly lives: string[] = [];
+  readonly admitted: NodeId[] = [];
+  /** Answered only then. */
+  answer: Promise<void> = Promise.resolve();
 
   mayReassign(): Promise<boolean> {
     return Promise.resolve(this.free);
   }
 
   permission(): Promise<{ readonly term: number } | null> {
-    return Promise.resolve(this.free ? { term: 1 } : null);
+    return this.answer.then(() => (this.free ? { term: this.term } : null));
   }
 
   ended(id: NodeId, boot: number): void {
@@ -40,7 +45,9 @@ class Permits implements LeaseAuthority {
 
   bar(): void {}
 
-  admit(): void {}
+  admit(id: NodeId): void {
+    this.admitted.push(id);
+  }
 }
 
 class World {
@@ -260,4 +267,55 @@ describe("who decides", () => {
     await world.pass(3_000);
     expect(world.ownerOf("a")).toBe("n2");
   });
+
+  test("a leader whose term is over by the time of the move gives nothing away, and lets the node have its lease", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.authority.term = 7;
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    expect([world.ownerOf("a"), world.authority.admitted[0]]).toEqual(["n3", "n3"]);
+    world.authority.term = 1;
+    await world.pass(3_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+  });
+
+  test("a node that is back while its leader asks keeps its agents, and may have its lease", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    const gate = Promise.withResolvers<void>();
+    world.authority.answer = gate.promise;
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    world.membership.setStatus(node("n3"), "alive");
+    gate.resolve();
+    await world.pass(1_000);
+    expect([world.ownerOf("a"), world.authority.admitted]).toEqual(["n3", ["n3"]]);
+    expect(world.told).toEqual([]);
+  });
+
+  test("a leader that has no quorum, or has not read what was decided, waits", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.consensus.quorum = false;
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(2_000);
+    expect([world.ownerOf("a"), world.authority.admitted]).toEqual(["n3", []]);
+  });
+});
+
+test("a flapping node is waited for twice as long each time, two minutes at most, until it was well for ten", () => {
+  const flaps = new FlapHold();
+  const id = node("n3");
+  expect(flaps.hold_ms(id, 0)).toBe(0);
+  const holds = Array.from({ length: 8 }, (_, loss) => {
+    flaps.lost(id, loss * 1_000);
+    return flaps.hold_ms(id, loss * 1_000) / 1_000;
+  });
+  expect(holds).toEqual([5, 10, 20, 40, 80, 120, 120, 120]);
+  expect(flaps.hold_ms(id, 7_000 + 600_000)).toBe(120_000);
+  expect(flaps.hold_ms(id, 7_000 + 600_001)).toBe(0);
+  flaps.lost(id, 1_000_000);
+  expect(flaps.hold_ms(id, 1_000_000)).toBe(5_000);
+  expect(flaps.hold_ms(node("n2"), 1_000_000)).toBe(0);
 });

@@ -31,11 +31,12 @@ class World {
   readonly table = new AssignmentTable(this.store, this.consensus, this.clock, this.failed);
   readonly events = new EventLog(this.clock, 1);
   readonly rebalancer: Rebalancer;
+  readonly network = new MemoryPeersNetwork(this.clock);
 
   constructor() {
     const { table, store, membership, consensus, clock, events, failed } = this;
     const ownership = new AssignedOwnership({ membership, table, store, prng: new Prng(1) });
-    const network = new MemoryPeersNetwork(clock);
+    const { network } = this;
     const peers = network.join(node("n1"));
     network.join(node("n2")).handle("agents.migrate", async (body) => {
       const { name, to, cause } = JSON.parse(new TextDecoder().decode(body)) as {
@@ -142,6 +143,85 @@ describe("a rebalance", () => {
   });
 });
 
+describe("what is planned", () => {
+  const placement = {
+    strategy: "round_robin",
+    preferNodes: [] as NodeId[],
+    targetNode: null,
+    services: [] as string[],
+    region: null,
+    zone: null,
+  } as const;
+  const planned = async (fields: SpecFields, prepare: (world: World) => void = () => undefined) => {
+    const world = new World();
+    prepare(world);
+    for (let i = 0; i < 6; i++) await world.assign(`a-${i}`, "n1", fields);
+    const { moves } = await world.rebalancer.plan("even_distribution");
+    return moves.map(({ to }) => to).toSorted();
+  };
+
+  test("sends agents only where they asked to be, and leaves those where they would rather be", async () => {
+    const gpu = (world: World): void => world.membership.describe(node("n2"), { services: ["gpu"] });
+    expect(await planned({ placement: { ...placement, services: ["gpu"] } })).toEqual([]);
+    expect(await planned({ placement: { ...placement, services: ["gpu"] } }, gpu)).toEqual([
+      "n2",
+      "n2",
+      "n2",
+    ]);
+    const east = (world: World): void =>
+      world.membership.describe(node("n3"), { region: "east", zone: "e1" });
+    expect(await planned({ placement: { ...placement, region: "east" } }, east)).toEqual(["n3", "n3", "n3"]);
+    expect(await planned({ placement: { ...placement, zone: "e1" } }, east)).toEqual(["n3", "n3", "n3"]);
+    expect(await planned({ placement: { ...placement, preferNodes: [node("n1")] } })).toEqual([]);
+  });
+
+  test("leaves out who stands by, and moves so many at most", async () => {
+    const standby = (world: World): void => world.membership.describe(node("n3"), { weight: 0 });
+    expect(await planned({}, standby)).toEqual(["n2", "n2", "n2"]);
+    const world = new World();
+    for (const id of ["n1", "n2", "n3"]) world.membership.describe(node(id), { maxAgents: 1_000 });
+    for (let i = 0; i < 330; i++) await world.assign(`a-${i}`, "n1");
+    expect((await world.rebalancer.plan("even_distribution")).moves).toHaveLength(200);
+  });
+
+  test("is looked at again when its turn comes: an agent may have gone, a node may have", async () => {
+    const world = new World();
+    for (let i = 0; i < 18; i++) await world.assign(`a-${i}`, "n1");
+    const gate = Promise.withResolvers<void>();
+    const begun = new Set<string>();
+    const move = world.moves.bind(world);
+    world.moves = async (agent, to, cause) => {
+      begun.add(agent);
+      await gate.promise;
+      await move(agent, to, cause);
+    };
+    const { moves } = await world.rebalancer.plan("even_distribution");
+    const done = world.rebalancer.rebalance("even_distribution");
+    await world.pass(100);
+    expect(begun.size).toBe(4);
+    world.membership.setStatus(node("n3"), "suspect");
+    const late = moves.filter(({ agent }) => !begun.has(agent));
+    const gone = late.filter(({ to }) => to === "n2");
+    for (const { agent } of gone) await move(agent, node("n3"), "migrated");
+    gate.resolve();
+    await world.pass(100);
+    const reasons = (await done).failed.map(({ reason }) => reason).toSorted();
+    const isSuspect = late.filter(({ to }) => to === "n3").map(() => 'node "n3" is suspect');
+    expect(reasons).toEqual([...gone.map(() => "it has another owner by now"), ...isSuspect]);
+    expect([gone.length > 0, isSuspect.length > 0]).toEqual([true, true]);
+  });
+
+  test("is done by the leader alone", async () => {
+    const world = new World();
+    world.consensus.setLeads(false);
+    const peers = world.network.join(node("n3"));
+    const body = new TextEncoder().encode('{"strategy":"even_distribution"}');
+    const asked = peers.request(node("n1"), "balancing.rebalance", body).catch((error: unknown) => error);
+    await world.pass(1_000);
+    expect(await asked).toMatchObject({ code: "not_leader" });
+  });
+});
+
 describe("a node that joins", () => {
   async function full(): Promise<World> {
     const world = new World();
@@ -161,6 +241,15 @@ describe("a node that joins", () => {
     expect(world.table.get("light" as AgentName)?.node).toBe("n1");
     expect(world.told[0]).toMatch(/^Rebalancing \d agents \(n4 joined\)$/);
     expect(world.failures).toEqual([]);
+  });
+
+  test("gets nothing that has no journal to take along", async () => {
+    const world = new World();
+    for (let i = 0; i < 9; i++) await world.assign(`a-${i}`, "n1", { durability: "volatile" });
+    await world.pass(1_000);
+    world.membership.setStatus(node("n4"), "alive", "joined", world.clock.wall_ms() + 1);
+    await world.pass(20_000);
+    expect(world.counts()).toMatchObject({ n1: 9, n4: 0 });
   });
 
   test("gets nothing when it comes and goes", async () => {

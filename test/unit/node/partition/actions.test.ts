@@ -19,14 +19,20 @@ function program(text: string): string {
   return path;
 }
 
-function actions(settings: Partial<PartitionPolicySettings>) {
+function actions(settings: Partial<PartitionPolicySettings>, queued = { writes: 0 }) {
   const decided: string[] = [];
   const failures: string[] = [];
   const applied: (string | null)[] = [];
   const made = new PartitionActions({
     settings: { strategy: "default", custom_handler: null, decisions: [], ...settings },
     node: "node-3",
-    facts: () => ({ nodes: 1, quorum: 2, voters: 1, queued_writes: 0, critical_agents_present: false }),
+    facts: () => ({
+      nodes: 1,
+      quorum: 2,
+      voters: 1,
+      queued_writes: queued.writes,
+      critical_agents_present: false,
+    }),
     decided: (action) => decided.push(action),
     applied: (action) => applied.push(action),
     handlerFailed: (reason) => failures.push(reason),
@@ -89,12 +95,36 @@ describe("what a minority does", () => {
       "while :; do echo 0123456789012345678901234567890123456789; done",
       "printed more than 65536 bytes",
     ],
+    [
+      "floods its errors",
+      "while :; do echo 0123456789012345678901234567890123456789 >&2; done",
+      "printed more than 65536 bytes",
+    ],
   ])("a handler that %s leaves the default", async (_, text, reason) => {
     const { made, failures } = actions({ strategy: "custom", custom_handler: program(text) });
     made.changed("minority", true);
     await until(() => failures.length === 1);
     expect(failures[0]).toContain(reason);
     expect(made.action).toBe("read-only");
+  });
+
+  test("decisions follow what they look at; where a handler was asked, only once it failed", async () => {
+    const gate = join(directory.path, "gate");
+    const queued = { writes: 0 };
+    const decisions = [{ condition: "queued_writes > 5", action: "stop" }] as const;
+    const byDecisions = actions({ decisions }, queued);
+    const custom_handler = program(`while [ ! -e ${gate} ]; do sleep 0.01; done; exit 1`);
+    const asking = actions({ strategy: "custom", custom_handler, decisions }, queued);
+    for (const { made } of [byDecisions, asking]) made.changed("minority", true);
+    queued.writes = 6;
+    for (const { made } of [byDecisions, asking]) made.changed("minority", false);
+    expect([byDecisions.made.action, asking.made.action]).toEqual(["stop", "read-only"]);
+    writeFileSync(gate, "");
+    await until(() => asking.failures.length === 1);
+    expect(asking.made.action).toBe("stop");
+    queued.writes = 0;
+    asking.made.changed("minority", false);
+    expect(asking.made.action).toBe("read-only");
   });
 
   test("a handler that is not there leaves the default, too", async () => {
@@ -107,17 +137,20 @@ describe("what a minority does", () => {
 
   test("an answer that comes after the partition is over changes nothing", async () => {
     const gate = join(directory.path, "gate");
+    const pidFile = join(directory.path, "pid");
     const { made, decided } = actions({
       strategy: "custom",
       custom_handler: program(
-        `while [ ! -e ${gate} ]; do sleep 0.01; done; echo '{"action":"stop"}'; touch ${gate}.done`,
+        `echo $$ > ${pidFile}; while [ ! -e ${gate} ]; do sleep 0.01; done; echo '{"action":"stop"}'`,
       ),
     });
     made.changed("minority", true);
     made.changed("healthy", true);
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, "utf8").endsWith("\n"));
     writeFileSync(gate, "");
-    await until(() => existsSync(`${gate}.done`));
-    await new Promise((resolve) => setImmediate(resolve));
+    await until(() => !runs(Number(readFileSync(pidFile, "utf8"))));
+    // What this one says comes after what that one said.
+    await runProgram("/bin/true", "", { timeout_ms: 60_000, output_bytes: 10 });
     expect([made.action, decided]).toEqual([null, ["read-only"]]);
   });
 
@@ -127,9 +160,26 @@ describe("what a minority does", () => {
 });
 
 test("a program that hangs is ended with everything it started", async () => {
-  const path = program("sleep 600 & sleep 600");
-  await expect(runProgram(path, "", { timeout_ms: 100, output_bytes: 10 })).rejects.toMatchObject({
+  const pidFile = join(directory.path, "pid");
+  const path = program(`sleep 600 & echo $! > ${pidFile}; sleep 600`);
+  await expect(runProgram(path, "", { timeout_ms: 1_000, output_bytes: 10 })).rejects.toMatchObject({
     code: "timeout",
-    message: `${path} did not end within 100 ms`,
+    message: `${path} did not end within 1000 ms`,
   });
+  await until(() => !runs(Number(readFileSync(pidFile, "utf8"))));
 });
+
+test("what a program leaves in the background ends with it", async () => {
+  const path = program("sleep 600 > /dev/null 2>&1 & echo $!");
+  const pid = Number(await runProgram(path, "", { timeout_ms: 60_000, output_bytes: 100 }));
+  await until(() => !runs(pid));
+});
+
+function runs(pid: number): boolean {
+  try {
+    // One that has ended and that nobody waited for is a zombie.
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
+}

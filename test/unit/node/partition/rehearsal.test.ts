@@ -18,7 +18,10 @@ class TestNode {
   readonly rehearsals: Rehearsals;
   readonly events: EventLog;
 
+  readonly peers: ReturnType<MemoryPeersNetwork["join"]>;
+
   constructor(self: NodeId, network: MemoryPeersNetwork, clock: VirtualClock, world: World) {
+    this.peers = network.join(self);
     this.membership = new MembershipTable(
       self,
       ids.filter((id) => id !== self),
@@ -27,13 +30,14 @@ class TestNode {
     this.rehearsals = new Rehearsals({
       self,
       membership: this.membership,
-      peers: network.join(self),
+      peers: this.peers,
       clock,
       monitor: { view: () => ({ voters: ids }) } as unknown as PartitionMonitor,
       events: this.events,
       cut: (order) => this.cuts.push(order),
       newId: () => `drill-of-${self}-${clock.now_ms()}`,
-      report: () => Promise.resolve(world.report),
+      report: () =>
+        world.report === null ? Promise.reject(new Error("the disk is full")) : Promise.resolve(world.report),
     });
   }
 }
@@ -41,7 +45,7 @@ class TestNode {
 class World {
   readonly clock = new VirtualClock();
   readonly network = new MemoryPeersNetwork(this.clock);
-  report: PartitionReport = { nodes: [], missing: [] };
+  report: PartitionReport | null = { nodes: [], missing: [] };
   readonly nodes = ids.map((id) => new TestNode(id, this.network, this.clock, this));
 
   async settle<T>(work: Promise<T>): Promise<T | string> {
@@ -58,7 +62,11 @@ class World {
     return this.nodes[ids.indexOf(id)] as TestNode;
   }
 
-  cutsOf(id: NodeId): unknown {
+  peers(id: NodeId) {
+    return this.node(id).peers;
+  }
+
+  cutsOf(id: NodeId): unknown[] {
     return this.node(id).cuts.map(({ nodes, for_ms }) => [nodes, for_ms]);
   }
 }
@@ -115,6 +123,42 @@ describe("a drill", () => {
     expect(rehearsals.latest).toMatchObject({ phase: "ended", report: world.report, troubles: [] });
   });
 
+  test("it has not ended while the isolated node is cut off still, or does not answer", async () => {
+    await command([three]);
+    const { rehearsals } = world.node(one);
+    const phaseWith = async (nodes: NodeReport[]): Promise<string | undefined> => {
+      world.report = { nodes, missing: [] };
+      await world.clock.runUntilSettled(() => rehearsals.latest?.phase === "ended", 5_000);
+      return rehearsals.latest?.phase;
+    };
+    world.clock.advance(30_500);
+    expect(await phaseWith([])).toBe("healing");
+    for (const state of ["minority", "isolated"] as const)
+      expect(await phaseWith([{ ...reportOf(0), state }]), state).toBe("healing");
+    expect(await phaseWith([reportOf(0)])).toBe("ended");
+  });
+
+  test("a node that does not see one alive that is to be cut off does not agree", async () => {
+    world.node(two).membership.setStatus(three, "suspect");
+    expect(await command([three])).toContain('Node "node-2" does not see "node-3" alive');
+    world.clock.advance(31_000);
+    expect(ids.flatMap((id) => world.cutsOf(id))).toEqual([]);
+  });
+
+  test("an agreement whose commander is gone is forgotten, and no order lasts longer than the limit", async () => {
+    const order = { id: "drill", by: three, isolated: [three], duration_ms: 30_000 };
+    const ask = (method: string, duration_ms: number) => {
+      const body = new TextEncoder().encode(JSON.stringify({ ...order, duration_ms }));
+      return world.settle(world.peers(three).request(two, method, body));
+    };
+    expect(await ask("partition.rehearse.agree", 600_001)).toContain("duration_ms");
+    await ask("partition.rehearse.agree", 30_000);
+    expect(await command([three])).toContain("takes part in another drill");
+    world.clock.advance(10_000);
+    expect(await ask("partition.rehearse.begin", 30_000)).toContain("did not agree to this drill");
+    expect(await command([three])).toMatchObject({ phase: "cut" });
+  });
+
   test("a node that never settles what it queued is told of, after a bounded time", async () => {
     await command([three]);
     world.report = { nodes: [reportOf(3)], missing: [] };
@@ -142,6 +186,31 @@ describe("a drill", () => {
     expect(await command([three])).toMatchObject({ phase: "cut" });
     world.clock.advance(1_000);
     expect(ids.map((id) => world.node(id).cuts.length)).toEqual([1, 1, 1]);
+  });
+
+  test("of two that are asked for at one node at one moment, one is cut everywhere and the other nowhere", async () => {
+    const first = command([three]);
+    const second = command([two]);
+    expect(await second).toContain("Another drill is being agreed on");
+    expect(await first).toMatchObject({ isolated: [three], troubles: [] });
+    world.clock.advance(1_000);
+    expect(ids.map((id) => world.cutsOf(id))).toEqual([
+      [[[three], 30_000]],
+      [[[three], 30_000]],
+      [[[one, two], 30_000]],
+    ]);
+  });
+
+  test("without a report it ends all the same, and says why there is none", async () => {
+    await command([three]);
+    world.report = null;
+    const { rehearsals } = world.node(one);
+    await world.clock.runUntilSettled(() => rehearsals.latest?.phase === "ended", 600_000);
+    expect(rehearsals.latest).toMatchObject({
+      phase: "ended",
+      report: null,
+      troubles: ["there is no report: the disk is full"],
+    });
   });
 
   test("a second one waits for the end of the first", async () => {

@@ -32,6 +32,9 @@ class World {
   readonly applied: string[] = [];
   readonly #done = new Set<string>();
   readonly ended: Record<string, number>[] = [];
+  readonly dropped: number[] = [];
+  /** Times that another number waited. */
+  depths = 0;
   quorum = true;
   revoked: string | null = null;
   fates: Fate[] = [];
@@ -67,6 +70,8 @@ class World {
       mayReplay: () => this.quorum,
       revoked: () => this.revoked,
       settled: () => undefined,
+      dropped: (count) => this.dropped.push(count),
+      changed: () => this.depths++,
       began: () => undefined,
       ended: (outcomes) => this.ended.push({ ...outcomes }),
       failed: (what, reason) => {
@@ -221,6 +226,9 @@ describe("the queue of a minority's writes", () => {
     expect((await queue.accept(write("a", same))).id).toBe(first.id);
     expect(queue.depth).toBe(1);
     await expect(queue.accept(write("b", same))).rejects.toMatchObject({ code: "conflict" });
+    const elsewhere = { ...same, path: "/api/v1/kv/a?lock=door" };
+    await expect(queue.accept(write("a", elsewhere))).rejects.toMatchObject({ code: "conflict" });
+    expect(queue.depth).toBe(1);
     const other = { ...same, principal: { ...write("a").principal, subject: "bob" } };
     expect((await queue.accept(write("a", other))).id).not.toBe(first.id);
   });
@@ -277,9 +285,116 @@ describe("the queue of a minority's writes", () => {
     const queue = await world.open();
     await queue.accept(write("a"));
     expect(await queue.drop("dropped by hand")).toBe(1);
-    expect(queue.depth).toBe(0);
+    expect(await queue.drop("again")).toBe(0);
+    expect([queue.depth, world.dropped, world.depths]).toEqual([0, [1], 2]);
     const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([["refused", "dropped by hand"]]);
+  });
+
+  test("a write that was interrupted is known to be begun, until it ends; one that found no quorum is not", async () => {
+    const world = new World();
+    world.quorum = false;
+    const first = await world.open();
+    await first.accept(write("a"));
+    await first.close();
+    world.quorum = true;
+    const begun: boolean[] = [];
+    const answers = ["no_quorum", "crash", "no_quorum", "apply"];
+    const process = async (): Promise<void> => {
+      const queue = await world.open();
+      let crashed = false;
+      queue.start((_request, { replay }) => {
+        begun.push(replay.begun);
+        const answer = answers.shift();
+        if (answer === "crash") {
+          crashed = true;
+          return new Promise(() => undefined);
+        }
+        const code = { code: "no_quorum", detail: "" };
+        return Promise.resolve(
+          answer === "apply" ? new Response("{}") : Response.json(code, { status: 503 }),
+        );
+      });
+      await world.clock.runUntilSettled(() => crashed || queue.depth === 0, 100_000);
+    };
+    await process();
+    await process();
+    expect(begun).toEqual([false, false, true, true]);
+  });
+
+  test("what was begun is no operator's to drop: it may have taken effect", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    for (const name of ["a", "b"]) await queue.accept(write(name));
+    await world.store.take();
+    expect([await queue.drop("dropped by hand"), queue.depth]).toEqual([1, 1]);
+    expect(await queue.counts(0)).toMatchObject({ replaying: 1, refused: 1 });
+  });
+
+  test("an outcome stays as it is, and the oldest outcomes are forgotten", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    const { id } = await queue.accept(write("a"));
+    await queue.drop("dropped by hand");
+    const late = { id, outcome: "applied", detail: "", version: 1, at_ms: 1 } as const;
+    await world.store.settle(late);
+    expect(await queue.get(id)).toMatchObject({ state: "refused", detail: "dropped by hand" });
+    world.database.execute(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+       INSERT INTO queued_writes (id, principal, idempotency_key, subject, state, at_ms, detail, head, size, body)
+       SELECT 'old-' || i, 'alice', NULL, 's', 'applied', 1, '', '{}', 0, x'' FROM n`,
+    );
+    await queue.accept(write("b"));
+    await queue.drop("dropped by hand");
+    const { applied, refused } = await queue.counts(0);
+    expect([applied + refused, refused]).toEqual([10_000, 1]);
+  });
+
+  test("one that cannot be read any more holds up nothing, and is told of", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    queue.start(world.perform);
+    await queue.accept(write("a"));
+    world.database.execute(`UPDATE queued_writes SET head = replace(head, 'developer', 'juggler')`);
+    await queue.accept(write("b"));
+    world.quorum = true;
+    queue.replay();
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    expect(items.map(({ state, detail }) => [state, detail])).toEqual([
+      ["applied", ""],
+      ["refused", "This version of the program cannot read it any more"],
+    ]);
+  });
+
+  test("bodies that wait are bounded in bytes, too", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    await queue.accept(write("a"));
+    world.database.execute(`UPDATE queued_writes SET size = ${table.queuedBodies_bytes_max - 3}`);
+    await expect(queue.accept(write("four"))).rejects.toMatchObject({ code: "unavailable" });
+    expect(await queue.accept(write("abc"))).toMatchObject({ state: "queued" });
+  });
+
+  test("what an earlier partition's write left says nothing of what was seen since", async () => {
+    const world = new World();
+    const expected: (number | null)[] = [];
+    const queue = await world.open();
+    queue.start((_request, { replay }) => {
+      expected.push(replay.expected);
+      replay.after = (replay.expected ?? 0) + 1;
+      return Promise.resolve(new Response("{}"));
+    });
+    for (const observed of [1, 7]) {
+      await queue.accept(write("a", { subject: "agent/pricer", observed }));
+      await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+      world.clock.advance(1_000);
+    }
+    expect(expected).toEqual([1, 7]);
   });
 
   test("a later write of the queue knows the version that an earlier one left", async () => {

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import type { NodeId } from "../../../../src/base/ids.ts";
+import { newLeaseCell } from "../../../../src/cluster/leases/cell.ts";
+import { LeaseDriver } from "../../../../src/cluster/leases/driver.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import { encodeNodeRecords, type NodeRecord } from "../../../../src/wire/control-node.ts";
+import { decodeLeaseFrame, encodeLeaseFrame } from "../../../../src/wire/lease-frame.ts";
+
+const [self, other] = ["node-1", "node-2"] as [NodeId, NodeId];
+
+function record(bootEpoch: number, removed = false): NodeRecord {
+  return { id: other, role: "voter", bootEpoch, region: "", zone: "", level: 1, removed };
+}
+
+/** A leader's driver over a control state that has these records. */
+function leader(records: NodeRecord[]) {
+  const clock = new VirtualClock();
+  const granted: number[] = [];
+  const asked: number[] = [];
+  let applied = 0;
+  const state = { records, queries: 0 };
+  const driver = new LeaseDriver(
+    {
+      boot: 1,
+      terms: { ttl_ms: 2_000, drift: 0.05 },
+      clock,
+      bootClock: clock,
+      cell: newLeaseCell(),
+      began: () => undefined,
+    },
+    {
+      self,
+      soon: () => undefined,
+      send: (_node, bytes) => {
+        const frame = decodeLeaseFrame(bytes);
+        if (frame.kind === "grant") granted.push(frame.renewal);
+      },
+      ask: (attempt) => asked.push(attempt),
+      last: () => 0,
+      applied: () => applied,
+      query: () => {
+        state.queries++;
+        return encodeNodeRecords(state.records);
+      },
+    },
+  );
+  driver.status({ leader: self, term: 3, leads: true });
+  const renew = (boot: number, renewal: number): void => {
+    driver.receive(other, encodeLeaseFrame({ kind: "renewal", boot, renewal, ttl_ms: 2_000 }));
+    driver.round(asked.at(-1) ?? -1, true);
+  };
+  const apply = (changed: NodeRecord[]): void => {
+    state.records = changed;
+    applied++;
+  };
+  return { clock, driver, state, granted, renew, apply };
+}
+
+test("a leader that was deposed gives nothing away", () => {
+  const { clock, driver } = leader([record(1)]);
+  clock.advance(10_000);
+  driver.status({ leader: other, term: 4, leads: false });
+  expect([driver.grants.term, driver.grants.permit(other, 1)]).toEqual([null, null]);
+});
+
+test("a life that has just been registered is known at once; others are looked up now and then", () => {
+  const { state, granted, renew, apply } = leader([record(1)]);
+  renew(1, 1);
+  apply([record(2)]);
+  renew(2, 2);
+  expect(granted).toEqual([1, 2]);
+  const { queries } = state;
+  for (let renewal = 3; renewal < 20; renewal++) {
+    apply([record(2)]);
+    renew(2, renewal);
+  }
+  expect([granted.length, state.queries]).toEqual([19, queries]);
+});
+
+test("a node that was removed gets no lease", () => {
+  const { granted, renew } = leader([record(1, true)]);
+  renew(1, 1);
+  expect(granted).toEqual([]);
+});
