@@ -8,6 +8,7 @@ import { assert } from "../base/assert.ts";
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
+import { textBytes, textOf } from "./text-columns.ts";
 
 export interface Migration {
   /** `0001-node-store`: a number that rises by one from 1, and what it is about. */
@@ -37,13 +38,17 @@ export function checkSchema(database: Database, migrations: readonly Migration[]
     );
   }
   for (const row of database
-    .prepare("SELECT version, name, checksum FROM migrations ORDER BY version")
+    .prepare(
+      `SELECT version, ${textBytes("name")}, ${textBytes("checksum")} FROM migrations ORDER BY version`,
+    )
     .all()) {
     const known = migrations[Number(row["version"]) - 1];
-    if (known === undefined || row["checksum"] !== checksumOf(known.sql)) {
+    const title = textOf(row["name"], `the name of a migration of database ${quote(name)}`);
+    const checksum = textOf(row["checksum"], `the checksum of a migration of database ${quote(name)}`);
+    if (known === undefined || checksum !== checksumOf(known.sql)) {
       throw new CaxtonError(
         "version_mismatch",
-        `Database ${quote(name)} was made with another text of migration ${quote(String(row["name"]))}: ` +
+        `Database ${quote(name)} was made with another text of migration ${quote(title)}: ` +
           "start it with the version of caxton that wrote it",
       );
     }

@@ -7,6 +7,8 @@ import { CaxtonError } from "../base/errors.ts";
 import { type NodeId, quote } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
 import { type RaftId, raftIdOf } from "../raft/configuration.ts";
+import { checksumOfNamed, readNamed } from "./raft-log-rows.ts";
+import { textBytes } from "./text-columns.ts";
 
 export interface RaftLogOwner {
   readonly node: NodeId;
@@ -29,28 +31,27 @@ export class RaftBoots {
     name: string,
     owner: RaftLogOwner,
   ) {
-    const row = database.prepare("SELECT node, identity, boot FROM raft_identity").get();
-    if (row !== undefined && row["node"] !== owner.node) {
+    const before = readIdentity(database);
+    if (before !== undefined && before.node !== owner.node) {
       throw new CaxtonError(
         "conflict",
-        `Raft log ${quote(name)} belongs to node ${quote(String(row["node"]))}, not to ${quote(owner.node)}: ` +
+        `Raft log ${quote(name)} belongs to node ${quote(before.node)}, not to ${quote(owner.node)}: ` +
           "restore this node's own data directory",
       );
     }
-    const identity = Number(row?.["identity"] ?? owner.identity ?? owner.boot);
+    const identity = before?.identity ?? owner.identity ?? owner.boot;
     this.self = raftIdOf(owner.node, identity);
     this.boot = owner.boot;
-    this.previous = Number(row?.["boot"] ?? 0);
-    for (const { participant, boot } of database.prepare("SELECT participant, boot FROM raft_seen").all())
-      this.#seen.set(String(participant) as RaftId, Number(boot));
+    this.previous = before?.boot ?? 0;
+    for (const [participant, boot] of readSeen(database)) this.#seen.set(participant, boot);
     if (this.previous === owner.boot) return;
     database.transaction(() =>
       database
         .prepare(
-          `INSERT INTO raft_identity (only, node, identity, boot) VALUES (1, ?, ?, ?)
-           ON CONFLICT (only) DO UPDATE SET boot = excluded.boot`,
+          `INSERT INTO raft_identity (only, node, identity, boot, checksum) VALUES (1, ?, ?, ?, ?)
+           ON CONFLICT (only) DO UPDATE SET boot = excluded.boot, checksum = excluded.checksum`,
         )
-        .run(owner.node, identity, owner.boot),
+        .run(owner.node, identity, owner.boot, checksumOfNamed(owner.node, identity, owner.boot)),
     );
   }
 
@@ -64,10 +65,10 @@ export class RaftBoots {
     this.database.transaction(() =>
       this.database
         .prepare(
-          `INSERT INTO raft_seen (participant, boot) VALUES (?, ?)
-           ON CONFLICT (participant) DO UPDATE SET boot = excluded.boot`,
+          `INSERT INTO raft_seen (participant, boot, checksum) VALUES (?, ?, ?)
+           ON CONFLICT (participant) DO UPDATE SET boot = excluded.boot, checksum = excluded.checksum`,
         )
-        .run(participant, boot),
+        .run(participant, boot, checksumOfNamed(participant, boot)),
     );
     this.#seen.set(participant, boot);
   }
@@ -78,7 +79,29 @@ export class RaftBoots {
     if (gone.length === 0) return;
     this.database.transaction(() => {
       for (const id of gone) this.database.prepare("DELETE FROM raft_seen WHERE participant = ?").run(id);
-    }, "relaxed");
+    });
     for (const id of gone) this.#seen.delete(id);
   }
+}
+
+function readIdentity(
+  database: Database,
+): { readonly node: string; readonly identity: number; readonly boot: number } | undefined {
+  const row = database
+    .prepare(`SELECT ${textBytes("node")}, identity, boot, checksum FROM raft_identity`)
+    .get();
+  if (row === undefined) return undefined;
+  const { name, numbers } = readNamed(row, "node", ["identity", "boot"], "whose log it is");
+  const [identity = 0, boot = 0] = numbers;
+  return { node: name, identity, boot };
+}
+
+function readSeen(database: Database): readonly (readonly [RaftId, number])[] {
+  return database
+    .prepare(`SELECT ${textBytes("participant")}, boot, checksum FROM raft_seen`)
+    .all()
+    .map((row) => {
+      const { name, numbers } = readNamed(row, "participant", ["boot"], "a boot that was heard of");
+      return [name as RaftId, numbers[0] ?? 0] as const;
+    });
 }

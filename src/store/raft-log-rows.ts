@@ -6,6 +6,7 @@ import type { Configuration, RaftId } from "../raft/configuration.ts";
 import { decodeConfiguration, encodeConfiguration, parseRaftId } from "../raft/configuration-codec.ts";
 import type { Entry, EntryKind, HardState, LogPosition } from "../raft/entry.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
+import { textBytes, textOf } from "./text-columns.ts";
 
 /** The number in the table is the place in this list, so the order never changes. */
 const kinds: readonly EntryKind[] = ["command", "configuration", "noop", "stripped"];
@@ -43,16 +44,40 @@ export function stateRow({ term, vote, commit }: HardState, last: number): SqlVa
   return [term, vote ?? "", commit, last, checksumOf([term, commit, last], encodeUtf8(vote ?? ""))];
 }
 
+/** What `readState` reads. */
+export const stateColumns = `term, ${textBytes("vote")}, commit_index, last, checksum`;
+
 export function readState(row: SqlRow): { readonly hardState: HardState; readonly last: number } {
-  const [term, commit, last, vote] = [
-    num(row, "term"),
-    num(row, "commit_index"),
-    num(row, "last"),
-    row["vote"],
-  ];
-  if (typeof vote !== "string" || checksumOf([term, commit, last], encodeUtf8(vote)) !== row["checksum"])
+  const [term, commit, last] = [num(row, "term"), num(row, "commit_index"), num(row, "last")];
+  const bytes = row["vote"];
+  if (!(bytes instanceof Uint8Array) || checksumOf([term, commit, last], bytes) !== row["checksum"])
     throw damaged("the checksum of its hard state does not match");
+  const vote = textOf(bytes, "its vote");
   return { hardState: { term, commit, vote: vote === "" ? null : raftId(vote) }, last };
+}
+
+/** A row of a name and numbers, from before such rows had a checksum. */
+const unchecked = -1;
+
+/** The checksum of a row that is a name and numbers. */
+export function checksumOfNamed(name: string, ...numbers: readonly number[]): number {
+  return checksumOf(numbers, encodeUtf8(name));
+}
+
+/** The name in `column`, its bytes, and the numbers. Throws `data_corrupt`. */
+export function readNamed(
+  row: SqlRow,
+  column: string,
+  numbers: readonly string[],
+  what: string,
+): { readonly name: string; readonly numbers: readonly number[] } {
+  const found = numbers.map((each) => num(row, each));
+  const bytes = row[column];
+  const sound =
+    bytes instanceof Uint8Array &&
+    (row["checksum"] === unchecked || checksumOf(found, bytes) === row["checksum"]);
+  if (!sound) throw damaged(`the checksum of ${what} does not match`);
+  return { name: textOf(bytes, what), numbers: found };
 }
 
 /** In the order of the columns after `only`: position, term, configuration, checksum. */

@@ -4,6 +4,7 @@
  * raft thread. What to do about damage is its opener's decision (cluster/raft-data.ts).
  */
 import { assert } from "../base/assert.ts";
+import { CaxtonError, reasonOf } from "../base/errors.ts";
 import type { Database, Databases, SqlValue } from "../ports/database.ts";
 import type { Configuration } from "../raft/configuration.ts";
 import type { RaftEffect } from "../raft/effects.ts";
@@ -27,10 +28,12 @@ import {
   readBase,
   readEntry,
   readState,
+  stateColumns,
   stateRow,
 } from "./raft-log-rows.ts";
 import { raftMigrations } from "./raft-migrations.ts";
 import { TermRuns } from "./raft-terms.ts";
+import { damageOfWriteAheadLog } from "./write-ahead-log.ts";
 
 /** More than what a nearly full disk still takes. */
 const probe_bytes = 64 * 1_024;
@@ -51,16 +54,29 @@ const emptyState: HardState = { term: 0, vote: null, commit: 0 };
  * `conflict` for another node's log, `version_mismatch` for one of a newer program; the file stays as it is.
  */
 export function openRaftLog(databases: Databases, path: string, owner: RaftLogOwner): RaftLog {
-  if (databases.exists(path)) inspect(databases, path);
-  const database = databases.open(path);
+  let database: Database | undefined;
   try {
+    const leftover = databases.leftover?.(path);
+    const lost = leftover === undefined ? null : damageOfWriteAheadLog(leftover);
+    if (lost !== null) throw damaged(lost);
+    if (databases.exists(path)) inspect(databases, path);
+    database = databases.open(path);
     migrate(database, raftMigrations);
-    const boots = new RaftBoots(database, path, owner);
-    return new RaftLog(database, boots);
+    const log = new RaftLog(database, new RaftBoots(database, path, owner));
+    // What was not looked at for the others.
+    void log.installing;
+    return log;
   } catch (thrown) {
-    database.close();
-    throw thrown;
+    database?.close();
+    throw ofDamagedTables(thrown);
   }
+}
+
+/** Statements that do not fit the tables, of a schema whose version does: it is the file that is wrong. */
+function ofDamagedTables(thrown: unknown): unknown {
+  const cause = thrown instanceof CaxtonError ? thrown.cause : undefined;
+  const fits = !(cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
+  return fits ? thrown : damaged(`its tables are not those that were made (${reasonOf(cause)})`);
 }
 
 /** Looks through a connection that cannot write. */
@@ -92,7 +108,7 @@ export class RaftLog implements LogView {
   ) {
     const base = database.prepare("SELECT position, term, configuration, checksum FROM raft_base").get();
     if (base !== undefined) this.#setBase(readBase(base, "base"));
-    const state = database.prepare("SELECT term, vote, commit_index, last, checksum FROM raft_state").get();
+    const state = database.prepare(`SELECT ${stateColumns} FROM raft_state`).get();
     const { hardState, last } = state ? readState(state) : { hardState: emptyState, last: 0 };
     this.#hardState = hardState;
     this.#last = Math.max(last, this.#base.index);
@@ -173,10 +189,13 @@ export class RaftLog implements LogView {
     }
   }
 
-  /** Drops what lies up to `base`, soon. Relaxed: a loss of power may bring it back. */
+  /**
+   * Drops what lies up to `base`, soon. Durable, like every commit of this file: only so is a torn transaction known to
+   * be the last one, and damage before others for what it is.
+   */
   compact(base: LogPosition, configuration: Configuration): void {
     if (base.index <= this.#base.index) return;
-    this.database.transaction(() => this.#writeBase({ ...base, configuration }), "relaxed");
+    this.database.transaction(() => this.#writeBase({ ...base, configuration }));
     this.#setBase({ ...base, configuration });
     this.#terms.compact(base);
     this.#untidy = true;
@@ -185,14 +204,12 @@ export class RaftLog implements LogView {
   /** Removes some of what was compacted; false when nothing is left to do. For idle moments. */
   tidy(): boolean {
     if (!this.#untidy) return false;
-    const { changes } = this.database.transaction(
-      () =>
-        this.database
-          .prepare(
-            "DELETE FROM raft_log WHERE position <= (SELECT min(?, min(position) + ?) FROM raft_log) AND position <= ?",
-          )
-          .run(this.#base.index, slice_rows, this.#base.index),
-      "relaxed",
+    const { changes } = this.database.transaction(() =>
+      this.database
+        .prepare(
+          "DELETE FROM raft_log WHERE position <= (SELECT min(?, min(position) + ?) FROM raft_log) AND position <= ?",
+        )
+        .run(this.#base.index, slice_rows, this.#base.index),
     );
     this.#untidy = changes > 0;
     return this.#untidy;
@@ -253,7 +270,7 @@ export class RaftLog implements LogView {
       database.execute("CREATE TABLE IF NOT EXISTS raft_probe (data BLOB NOT NULL) STRICT");
       database.prepare("INSERT INTO raft_probe (data) VALUES (zeroblob(?))").run(probe_bytes);
     });
-    database.transaction(() => database.execute("DROP TABLE raft_probe"), "relaxed");
+    database.transaction(() => database.execute("DROP TABLE raft_probe"));
   }
 
   get size_bytes(): number {

@@ -44,6 +44,8 @@ export class MemoryServices implements NodeServices {
   readonly version = "0.0.0-test";
   readonly held = new Map<AgentName, HeldAgent>();
   readonly known: Member[] = [];
+  /** Who was told to leave is seen to have left when the members were looked at so often. */
+  #leaving: { readonly node: NodeId; looks: number } | undefined;
   readonly sent: SendRequest[] = [];
   readonly letters: ListedDeadLetter[] = [];
   readonly notAsked: NotAsked[] = [];
@@ -123,7 +125,15 @@ export class MemoryServices implements NodeServices {
   readonly troubles: string[] = [];
 
   readonly cluster: NodeServices["cluster"] = {
-    members: () => [...this.known],
+    members: () => {
+      if (this.#leaving !== undefined && this.#leaving.looks-- === 0) {
+        const { node } = this.#leaving;
+        this.#leaving = undefined;
+        const at = this.known.findIndex(({ id }) => id === node);
+        if (at !== -1) this.known[at] = this.member(node, "left");
+      }
+      return [...this.known];
+    },
     startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
     status: () =>
       Promise.resolve({
@@ -168,6 +178,7 @@ export class MemoryServices implements NodeServices {
     },
     leave: (node, { drain_timeout_ms: drain_ms }) => {
       this.left.push({ node, drain_ms });
+      this.#leaving = { node, looks: 2 };
       return Promise.resolve();
     },
     remove: (node, force) => {

@@ -14,6 +14,9 @@ export function validate<S extends AnySchema>(
   code: ErrorCode,
   what: string,
 ): v.InferOutput<S> {
+  // To Valibot a list is an object without fields.
+  if (Array.isArray(value) && (schema.type === "strict_object" || schema.type === "object"))
+    throw new FieldsError(code, `${what} refused: Expected an object but received a list`, []);
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const known = result.issues.filter((issue) => !isUnknownField(issue) || (issue.path?.length ?? 0) > 1);

@@ -200,6 +200,48 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
       ["a lost hard state", "DELETE FROM raft_state", "beyond its end"],
       ["another base", "UPDATE raft_base SET term = 9", "checksum of its base"],
       ["a lost base", "DELETE FROM raft_base", "missing"],
+      ["another identity", "UPDATE raft_identity SET identity = 2", "checksum of whose log it is"],
+      ["another boot", "UPDATE raft_identity SET boot = 0", "checksum of whose log it is"],
+      ["another node", "UPDATE raft_identity SET node = 'node-3'", "checksum of whose log it is"],
+      [
+        "another boot of another node",
+        "UPDATE raft_seen SET boot = 99",
+        "checksum of a boot that was heard of",
+      ],
+      [
+        "another node that was heard of",
+        "UPDATE raft_seen SET participant = 'node-4#1'",
+        "checksum of a boot that was heard of",
+      ],
+      // The addon ends the process where it meets text that is no UTF-8.
+      ["a vote that is no text", "UPDATE raft_state SET vote = CAST(x'6eff' AS TEXT)", "its hard state"],
+      ["a node that is no text", "UPDATE raft_identity SET node = CAST(x'6eff' AS TEXT)", "whose log it is"],
+      [
+        "a node heard of that is no text",
+        "UPDATE raft_seen SET participant = CAST(x'6eff' AS TEXT)",
+        "a boot that was heard of",
+      ],
+      [
+        "a migration whose checksum is no text",
+        "UPDATE migrations SET checksum = CAST(x'6eff' AS TEXT) WHERE version = 1",
+        "data_corrupt: Damaged: the checksum of a migration",
+      ],
+      [
+        "a migration whose name is no text",
+        "UPDATE migrations SET name = CAST(x'6eff' AS TEXT) WHERE version = 1",
+        "data_corrupt: Damaged: the name of a migration",
+      ],
+      ["a table of another shape", "ALTER TABLE raft_log RENAME COLUMN term TO tern", "tables are not those"],
+      [
+        "another table of another shape",
+        "ALTER TABLE raft_install RENAME COLUMN term TO x",
+        "tables are not those",
+      ],
+      [
+        "a list of migrations of another shape",
+        "ALTER TABLE migrations RENAME COLUMN name TO x",
+        "tables are not those",
+      ],
     ])("%s", (_name, sql, found) => {
       const log = reopen();
       append(log, ...Array.from({ length: 10 }, (_v, i) => entry(i + 1, 1)));
@@ -208,6 +250,7 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
       ]);
       log.compact({ index: 2, term: 1 }, configurationOfOne(1));
       while (log.tidy());
+      log.boots.see(raftIdOf(parseNodeId("node-2"), 1), 7);
       log.database.execute(sql);
       if (found.includes("entry 5")) expect(codeOf(() => log.entries(3, 8, 1e6))).toContain(found);
       expect(codeOf(() => reopen(2))).toContain(found);
@@ -269,13 +312,34 @@ describe("on real files", () => {
       const log = openRaftLog(openDatabases(), path, raftLogOwner(round * 1_000));
       const steps = log.hardState.term;
       expect(steps).toBeGreaterThanOrEqual(durable);
-      // A compaction is relaxed: the base may be an earlier one, what follows it is the same.
+      // The base may be an earlier one, what follows it is the same.
       const found = pictureOf(log);
       const expected = pictureAfter(5, steps);
       const from = Math.max(found.base, expected.base);
       const after = ({ entries }: LogPicture): unknown => entries.filter(([index]) => index > from);
       expect(after(found)).toEqual(after(expected));
       log.close();
+    }
+  });
+
+  test("a flipped bit in what a killed process had not merged yet is found, and takes back nothing unnoticed", () => {
+    const path = join(directory.path, "raft.db");
+    const log = openRaftLog(openDatabases(), path, raftLogOwner(1));
+    for (let index = 1; index <= 20; index++) append(log, entry(index, 1, 500));
+    const [file, leftover] = [readFileSync(path), readFileSync(`${path}-wal`)];
+    log.close();
+    const prng = new Prng(11);
+    for (let round = 0; round < 6; round++) {
+      const copy = join(directory.path, `killed-${round}.db`);
+      writeFileSync(copy, file);
+      if (round > 0) {
+        const at = prng.below(Math.floor(leftover.length * 0.9));
+        leftover[at] = (leftover[at] ?? 0) ^ 4;
+      }
+      writeFileSync(`${copy}-wal`, leftover);
+      const open = (): RaftLog => openRaftLog(openDatabases(), copy, raftLogOwner(2));
+      if (round > 0) expect(codeOf(open)).toMatch(/^data_corrupt: .* write-ahead log/);
+      else expect(open().last.index).toBe(20);
     }
   });
 
