@@ -7,7 +7,7 @@
 /** For each entry committed meanwhile it gets so many at least: the gap closes by the rest. */
 const gain = 1.5;
 /** Where little is committed: from one portion to the next so many times as long as the last one took. */
-const rest = 4;
+const rest = 6;
 /** One that was cut off for a while took long for another reason. */
 const rest_ms_max = 1_000;
 
