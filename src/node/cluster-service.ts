@@ -122,6 +122,7 @@ export class NodeCluster implements ClusterService {
     const lonely = alone === null ? null : `ALONE (it ${alone})`;
     const outside = waitsFor === null ? lonely : `WAITING (in no cluster yet: it ${waitsFor})`;
     const { leader, term, members, quorum } = consensus.status();
+    const own = members.find(({ node }) => node === self);
     const { minority, action } = this.#options.partition;
     const healthy = quorum && !minority;
     const apart = this.#takingNoPart();
@@ -141,7 +142,7 @@ export class NodeCluster implements ClusterService {
       leader,
       term,
       voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
-      lease: lease.stats,
+      lease: own?.role === "witness" ? null : lease.stats,
       isolated: [...modes.isolated],
       shed_percentage: modes.shedPercentage,
     });
@@ -186,6 +187,13 @@ export class NodeCluster implements ClusterService {
   }
 
   async compareState(): Promise<StateComparison> {
+    if (!this.#options.consensus.status().quorum) {
+      throw new CaxtonError(
+        "no_quorum",
+        "The replicas cannot be compared at one moment: that needs a majority, which is out of reach here. " +
+          "See: caxton cluster detect-partition",
+      );
+    }
     return await this.#options.comparer.compare(this.#replicaHolders());
   }
 
@@ -197,10 +205,15 @@ export class NodeCluster implements ClusterService {
     return await verifyReplicas(this.#options.replicas, node === null ? holders : [node], deep);
   }
 
-  /** A witness keeps no state. */
+  /** A witness keeps no state; who gave its vote away and left is no part of the cluster, though listed for a while. */
   #replicaHolders(): readonly NodeId[] {
-    const { members } = this.#options.consensus.status();
-    return members.filter(({ role }) => role !== "witness").map(({ node }) => node);
+    const { consensus, membership } = this.#options;
+    return consensus
+      .status()
+      .members.filter(({ node, role }) => {
+        return role === "voter" || (role === "learner" && membership.member(node)?.status !== "left");
+      })
+      .map(({ node }) => node);
   }
 
   assignments(): ReturnType<ClusterService["assignments"]> {

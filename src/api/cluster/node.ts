@@ -1,6 +1,6 @@
 /**
  * A node in the shape of the documented `/api/cluster/nodes`: a member that gossips, or one that is registered by HTTP.
- * What is not known of it from here is null: uptime of others, the load average of who gossips.
+ * What is not known of it from here is null: the load average of who gossips, the uptime of who is not there.
  */
 import * as v from "valibot";
 import { formatDuration } from "../../base/durations.ts";
@@ -71,7 +71,7 @@ export function nodeView(member: Member, viewer: NodeViewer): NodeView {
     ...figuresOf({ cpu, memory, active, max: tags.maxAgents }),
     disk_usage: load.disk_percent === undefined ? null : rounded(load.disk_percent),
     load_average: null,
-    uptime: id === viewer.self ? uptime(viewer.now_ms - viewer.startedAt_ms) : null,
+    uptime: uptimeOf(member, viewer),
     last_seen: new Date(member.lastSeen_ms).toISOString(),
     region: tags.region,
     zone: tags.zone,
@@ -145,7 +145,10 @@ function nodeStatus(
   return drains ? "draining" : "online";
 }
 
-function uptime(elapsed_ms: number): string {
+/** Of another node by its boot epoch, the time of its own clock when it began: as right as the two clocks agree. */
+function uptimeOf({ id, status, bootEpoch }: Member, viewer: NodeViewer): string | null {
+  if (status !== "alive" && status !== "suspect") return null;
+  const elapsed_ms = viewer.now_ms - (id === viewer.self ? viewer.startedAt_ms : bootEpoch);
   return formatDuration(Math.max(0, Math.floor(elapsed_ms / 1_000) * 1_000));
 }
 

@@ -1,6 +1,6 @@
 /** Schemas that many routes share: names, counts and durations in text, pages. */
 import * as v from "valibot";
-import { parseDuration } from "../../base/durations.ts";
+import { formatDuration, parseDuration } from "../../base/durations.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import { type AgentName, type NodeId, namePattern, nameRule } from "../../base/ids.ts";
 import { formatLimit, parseSize } from "../../base/sizes.ts";
@@ -34,8 +34,8 @@ export function durationField(min_ms: number, max_ms: number) {
   return v.pipe(
     v.string(),
     transformed(parseDuration),
-    v.minValue(min_ms, `shorter than ${min_ms} ms`),
-    v.maxValue(max_ms, `longer than ${max_ms} ms`),
+    v.minValue(min_ms, `shorter than ${formatDuration(min_ms)}`),
+    v.maxValue(max_ms, `longer than ${formatDuration(max_ms)}`),
   );
 }
 

@@ -63,7 +63,9 @@ async function verifyLog(replicas: ReplicaQueries, node: NodeId, deep: boolean):
   }
   const { compacted, applied, commit, last, damage } = found;
   const place = `${compacted + 1} to ${last} kept, ${commit} committed, ${applied} applied`;
-  return { node, check, ok: damage === null, detail: damage ?? `${checked} entries are sound; ${place}` };
+  const read =
+    last - compacted > checked ? `the first ${checked} entries are sound` : `${checked} entries are sound`;
+  return { node, check, ok: damage === null, detail: damage ?? `${read}; ${place}` };
 }
 
 async function verifySection(replicas: ReplicaQueries, node: NodeId, name: string): Promise<VerifyRow> {

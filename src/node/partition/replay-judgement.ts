@@ -50,8 +50,12 @@ export async function judgeAnswer(answer: Response, replay: Replay): Promise<Jud
 
 function appliedText({ expected, before, after }: Replay): string {
   if (after === null) return "";
-  if (before === null || before === expected || before === after) return `now at version ${after}`;
-  return `now at version ${after}, over ${before}, which was written meanwhile`;
+  const isOver = before !== null && before !== expected && before !== after;
+  if (after === 0)
+    return isOver ? `gone now, with version ${before}, which was written meanwhile` : "gone now";
+  return isOver
+    ? `now at version ${after}, over ${before}, which was written meanwhile`
+    : `now at version ${after}`;
 }
 
 async function problemOf(answer: Response): Promise<{ readonly code: ErrorCode; readonly detail: string }> {

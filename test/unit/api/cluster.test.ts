@@ -30,6 +30,16 @@ describe("the documented cluster shapes", () => {
     expect(nodes[2]).toMatchObject({ id: "node-3", status: "offline", healthy: false, uptime: null });
   });
 
+  it("tell how long each node runs, by when it began", async () => {
+    const { call, services } = await apiWorld();
+    const [, two] = services.known;
+    if (two === undefined) throw new Error("there are three");
+    services.known[1] = { ...two, bootEpoch: services.clock.wall_ms() - 90_500 };
+    expect(await (await call("GET", "/api/cluster/nodes/node-2")).json()).toMatchObject({ uptime: "1m30s" });
+    services.known[1] = { ...two, bootEpoch: services.clock.wall_ms() + 2_000 };
+    expect(await (await call("GET", "/api/cluster/nodes/node-2")).json()).toMatchObject({ uptime: "0s" });
+  });
+
   it("filter nodes, and refuse a filter that is none", async () => {
     const { call } = await apiWorld();
     const count = async (query: string): Promise<unknown> =>

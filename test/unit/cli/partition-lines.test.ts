@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { OverviewAnswer, ReportAnswer } from "../../../src/api/cluster/partition.ts";
 import { partitionLines } from "../../../src/cli/cluster/detect-partition.ts";
+import type { RehearsalAnswer } from "../../../src/api/cluster/rehearsal.ts";
 import { endLines } from "../../../src/cli/cluster/partition/rehearse.ts";
 import { reportLines } from "../../../src/cli/cluster/partition/report.ts";
 
@@ -72,39 +73,52 @@ describe("the report", () => {
     settled_at: null,
     detail: 'Key "a" is at version 7',
   } as const;
+  const node = {
+    node: "node-3",
+    state: "healthy",
+    counts: { queued: 0, replaying: 0, applied: 1, conflicted: 1, refused: 0, expired: 0 },
+    writes: [{ ...write, id: "0199-2", state: "applied", detail: "" }, write],
+    more: false,
+  } as const;
+  const drill: Omit<RehearsalAnswer, "report" | "troubles"> = {
+    id: "drill",
+    isolated: ["node-3"],
+    duration_ms: 1,
+    started_at: write.queued_at,
+    phase: "ended",
+  };
   const report: ReportAnswer = {
-    nodes: [
-      {
-        node: "node-3",
-        state: "healthy",
-        counts: { queued: 0, replaying: 0, applied: 1, conflicted: 1, refused: 0, expired: 0 },
-        writes: [{ ...write, id: "0199-2", state: "applied", detail: "" }, write],
-        more: false,
-      },
-    ],
+    nodes: [{ ...node, writes: [...node.writes] }],
     missing: [{ node: "node-2", reason: "it is not reached" }],
   };
 
   test("counts all, shows what did not take effect, and whom it could not ask", () => {
-    expect(reportLines(report, false)).toEqual([
+    expect(reportLines(report, 0)).toEqual([
       "node-3: 2 writes: 1 applied, 1 conflicted, 0 refused, 0 expired, 0 waiting",
       '  0199-1 CONFLICTED PUT /api/v1/kv/a by alice: Key "a" is at version 7',
       "node-2: not asked: it is not reached",
     ]);
-    expect(reportLines({ nodes: [], missing: [] }, false)).toEqual(["No queued writes"]);
+    expect(reportLines({ nodes: [], missing: [] }, 0)).toEqual(["No queued writes"]);
   });
 
   test("a drill ends with every write, the applied ones too", () => {
-    const lines = endLines({
-      id: "drill",
-      isolated: ["node-3"],
-      duration_ms: 1,
-      started_at: write.queued_at,
-      phase: "ended",
-      report,
-      troubles: ["node-3 does not answer"],
-    });
+    const lines = endLines({ ...drill, report, troubles: ["node-3 does not answer"] }, false);
     expect(lines.filter((line) => line.startsWith("  "))).toHaveLength(2);
     expect(lines.at(-1)).toBe("WARNING: node-3 does not answer");
+  });
+
+  test("of many applied ones a drill shows the first, and how to see the others", () => {
+    const applied = Array.from({ length: 60 }, (_, i) => ({
+      ...write,
+      id: `0199-${60 - i}`,
+      state: "applied" as const,
+    }));
+    const many: ReportAnswer = { nodes: [{ ...node, writes: [write, ...applied] }], missing: [] };
+    const shown = endLines({ ...drill, report: many, troubles: [] }, false).slice(2);
+    expect(shown).toHaveLength(12);
+    expect(shown[0]).toContain("0199-1 APPLIED");
+    expect(shown.at(-2)).toContain("0199-1 CONFLICTED");
+    expect(shown.at(-1)).toBe("  50 more applied: caxton cluster partition report -o wide");
+    expect(endLines({ ...drill, report: many, troubles: [] }, true).slice(2)).toHaveLength(61);
   });
 });

@@ -12,6 +12,11 @@ class Teller {
   readonly clock = new VirtualClock();
   readonly members: Member[] = [];
   readonly parts = new Set<NodeId>();
+  /** Of those that are no voters. */
+  readonly roles = new Map<string, string>();
+  /** The nodes that were compared last. */
+  compared: readonly NodeId[] = [];
+  quorum = true;
   readonly service: NodeCluster;
 
   constructor() {
@@ -20,8 +25,8 @@ class Teller {
       this.parts.add(id(name));
     }
     const status = () => ({
-      ...{ self: id("n1"), leader: id("n1"), term: 2, quorum: true, role: "leader" },
-      members: [...this.parts].map((node) => ({ node, role: "voter" })),
+      ...{ self: id("n1"), leader: id("n1"), term: 2, quorum: this.quorum, role: "leader" },
+      members: [...this.parts].map((node) => ({ node, role: this.roles.get(node) ?? "voter" })),
     });
     const options: Partial<ClusterServiceOptions> = {
       ...{ self: id("n1"), cluster: "c", clock: this.clock, startedAt_ms: 0 },
@@ -33,7 +38,13 @@ class Teller {
       } as unknown as ClusterServiceOptions["membership"],
       consensus: { status } as unknown as ClusterServiceOptions["consensus"],
       partition: { minority: false, action: null },
-      lease: { stats: {} } as unknown as ClusterServiceOptions["lease"],
+      lease: { stats: { held: false } } as unknown as ClusterServiceOptions["lease"],
+      comparer: {
+        compare: (nodes: readonly NodeId[]) => {
+          this.compared = nodes;
+          return Promise.resolve({ index: 1, nodes: [], difference: null });
+        },
+      } as unknown as ClusterServiceOptions["comparer"],
       modes: { isolated: new Set(), shedPercentage: 0 } as unknown as ClusterServiceOptions["modes"],
       safeToStop: () => ({ safe: true, why: "2 of the other 2 voters are well, 2 are needed" }),
     };
@@ -64,6 +75,41 @@ describe("the status of a cluster", () => {
       status: "HEALTHY (majority partition)",
       nodes_active: 2,
     });
+  });
+});
+
+describe("a witness", () => {
+  test("has no lease to tell of: it runs no agents", async () => {
+    const teller = new Teller();
+    expect((await teller.service.status()).lease).toEqual({ held: false });
+    teller.roles.set("n1", "witness");
+    expect((await teller.service.status()).lease).toBeNull();
+  });
+});
+
+describe("comparing replicas", () => {
+  test("asks those that have one, and nobody who gave its vote away and left", async () => {
+    const teller = new Teller();
+    teller.roles.set("n2", "learner").set("n3", "witness");
+    await teller.service.compareState();
+    expect(teller.compared).toEqual(["n1", "n2"]);
+    teller.seen("n2", "left");
+    await teller.service.compareState();
+    expect(teller.compared).toEqual(["n1"]);
+    // A voter that only stopped is missed.
+    teller.roles.delete("n2");
+    await teller.service.compareState();
+    expect(teller.compared).toEqual(["n1", "n2"]);
+  });
+
+  test("is refused without a quorum, which says so", async () => {
+    const teller = new Teller();
+    teller.quorum = false;
+    await expect(teller.service.compareState()).rejects.toMatchObject({
+      code: "no_quorum",
+      message: expect.stringContaining("caxton cluster detect-partition") as string,
+    });
+    expect(teller.compared).toEqual([]);
   });
 });
 

@@ -8,6 +8,8 @@ import { reportLines } from "./report.ts";
 
 const degraded = 7;
 const look_ms = 500;
+/** Of a node's writes that did what they were to. */
+const appliedShown = 10;
 
 interface Flags {
   readonly isolate: readonly string[];
@@ -52,14 +54,15 @@ export const rehearse = command<Flags>({
         call.output.line("Whole again; waiting for queued writes to be replayed");
       seen = next;
     }
-    call.output.lines(endLines(seen), seen);
+    call.output.lines(endLines(seen, call.output.format === "wide"), seen);
     return seen.troubles.length > 0 ? degraded : 0;
   },
 });
 
-export function endLines({ report, troubles }: RehearsalAnswer): string[] {
+/** Wide: every write, however many were applied. */
+export function endLines({ report, troubles }: RehearsalAnswer, wide: boolean): string[] {
   const lines = ["Rehearsal ended"];
-  if (report !== null) lines.push(...reportLines(report, true));
+  if (report !== null) lines.push(...reportLines(report, wide ? Infinity : appliedShown));
   for (const trouble of troubles) lines.push(`WARNING: ${trouble}`);
   return lines;
 }

@@ -12,13 +12,13 @@ export const report = command({
   parameters: {},
   run: async (call) => {
     const answer = await (await call.client()).cluster.partitionReport();
-    call.output.lines(reportLines(answer, call.output.format === "wide"), answer);
+    call.output.lines(reportLines(answer, call.output.format === "wide" ? Infinity : 0), answer);
     return answer.missing.length > 0 ? degraded : 0;
   },
 });
 
-/** Wide: also those that were applied. */
-export function reportLines({ nodes, missing }: ReportAnswer, wide: boolean): string[] {
+/** Of the writes that were applied, which did what they were to, `appliedShown` of each node at most. */
+export function reportLines({ nodes, missing }: ReportAnswer, appliedShown: number): string[] {
   const lines: string[] = [];
   for (const { node, counts, writes, more } of nodes) {
     const waiting = counts.queued + counts.replaying;
@@ -28,8 +28,13 @@ export function reportLines({ nodes, missing }: ReportAnswer, wide: boolean): st
       `${node}: ${counted(total, "write")}: ${counts.applied} applied, ${counts.conflicted} conflicted, ` +
         `${counts.refused} refused, ${counts.expired} expired, ${waiting} waiting`,
     );
-    const shown = writes.filter(({ state }) => wide || state !== "applied");
-    for (const write of shown.toReversed()) lines.push(`  ${writeLine(write)}`);
+    let applied = 0;
+    for (const write of writes.toReversed()) {
+      if (write.state === "applied" && ++applied > appliedShown) continue;
+      lines.push(`  ${writeLine(write)}`);
+    }
+    if (appliedShown > 0 && applied > appliedShown)
+      lines.push(`  ${applied - appliedShown} more applied: caxton cluster partition report -o wide`);
     if (more) lines.push(`  older ones of ${node}: GET /api/v1/cluster/partition/queued-writes there`);
   }
   if (lines.length === 0) lines.push("No queued writes");
