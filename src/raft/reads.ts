@@ -46,9 +46,11 @@ export class Reads {
 
   constructor(private readonly state: RaftState) {}
 
-  /** Rounds of heartbeats wanted now: reads wait, and none of theirs is under way. */
+  /** Rounds of heartbeats wanted now: reads wait, none of theirs is under way, and no lease does without. */
   get wantsRound(): boolean {
-    return this.#waiting.length > 0 && this.#confirming.length === 0 && isReady(this.state);
+    const { state } = this;
+    if (this.#waiting.length === 0 || this.#confirming.length > 0 || !isReady(state)) return false;
+    return !holdsLease(state);
   }
 
   read(id: number): void {
