@@ -27,6 +27,7 @@ const names = [
   "membership-silence",
   "membership-overload",
   "lifeguard",
+  "coordinates",
   "consensus",
   "control-apply",
 ] as const;
@@ -48,6 +49,7 @@ const load: Readonly<Record<Name, () => Promise<{ readonly bench: Bench }>>> = {
   "membership-silence": () => import("./membership-silence.ts"),
   "membership-overload": () => import("./membership-overload.ts"),
   lifeguard: () => import("./lifeguard.ts"),
+  coordinates: () => import("./coordinates.ts"),
   consensus: () => import("./consensus.ts"),
   "control-apply": () => import("./control-apply.ts"),
 };

@@ -57,7 +57,7 @@ export class AgentPeers {
       return done;
     });
     this.#handle(agentMethods.detail, async (body) =>
-      jsonBody(await local.detail(parseBody(nameRequest, body).name)),
+      jsonBody(await reconciler.detail(parseBody(nameRequest, body).name)),
     );
     this.#handle(agentMethods.kept, async (body) =>
       jsonBody({ kept: await local.kept(parseBody(nameRequest, body).name) }),

@@ -15,7 +15,7 @@ export interface AgentRecord {
 }
 
 export interface AgentDetail extends AgentTraps {
-  /** Why it is failed; else empty. */
+  /** Why it has failed, or cannot be started; else empty. */
   readonly reason: string;
   readonly spec: AgentSpec;
   readonly inbox: number;
@@ -26,6 +26,12 @@ export interface AgentDetail extends AgentTraps {
   readonly restarts: number;
 }
 
+/** Of one that has not begun. */
+export function unstarted(spec: AgentSpec, reason: string): AgentDetail {
+  const figures = { inbox: 0, inbox_bytes: 0, memory_bytes: 0, handled: 0, traps: 0, restarts: 0 };
+  return { spec, reason, ...figures, trap_kinds: {}, last_trap: null };
+}
+
 export interface AgentView {
   readonly name: AgentName;
   readonly node: NodeId;
@@ -33,7 +39,7 @@ export interface AgentView {
   readonly revision: number;
   readonly epoch: number;
   readonly module: ModuleHash;
-  /** Null when the owner cannot be asked, and in lists. */
+  /** Details from the owner; null when it cannot be asked, and in lists. */
   readonly detail: AgentDetail | null;
   /** How it came to its node; null for an agent that the cluster has not decided about. */
   readonly assignment: {

@@ -21,6 +21,7 @@ import type {
   AgentEvent,
   AgentThreadStats,
   FromAgentThread,
+  HostOrder,
   ToAgentThread,
 } from "./thread/thread-protocol.ts";
 
@@ -60,6 +61,8 @@ export class AgentThreadHandle {
   #deliveries_bytes = 0;
   readonly #batch = new BatchWriter();
   readonly #outcomes = new OutcomeWriter();
+  /** Of this turn. */
+  #hosts: HostOrder[] = [];
   #request = 0;
   #ticket = 0;
   #flushSet = false;
@@ -77,19 +80,19 @@ export class AgentThreadHandle {
   }
 
   leaseHeld(tenure: number): void {
-    this.#port.post({ kind: "lease", tenure });
+    this.#post({ kind: "lease", tenure });
   }
 
   criticalOnly(only: boolean): void {
-    this.#port.post({ kind: "critical-only", only });
+    this.#post({ kind: "critical-only", only });
   }
 
   owe(receivers: readonly string[]): void {
-    if (receivers.length > 0) this.#port.post({ kind: "owed", receivers });
+    if (receivers.length > 0) this.#post({ kind: "owed", receivers });
   }
 
   settled(receiver: string): void {
-    if (!this.#ended) this.#port.post({ kind: "settled", receiver });
+    if (!this.#ended) this.#post({ kind: "settled", receiver });
   }
 
   host(
@@ -98,25 +101,28 @@ export class AgentThreadHandle {
     suspended: boolean,
     fresh: boolean,
   ): Promise<"done" | "needs_module"> {
-    return this.#ask((request) => ({ kind: "host", request, spec, module, suspended, fresh })) as Promise<
-      "done" | "needs_module"
-    >;
+    return this.#ask((request) => {
+      this.#hosts.push({ request, spec, module, suspended, fresh });
+      this.#schedule();
+    }) as Promise<"done" | "needs_module">;
   }
 
   async stop(agent: AgentName, forget: boolean, finish_ms: number): Promise<void> {
-    await this.#ask((request) => ({ kind: "stop", request, agent, forget, finish_ms }));
+    await this.#ask((request) => this.#post({ kind: "stop", request, agent, forget, finish_ms }));
   }
 
   async suspend(agent: AgentName): Promise<void> {
-    await this.#ask((request) => ({ kind: "suspend", request, agent }));
+    await this.#ask((request) => this.#post({ kind: "suspend", request, agent }));
   }
 
   async resume(agent: AgentName): Promise<void> {
-    await this.#ask((request) => ({ kind: "resume", request, agent }));
+    await this.#ask((request) => this.#post({ kind: "resume", request, agent }));
   }
 
   stats(agents: readonly AgentName[]): Promise<AgentThreadStats> {
-    return this.#ask((request) => ({ kind: "stats", request, agents })) as Promise<AgentThreadStats>;
+    return this.#ask((request) =>
+      this.#post({ kind: "stats", request, agents }),
+    ) as Promise<AgentThreadStats>;
   }
 
   shutdown(deadline_ms: number): void {
@@ -152,14 +158,13 @@ export class AgentThreadHandle {
       case "ready":
         this.#events.ready();
         break;
-      case "done":
-        this.#answered(message.request, (waiter) => {
-          if (message.error === null) waiter.resolve("done");
-          else waiter.reject(new CaxtonError(message.error.code, message.error.detail));
-        });
-        break;
-      case "needs_module":
-        this.#answered(message.request, (waiter) => waiter.resolve("needs_module"));
+      case "answers":
+        for (const { request, result } of message.answers) {
+          this.#answered(request, (waiter) => {
+            if (typeof result === "string") waiter.resolve(result);
+            else waiter.reject(new CaxtonError(result.code, result.detail));
+          });
+        }
         break;
       case "stats":
         this.#answered(message.request, (waiter) => waiter.resolve(message.stats));
@@ -202,13 +207,13 @@ export class AgentThreadHandle {
     delivery.done(outcome);
   }
 
-  #ask(message: (request: number) => ToAgentThread): Promise<"done" | "needs_module" | AgentThreadStats> {
+  #ask(send: (request: number) => void): Promise<"done" | "needs_module" | AgentThreadStats> {
     if (this.#ended)
       return Promise.reject(new CaxtonError("unavailable", "The agent thread has ended; it restarts"));
     const request = ++this.#request;
     return new Promise((resolve, reject) => {
       this.#waiters.set(request, { resolve, reject });
-      this.#port.post(message(request));
+      send(request);
     });
   }
 
@@ -216,6 +221,19 @@ export class AgentThreadHandle {
     const waiter = this.#waiters.get(request);
     this.#waiters.delete(request);
     if (waiter !== undefined) answer(waiter);
+  }
+
+  /** Behind what it was told to host before. */
+  #post(message: ToAgentThread): void {
+    this.#flushHosts();
+    this.#port.post(message);
+  }
+
+  #flushHosts(): void {
+    if (this.#hosts.length === 0) return;
+    const hosts = this.#hosts;
+    this.#hosts = [];
+    this.#port.post({ kind: "hosts", hosts });
   }
 
   #schedule(): void {
@@ -229,6 +247,7 @@ export class AgentThreadHandle {
 
   #flush(): void {
     if (this.#ended) return;
+    this.#flushHosts();
     if (this.#batch.count > 0) {
       const batch = this.#batch.take();
       this.#port.post({ kind: "deliver", batch }, [batch.buffer]);

@@ -17,6 +17,7 @@ import type { PreparedModule } from "../wasm/prepare.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import type { Outcome } from "../wire/outcome.ts";
 import { AgentThreadHandle, type AgentThreadPort } from "./agent-thread-handle.ts";
+import { GivenModules } from "./given-modules.ts";
 import { NodeMemory } from "./memory-budget.ts";
 import { moduleKey } from "./module-key.ts";
 import { OwedMail, ToldMail, type Owed } from "./owed-mail.ts";
@@ -60,8 +61,7 @@ interface Slot {
   readonly index: number;
   handle: AgentThreadHandle | undefined;
   agents: number;
-  /** Keys of modules that the thread was given. */
-  readonly modules: Set<string>;
+  readonly modules: GivenModules;
   readonly told: ToldMail;
   ends: number;
   spawnedAt_ms: number;
@@ -104,7 +104,7 @@ export class AgentThreads implements LocalDelivery {
         index,
         handle: undefined,
         agents: 0,
-        modules: new Set(),
+        modules: new GivenModules(),
         told: new ToldMail(),
         ends: 0,
         spawnedAt_ms: 0,
@@ -338,14 +338,14 @@ export class AgentThreads implements LocalDelivery {
   async #hostOn(slot: Slot, spec: AgentSpec, suspended: boolean, fresh: boolean): Promise<void> {
     const key = moduleKey(spec);
     if (!fresh) this.#handle(slot).owe(slot.told.tell(spec.name, this.#owed.receiversOf(spec.name)));
-    for (const attempt of [1, 2]) {
-      const module = attempt === 1 && slot.modules.has(key) ? null : await this.#options.module(spec);
-      const answer = await this.#handle(slot).host(spec, module, suspended, fresh);
-      if (answer === "done") {
-        slot.modules.add(key);
-        return;
-      }
-      slot.modules.delete(key);
+    for (const again of [false, true]) {
+      const answer = await slot.modules.with(
+        key,
+        again,
+        () => this.#options.module(spec),
+        (module) => this.#handle(slot).host(spec, module, suspended, fresh),
+      );
+      if (answer === "done") return;
     }
     throw new CaxtonError("internal", `The agent thread did not keep the module of ${quote(spec.name)}`);
   }

@@ -27,7 +27,8 @@ import {
 } from "./agent-requests.ts";
 import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 import { directoryShows } from "./directory-shows.ts";
-import { type Deployed, type DeployedOne, deployGroup, type DeployRequest } from "./group-deployment.ts";
+import type { Deployed, DeployedOne, DeployRequest } from "./deployment.ts";
+import { deployGroup } from "./group-deployment.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { InstanceGroups } from "./instance-groups.ts";
 import type { LocalAgents } from "./local-agents.ts";
@@ -357,9 +358,9 @@ export class ClusterAgents {
 
   /** Null when its node cannot be asked. */
   async #detailFrom(name: AgentName, node: NodeId): Promise<AgentDetail | null> {
-    const { local, membership } = this.#options;
+    const { reconciler, membership } = this.#options;
     try {
-      if (node === membership.self) return await local.detail(name);
+      if (node === membership.self) return await reconciler.detail(name);
       return await this.#request(node, agentMethods.detail, { name }, detailAnswer, detail_ms);
     } catch (error) {
       if (error instanceof CaxtonError) return null;

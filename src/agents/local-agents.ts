@@ -12,7 +12,7 @@ import type { DirectoryEntry, Membership } from "../cluster/membership.ts";
 import type { KeptJournal, RecoveredAgent, Store } from "../store/store.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import { AgentLogs, type AgentLogLine } from "./agent-logs.ts";
-import { entryOf, type AgentDetail, type AgentRecord } from "./agent-record.ts";
+import { entryOf, unstarted, type AgentDetail, type AgentRecord } from "./agent-record.ts";
 import type { AgentThreads } from "./agent-threads.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
 import type { AgentEvent } from "./thread/thread-protocol.ts";
@@ -230,7 +230,7 @@ export class LocalAgents {
     const threads = this.#options.threads();
     const known = { spec, reason, ...this.#traps.of(name) };
     if (!threads.has(name)) {
-      return { ...known, inbox: 0, inbox_bytes: 0, memory_bytes: 0, handled: 0, traps: 0, restarts: 0 };
+      return { ...unstarted(spec, reason), ...known };
     }
     const { inbox, inbox_bytes, memory_bytes, handled, traps, restarts } = await threads.detail(name);
     return { ...known, inbox, inbox_bytes, memory_bytes, handled, traps, restarts };

@@ -8,6 +8,7 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import type { Store } from "../store/store.ts";
 import { encodeSpec } from "./agent-requests.ts";
+import { unstarted, type AgentDetail } from "./agent-record.ts";
 import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
@@ -38,6 +39,7 @@ export interface ReconcilerOptions {
 
 interface Failure {
   readonly attempts: number;
+  readonly reason: string;
   readonly timer: Timer;
 }
 
@@ -85,6 +87,16 @@ export class Reconciler {
   async settle(name: AgentName): Promise<void> {
     await this.#busy.get(name);
     await this.#run(name, () => this.#one(name));
+  }
+
+  /** An agent of this node, also one that was assigned and cannot be started: then its `reason` says why. */
+  async detail(name: AgentName): Promise<AgentDetail> {
+    const { table, local, self } = this.#options;
+    const waitsFor = this.#failures.get(name)?.reason ?? "";
+    const owned = table.get(name);
+    if (!local.has(name) && owned?.node === self) return unstarted(owned.spec, waitsFor);
+    const detail = await local.detail(name);
+    return detail.reason === "" ? { ...detail, reason: waitsFor } : detail;
   }
 
   /** Everything here that was given away has stopped when this resolves. Throws when one could not be stopped. */
@@ -170,7 +182,7 @@ export class Reconciler {
     if (attempts === 1) this.#options.event({ kind: "not_started", agent: name, reason });
     const wait_ms = Math.min(lastRetry_ms, firstRetry_ms * 2 ** Math.min(attempts - 1, 10));
     const timer = this.#options.clock.after(wait_ms, () => this.#look([name]));
-    this.#failures.set(name, { attempts, timer });
+    this.#failures.set(name, { attempts, reason, timer });
   }
 
   #clear(name: AgentName): void {

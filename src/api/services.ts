@@ -3,7 +3,10 @@
  * real cluster, messaging and agents; the API itself stays portable (Bun, Deno, Node, workerd).
  * Every method may throw a `CaxtonError`, which becomes a problem document.
  */
-import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
+import type { AgentLogLine } from "../agents/agent-logs.ts";
+import type { AgentView } from "../agents/agent-record.ts";
+import type { Deployed, DeployRequest } from "../agents/deployment.ts";
+import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import type { ConsensusMember, ConsensusRole } from "../cluster/consensus/consensus.ts";
 import type { DirectoryEntry, Member } from "../cluster/membership.ts";
 import type { StateComparison } from "../cluster/consensus/state-comparison.ts";
@@ -14,14 +17,11 @@ import type { LockService } from "../control/lock-service.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Role } from "../security/roles.ts";
 import type { Principal } from "../security/tokens.ts";
-import type { ConversationSummary, DeadLetter, KeptJournal, Page } from "../store/store.ts";
+import type { ConversationSummary, DeadLetter, Page } from "../store/store.ts";
 import type { BalancingService } from "./balancing-service.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
-import type { TrapKind } from "../wasm/trap.ts";
-import type { AgentSpec, ShownStatus } from "../wire/agent-spec.ts";
-import type { AssignmentCause } from "../wire/control-assignments.ts";
 import type { Message } from "../wire/message.ts";
 
 export interface NodeServices {
@@ -214,74 +214,8 @@ export interface TokenService {
   }): Promise<IssuedToken>;
 }
 
-export interface DeployRequest {
-  readonly name: AgentName;
-  readonly wasm: Uint8Array;
-  /** Parsed and defaulted by the API from the query or form; see `AgentSpec` for meanings. */
-  readonly options: Omit<
-    AgentSpec,
-    "name" | "module" | "revision" | "epoch" | "deployedAt_ms" | "deployedBy"
-  >;
-  /** How many of it run under its name; null: as many as there are, or one alone. */
-  readonly instances: number | null;
-  readonly principal: string;
-}
-
-export interface AgentView {
-  readonly name: AgentName;
-  readonly node: NodeId;
-  readonly status: ShownStatus;
-  readonly revision: number;
-  readonly epoch: number;
-  readonly module: ModuleHash;
-  /** Details from the owner; null when it cannot be asked. */
-  readonly detail: AgentDetail | null;
-  /** How it came to its node; null for an agent that the cluster has not decided about. */
-  readonly assignment: {
-    readonly cause: AssignmentCause;
-    readonly previous: NodeId | null;
-    readonly previousEpoch: number;
-    /** Unix. */
-    readonly at_ms: number;
-    /** The lost node whose journal of it was not to be had; null when nothing was lost. */
-    readonly lost: NodeId | null;
-    /** The node that says it runs there. */
-    readonly runsOn: NodeId | null;
-  } | null;
-  /** Why nobody can start it: its specification cannot be read. Its module is unknown then, too. */
-  readonly unreadable?: string;
-  /** Journals of it that ended, where they are; only when it is looked at alone. */
-  readonly kept: readonly (KeptJournal & { readonly node: NodeId })[];
-}
-
-export interface AgentDetail {
-  readonly spec: AgentSpec;
-  /** Why it is failed; else empty. */
-  readonly reason: string;
-  readonly trap_kinds: Readonly<Partial<Record<TrapKind, number>>>;
-  readonly last_trap: { readonly kind: TrapKind; readonly text: string; readonly at_ms: number } | null;
-  readonly inbox: number;
-  readonly inbox_bytes: number;
-  readonly memory_bytes: number;
-  readonly handled: number;
-  readonly traps: number;
-  readonly restarts: number;
-}
-
-export interface AgentLogLine {
-  readonly at_ms: number;
-  readonly level: "debug" | "info" | "warn" | "error";
-  readonly text: string;
-}
-
 export interface AgentService {
-  deploy(request: DeployRequest): Promise<{
-    /** The first instance, where there are several. */
-    readonly agent: AgentView;
-    readonly created: boolean;
-    readonly why: string;
-    readonly instances: readonly AgentView[];
-  }>;
+  deploy(request: DeployRequest): Promise<Deployed>;
   /** Of a name that several agents share; else none. */
   instances(name: AgentName): readonly AgentView[];
   list(): readonly AgentView[];

@@ -55,7 +55,7 @@ export class ClusterClient {
     return this.#transport.json({ method: "GET", path: "/api/v1/cluster/performance" });
   }
 
-  /** Resolves when the node has drained; `node` undefined is the one that answers. */
+  /** Resolves when the node is on its way out; `node` undefined is the one that answers. */
   leave(options: {
     readonly node?: string;
     readonly drainTimeout_ms: number;

@@ -96,18 +96,41 @@ export function cuttableStreams(streams: Streams, cut: NetworkCut, clock: Clock)
       ),
     connect: async (to, identity, options, handlers) => {
       const { expect, timeout_ms } = options;
-      if (cut.address(to) || (expect !== undefined && cut.node(expect))) {
-        await new Promise<void>((resolve) => clock.after(timeout_ms, resolve));
+      const isCut = (): boolean => cut.address(to) || (expect !== undefined && cut.node(expect));
+      let left_ms = timeout_ms;
+      if (isCut()) {
+        const begun_ms = clock.now_ms();
+        // As a SYN that is repeated: who still waits when the cut ends gets through.
+        await untilWhole(cut, clock, isCut, timeout_ms);
+        left_ms -= Math.ceil(clock.now_ms() - begun_ms);
+      }
+      if (isCut() || left_ms <= 0) {
         throw new CaxtonError(
           "timeout",
           `Cannot connect to ${formatAddress(to)}: timed out after ${timeout_ms} ms`,
         );
       }
       const connection = new LateConnection(cut);
-      const inner = await streams.connect(to, identity, options, connection.handlers);
+      const remaining = { ...options, timeout_ms: left_ms };
+      const inner = await streams.connect(to, identity, remaining, connection.handlers);
       return connection.begin(inner, handlers);
     },
   };
+}
+
+/** Until `isCut` no longer holds, or for `timeout_ms`. */
+function untilWhole(cut: NetworkCut, clock: Clock, isCut: () => boolean, timeout_ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stop();
+      timer.cancel();
+      resolve();
+    };
+    const timer = clock.after(timeout_ms, done);
+    const stop = cut.onEnd(() => {
+      if (!isCut()) done();
+    });
+  });
 }
 
 /** A connection that came through the cut: as if it had never come, and ended with the cut. */

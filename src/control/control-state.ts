@@ -258,6 +258,7 @@ export class ControlState implements ReplicatedState {
 
   #save(): void {
     this.#sessions.flush();
+    for (const section of this.#sections.values()) section.flush();
     writeTotals(this.#database, this.#sections.values());
     writeHead(this.#database, this.#head);
     if (this.#configurationChanged) writeConfiguration(this.#database, this.#head.configuration);

@@ -10,6 +10,7 @@ import { assert } from "../base/assert.ts";
 import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
 import { textBytes, textOf } from "../store/text-columns.ts";
 import { Writer } from "../wire/cursor.ts";
+import { RowBuffer } from "./row-buffer.ts";
 
 export type ColumnType = "integer" | "text" | "bytes";
 
@@ -41,7 +42,7 @@ export interface RowMark {
 
 export const digest_bytes = 16;
 /** Rows of a section whose small columns are kept at hand: what was changed lately is changed again. */
-const kept_max = 4_096;
+const kept_max = 16_384;
 const sqlTypes = { integer: "INTEGER", text: "TEXT", bytes: "BLOB" } as const;
 
 export function columnsOf(definition: SectionDefinition): readonly ColumnDefinition[] {
@@ -66,7 +67,6 @@ export class Section {
   readonly #database: Database;
   readonly #table: string;
   readonly #columns: readonly ColumnDefinition[];
-  readonly #names: string;
   /** What selects all columns, and the small ones: text as bytes, since the file may be damaged. */
   readonly #whole: string;
   readonly #smallOnly: string;
@@ -78,8 +78,8 @@ export class Section {
   readonly #kept = new Map<SqlValue, SqlRow & RowMark>();
   readonly #get: Statement;
   readonly #peek: Statement;
-  readonly #put: Statement;
   readonly #delete: Statement;
+  readonly #unwritten: RowBuffer;
   rows = 0;
   bytes = 0;
   /** Rows written or deleted since this was opened, whatever became of the transaction. */
@@ -92,7 +92,6 @@ export class Section {
     this.#database = database;
     this.#table = table;
     this.#columns = columnsOf(definition);
-    this.#names = this.#columns.map(({ name }) => name).join(", ");
     this.#small = this.#columns.flatMap(({ name, large }, at) => (large === true ? [] : [{ name, at }]));
     this.#whole = selected(this.#columns);
     this.#smallOnly = selected(this.#columns.filter(({ large }) => large !== true));
@@ -100,10 +99,8 @@ export class Section {
     const key = definition.key.name;
     this.#get = database.prepare(`SELECT ${this.#whole} FROM ${table} WHERE ${key} = ?`);
     this.#peek = database.prepare(`SELECT ${this.#smallOnly} FROM ${table} WHERE ${key} = ?`);
-    const marks = "?, ".repeat(this.#columns.length + 1);
-    this.#put = database.prepare(
-      `INSERT OR REPLACE INTO ${table} (${this.#names}, size, digest) VALUES (${marks}?)`,
-    );
+    const names = [...this.#columns.map(({ name }) => name), "size", "digest"];
+    this.#unwritten = new RowBuffer(database, table, names);
     this.#delete = database.prepare(`DELETE FROM ${table} WHERE ${key} = ?`);
   }
 
@@ -114,6 +111,7 @@ export class Section {
     this.bytes = totals.bytes;
     this.#digest.set(totals.digest);
     this.#kept.clear();
+    this.#unwritten.clear();
     this.changed = false;
   }
 
@@ -123,21 +121,29 @@ export class Section {
   }
 
   get(key: SqlValue): (SqlRow & RowMark) | undefined {
+    if (this.#unwritten.has(key)) this.flush();
     return this.#read(this.#get.get(key));
   }
 
   /** Without large columns. */
   peek(key: SqlValue): (SqlRow & RowMark) | undefined {
-    const known = this.#kept.get(key) ?? this.#read(this.#peek.get(key));
+    let known = this.#kept.get(key);
+    if (known === undefined) {
+      if (this.#unwritten.has(key)) this.flush();
+      known = this.#read(this.#peek.get(key));
+    }
     if (known !== undefined) this.#keep(key, known);
     return known;
   }
 
-  /** `before` is what `get` or `peek` gave for the key; `values` all columns in order, the key first. */
+  /**
+   * `before` is what `get` or `peek` gave for the key; `values` all columns in order, the key first, which stay as they
+   * are. The row counts from now on, and lies in its table after `flush` or the next look that would miss it.
+   */
   put(before: RowMark | undefined, values: readonly SqlValue[]): void {
     const encoded = this.encode(values);
     const digest = digestOf(encoded);
-    this.#put.run(...values, encoded.length, digest);
+    this.#unwritten.put(values[0] as SqlValue, [...values, encoded.length, digest], encoded.length);
     if (before !== undefined) this.#count(before, -1);
     const mark = { digest, size: encoded.length };
     this.#count(mark, 1);
@@ -147,14 +153,21 @@ export class Section {
   }
 
   delete(before: RowMark, key: SqlValue): void {
+    if (this.#unwritten.has(key)) this.flush();
     const { changes } = this.#delete.run(key);
     assert(changes === 1, `a row that was there is deleted from ${this.#table}`);
     this.#kept.delete(key);
     this.#count(before, -1);
   }
 
+  /** Before the transaction ends. */
+  flush(): void {
+    this.#unwritten.flush();
+  }
+
   /** Rows in order after a key (null: from the first), all columns unless `small`. */
   walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
+    this.flush();
     const key = `${this.#table}.${this.definition.key.name}`;
     const select = `SELECT ${small ? this.#smallOnly : this.#whole} FROM ${this.#table}`;
     const rows =
@@ -179,6 +192,7 @@ export class Section {
 
   /** Whole rows whose indexed `column` is above `value`, the lowest first. */
   above(column: string, value: number, limit: number): readonly (SqlRow & RowMark)[] {
+    this.flush();
     const rows = this.#database
       .prepare(
         `SELECT ${this.#whole} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${this.#table}.${column} LIMIT ?`,
@@ -189,6 +203,7 @@ export class Section {
 
   /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */
   upTo(column: string, limit_value: number, limit: number): readonly SqlValue[] {
+    this.flush();
     const { name, type } = this.definition.key;
     const key = `${this.#table}.${name}`;
     return this.#database

@@ -116,6 +116,7 @@ export class StagedSnapshot implements SnapshotImport {
       const header = this.#header ?? readHeader(reader);
       this.#database.transaction(() => {
         this.#takeRows(reader, header);
+        for (const section of this.#staged) section.flush();
         if (chunk.last) this.#checkTotals(header);
       }, "relaxed");
       this.#header = header;

@@ -4,6 +4,7 @@
  */
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
+import { beat_ms } from "../cluster/gossip/heartbeat.ts";
 import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { seededEntropy } from "../platform/memory/entropy.ts";
@@ -29,7 +30,6 @@ const module = "ab".repeat(32) as ModuleHash;
 const bringBack_ms = 3;
 /** A launcher starts a process again after this, whose boot epoch could not be kept. */
 const startAgain_ms = 1_000;
-const beat_ms = 250;
 /** A leaving process ends then, whether or not it has told enough. */
 const leaveDeadline_ms = 10_000;
 
@@ -53,6 +53,8 @@ export interface NodeWorld {
   readonly messages: number;
   readonly message: (happening: MessageHappening) => void;
   readonly busy: () => void;
+  /** Nothing else happens before this work is done. */
+  readonly settle: (work: Promise<void>) => void;
 }
 
 interface Life {
@@ -116,7 +118,7 @@ export class SimulatedNode {
     this.powered = true;
     // Its boot epoch is kept before anything else: without it no process starts.
     if (this.disk.state !== "well") {
-      this.host.after(startAgain_ms, () => void this.start());
+      this.host.after(startAgain_ms, () => world.settle(this.start()));
       return;
     }
     this.disk.forget();
@@ -148,7 +150,7 @@ export class SimulatedNode {
     life.leaving = true;
     this.world.happened(this.index, "leaving");
     this.host.after(leaveDeadline_ms, () => {
-      if (this.#life === life) void this.#end("left");
+      if (this.#life === life) this.world.settle(this.#end("left"));
     });
     life.driver.leave();
   }
@@ -310,7 +312,7 @@ export class SimulatedNode {
       });
     } else if (report.kind === "left-told" && life.leaving) {
       this.host.after(0, () => {
-        if (this.#life === life) void this.#end("left");
+        if (this.#life === life) this.world.settle(this.#end("left"));
       });
     }
   }

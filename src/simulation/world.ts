@@ -84,6 +84,7 @@ export class World implements Scene {
     const ends = hosts.map((host, node) => this.#streamEnd(host, () => nodes[node]));
     const streams = { clock: this.clock, links: this.links, ends, loss: quality.loss, seed };
     const seeds = Array.from({ length: Math.min(seedsCount, count) }, (_, node) => node);
+    const settle = (work: Promise<void>): void => void this.#unsettled.push(work);
     for (const [index, host] of hosts.entries()) {
       nodes.push(
         new SimulatedNode(index, host, {
@@ -104,6 +105,7 @@ export class World implements Scene {
           messages: scenario.messages ?? 0,
           message: (happening) => this.#message(happening),
           busy: () => void (this.#busy = true),
+          settle,
           announced: (node) => {
             this.agreement.announced();
             for (const observer of this.#observers) observer.announced?.(node);
@@ -114,7 +116,6 @@ export class World implements Scene {
     const prng = generatorOf(seed, "faults");
     const { clock, geography, links, network, truth } = this;
     const happened = (node: number, what: Happening): void => this.#happened(node, what);
-    const settle = (work: Promise<void>): void => void this.#unsettled.push(work);
     this.#injector = new FaultInjector({
       clock,
       scenario,

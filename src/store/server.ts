@@ -18,8 +18,7 @@ import {
   quiet_ms,
   saveGroupLimit,
 } from "./limits.ts";
-import type { StoreCall, StoreReply, StoreRequest } from "./store-protocol.ts";
-import type { StoredAgent } from "./store.ts";
+import type { AgentSave, StoreCall, StoreReply, StoreRequest } from "./store-protocol.ts";
 
 export type StoreChannel = Channel<StoreRequest, StoreReply>;
 
@@ -49,10 +48,8 @@ interface WaitingCall {
   readonly sequence: number;
 }
 
-interface QueuedSave {
+interface QueuedSave extends AgentSave {
   readonly channel: StoreChannel;
-  readonly request: number;
-  readonly agent: StoredAgent;
 }
 
 export class StoreServer {
@@ -90,7 +87,11 @@ export class StoreServer {
 
   #receive(channel: StoreChannel, role: "owner" | "client", request: StoreRequest): void {
     if (!this.#open) {
-      this.#fail(channel, [request.request], new CaxtonError("unavailable", "The store is closed"));
+      const requests =
+        request.kind === "saves" ? request.saves.map((save) => save.request) : [request.request];
+      this.#fail(channel, requests, new CaxtonError("unavailable", "The store is closed"));
+    } else if (request.kind === "saves") {
+      for (const save of request.saves) this.#receiveSave(channel, save);
     } else if (request.kind === "append") {
       this.#enqueue(channel, request);
     } else if (request.call.name === "close") {
@@ -166,12 +167,13 @@ export class StoreServer {
     }
   }
 
+  #receiveSave(channel: StoreChannel, { request, agent }: AgentSave): void {
+    if (this.#waiting.length === 0) this.#enqueueSave({ channel, request, agent });
+    else this.#receiveCall(channel, request, { name: "saveAgent", in: agent });
+  }
+
   /** Calls are answered in the order in which they came. */
   #receiveCall(channel: StoreChannel, request: number, call: StoreCall): void {
-    if (call.name === "saveAgent" && this.#waiting.length === 0) {
-      this.#enqueueSave({ channel, request, agent: call.in });
-      return;
-    }
     this.#saveAll();
     if (this.#waiting.length === 0 && !needsTables(call)) {
       this.#answer(channel, request, call);
@@ -202,7 +204,8 @@ export class StoreServer {
       try {
         this.#engine.saveAgents(saves.map(({ agent }) => agent));
         this.#refusing = undefined;
-        for (const { channel, request } of saves) channel.post({ kind: "result", request, value: undefined });
+        for (const [channel, own] of Map.groupBy(saves, (save) => save.channel))
+          channel.post({ kind: "appended", requests: own.map(({ request }) => request) });
         return;
       } catch (thrown) {
         // Each for itself then: it is told what is wrong with its own.

@@ -26,7 +26,14 @@ import type {
   StoredAgent,
   StoreStats,
 } from "./store.ts";
-import type { StoreCall, StoreCallName, StoreCalls, StoreReply, StoreRequest } from "./store-protocol.ts";
+import type {
+  AgentSave,
+  StoreCall,
+  StoreCallName,
+  StoreCalls,
+  StoreReply,
+  StoreRequest,
+} from "./store-protocol.ts";
 
 interface Waiter {
   readonly resolve: (value: unknown) => void;
@@ -57,6 +64,8 @@ export class StoreClient implements Store {
   readonly #batches = new Map<number, SentBatch>();
   #writer = new Writer(writer_bytes);
   #waiters: Waiter[] = [];
+  /** Of this turn; they travel together. */
+  #saves: AgentSave[] = [];
   #records = 0;
   #appends = 0;
   #appended_bytes = 0;
@@ -86,7 +95,10 @@ export class StoreClient implements Store {
   }
 
   saveAgent(agent: StoredAgent): Promise<void> {
-    return this.#call("saveAgent", agent);
+    return this.#ask((request) => {
+      this.#saves.push({ request, agent });
+      if (this.#saves.length === 1) queueMicrotask(() => this.#flushSaves());
+    });
   }
 
   removeAgent(name: AgentName): Promise<void> {
@@ -214,6 +226,7 @@ export class StoreClient implements Store {
     this.#calls.clear();
     this.#batches.clear();
     this.#waiters = [];
+    this.#saves = [];
     this.#writer.reset();
     for (const waiter of waiters) waiter.reject(error);
   }
@@ -252,7 +265,16 @@ export class StoreClient implements Store {
     return undefined;
   }
 
+  #flushSaves(): void {
+    if (this.#saves.length === 0) return;
+    const saves = this.#saves;
+    this.#saves = [];
+    this.#channel.post({ kind: "saves", saves });
+  }
+
+  /** Saves of this turn came before its appends, which were sent when a save came after them. */
   #flush(): void {
+    this.#flushSaves();
     if (this.#waiters.length === 0) return;
     const batch = this.#writer.finish();
     const request = ++this.#request;
@@ -270,6 +292,13 @@ export class StoreClient implements Store {
     name: Name,
     input: StoreCalls[Name]["in"],
   ): Promise<StoreCalls[Name]["out"]> {
+    return this.#ask((request) => {
+      this.#flushSaves();
+      this.#channel.post({ kind: "call", request, call: { name, in: input } as StoreCall });
+    });
+  }
+
+  #ask<Answer>(send: (request: number) => void): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
         reject(this.#ended);
@@ -280,10 +309,10 @@ export class StoreClient implements Store {
         return;
       }
       // What was appended before the call reaches the store before it.
-      this.#flush();
+      if (this.#waiters.length > 0) this.#flush();
       const request = ++this.#request;
       this.#calls.set(request, { resolve: resolve as (value: unknown) => void, reject });
-      this.#channel.post({ kind: "call", request, call: { name, in: input } as StoreCall });
+      send(request);
     });
   }
 

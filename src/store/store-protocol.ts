@@ -90,10 +90,17 @@ export type StoreRequest =
       readonly batch: Uint8Array;
       readonly records: number;
     }
-  | { readonly kind: "call"; readonly request: number; readonly call: StoreCall };
+  | { readonly kind: "call"; readonly request: number; readonly call: StoreCall }
+  /** Agents that were saved in one turn, each with the number of its request. */
+  | { readonly kind: "saves"; readonly saves: readonly AgentSave[] };
+
+export interface AgentSave {
+  readonly request: number;
+  readonly agent: StoredAgent;
+}
 
 export type StoreReply =
-  /** Every one of these appends is durable. */
+  /** Every one of these appends or saves is durable. */
   | { readonly kind: "appended"; readonly requests: readonly number[] }
   | { readonly kind: "result"; readonly request: number; readonly value: unknown }
   | {

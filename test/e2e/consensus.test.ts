@@ -78,7 +78,7 @@ describe("nodes that are to wait for each other", () => {
     for (const node of others) node.launch();
     for (const node of nodes) await node.ready();
     await untilVoters(nodes, 3);
-    const said = nodes.filter(({ output }) => output.includes("this one begins the cluster"));
+    const said = nodes.filter(({ output }) => output.includes("this node begins the cluster"));
     expect(said.map(({ id }) => id)).toEqual(["node-1"]);
   });
 });

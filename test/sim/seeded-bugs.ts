@@ -135,7 +135,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a removal is not passed on",
     file: "swim/removal.ts",
-    text: 'state.rumors.add(memberKey(node), "membership", encodeRecord({ kind: "removed", node, incarnation: said }));',
+    text: 'state.rumors.add(memberKey(node), "membership", removedRecord(node, member.incarnation));',
     patched: "",
     scenario: "removal",
     checker: "departures",

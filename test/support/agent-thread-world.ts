@@ -141,7 +141,10 @@ export class AgentThreadWorld {
   /** Resolves with null or the error's code, when everything is settled. */
   async host(spec: AgentSpec, suspended = false): Promise<string | null> {
     const request = ++this.#request;
-    this.thread.receive({ kind: "host", request, spec, module: noModule, suspended, fresh: false });
+    this.thread.receive({
+      kind: "hosts",
+      hosts: [{ request, spec, module: noModule, suspended, fresh: false }],
+    });
     await this.settle();
     return this.#answers.get(request) ?? null;
   }
@@ -264,8 +267,9 @@ export class AgentThreadWorld {
 
   #receive(message: FromAgentThread): void {
     switch (message.kind) {
-      case "done":
-        this.#answers.set(message.request, message.error?.code ?? null);
+      case "answers":
+        for (const { request, result } of message.answers)
+          this.#answers.set(request, typeof result === "string" ? null : result.code);
         break;
       case "events":
         this.events.push(...message.events);
@@ -288,7 +292,6 @@ export class AgentThreadWorld {
         this.stopped = true;
         break;
       case "ready":
-      case "needs_module":
         break;
     }
   }

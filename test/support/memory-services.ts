@@ -3,9 +3,6 @@
  * it keeps (agents, messages, dead letters, events), with one echo rule in place of agents that run.
  */
 import type {
-  AgentDetail,
-  AgentLogLine,
-  AgentView,
   ClusterEvent,
   Health,
   ListedDeadLetter,
@@ -16,6 +13,8 @@ import type {
   SendRequest,
   SendResult,
 } from "../../src/api/services.ts";
+import type { AgentLogLine } from "../../src/agents/agent-logs.ts";
+import type { AgentDetail, AgentView } from "../../src/agents/agent-record.ts";
 import { CaxtonError } from "../../src/base/errors.ts";
 import type { AgentName, MessageId, ModuleHash, NodeId } from "../../src/base/ids.ts";
 import type { Member, MemberStatus } from "../../src/cluster/membership.ts";
@@ -45,6 +44,8 @@ export class MemoryServices implements NodeServices {
   readonly version = "0.0.0-test";
   readonly held = new Map<AgentName, HeldAgent>();
   readonly known: Member[] = [];
+  /** Who was told to leave is seen to have left when the members were looked at so often. */
+  #leaving: { readonly node: NodeId; looks: number } | undefined;
   readonly sent: SendRequest[] = [];
   readonly letters: ListedDeadLetter[] = [];
   readonly notAsked: NotAsked[] = [];
@@ -124,7 +125,15 @@ export class MemoryServices implements NodeServices {
   readonly troubles: string[] = [];
 
   readonly cluster: NodeServices["cluster"] = {
-    members: () => [...this.known],
+    members: () => {
+      if (this.#leaving !== undefined && this.#leaving.looks-- === 0) {
+        const { node } = this.#leaving;
+        this.#leaving = undefined;
+        const at = this.known.findIndex(({ id }) => id === node);
+        if (at !== -1) this.known[at] = this.member(node, "left");
+      }
+      return [...this.known];
+    },
     startedAt_ms: () => this.clock.wall_ms() - 3_725_000,
     status: () =>
       Promise.resolve({
@@ -169,6 +178,7 @@ export class MemoryServices implements NodeServices {
     },
     leave: (node, { drain_timeout_ms: drain_ms }) => {
       this.left.push({ node, drain_ms });
+      this.#leaving = { node, looks: 2 };
       return Promise.resolve();
     },
     remove: (node, force) => {

@@ -41,6 +41,7 @@ export interface LifecycleParts {
 export class AgentLifecycle {
   readonly #parts: LifecycleParts;
   readonly #hosting: string[] = [];
+  readonly #adding = new Map<string, Promise<void>>();
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
@@ -57,8 +58,10 @@ export class AgentLifecycle {
     this.#hosting.push(key);
     try {
       if (!this.#parts.world.handlers.has(key)) {
-        if (module === null) return "needs_module";
-        await this.#parts.addModule(key, module);
+        const coming = this.#adding.get(key);
+        if (coming !== undefined) await coming;
+        else if (module === null) return "needs_module";
+        else await this.#add(key, module);
       }
       const existing = this.#parts.agents.get(spec.name);
       if (existing === undefined) await this.#start(spec, suspended, fresh);
@@ -67,6 +70,13 @@ export class AgentLifecycle {
     } finally {
       this.#hosting.splice(this.#hosting.indexOf(key), 1);
     }
+  }
+
+  /** Compiled once, for all that come meanwhile. */
+  #add(key: string, module: PreparedModule): Promise<void> {
+    const adding = this.#parts.addModule(key, module).finally(() => this.#adding.delete(key));
+    this.#adding.set(key, adding);
+    return adding;
   }
 
   /** Keys of the modules that agents of the thread have or are about to have. */

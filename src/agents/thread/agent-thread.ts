@@ -25,7 +25,14 @@ import type { HandlerSource } from "./handler.ts";
 import type { HostedAgent } from "./hosted-agent.ts";
 import { ThreadCounters } from "./thread-counters.ts";
 import { ThreadMail } from "./thread-mail.ts";
-import type { AgentEvent, AgentThreadStats, FromAgentThread, ToAgentThread } from "./thread-protocol.ts";
+import type {
+  AgentEvent,
+  AgentThreadStats,
+  FromAgentThread,
+  HostOrder,
+  ThreadAnswer,
+  ToAgentThread,
+} from "./thread-protocol.ts";
 
 /** Log lines of all agents in one slice; the rest of the slice's are left out and counted. */
 const logLinesPerSlice = 1_000;
@@ -71,6 +78,7 @@ export class AgentThread implements AgentWorld {
   #criticalOnly = false;
   #look: Timer | undefined;
   #events: AgentEvent[] = [];
+  #answers: ThreadAnswer[] = [];
   #logLines = 0;
   #logLinesLeftOut = 0;
   #kicked = false;
@@ -119,8 +127,8 @@ export class AgentThread implements AgentWorld {
   /** A message of main, other than `init`. */
   receive(message: Exclude<ToAgentThread, { kind: "init" }>): void {
     switch (message.kind) {
-      case "host":
-        this.#answer(message.request, this.#host(message));
+      case "hosts":
+        for (const order of message.hosts) this.#answer(order.request, this.#host(order));
         break;
       case "stop":
         this.#answer(message.request, this.#lifecycle.stop(message.agent, message.forget, message.finish_ms));
@@ -288,27 +296,32 @@ export class AgentThread implements AgentWorld {
     });
   }
 
-  async #host(message: Extract<ToAgentThread, { kind: "host" }>): Promise<"needs_module" | undefined> {
-    const { spec, module, suspended, fresh } = message;
+  async #host({ spec, module, suspended, fresh }: HostOrder): Promise<"needs_module" | undefined> {
     const result = await this.#lifecycle.host(spec, module, suspended, fresh);
     return result === "needs_module" ? result : undefined;
   }
 
   #answer(request: number, work: Promise<"needs_module" | undefined | void>): void {
     work.then(
-      (result) => {
-        this.commits.flush();
-        this.#post();
-        if (result === "needs_module") this.#options.post({ kind: "needs_module", request });
-        else this.#options.post({ kind: "done", request, error: null });
-      },
+      (result) => this.#answered({ request, result: result ?? "done" }),
       (error: unknown) => {
-        this.commits.flush();
-        this.#post();
         const code = error instanceof CaxtonError ? error.code : "internal";
-        this.#options.post({ kind: "done", request, error: { code, detail: reasonOf(error) } });
+        this.#answered({ request, result: { code, detail: reasonOf(error) } });
       },
     );
+  }
+
+  /** Answers of one turn travel together, behind the events and effects of what they answer. */
+  #answered(answer: ThreadAnswer): void {
+    this.#answers.push(answer);
+    if (this.#answers.length > 1) return;
+    queueMicrotask(() => {
+      const answers = this.#answers;
+      this.#answers = [];
+      this.commits.flush();
+      this.#post();
+      this.#options.post({ kind: "answers", answers });
+    });
   }
 
   #shutdown(deadline_ms: number): void {

@@ -28,19 +28,8 @@ export type ToAgentThread =
   | { readonly kind: "lease"; readonly tenure: number }
   /** Of the agents that go on without a lease, only the critical ones do from now on; or all of them again. */
   | { readonly kind: "critical-only"; readonly only: boolean }
-  /**
-   * Start or replace an agent. The thread keeps compiled modules by `moduleKey`; null when main thinks it has it.
-   * At most one of host, stop, suspend, resume is under way for an agent.
-   */
-  | {
-      readonly kind: "host";
-      readonly request: number;
-      readonly spec: AgentSpec;
-      readonly module: PreparedModule | null;
-      readonly suspended: boolean;
-      /** The store has nothing of it, and is not asked. */
-      readonly fresh: boolean;
-    }
+  /** Of one turn of main. At most one of host, stop, suspend, resume is under way for an agent. */
+  | { readonly kind: "hosts"; readonly hosts: readonly HostOrder[] }
   /**
    * A volatile agent's mail becomes dead letters. A durable one's stays in the store with its state, and with what
    * `save` gives unless `forget`: then main removes its records next.
@@ -71,15 +60,27 @@ export type ToAgentThread =
   /** Handle what is running, commit, answer `stopped`, exit. */
   | { readonly kind: "shutdown"; readonly deadline_ms: number };
 
+/** Start or replace an agent. */
+export interface HostOrder {
+  readonly request: number;
+  readonly spec: AgentSpec;
+  /** The thread keeps compiled modules by `moduleKey`; null when it was given it. */
+  readonly module: PreparedModule | null;
+  readonly suspended: boolean;
+  /** The store has nothing of it, and is not asked. */
+  readonly fresh: boolean;
+}
+
+/** To `host`, `stop`, `suspend` or `resume`. `needs_module`: say `host` again with the bytes. */
+export interface ThreadAnswer {
+  readonly request: number;
+  readonly result: "done" | "needs_module" | { readonly code: ErrorCode; readonly detail: string };
+}
+
 export type FromAgentThread =
   | { readonly kind: "ready" }
-  /** Answers `host` (null `error`), `stop`, `suspend`, `resume`. `needs_module`: say `host` again with the bytes. */
-  | {
-      readonly kind: "done";
-      readonly request: number;
-      readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
-    }
-  | { readonly kind: "needs_module"; readonly request: number }
+  /** Of one turn of the thread. */
+  | { readonly kind: "answers"; readonly answers: readonly ThreadAnswer[] }
   /** Messages of this thread's agents to receivers elsewhere. Flag 1: already in the outbox. */
   | { readonly kind: "send"; readonly batch: Uint8Array }
   | { readonly kind: "outcomes"; readonly packed: Uint8Array }

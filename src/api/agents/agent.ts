@@ -12,7 +12,7 @@ import {
 import { assignmentCauses } from "../../wire/control-assignments.ts";
 import { priorityNames } from "./deploy-options.ts";
 import { timeSchema } from "../http/fields.ts";
-import type { AgentView } from "../services.ts";
+import type { AgentView } from "../../agents/agent-record.ts";
 
 const detailSchema = v.object({
   durability: v.picklist(durabilities),

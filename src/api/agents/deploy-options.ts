@@ -18,7 +18,7 @@ import {
   nodeIdField,
   sizeField,
 } from "../http/fields.ts";
-import type { DeployRequest } from "../services.ts";
+import type { DeployRequest } from "../../agents/deployment.ts";
 
 export const priorityNames = Object.keys(priorities) as [Priority, ...Priority[]];
 

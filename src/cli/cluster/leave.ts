@@ -1,8 +1,9 @@
-/** `caxton cluster leave [--node N]`: a node gives its agents to others, finishes its work, tells them and exits. */
+/** `caxton cluster leave [--node N]`: a node gives its agents to others, finishes its work, tells them and exits; returns when it has. */
 import { parseNodeId } from "../../base/ids.ts";
 import { command } from "../command.ts";
 import { proposeNodes } from "../known-names.ts";
 import { drainTimeout_ms_max, duration } from "../parse.ts";
+import { untilLeft, untilSilent } from "../until-gone.ts";
 
 interface Flags {
   readonly node?: string;
@@ -39,13 +40,17 @@ export const leave = command<Flags>({
     },
   },
   run: async (call, { node, drainTimeout, force }) => {
-    const { cluster } = await call.client();
-    const done = await cluster.leave({
+    const client = await call.client();
+    const { self } = await client.cluster.members();
+    const done = await client.cluster.leave({
       ...(node === undefined ? {} : { node }),
       drainTimeout_ms: drainTimeout,
       handOver: true,
       force,
     });
-    call.output.lines([`Node ${done.node} is leaving`], done);
+    const isOther = done.node !== self;
+    await (isOther ? untilLeft : untilSilent)(client, done.node, drainTimeout);
+    const status = isOther ? "left" : "stopped";
+    call.output.lines([`Node ${done.node} has left${isOther ? "" : " and stopped"}`], { ...done, status });
   },
 });

@@ -5,14 +5,14 @@
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
 
-/** Main beats this often. */
-export const beat_ms = 250;
+/** Main beats this often; each beat wakes two threads. */
+export const beat_ms = 500;
 /** A check comes this long after the last beat, so that it is never due while they come in time. */
-const check_ms = 300;
+const check_ms = 600;
 /** So many checks in a row without a beat: a little over 2 s. */
-const missedLimit = 8;
-/** Three checks without a beat: main's loop lags. */
-const lateLimit = 2;
+const missedLimit = 3;
+/** Two checks without a beat: main's loop lags. */
+const lateLimit = 1;
 
 export class Heartbeat {
   #missed = 0;

@@ -23,6 +23,8 @@ export interface HousekeepingOptions {
  * or while this node cannot keep up, neighbours are dialled only once they were the same for so many looks.
  */
 const looksAlike = 3;
+/** And after so many looks whatever they are by then: without a stream nobody feels the end of a process. */
+const looksMost = 8;
 /** From this local health on. */
 const unwell = 3;
 
@@ -31,6 +33,8 @@ export class GossipHousekeeping {
   #seen = "";
   #alike = 0;
   #kept = "";
+  /** For how many looks others were kept than wanted. */
+  #waited = 0;
 
   constructor(
     private readonly options: HousekeepingOptions,
@@ -58,13 +62,16 @@ export class GossipHousekeeping {
     const names = neighbours.join(" ");
     this.#alike = names === this.#seen ? this.#alike + 1 : 1;
     this.#seen = names;
-    if (names === this.#kept || (this.#isBusy && this.#alike < looksAlike)) return;
+    this.#waited = names === this.#kept ? 0 : this.#waited + 1;
+    if (this.#waited === 0 || this.#isTooSoon) return;
+    this.#waited = 0;
     this.#kept = names;
     this.options.streams.keep?.(neighbours);
   }
 
-  get #isBusy(): boolean {
-    return this.swim.isStormy || this.swim.localHealth >= unwell;
+  get #isTooSoon(): boolean {
+    const isBusy = this.swim.isStormy || this.swim.localHealth >= unwell;
+    return isBusy && this.#alike < looksAlike && this.#waited < looksMost;
   }
 
   #reportPlaces(): void {

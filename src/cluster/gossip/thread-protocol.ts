@@ -31,7 +31,7 @@ export type ToGossip =
       readonly seeds: readonly Address[];
       readonly seed: number;
     }
-  /** Every 250 ms: main is well. */
+  /** Every half second: main is well. */
   | { readonly kind: "beat" }
   | { readonly kind: "frame"; readonly from: NodeId; readonly bytes: Uint8Array }
   | {

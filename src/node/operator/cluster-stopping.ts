@@ -61,7 +61,9 @@ export class ClusterStopping {
 
   async #tell(method: string, unreached: string): Promise<readonly NodeAnswer[]> {
     const { self, membership, peers } = this.#options;
-    const others = membership.members().filter(({ id }) => id !== self);
+    const others = membership
+      .members()
+      .filter(({ id, status }) => id !== self && (status !== "left" || method === startMethod));
     return await Promise.all(
       others.map(async ({ id: node, status, address }) => {
         if (status === "failed" && method === stopMethod) return { node, ok: false, detail: unreached };

@@ -155,8 +155,11 @@ export class NodePartition implements PartitionService {
 
   async ownReport(since_ms: number): Promise<NodeReport> {
     const { self, monitor, queue } = this.#options;
-    const page = await queue.list({ limit: reportedWrites, cursor: null, since_ms });
-    const counts = await queue.counts(since_ms);
+    // Asked for together, so that both are of one moment.
+    const [page, counts] = await Promise.all([
+      queue.list({ limit: reportedWrites, cursor: null, since_ms }),
+      queue.counts(since_ms),
+    ]);
     return { node: self, state: monitor.state, counts, writes: page.items, more: page.next !== null };
   }
 

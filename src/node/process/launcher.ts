@@ -36,7 +36,7 @@ export interface LauncherTimings {
 }
 
 const defaultTimings: LauncherTimings = {
-  backoffFirst_ms: 250,
+  backoffFirst_ms: 50,
   backoffLast_ms: 30_000,
   healthyAfter_ms: 60_000,
   tick_ms: heartbeatInterval_ms,

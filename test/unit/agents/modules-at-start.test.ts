@@ -15,6 +15,7 @@ import { systemClock } from "../../../src/platform/node/clock.ts";
 import { startStoreThread, type StoreThread } from "../../../src/store/store-thread.ts";
 import { createPreparer } from "../../../src/wasm/prepare-thread.ts";
 import { testSpec } from "../../support/agent-specs.ts";
+import { encodeSpec } from "../../../src/agents/agent-requests.ts";
 import { AgentsNode, prebuiltAgent } from "../../support/agents-node.ts";
 import { MembershipTable } from "../../support/membership-table.ts";
 import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
@@ -83,6 +84,19 @@ function partsOf(store: StoreThread) {
   return { clock, membership, table, local, keepers, modules, close };
 }
 
+/** Starts nodes of one cluster, each with its folder. */
+function cluster(): (node: NodeId) => Promise<AgentsNode> {
+  const directory = new SharedDirectory();
+  const network = new MemoryPeersNetwork(new VirtualClock());
+  return (node) =>
+    AgentsNode.start({
+      path: join(folder, `${node}.db`),
+      membership: directory.join(node),
+      peers: network.join(node),
+      consensus,
+    });
+}
+
 test("a slow start loses no module: none goes before it is known whose it is", async () => {
   const store = await startStoreThread(join(folder, "store.db"));
   await store.client.saveAgent({ spec: { ...testSpec("echo"), module: used }, suspended: false });
@@ -117,15 +131,7 @@ test("a slow start loses no module: none goes before it is known whose it is", a
 });
 
 test("an agent whose module is gone from its node begins with a peer's copy", async () => {
-  const directory = new SharedDirectory();
-  const network = new MemoryPeersNetwork(new VirtualClock());
-  const start = (node: NodeId): Promise<AgentsNode> =>
-    AgentsNode.start({
-      path: join(folder, `${node}.db`),
-      membership: directory.join(node),
-      peers: network.join(node),
-      consensus,
-    });
+  const start = cluster();
   const other = await start(two);
   let node = await start(one);
   try {
@@ -143,6 +149,30 @@ test("an agent whose module is gone from its node begins with a peer's copy", as
     await until(() => node.status(agent) === "running");
     expect(node.lost).toEqual([]);
     expect((await node.store.client.listModules()).map(({ hash }) => hash)).toEqual([used]);
+  } finally {
+    await node.stop();
+    await other.stop();
+  }
+});
+
+test("an agent whose module nobody has says why it does not begin", async () => {
+  const start = cluster();
+  const [node, other] = [await start(one), await start(two)];
+  try {
+    const spec = { ...testSpec("orphan"), module: hashModule(left) };
+    const to = { agent: spec.name, node: one, expected: null, revision: 1, above: 0, continues: 0 };
+    const put = { ...to, cause: "deployed" as const, suspended: false, spec: encodeSpec(spec) };
+    await node.agents.assignments.put(put, "");
+    await until(() => node.agents.reconciler.failing > 0);
+    const reasons = [node, other].map(async ({ agents }) => {
+      const shown = await agents.cluster.show(spec.name);
+      return [shown.status, shown.detail?.reason];
+    });
+    const why = expect.stringContaining(`Cannot fetch module ${hashModule(left).slice(0, 12)}`);
+    expect(await Promise.all(reasons)).toEqual([
+      ["starting", why],
+      ["starting", why],
+    ]);
   } finally {
     await node.stop();
     await other.stop();

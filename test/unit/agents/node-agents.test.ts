@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { DeployRequest } from "../../../src/agents/group-deployment.ts";
+import type { DeployRequest } from "../../../src/agents/deployment.ts";
 import { present } from "../../../src/base/assert.ts";
 import { hashModule } from "../../../src/agents/module-shelf.ts";
 import { startStoreThread } from "../../../src/store/store-thread.ts";

@@ -23,9 +23,10 @@ class ThreadEnd implements AgentThreadPort {
   post(message: ToAgentThread): void {
     this.heard.push(message);
     if (message.kind === "init") queueMicrotask(() => this.say({ kind: "ready" }));
-    if (message.kind === "host" || message.kind === "stop") {
-      queueMicrotask(() => this.say({ kind: "done", request: message.request, error: null }));
-    }
+    if (message.kind !== "hosts" && message.kind !== "stop") return;
+    const asked = message.kind === "hosts" ? message.hosts : [message];
+    const answers = asked.map(({ request }) => ({ request, result: "done" }) as const);
+    queueMicrotask(() => this.say({ kind: "answers", answers }));
   }
 
   receive(handler: (message: FromAgentThread) => void): void {
@@ -58,7 +59,7 @@ class ThreadEnd implements AgentThreadPort {
   /** In order: which agents began, and what was said of mail that is under way. */
   get story(): string[] {
     return this.heard.flatMap((message) => {
-      if (message.kind === "host") return [`host ${message.spec.name}`];
+      if (message.kind === "hosts") return message.hosts.map(({ spec }) => `host ${spec.name}`);
       if (message.kind === "owed") return [`owed ${message.receivers.join(" ")}`];
       return message.kind === "settled" ? [`settled ${message.receiver}`] : [];
     });

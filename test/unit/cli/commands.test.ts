@@ -138,12 +138,12 @@ describe("cluster", () => {
       "-",
       "not asked",
     ]);
-    expect((await world.caxton("cluster", "leave", "--node", "node-2", "--drain-timeout", "5s")).stdout).toBe(
-      "Node node-2 is leaving\n",
-    );
-    expect(world.services.left).toEqual([{ node: "node-2", drain_ms: 5_000 }]);
     const refused = await world.caxton("cluster", "remove", "--node", "node-2", "--yes");
     expect([refused.exit, refused.stderr]).toEqual([6, 'error: Node "node-2" is alive\n']);
+    const left = await world.caxton("cluster", "leave", "--node", "node-2", "--drain-timeout", "5s");
+    expect(left).toMatchObject({ exit: 0, stdout: "Node node-2 has left\n" });
+    expect(world.services.left).toEqual([{ node: "node-2", drain_ms: 5_000 }]);
+    expect((await world.caxton("cluster", "members")).stdout).toMatch(/^node-2 +left /m);
     expect((await world.caxton("cluster", "remove", "--node", "node-2", "--force", "--yes")).stdout).toBe(
       "Removed node-2\n",
     );

@@ -29,6 +29,8 @@ class HeldStreams implements Streams {
     written: string[];
     destroyed: boolean;
   }[] = [];
+  /** What was left of each dial's time. */
+  readonly timeouts: number[] = [];
   accept: ((connection: StreamConnection) => StreamHandlers) | undefined;
 
   listen(
@@ -43,9 +45,10 @@ class HeldStreams implements Streams {
   connect(
     to: Address,
     _identity: StreamIdentity,
-    _options: object,
+    { timeout_ms }: { readonly timeout_ms: number },
     handlers: StreamHandlers,
   ): Promise<StreamConnection> {
+    this.timeouts.push(timeout_ms);
     return Promise.resolve(this.#end(to.host === there.host ? other : third, handlers));
   }
 
@@ -98,6 +101,10 @@ function world() {
   const dial = (to: Address, expect: NodeId) =>
     streams.connect(to, {} as StreamIdentity, { timeout_ms: 500, expect }, handlers);
   return { clock, cut, held, streams, seen, handlers, dial };
+}
+
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -164,6 +171,29 @@ describe("streams", () => {
     held.dialledBy(other);
     expect(accepted).toEqual([third, other]);
     expect(held.ends[0]?.destroyed).toBe(true);
+  });
+
+  test("a dial that still waits when the cut ends is made then, as a repeated SYN would be", async () => {
+    const { clock, cut, held, dial } = world();
+    cut.begin({ ...order, for_ms: 300 });
+    let made: StreamConnection | undefined;
+    void dial(there, other).then((connection) => (made = connection));
+    clock.advance(299);
+    await settled();
+    expect([held.ends.length, made]).toEqual([0, undefined]);
+    clock.advance(1);
+    await settled();
+    expect([held.ends.length, made?.peer, held.timeouts]).toEqual([1, other, [200]]);
+  });
+
+  test("a dial waits on when a new cut begins where another ends", async () => {
+    const { clock, cut, held, dial } = world();
+    cut.onEnd(() => cut.begin(order));
+    cut.begin({ ...order, for_ms: 300 });
+    const dialled = dial(there, other).catch((error: unknown) => String(error));
+    clock.advance(500);
+    expect(await dialled).toContain("timed out after 500 ms");
+    expect(held.ends).toEqual([]);
   });
 
   test("no order cuts for longer than the limit", () => {

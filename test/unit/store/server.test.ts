@@ -120,6 +120,29 @@ describe("agents that are saved at once", () => {
     expect((await listed).map(({ spec }) => spec.name)).toEqual(["a", "b", "c"]);
   });
 
+  test("of one turn of a client travel together, and keep their place among what else it asks", async () => {
+    const client = store.client();
+    const save = (name: string) => client.saveAgent({ spec: testSpec(name), suspended: false });
+    const seen = [
+      save("a"),
+      save("b"),
+      client.append([accepted(1)]),
+      client.removeAgent("a" as AgentName),
+      save("c"),
+    ].map((each: Promise<unknown>) => watch(each));
+    const listed = client.listAgents();
+    await store.settle();
+    expect(seen.map(({ state }) => state)).toEqual(Array(5).fill("done"));
+    expect((await listed).map(({ spec }) => spec.name)).toEqual(["b", "c"]);
+    const owner = store.client("owner");
+    const last = watch(owner.saveAgent({ spec: testSpec("d"), suspended: false }));
+    const closed = owner.close();
+    const late = watch(save("e"));
+    await store.settle();
+    await closed;
+    expect([last.state, late.state]).toEqual(["done", "unavailable"]);
+  });
+
   test("are refused together when the commit fails, and a failed sync ends all writing", async () => {
     store.databases.failCommits(new CaxtonError("disk_full", "no room"));
     const refused = saved(["a", "b"]).map(watch);

@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
-import { Prng } from "../../../src/base/prng.ts";
 import {
   Coordinates,
   dimensions,
-  distance_ms,
   errorMost,
   estimate_ms,
   estimateBetween_ms,
@@ -15,115 +13,27 @@ import {
 } from "../../../src/swim/coordinates.ts";
 import { ringOf, RoundTrips, samplesLeast } from "../../../src/swim/round-trips.ts";
 import type { Coordinate } from "../../../src/wire/gossip-coordinate.ts";
+import { grid, line, phantoms, settle, split } from "../../support/phantoms.ts";
 import { thorough } from "../../support/thorough.ts";
 
 const id = (i: number): NodeId => `n${i}` as NodeId;
 
-type Phantom = (a: number, b: number) => number;
-
-interface Errors {
-  readonly mean: number;
-  readonly most: number;
-  readonly nodes: readonly Coordinates[];
-}
-
-/** Each cycle every node measures the way to one random other. Relative errors over all pairs. */
-function settle(count: number, truth_ms: Phantom, cycles = 1_000, seed = 1): Errors {
-  const prng = new Prng(seed);
-  const nodes = Array.from({ length: count }, (_, i) => new Coordinates(seed * 1_000 + i));
-  for (let cycle = 0; cycle < cycles; cycle++) {
-    for (const [i, node] of nodes.entries()) {
-      const j = (i + 1 + prng.below(count - 1)) % count;
-      node.observe(id(j), truth_ms(i, j), nodes[j]?.own ?? originCoordinate);
-    }
-  }
-  const errors: number[] = [];
-  for (const [i, a] of nodes.entries()) {
-    for (const [j, b] of nodes.entries()) {
-      if (j > i) errors.push(Math.abs(distance_ms(a.own, b.own) - truth_ms(i, j)) / truth_ms(i, j));
-    }
-  }
-  return {
-    mean: errors.reduce((sum, one) => sum + one, 0) / errors.length,
-    most: Math.max(...errors),
-    nodes,
-  };
-}
-
-function randomPhantom(count: number, mean_ms: number, deviation_ms: number, seed: number): Phantom {
-  const prng = new Prng(seed);
-  const gauss = (): number => {
-    const angle = 2 * Math.PI * prng.float();
-    return Math.sqrt(-2 * Math.log(1 - prng.float())) * Math.cos(angle);
-  };
-  const table = Array.from({ length: count }, () =>
-    Array.from({ length: count }, () => Math.max(1, mean_ms + deviation_ms * gauss())),
-  );
-  return (a, b) => table[Math.min(a, b)]?.[Math.max(a, b)] ?? mean_ms;
-}
-
 describe("the usual phantoms, against the bounds that serf publishes for them", () => {
-  test("ten nodes in a line, 10 ms apart", () => {
-    const { mean, most } = settle(10, (a, b) => Math.abs(a - b) * 10);
-    expect(mean).toBeLessThan(0.0031);
-    expect(most).toBeLessThan(0.013);
-  });
-
-  test("a grid of 25 nodes, 10 ms apart", () => {
-    const place = (i: number): [number, number] => [i % 5, Math.floor(i / 5)];
-    const { mean, most } = settle(25, (a, b) => {
-      const [[ax, ay], [bx, by]] = [place(a), place(b)];
-      return Math.hypot(ax - bx, ay - by) * 10;
-    });
-    expect(mean).toBeLessThan(0.0016);
-    expect(most).toBeLessThan(0.023);
-  });
-
-  test("two data centres of 1 ms, 10 ms apart", () => {
-    const { mean, most } = settle(25, (a, b) => (a < 12 === b < 12 ? 1 : 11), 1_000, 3);
-    expect(mean).toBeLessThan(0.00006);
-    expect(most).toBeLessThan(0.00048);
+  test.each(phantoms)("$name", ({ nodes, truth_ms, cycles, seed, meanBelow, mostBelow }) => {
+    const { mean, most } = settle(nodes, truth_ms, cycles, seed);
+    expect(mean).toBeLessThan(meanBelow);
+    expect(most).toBeLessThan(mostBelow);
   });
 
   test("at any seed the mean error of lines, grids and data centres is below 1 %", () => {
-    const truths: Phantom[] = [
-      (a, b) => Math.abs(a - b) * 10,
-      (a, b) => Math.hypot((a % 5) - (b % 5), Math.floor(a / 5) - Math.floor(b / 5)) * 10,
-      (a, b) => (a < 12 === b < 12 ? 1 : 11),
-    ];
-    for (const truth of truths) {
+    for (const truth of [line, grid, split]) {
       for (let seed = 10; seed < (thorough ? 14 : 12); seed++)
         expect(settle(20, truth, 600, seed).mean).toBeLessThan(0.01);
     }
   });
 
-  test("24 nodes on a circle of 100 ms, and one in the middle", () => {
-    const { mean, most } = settle(25, (a, b) => {
-      if (a === 0 || b === 0) return 100;
-      const angle = (i: number): number => (2 * Math.PI * i) / 25;
-      return Math.hypot(
-        100 * (Math.cos(angle(a)) - Math.cos(angle(b))),
-        100 * (Math.sin(angle(a)) - Math.sin(angle(b))),
-      );
-    });
-    expect(mean).toBeLessThan(0.0025);
-    expect(most).toBeLessThan(0.064);
-  });
-
-  test("25 and 100 nodes at random, 100 ms with a deviation of 10 ms", () => {
-    for (const [count, cycles, meanBound] of [
-      [25, 1_000, 0.075],
-      // Ten times the pairs in the same eight dimensions; the truth itself deviates by 10 %.
-      [100, 300, 0.1],
-    ] as const) {
-      const { mean, most } = settle(count, randomPhantom(count, 100, 10, 5), cycles);
-      expect(mean, `${count} nodes`).toBeLessThan(meanBound);
-      expect(most, `${count} nodes`).toBeLessThan(0.8);
-    }
-  });
-
   test("nobody drifts: after the same again each place is about where it was", () => {
-    const { nodes } = settle(25, (a, b) => (a < 12 === b < 12 ? 1 : 11), thorough ? 4_000 : 2_000);
+    const { nodes } = settle(25, split, thorough ? 4_000 : 2_000);
     const centre = Array.from(
       { length: dimensions },
       (_, k) => nodes.reduce((sum, node) => sum + (node.own.vector_ms[k] ?? 0), 0) / nodes.length,

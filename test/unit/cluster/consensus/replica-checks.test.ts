@@ -198,6 +198,7 @@ describe("verifying replicas", () => {
 
   it("finds a value that the disk has changed, and a row that is lost", async () => {
     const replicas = await filled();
+    for (const state of replicas.states.values()) state.commit();
     replicas.files.get("n2" as NodeId)?.execute("UPDATE kv SET value = x'00' WHERE key = 'b/2'");
     replicas.files.get("n3" as NodeId)?.execute("DELETE FROM kv WHERE key = 'c'");
     const rows = await verifyReplicas(replicas.queries, replicas.names, true);

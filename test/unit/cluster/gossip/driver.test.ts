@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { beat_ms } from "../../../../src/cluster/gossip/heartbeat.ts";
 import { World, type WorldNode } from "../../../support/gossip-world.ts";
 import { thorough } from "../../../support/thorough.ts";
 
@@ -359,7 +360,7 @@ describe("a wedged node", () => {
     let beating = true;
     const beat = (): void => {
       if (beating) c.driver.beat();
-      c.clock.after(250, beat);
+      c.clock.after(beat_ms, beat);
     };
     beat();
     world.clock.advance(60_000);
@@ -376,7 +377,7 @@ describe("a wedged node", () => {
     let beating = true;
     const beat = (): void => {
       if (beating) c.driver.beat();
-      c.clock.after(250, beat);
+      c.clock.after(beat_ms, beat);
     };
     beat();
     beating = false;

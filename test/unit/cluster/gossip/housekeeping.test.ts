@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { neighboursCount } from "../../../../src/swim/neighbours.ts";
+import type { NodeId } from "../../../../src/base/ids.ts";
+import { neighboursCount, neighboursOf } from "../../../../src/swim/neighbours.ts";
 import { World } from "../../../support/gossip-world.ts";
 
 describe("streams to neighbours", () => {
@@ -17,6 +18,24 @@ describe("streams to neighbours", () => {
     world.clock.advance(5_000);
     expect(first.neighbours).not.toEqual(before);
     for (const node of world.nodes.values()) expect(node.neighbours).toHaveLength(neighboursCount);
+  });
+
+  test("in a storm in which the ring never stays the same they are dialled after a while all the same", async () => {
+    const world = new World(4);
+    const [first] = await world.cluster(5);
+    if (!first) throw new Error("there is a first node");
+    world.clock.advance(10_000);
+    let before = first.neighbours;
+    const newcomers = Array.from({ length: 34 }, (_, i) => `n${i + 6}` as NodeId);
+    // Each that comes is nearer to the first on the ring than all before.
+    for (const [i, name] of neighboursOf(first.id, newcomers, newcomers.length).toReversed().entries()) {
+      await world.start(name, { seeds: ["n1"] });
+      world.clock.advance(450);
+      // By now there is a storm.
+      if (i === 12) before = first.neighbours;
+    }
+    expect(world.alive(first).length).toBeGreaterThan(30);
+    expect(first.neighbours).not.toBe(before);
   });
 
   test("outside of one who comes into the ring is dialled with the next look", async () => {
