@@ -48,9 +48,8 @@ export class Reads {
 
   /** Rounds of heartbeats wanted now: reads wait, none of theirs is under way, and no lease does without. */
   get wantsRound(): boolean {
-    const { state } = this;
-    if (this.#waiting.length === 0 || this.#confirming.length > 0 || !isReady(state)) return false;
-    return !holdsLease(state);
+    if (this.#waiting.length > 0 && holdsLease(this.state)) return false;
+    return this.#waiting.length > 0 && this.#confirming.length === 0 && isReady(this.state);
   }
 
   read(id: number): void {
