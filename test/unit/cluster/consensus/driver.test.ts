@@ -338,7 +338,7 @@ describe("a node that was away", () => {
     second.crash();
     second.data = undefined;
     const database = second.databases.open("raft.db 0");
-    database.execute(`UPDATE raft_identity SET boot = ${old}`);
+    database.execute(`UPDATE raft_identity SET boot = ${old}, checksum = -1`);
     second.start();
     world.until(() => second.outdated.length > 0);
     expect(second.outdated[0]).toMatch(
@@ -363,7 +363,7 @@ describe("a node that was away", () => {
     expect((await first.answer({ kind: "propose", command, timeout_ms: 5_000 })).kind).toBe("committed");
     expect(await get(second, "x")).toBe(undefined);
     for (const node of nodes) node.crash();
-    second.databases.open("raft.db 0").execute(`UPDATE raft_identity SET boot = ${old}`);
+    second.databases.open("raft.db 0").execute(`UPDATE raft_identity SET boot = ${old}, checksum = -1`);
     for (const node of nodes) node.databases.open("raft.db 0").execute("DELETE FROM raft_seen");
     for (const node of nodes) node.start();
     world.until(() => second.outdated.length > 0);
