@@ -46,9 +46,8 @@ export class Reads {
 
   constructor(private readonly state: RaftState) {}
 
-  /** Rounds of heartbeats wanted now: reads wait, none of theirs is under way, and no lease does without. */
+  /** Rounds of heartbeats wanted now: reads wait, and none of theirs is under way. */
   get wantsRound(): boolean {
-    if (this.#waiting.length > 0 && holdsLease(this.state)) return false;
     return this.#waiting.length > 0 && this.#confirming.length === 0 && isReady(this.state);
   }
 
