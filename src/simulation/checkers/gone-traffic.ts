@@ -40,7 +40,9 @@ export class GoneTraffic implements Checker {
     const since_ms = this.#since[from * this.#nodes + to] as number;
     // A life that has begun since is answered, and one that still ends is as well.
     if (Number.isNaN(since_ms) || this.scene.nodes[to]?.life !== undefined) return;
-    if (this.scene.now() - since_ms < grace_ms || !this.scene.truth.wellFor(from, grace_ms)) return;
+    // Who was cut off or hung may ask this one to probe it for a while yet.
+    const { truth, bounds } = this.scene;
+    if (this.scene.now() - since_ms < grace_ms || truth.calm_ms() < bounds.grace_ms) return;
     this.broken(`${nodeName(from)} sends packets to ${nodeName(to)}, which it knows to have left`);
   }
 
