@@ -5,6 +5,7 @@ import { Detection } from "./checkers/detection.ts";
 import { DirectoryNews } from "./checkers/directory-news.ts";
 import { FalseFailure } from "./checkers/false-failure.ts";
 import { FalseSuspicion } from "./checkers/false-suspicion.ts";
+import { GoneTraffic } from "./checkers/gone-traffic.ts";
 import { IdleLoad } from "./checkers/idle-load.ts";
 import { Incarnations } from "./checkers/incarnations.ts";
 import { Joining } from "./checkers/joining.ts";
@@ -28,6 +29,7 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   MessagesEnd,
   MessageOrder,
   LocalHealth,
+  GoneTraffic,
   IdleLoad,
   Storms,
   PacketSize,

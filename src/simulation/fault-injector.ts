@@ -244,10 +244,14 @@ export class FaultInjector {
       { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation: { boot, counter }, accuser: liar.id },
+      // Of a life that never began: whoever believes it takes the true one for old.
+      { kind: "suspect", node: subject.id, incarnation: { boot: boot + 1, counter: 0 }, accuser: liar.id },
     ];
     for (const word of words) {
-      for (let i = 0; i < liarFanout; i++)
-        liar.forge(prng.below(nodes.length), joinRecords([encodeRecord(word)]));
+      for (let i = 0; i < liarFanout; i++) {
+        const to = prng.below(nodes.length);
+        if (nodes[to]?.life !== undefined) liar.forge(to, joinRecords([encodeRecord(word)]));
+      }
     }
     this.#flood(liar, subject);
   }

@@ -57,6 +57,7 @@ export class World implements Scene {
   #stopped = false;
   /** Promises of the event just run may have been resolved. */
   #busy = false;
+  readonly #settle = (work: Promise<void>): void => void this.#unsettled.push(work);
 
   /** Throws `CaxtonError` when the scenario speaks of nodes that it does not have. */
   constructor(readonly scenario: Scenario) {
@@ -84,7 +85,6 @@ export class World implements Scene {
     const ends = hosts.map((host, node) => this.#streamEnd(host, () => nodes[node]));
     const streams = { clock: this.clock, links: this.links, ends, loss: quality.loss, seed };
     const seeds = Array.from({ length: Math.min(seedsCount, count) }, (_, node) => node);
-    const settle = (work: Promise<void>): void => void this.#unsettled.push(work);
     for (const [index, host] of hosts.entries()) {
       nodes.push(
         new SimulatedNode(index, host, {
@@ -105,7 +105,7 @@ export class World implements Scene {
           messages: scenario.messages ?? 0,
           message: (happening) => this.#message(happening),
           busy: () => void (this.#busy = true),
-          settle,
+          settle: this.#settle,
           announced: (node) => {
             this.agreement.announced();
             for (const observer of this.#observers) observer.announced?.(node);
@@ -126,7 +126,7 @@ export class World implements Scene {
       truth,
       prng,
       happened,
-      settle,
+      settle: this.#settle,
     });
     this.#injector.check();
   }

@@ -140,6 +140,7 @@ const types: Readonly<Record<RecordKind, number>> = {
   "tags-digest": 131,
   "tags-pull": 132,
   "tags-delta": 133,
+  // 134 is a packed frame: packed-frame.ts.
 };
 const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),

@@ -176,6 +176,22 @@ export const seededBugs: readonly SeededBug[] = [
     always: true,
   },
   {
+    name: "an accusation of a life that never began is taken",
+    file: "swim/updates.ts",
+    text: "if (incarnation.boot !== member.incarnation.boot || step > counterStepLimit) {",
+    patched: "if (incarnation.boot === member.incarnation.boot && step > counterStepLimit) {",
+    scenario: "attacks",
+    checker: "incarnations",
+  },
+  {
+    name: "the caution of a storm of joins never ends",
+    file: "swim/awareness.ts",
+    text: "if (now >= this.#floorUntil) this.#floor = 0;",
+    patched: "if (now >= this.#floorUntil + 1e9) this.#floor = 0;",
+    scenario: "removal",
+    checker: "local-health",
+  },
+  {
     name: "a start in the far future is believed",
     file: "swim/updates.ts",
     text: "return next.boot <= state.bootCeiling && next.counter <= counterLimit / 2;",
@@ -260,6 +276,15 @@ export const seededBugs: readonly SeededBug[] = [
     },
     scenario: "attacks",
     checker: "packet-size",
+    always: true,
+  },
+  {
+    name: "whoever takes a place in the list of the living keeps the old one: the gone stay in it",
+    file: "swim/members.ts",
+    text: "    this.#places.set(last.id, place);\n",
+    patched: "",
+    scenario: "goodbyes-in-turn",
+    checker: "gone-traffic",
     always: true,
   },
   {

@@ -3,6 +3,7 @@ import { unreachable } from "../../base/assert.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Datagrams } from "../../ports/datagrams.ts";
 import type { Certifier } from "../../wire/death-certificate.ts";
+import { type Deflate, packFrame, unpackFrame } from "../../wire/packed-frame.ts";
 import type { Sealer } from "../../wire/sealer.ts";
 import { GossipDriver } from "./driver.ts";
 import type { GossipReport } from "./reports.ts";
@@ -14,6 +15,8 @@ export interface GossipServiceOptions {
   readonly datagrams: Datagrams;
   readonly sealerFor: (identity: GossipIdentity, uuid: string) => Sealer;
   readonly certifierFor?: (identity: GossipIdentity, uuid: string) => Certifier;
+  /** For the frames of streams. */
+  readonly deflate: Deflate;
   /** Cuts the datagrams; nothing happens without it. */
   readonly cut?: (order: CutOrder) => void;
   readonly post: (message: FromGossip) => void;
@@ -29,6 +32,7 @@ export interface GossipService {
 
 /** Entries of one directory report; larger ones are split, so that main never stalls on one. */
 const reportEntries = 500;
+const nothing = new Uint8Array(0);
 
 export function startGossip(options: GossipServiceOptions): GossipService {
   return new Service(options);
@@ -79,7 +83,7 @@ class Service implements GossipService {
         : { certifierFor: (known: string) => certifierFor(present(), known) }),
       streams: {
         send: (to, bytes) => {
-          post({ kind: "frame", to, bytes });
+          post({ kind: "frame", to, bytes: packFrame(bytes, this.options.deflate) });
           return true;
         },
         keep: (nodes) => post({ kind: "neighbours", nodes }),
@@ -105,7 +109,8 @@ class Service implements GossipService {
       case "beat":
         return driver.beat();
       case "frame":
-        return driver.frame(message.from, message.bytes);
+        // What cannot be unpacked is as little a frame as no bytes at all, and counted so.
+        return driver.frame(message.from, unpackFrame(message.bytes, this.options.deflate) ?? nothing);
       case "hello": {
         const reply = driver.answerHello(message.hello, message.from, message.remote);
         return post({ kind: "answer", request: message.request, reply });

@@ -7,6 +7,7 @@ import { present } from "../../base/assert.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { systemClock } from "../../platform/node/clock.ts";
 import { openDatagrams } from "../../platform/node/datagrams.ts";
+import { rawDeflate } from "../../platform/node/deflate.ts";
 import { createCertifier } from "../../security/death-certifier.ts";
 import { createGossipSealer } from "../../security/gossip-sealer.ts";
 import { startGossip } from "./service.ts";
@@ -19,6 +20,7 @@ const cut = new NetworkCut(systemClock);
 
 const service = startGossip({
   clock: systemClock,
+  deflate: rawDeflate,
   datagrams: cuttableDatagrams(openDatagrams(), cut),
   cut: (order) => cut.begin(order),
   sealerFor: ({ self, boot, cluster, keys }, uuid) =>

@@ -13,7 +13,8 @@ const deathsMost = 1;
 
 export class LocalHealth implements Checker {
   readonly name = "local-health";
-  readonly rule = "a well node in a well network does not doubt itself because another died";
+  readonly rule =
+    "a well node in a well network does not doubt itself because another died, and not for ever";
   checked = 0;
   #deaths: number[] = [];
 
@@ -33,11 +34,13 @@ export class LocalHealth implements Checker {
     const memory_ms = 2 * bounds.detection_ms;
     this.#deaths = this.#deaths.filter((at_ms) => scene.now() - at_ms < memory_ms);
     if (loss > 0 || corruption > 0 || truth.ongoing > 0 || this.#deaths.length > deathsMost) return;
+    // Long after the last join, goodbye or fault there is nothing left to be cautious about.
+    const isQuiet = truth.quiet_ms() > 3 * bounds.grace_ms;
     for (const { index } of scene.nodes) {
       if (!truth.wellFor(index, 3 * bounds.grace_ms)) continue;
       this.checked++;
       const score = scene.driver(index)?.stats().localHealth ?? 0;
-      if (score <= highest) continue;
+      if (score <= (isQuiet ? 0 : highest)) continue;
       this.broken(`${nodeName(index)} is well, and its local health is ${score} of 7 (0 is well)`);
       return;
     }

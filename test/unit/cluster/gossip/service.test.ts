@@ -1,0 +1,91 @@
+import { deflateRawSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import type { NodeId } from "../../../../src/base/ids.ts";
+import { Prng } from "../../../../src/base/prng.ts";
+import { startGossip } from "../../../../src/cluster/gossip/service.ts";
+import type { FromGossip } from "../../../../src/cluster/gossip/thread-protocol.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import { memoryDatagrams } from "../../../../src/platform/memory/datagrams.ts";
+import { MemoryNetwork } from "../../../../src/platform/memory/network.ts";
+import { rawDeflate } from "../../../../src/platform/node/deflate.ts";
+import { createGossipSealer } from "../../../../src/security/gossip-sealer.ts";
+import { Writer } from "../../../../src/wire/cursor.ts";
+import {
+  decodeRecords,
+  encodeRecords,
+  gossipVersion,
+  type GossipRecord,
+} from "../../../../src/wire/gossip-records.ts";
+import { packedType, packFrame, unpackFrame } from "../../../../src/wire/packed-frame.ts";
+import { addressOf, aliveRecord, at, benchTags } from "../../../support/swim-bench.ts";
+import { until } from "../../../support/until.ts";
+
+const self = "a" as NodeId;
+const uuid = "0192f0c0-0000-7000-8000-000000000001";
+const keys = [new Uint8Array(32).fill(7)];
+
+async function opened() {
+  const clock = new VirtualClock();
+  const posted: FromGossip[] = [];
+  const service = startGossip({
+    clock,
+    deflate: rawDeflate,
+    datagrams: memoryDatagrams(new MemoryNetwork(clock, new Prng(1))),
+    sealerFor: (identity, clusterUuid) =>
+      createGossipSealer({
+        node: identity.self,
+        bootEpoch: identity.boot,
+        clusterName: identity.cluster,
+        clusterUuid,
+        keys: identity.keys,
+      }),
+    post: (message) => posted.push(message),
+    failed: (error) => {
+      throw error;
+    },
+    ended: () => undefined,
+  });
+  const place = addressOf("a");
+  const names = { self, boot: 1, cluster: "test", uuid, keys };
+  const identity = {
+    ...names,
+    bind: place,
+    advertise: place,
+    tags: benchTags,
+    profile: "lan",
+    timing: {},
+  } as const;
+  service.receive({ kind: "open", identity, seeds: [], seed: 1 });
+  await until(() => posted.some(({ kind }) => kind === "opened"));
+  return { service, posted };
+}
+
+const crowd = Array.from({ length: 40 }, (_, i) => aliveRecord(`m${i}`, at(1, 0)));
+
+describe("frames over streams", () => {
+  test("large ones are packed, and unpacked at the other end", async () => {
+    const { service, posted } = await opened();
+    const asked: GossipRecord[] = [...crowd, { kind: "push-pull", reply: true }];
+    const bytes = packFrame(encodeRecords(asked), rawDeflate);
+    expect(bytes[1]).toBe(packedType);
+    service.receive({ kind: "frame", from: "m1" as NodeId, bytes });
+    const answers = posted.flatMap((message) => (message.kind === "frame" ? [message.bytes] : []));
+    const table = answers.find((answer) => answer[1] === packedType);
+    const records = decodeRecords(unpackFrame(table ?? new Uint8Array(), rawDeflate) ?? new Uint8Array());
+    expect(records.filter(({ kind }) => kind === "member")).toHaveLength(crowd.length + 1);
+    service.end();
+  });
+
+  test("one that would become too large changes nothing, and is counted as malformed", async () => {
+    const { service, posted } = await opened();
+    const before = posted.length;
+    const bomb = deflateRawSync(new Uint8Array(40 * 1024 * 1024));
+    const bytes = new Writer().u8(gossipVersion).u8(packedType).blob(bomb).finish();
+    service.receive({ kind: "frame", from: "m1" as NodeId, bytes });
+    expect(posted.length).toBe(before);
+    service.receive({ kind: "stats", request: 1 });
+    const last = posted.at(-1);
+    expect(last?.kind === "stats" && last.stats.dropped["malformed"]).toBe(1);
+    service.end();
+  });
+});
