@@ -15,9 +15,9 @@ import type { Candidate } from "../../placement/candidate.ts";
 import { planFailover, type Placed } from "../../placement/failover-plan.ts";
 import { initialPlacementState } from "../../placement/strategies.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import { priorities } from "../../wire/message.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { FlapHold } from "./flap-hold.ts";
+import { orphanOf, stayingInstances, type TrafficOf } from "./orphans.ts";
 import { Redistribution } from "./redistribution.ts";
 
 /** How membership words the failure of a process whose end its launcher has certified. */
@@ -39,6 +39,7 @@ export interface FailoverOptions {
   readonly store: Pick<AssignmentStore, "move">;
   readonly authority: LeaseAuthority;
   readonly candidates: () => readonly Candidate[];
+  readonly traffic: TrafficOf;
   readonly events: EventLog;
   readonly clock: Clock;
   readonly prng: Prng;
@@ -223,7 +224,9 @@ export class Failover {
   async #redistribute(node: NodeId, loss: Loss, orphans: readonly OwnedAgent[], term: number): Promise<void> {
     const { table, events, clock, candidates, prng, store, membership } = this.#options;
     const at = candidates().filter(({ id }) => id !== node);
-    const plan = planFailover(orphans.map(orphanOf), at, initialPlacementState, prng);
+    const homeless = orphans.map((owned) => orphanOf(owned, this.#options.traffic));
+    const staying = stayingInstances(table, homeless);
+    const plan = planFailover(homeless, at, initialPlacementState, prng, staying);
     if (plan.placed.length === 0) {
       loss.next_ms = clock.now_ms() + again_ms;
       this.#tellUnplaced(node, plan.unplaced);
@@ -283,10 +286,6 @@ export class Failover {
 /** Its node's return is not waited for. */
 function moves({ spec }: OwnedAgent): boolean {
   return spec.onNodeLoss === "restart" && spec.partition !== "continue";
-}
-
-function orphanOf({ agent, spec }: OwnedAgent) {
-  return { agent, request: spec.placement, priority: priorities[spec.priority] };
 }
 
 function moveOf({ agent, to }: Placed, orphans: ReadonlyMap<AgentName, OwnedAgent>) {
