@@ -12,6 +12,11 @@ const again_ms = 200;
 const reply_ms = 5_000;
 /** So often in all a message that was accepted is asked for its reply: owners are found and outboxes tried meanwhile. */
 const unanswered_max = 8;
+/**
+ * Of a client that asks one by one, when its agent's node is lost: answered, and not known to the sender's node to be
+ * accepted. It goes to the agent that began anew, which knows nothing of it.
+ */
+const underWay_max = 1;
 /** Keys that are read at the same time at the end. */
 const readsAtOnce = 16;
 
@@ -75,7 +80,7 @@ type Counted = number | "unknown" | { readonly problem: string };
 /**
  * A client of each of some counting agents. Where an agent keeps its journal through all faults, the n-th message must be
  * answered with n: neither lost nor counted twice nor counted by somebody else. Where it begins anew on another
- * node, the count may fall, and may never rise by more than was sent: else a former owner would have answered. A reply
+ * node, the count may fall, and is then never above what was sent since: else a former owner would have answered. A reply
  * is lost when the node dies to which it came; the next count tells what the message did.
  */
 export class CounterLedger {
@@ -119,24 +124,30 @@ export class CounterLedger {
   async #follow(agent: string, at: MachineNode, mayBeginAnew: boolean): Promise<void> {
     let last = 0;
     let unknown = 0;
+    /** Since it began anew, this one and those with a lost reply included. */
+    let sent = 0;
     // The last one is to be answered: it says what became of those before it.
     for (let n = 1; !this.#ended || (unknown > 0 && !this.#abandoned); n++) {
       const counted = await this.#send(agent, at, n);
+      sent++;
       if (counted === "unknown") {
         unknown++;
         this.#unknown++;
         continue;
       }
-      const wrong =
-        typeof counted !== "number" ||
-        (mayBeginAnew ? counted < 1 || counted > last + 1 + unknown : counted !== last + 1 + unknown);
-      if (wrong) {
+      const right =
+        typeof counted === "number" &&
+        (mayBeginAnew ? counted >= 1 && counted <= sent + underWay_max : counted === last + 1 + unknown);
+      if (!right) {
         const what = typeof counted === "number" ? `was answered with ${counted}` : counted.problem;
         this.#problems.push(`${agent}: message ${n} ${what}, after ${last} and ${unknown} lost replies`);
         return;
       }
       this.#answered++;
-      if (counted <= last) this.#anew++;
+      if (counted <= last) {
+        this.#anew++;
+        sent = unknown + 1;
+      }
       last = counted;
       unknown = 0;
     }
