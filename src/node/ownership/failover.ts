@@ -26,10 +26,8 @@ const certified = "its launcher certified";
 const check_ms = 100;
 /** After a proposal that failed, and where agents find no room. */
 const again_ms = 2_000;
-/** Moves in one proposal. */
+/** Moves in one proposal: agents of the first start while the next is decided. */
 const batch = 500;
-/** They share a commit of the cluster. */
-const batchesAtOnce = 4;
 
 export interface FailoverOptions {
   readonly self: NodeId;
@@ -247,19 +245,12 @@ export class Failover {
     });
     this.#running.set(node, running);
     const byName = new Map(orphans.map((orphan) => [orphan.agent, orphan]));
-    const parts: (readonly Placed[])[] = [];
-    for (let from = 0; from < plan.placed.length; from += batch)
-      parts.push(plan.placed.slice(from, from + batch));
-    const propose = async (): Promise<void> => {
-      for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-        const moved = part.flatMap((placed) => moveOf(placed, byName));
-        await store.move({ cause: "failover", term, moves: moved }, "");
-        running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
-      }
-    };
-    // None is under way any more when the permission ends.
-    const ended = await Promise.allSettled(Array.from({ length: batchesAtOnce }, propose));
-    for (const each of ended) if (each.status === "rejected") throw each.reason;
+    for (let from = 0; from < plan.placed.length; from += batch) {
+      const part = plan.placed.slice(from, from + batch);
+      const moved = part.flatMap((placed) => moveOf(placed, byName));
+      await store.move({ cause: "failover", term, moves: moved }, "");
+      running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
+    }
     running.complete();
     await table.refresh();
     if (plan.unplaced.length > 0) {
