@@ -36,7 +36,8 @@ export class ClusterClient {
       },
       (page) => page.members,
     );
-    return { self: first?.self ?? "", now: first?.now ?? "", members };
+    const { self = "", now = "", list_version = "" } = first ?? {};
+    return { self, now, list_version, members };
   }
 
   status(): Promise<StatusAnswer> {

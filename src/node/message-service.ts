@@ -31,7 +31,7 @@ const keptKeys = 10_000;
 export interface MessageServiceOptions {
   readonly self: NodeId;
   readonly clock: Clock;
-  readonly router: Router;
+  readonly router: () => Router;
   readonly membership: Pick<Membership, "locate">;
   /** Whether a node of that name is or was in the cluster, as far as this one knows. */
   readonly nodeKnown: (node: NodeId) => boolean;
@@ -60,7 +60,7 @@ export class NodeMessages implements MessageService, ClientDelivery {
 
   async send(request: SendRequest): Promise<SendResult> {
     const { router, waiters, clock } = this.#options;
-    if (router.full)
+    if (router().full)
       throw new CaxtonError("queue_full", "Too many messages under way on this node; retry later");
     if (request.wait_ms !== null && waiters.full) {
       throw new CaxtonError("queue_full", "Too many clients wait for replies on this node; retry later");
@@ -181,7 +181,7 @@ export class NodeMessages implements MessageService, ClientDelivery {
     let submitted: ReturnType<Router["submit"]> | undefined;
     const outcome = await new Promise<Outcome | undefined>((resolve) => {
       const timer = mayQueue ? clock.after(patience_ms, () => resolve(undefined)) : undefined;
-      submitted = router.submit(encoded, {
+      submitted = router().submit(encoded, {
         durable: false,
         retry_ms: mayQueue ? retry_ms : patience_ms,
         deadLetter: false,

@@ -125,14 +125,11 @@ export class Work {
       clock: systemClock,
     });
     this.traffic = this.#newTraffic();
-    this.router = this.#newRouter();
-    options.lease.subscribe((held) => {
-      if (held) this.router.actsAgain();
-    });
+    // Before the router, which at once takes what peers have sent by now: answers to clients may be among it.
     this.messages = new NodeMessages({
       self,
       clock: systemClock,
-      router: this.router,
+      router: () => this.router,
       membership: this.routes,
       // Keys of nodes are kept when nodes are gone, and over restarts.
       nodeKnown: (node) => membership.member(node) !== undefined || options.keys.owners().has(node),
@@ -143,6 +140,10 @@ export class Work {
       newMessageId: () => uuidv7() as MessageId,
       secret: foundation.messageSecret,
       failed,
+    });
+    this.router = this.#newRouter();
+    options.lease.subscribe((held) => {
+      if (held) this.router.actsAgain();
     });
     const { retry: retry_ms } = config.messaging;
     const { router } = this;

@@ -4,7 +4,8 @@
  */
 import { present } from "../base/assert.ts";
 import type { AgentName, NodeId } from "../base/ids.ts";
-import { loadOf, type Candidate } from "./candidate.ts";
+import { capacityOf, loadOf, type Candidate } from "./candidate.ts";
+import { Siblings } from "./siblings.ts";
 
 export const rebalanceStrategies = ["even_distribution", "least_loaded", "locality"] as const;
 export type RebalanceStrategy = (typeof rebalanceStrategies)[number];
@@ -13,6 +14,8 @@ export type RebalanceStrategy = (typeof rebalanceStrategies)[number];
 export interface MovableAgent {
   readonly agent: AgentName;
   readonly node: NodeId;
+  /** The name that it is an instance of, where it is one: no two go to one node while another has none. */
+  readonly group?: AgentName | null;
   /** Where it may be, null for everywhere: services, region and zone that it asked for. */
   readonly allowed: ReadonlySet<NodeId> | null;
   /** Messages a second with agents on each node, its own node's too. */
@@ -50,6 +53,7 @@ export function planRebalance(
     agents.filter(({ node }) => known.has(node)),
     moveLimit,
   );
+  setApart(plan);
   strategies[strategy](plan);
   return plan.moves;
 }
@@ -63,11 +67,13 @@ class Plan {
   readonly #byId: ReadonlyMap<NodeId, Node>;
   /** Agents that have not moved yet, by node, in order of their names. */
   readonly #movable = new Map<NodeId, MovableAgent[]>();
+  readonly #siblings: Siblings;
 
   constructor(nodes: readonly Node[], agents: readonly MovableAgent[], limit: number) {
     this.nodes = nodes;
     this.#limit = limit;
     this.#byId = new Map(nodes.map((node) => [node.id, node]));
+    this.#siblings = new Siblings(agents.map(({ group = null, node }) => ({ group, node })));
     for (const { id } of nodes) this.#movable.set(id, []);
     for (const agent of agents.toSorted((a, b) => (a.agent < b.agent ? -1 : 1)))
       present(this.#movable.get(agent.node), "a known node").push(agent);
@@ -85,12 +91,24 @@ class Plan {
     return this.#byId.get(id);
   }
 
+  instances({ group = null }: MovableAgent, node: Node): number {
+    return this.#siblings.on(group, node.id);
+  }
+
+  /** It fits there, and has no more siblings there than where it is. */
+  mayGo(agent: MovableAgent, to: Node): boolean {
+    const { group = null, allowed, node } = agent;
+    if (allowed !== null && !allowed.has(to.id)) return false;
+    return group === null || this.instances(agent, to) < this.#siblings.on(group, node);
+  }
+
   move(agent: MovableAgent, to: Node, why: string): void {
     const from = present(this.#byId.get(agent.node), "a known node");
     const here = present(this.#movable.get(from.id), "a known node");
     here.splice(here.indexOf(agent), 1);
     from.agents -= 1;
     to.agents += 1;
+    this.#siblings.moved(agent.group ?? null, from.id, to.id);
     this.moves.push({ agent: agent.agent, from: from.id, to: to.id, why });
   }
 }
@@ -100,6 +118,25 @@ const strategies: Readonly<Record<RebalanceStrategy, (plan: Plan) => void>> = {
   least_loaded: relieveTheLoaded,
   locality: bringTogether,
 };
+
+/** Instances of one name that share a node go to nodes with fewer of them, the emptiest first. */
+function setApart(plan: Plan): void {
+  for (const from of plan.nodes) {
+    for (const agent of [...plan.agentsOf(from)]) {
+      if (plan.full) return;
+      const here = plan.instances(agent, from);
+      if (here < 2) continue;
+      const [to] = plan.nodes
+        .filter((node) => node.agents < node.maxAgents && plan.mayGo(agent, node))
+        .filter((node) => plan.instances(agent, node) < here - 1)
+        .toSorted(
+          (a, b) => plan.instances(agent, a) - plan.instances(agent, b) || capacityOf(b) - capacityOf(a),
+        );
+      if (to !== undefined)
+        plan.move(agent, to, `${here} instances of "${agent.group ?? ""}" are on ${from.id}`);
+    }
+  }
+}
 
 /** Every node the same share of its places; nobody is moved between nodes that differ by no whole agent. */
 function spreadEvenly(plan: Plan): void {
@@ -162,7 +199,7 @@ function nextStep(plan: Plan, slope: Slope): Step | null {
   if (from === undefined || to === undefined) return null;
   // Mostly these two can: then nothing has to be sorted.
   if (!slope.worthIt(from, to)) return anyStep(plan, slope);
-  const agent = plan.agentsOf(from).find(({ allowed }) => allowed === null || allowed.has(to.id));
+  const agent = plan.agentsOf(from).find((each) => plan.mayGo(each, to));
   return agent === undefined ? anyStep(plan, slope) : { agent, from, to };
 }
 
@@ -189,7 +226,7 @@ function anyStep(plan: Plan, { height, reached, worthIt }: Slope): Step | null {
     if (plan.agentsOf(from).length === 0) continue;
     for (const to of takers) {
       if (to.agents >= to.maxAgents || !worthIt(from, to)) continue;
-      const agent = plan.agentsOf(from).find(({ allowed }) => allowed === null || allowed.has(to.id));
+      const agent = plan.agentsOf(from).find((each) => plan.mayGo(each, to));
       if (agent !== undefined) return { agent, from, to };
     }
   }
@@ -207,6 +244,8 @@ function bringTogether(plan: Plan): void {
     if (plan.full) return;
     // Two partners that each follow the other would only change places: what left a node makes it wait for the next plan.
     if (wish === null || moved.has(wish.to.id) || wish.to.agents >= wish.to.maxAgents) continue;
+    // A sibling may have gone there before it.
+    if (!plan.mayGo(agent, wish.to)) continue;
     moved.add(agent.node);
     plan.move(agent, wish.to, wish.why);
   }
@@ -225,8 +264,7 @@ function wishOf(agent: MovableAgent, plan: Plan): Wish | null {
   let wish: Wish | null = null;
   for (const [id, rate] of agent.traffic) {
     const to = plan.node(id);
-    const mayGo = agent.allowed === null || agent.allowed.has(id);
-    if (to === undefined || id === agent.node || !mayGo) continue;
+    if (to === undefined || id === agent.node || !plan.mayGo(agent, to)) continue;
     if (rate < localTraffic || rate < localShare * total || rate - here <= (wish?.gain ?? 0)) continue;
     const why = `${percent(rate / total)} of its ${total.toFixed(1)} messages a second are with agents on ${id}`;
     wish = { to, gain: rate - here, why };

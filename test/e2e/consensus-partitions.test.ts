@@ -3,46 +3,16 @@
  * network does, while clients on each of them write: the majority serves, and the history is one. Needs root,
  * iproute2 and nftables; says so when it cannot run.
  */
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
-import { assertLinearizable, HistoryClients, type LeaderView } from "../support/consensus-nodes.ts";
-import { MachineNode } from "../support/machine-node.ts";
+import { assertLinearizable, HistoryClients } from "../support/consensus-nodes.ts";
+import { canFilter, cut, FirewalledNode } from "../support/firewalled-node.ts";
 import { canMakeNamespaces } from "../support/namespaces.ts";
 import { eventually } from "../support/node-process.ts";
 import { allVote, startThreeMachines, type ThreeMachines } from "../support/three-machines.ts";
 
-const possible = canMakeNamespaces() && spawnSync("nft", ["--version"]).status === 0;
+const possible = canMakeNamespaces() && canFilter();
 if (!possible) console.warn("consensus-partitions.test.ts is not run: it needs root, iproute2 and nftables");
-
-/** A machine whose firewall can lose what comes from others. */
-class FirewalledNode extends MachineNode {
-  async leaderView(): Promise<LeaderView | undefined> {
-    return await this.ask<LeaderView>("/api/v1/cluster/leader");
-  }
-
-  /** What comes from that machine is lost from now on. */
-  deafTo(other: FirewalledNode): void {
-    this.#nft("add", "table", "inet", "cut");
-    this.#nft("add", "chain", "inet", "cut", "in", "{ type filter hook input priority 0; }");
-    this.#nft("add", "rule", "inet", "cut", "in", "ip", "saddr", other.host, "drop");
-  }
-
-  hearAll(): void {
-    this.#nft("flush", "ruleset");
-  }
-
-  #nft(...args: readonly string[]): void {
-    const [program, ...rest] = this.command(["nft", ...args]);
-    const { status, stderr } = spawnSync(program ?? "", rest);
-    if (status !== 0) throw new Error(`nft ${args.join(" ")}: ${stderr.toString().trim()}`);
-  }
-}
-
-function cut(a: FirewalledNode, b: FirewalledNode): void {
-  a.deafTo(b);
-  b.deafTo(a);
-}
 
 describe.skipIf(!possible)("three machines", () => {
   let cluster: ThreeMachines<FirewalledNode>;

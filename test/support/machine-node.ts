@@ -63,10 +63,16 @@ export class MachineNode {
 
   /** `flags` besides the usual ones. */
   launch(seed: MachineNode | undefined, ...flags: readonly string[]): void {
+    const join_ =
+      seed === undefined
+        ? []
+        : ["--join", seed.address, "--cluster-key-file", join(seed.dataDir, "cluster.key")];
+    this.launchWith([...flags, ...join_]);
+  }
+
+  launchWith(flags: readonly string[]): void {
     const args = ["server", "start", "--node-id", this.id, "--data-dir", this.dataDir];
     args.push("--bind-addr", this.address, ...flags);
-    if (seed !== undefined)
-      args.push("--join", seed.address, "--cluster-key-file", join(seed.dataDir, "cluster.key"));
     this.#process = this.#spawn(args, true);
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-100_000);
@@ -147,6 +153,13 @@ export class MachineNode {
     // `ip netns exec` becomes the command, so the launcher is the process itself.
     const children = readFileSync(`/proc/${launcher}/task/${launcher}/children`, "utf8").trim().split(/\s+/);
     return Number(children[0]);
+  }
+
+  /** Its processes have ended by themselves. */
+  async ended(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise((resolve) => child.once("close", resolve));
   }
 
   async killed(): Promise<void> {

@@ -9,8 +9,8 @@ import type { Candidate } from "../../placement/candidate.ts";
 import { planFailover } from "../../placement/failover-plan.ts";
 import { initialPlacementState } from "../../placement/strategies.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { priorities } from "../../wire/message.ts";
 import type { EventLog } from "../events/event-log.ts";
+import { orphanOf, stayingInstances, type TrafficOf } from "./orphans.ts";
 
 /** Agents that move at the same time. */
 const atOnce = 8;
@@ -20,6 +20,7 @@ export interface DrainOptions {
   readonly table: AssignmentTable;
   readonly handOver: HandOver;
   readonly candidates: () => readonly Candidate[];
+  readonly traffic: TrafficOf;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly events: EventLog;
@@ -36,12 +37,12 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<n
   const end_ms = clock.now_ms() + within_ms;
   const orphans = [...table.of(self)].flatMap((agent) => {
     const owned = table.get(agent);
-    if (owned === undefined) return [];
-    return [{ agent, request: owned.spec.placement, priority: priorities[owned.spec.priority] }];
+    return owned === undefined ? [] : [orphanOf(owned, options.traffic)];
   });
   if (orphans.length === 0) return 0;
   const others = candidates().filter(({ id }) => id !== self);
-  const plan = planFailover(orphans, others, initialPlacementState, prng);
+  const staying = stayingInstances(table, orphans);
+  const plan = planFailover(orphans, others, initialPlacementState, prng, staying);
   const text = `Handing over ${counted(plan.placed.length, "agent")} of ${self}`;
   events.record("info", "drain.started", text, { node: self, agents: orphans.length });
   const left = [...plan.placed];

@@ -15,9 +15,9 @@ import type { Candidate } from "../../placement/candidate.ts";
 import { planFailover, type Placed } from "../../placement/failover-plan.ts";
 import { initialPlacementState } from "../../placement/strategies.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import { priorities } from "../../wire/message.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { FlapHold } from "./flap-hold.ts";
+import { orphanOf, stayingInstances, type TrafficOf } from "./orphans.ts";
 import { Redistribution } from "./redistribution.ts";
 
 /** How membership words the failure of a process whose end its launcher has certified. */
@@ -26,10 +26,8 @@ const certified = "its launcher certified";
 const check_ms = 100;
 /** After a proposal that failed, and where agents find no room. */
 const again_ms = 2_000;
-/** Moves in one proposal. */
+/** Moves in one proposal: agents of the first start while the next is decided. */
 const batch = 500;
-/** They share a commit of the cluster. */
-const batchesAtOnce = 4;
 
 export interface FailoverOptions {
   readonly self: NodeId;
@@ -39,6 +37,7 @@ export interface FailoverOptions {
   readonly store: Pick<AssignmentStore, "move">;
   readonly authority: LeaseAuthority;
   readonly candidates: () => readonly Candidate[];
+  readonly traffic: TrafficOf;
   readonly events: EventLog;
   readonly clock: Clock;
   readonly prng: Prng;
@@ -223,7 +222,9 @@ export class Failover {
   async #redistribute(node: NodeId, loss: Loss, orphans: readonly OwnedAgent[], term: number): Promise<void> {
     const { table, events, clock, candidates, prng, store, membership } = this.#options;
     const at = candidates().filter(({ id }) => id !== node);
-    const plan = planFailover(orphans.map(orphanOf), at, initialPlacementState, prng);
+    const homeless = orphans.map((owned) => orphanOf(owned, this.#options.traffic));
+    const staying = stayingInstances(table, homeless);
+    const plan = planFailover(homeless, at, initialPlacementState, prng, staying);
     if (plan.placed.length === 0) {
       loss.next_ms = clock.now_ms() + again_ms;
       this.#tellUnplaced(node, plan.unplaced);
@@ -244,19 +245,12 @@ export class Failover {
     });
     this.#running.set(node, running);
     const byName = new Map(orphans.map((orphan) => [orphan.agent, orphan]));
-    const parts: (readonly Placed[])[] = [];
-    for (let from = 0; from < plan.placed.length; from += batch)
-      parts.push(plan.placed.slice(from, from + batch));
-    const propose = async (): Promise<void> => {
-      for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-        const moved = part.flatMap((placed) => moveOf(placed, byName));
-        await store.move({ cause: "failover", term, moves: moved }, "");
-        running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
-      }
-    };
-    // None is under way any more when the permission ends.
-    const ended = await Promise.allSettled(Array.from({ length: batchesAtOnce }, propose));
-    for (const each of ended) if (each.status === "rejected") throw each.reason;
+    for (let from = 0; from < plan.placed.length; from += batch) {
+      const part = plan.placed.slice(from, from + batch);
+      const moved = part.flatMap((placed) => moveOf(placed, byName));
+      await store.move({ cause: "failover", term, moves: moved }, "");
+      running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
+    }
     running.complete();
     await table.refresh();
     if (plan.unplaced.length > 0) {
@@ -283,10 +277,6 @@ export class Failover {
 /** Its node's return is not waited for. */
 function moves({ spec }: OwnedAgent): boolean {
   return spec.onNodeLoss === "restart" && spec.partition !== "continue";
-}
-
-function orphanOf({ agent, spec }: OwnedAgent) {
-  return { agent, request: spec.placement, priority: priorities[spec.priority] };
 }
 
 function moveOf({ agent, to }: Placed, orphans: ReadonlyMap<AgentName, OwnedAgent>) {

@@ -5,6 +5,7 @@ import { HandOver } from "../../agents/hand-over.ts";
 import { AssignedOwnership } from "../../agents/ownership.ts";
 import { Reconciler, type ReconcilerEvent } from "../../agents/reconciler.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import type { AgentName } from "../../base/ids.ts";
 import { Prng } from "../../base/prng.ts";
 import { systemClock } from "../../platform/node/clock.ts";
 import { systemEntropy } from "../../platform/node/entropy.ts";
@@ -120,7 +121,7 @@ export class NodeOwnership {
 
   /** Gives agents and undelivered mail to others, as far as that goes within the time; nothing new is placed here. */
   async drain(within_ms: number, isOver: () => boolean = () => false): Promise<void> {
-    const { foundation, control, events, tags } = this.#parts;
+    const { foundation, control, work, events, tags } = this.#parts;
     tags.set({ maxAgents: 0 });
     const end_ms = systemClock.now_ms() + within_ms;
     const options = {
@@ -128,11 +129,17 @@ export class NodeOwnership {
       table: control.table,
       handOver: this.handOver,
       candidates: () => this.ownership.candidates(),
+      traffic: (agent: AgentName) => work.traffic.of(agent),
       clock: systemClock,
       prng: this.#prng,
       events,
       isOver,
     };
+    // Who goes by traffic goes by what is so now.
+    const local = [...control.table.of(foundation.self)].some(
+      (agent) => control.table.get(agent)?.spec.placement.strategy === "locality",
+    );
+    if (local) await work.traffic.gather();
     // What was on its way here when the others had not heard yet goes in the next round.
     for (let round = 0; round < drainRounds && control.table.of(foundation.self).size > 0; round++) {
       const left_ms = end_ms - systemClock.now_ms();
@@ -183,7 +190,7 @@ export class NodeOwnership {
   }
 
   #newFailover(): Failover {
-    const { config, foundation, network, control, events, failed } = this.#parts;
+    const { config, foundation, network, control, work, events, failed } = this.#parts;
     const { consensus, leases } = this.#parts.consensus;
     const { enable_auto_failover, failure_threshold, restart_grace } = config.failover;
     return new Failover({
@@ -194,6 +201,7 @@ export class NodeOwnership {
       store: control.assignments,
       authority: leases,
       candidates: () => this.ownership.candidates(),
+      traffic: (agent) => work.traffic.of(agent),
       events,
       clock: systemClock,
       prng: this.#prng,

@@ -120,9 +120,9 @@ export class Rebalancer implements BalancingService {
 
   /** Placements go by what was gathered last. */
   #followTraffic(): void {
-    const { clock, strategy, traffic, failed } = this.#options;
+    const { clock, strategy, traffic, table, failed } = this.#options;
     this.#timer = clock.after(traffic_ms, () => {
-      if (strategy() === "locality")
+      if (strategy() === "locality" || goByTraffic(table))
         traffic().catch((error: unknown) => failed("learn who writes to whom", reasonOf(error)));
       this.#followTraffic();
     });
@@ -293,6 +293,12 @@ export class Rebalancer implements BalancingService {
   }
 }
 
+/** Where they go when their node is lost is decided by what was gathered last. */
+function goByTraffic(table: AssignmentTable): boolean {
+  for (const { spec } of table.all()) if (spec.placement.strategy === "locality") return true;
+  return false;
+}
+
 /** None for an agent that is bound to its node, or was put there by preference. */
 function movableOf(
   { agent, node, spec }: OwnedAgent,
@@ -307,5 +313,5 @@ function movableOf(
     (region === null || at.region === region) &&
     (zone === null || at.zone === zone);
   const allowed = anywhere ? null : new Set(nodes.filter(fits).map(({ id }) => id));
-  return [{ agent, node, allowed, traffic }];
+  return [{ agent, node, group: spec.instance?.of ?? null, allowed, traffic }];
 }

@@ -262,6 +262,24 @@ describe("members", () => {
     expect(await seen()).toEqual(["node-1 alive", "node-2 suspect", "node-3 failed"]);
   });
 
+  it("have a version as a list, which changes with who is there and in what state, not with load or page", async () => {
+    const { call, services } = await apiWorld();
+    const version = async (query = ""): Promise<unknown> =>
+      ((await (await call("GET", `/api/v1/cluster/members${query}`)).json()) as { list_version: unknown })
+        .list_version;
+    const before = await version();
+    expect(before).toMatch(/^[0-9a-f]{8}$/);
+    expect([await version("?limit=1"), await version("?status=failed")]).toEqual([before, before]);
+    const was = services.member("node-2", "alive");
+    services.known.splice(1, 1, { ...was, load: { ...was.load, cpu_percent: 99 } });
+    expect(await version()).toBe(before);
+    services.known.splice(1, 1, services.member("node-2", "suspect"));
+    const suspected = await version();
+    expect(suspected).not.toBe(before);
+    services.known.splice(1, 1, { ...was, incarnation: was.incarnation + 1 });
+    expect([before, suspected]).not.toContain(await version());
+  });
+
   it("are filtered by status", async () => {
     const { call } = await apiWorld();
     expect(await (await call("GET", "/api/v1/cluster/members?status=failed")).json()).toMatchObject({

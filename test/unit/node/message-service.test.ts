@@ -59,7 +59,7 @@ class ClientsNode {
     this.messages = new NodeMessages({
       self,
       clock,
-      router,
+      router: () => router,
       membership,
       nodeKnown: (node) => membership.member(node) !== undefined,
       store,

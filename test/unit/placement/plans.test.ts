@@ -130,6 +130,53 @@ describe("the agents of lost nodes", () => {
   });
 });
 
+describe("instances of one name", () => {
+  const web = "web" as AgentName;
+  const instance = (index: number, fields: Partial<Orphan["request"]> = {}): Orphan => ({
+    ...orphan(`web-${index}`, fields),
+    group: web,
+  });
+  const on = (id: string) => ({ group: web, node: id as NodeId });
+  const planned = (orphans: readonly Orphan[], nodes: readonly Candidate[], others: readonly string[]) =>
+    planFailover(orphans, nodes, initialPlacementState, new Prng(3), others.map(on)).placed.map(
+      ({ to }) => to,
+    );
+
+  test("of a lost node go where no other is, however full that is", () => {
+    const nodes = [node("a"), node("b", { agents: 90 }), node("c", { agents: 95 })];
+    expect(planned([instance(1)], nodes, ["a", "b"])).toEqual(["c"]);
+    expect(planned([instance(1), instance(2)], nodes, ["a"]).toSorted()).toEqual(["b", "c"]);
+  });
+
+  test("share one only where the others have no room, and then the one with the fewest", () => {
+    const full = { agents: 100 };
+    expect(planned([instance(1)], [node("a"), node("b", full)], ["a"])).toEqual(["a"]);
+    expect(planned([instance(1), instance(2)], [node("a"), node("b")], ["a"])).toEqual(["b", "a"]);
+    expect(planned([instance(1, { preferNodes: ["a" as NodeId] })], [node("a"), node("b")], ["a"])).toEqual([
+      "b",
+    ]);
+    expect(planned([instance(1)], [node("a"), node("b", { weight: 0 })], ["a"])).toEqual(["a"]);
+  });
+
+  test("move apart when agents are moved, by whatever strategy, and are never brought together", () => {
+    const nodes = [node("a", { agents: 3 }), node("b", { agents: 2 }), node("c", { agents: 1 })];
+    const agents = [
+      movable("web-1", "a", { group: web }),
+      movable("web-2", "a", { group: web }),
+      movable("other", "a"),
+      movable("web-3", "b", { group: web, traffic: new Map([["a" as NodeId, 100]]) }),
+      movable("more", "b"),
+      movable("still", "c"),
+    ];
+    for (const strategy of rebalanceStrategies) {
+      const moves = planRebalance(strategy, agents, nodes, 10);
+      expect(moves, strategy).toEqual([
+        { agent: "web-1", from: "a", to: "c", why: '2 instances of "web" are on a' },
+      ]);
+    }
+  });
+});
+
 describe("the agents of a lost node", () => {
   test("do not all go to the one that was a little emptier when it was measured", () => {
     const orphans = Array.from({ length: 1_000 }, (_, i) => orphan(`o-${i}`, { strategy: "least_loaded" }));

@@ -62,6 +62,9 @@ class World {
   readonly events = new EventLog(this.clock, 1);
   readonly failover: Failover;
 
+  /** Messages a second that any agent has with agents on each node. */
+  traffic: ReadonlyMap<NodeId, number> | undefined;
+
   constructor(enabled = true) {
     const { table, store, membership } = this;
     const prng = new Prng(1);
@@ -73,6 +76,7 @@ class World {
       table,
       store,
       authority: this.authority,
+      traffic: () => this.traffic,
       candidates: () => ownership.candidates(),
       events: this.events,
       clock: this.clock,
@@ -147,6 +151,20 @@ describe("a lost node", () => {
     );
     expect(world.told.at(-1)).toBe("All agents successfully redistributed (2.0s)");
     expect(world.failures).toEqual([]);
+  });
+
+  test("an instance goes where none of its siblings is, and who wants to be near its partners goes there", async () => {
+    const world = new World();
+    const instance = (index: number) => ({ instance: { of: agent("web"), index, count: 2 } });
+    await world.assign("web-1", "n3", instance(1));
+    await world.assign("web-2", "n1", instance(2));
+    for (let i = 0; i < 5; i++) await world.assign(`full-${i}`, "n2");
+    const { placement } = testSpec("near");
+    await world.assign("near", "n3", { placement: { ...placement, strategy: "locality" } });
+    world.traffic = new Map([[node("n2"), 50]]);
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    expect([world.ownerOf("web-1"), world.ownerOf("near")]).toEqual(["n2", "n2"]);
   });
 
   test("nothing moves while its lease may run, nor when it is back before that", async () => {

@@ -1,0 +1,179 @@
+/**
+ * What clients of a cluster under faults were promised, and whether it was kept: writes of keys of their own, and
+ * messages to counting agents, one after another for each agent, asked again under the same key until answered.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "./node-process.ts";
+import type { MachineNode } from "./machine-node.ts";
+
+/** Between two writes of a node, and before something refused is asked again. */
+const writePause_ms = 150;
+const again_ms = 200;
+const reply_ms = 5_000;
+/** So often in all a message that was accepted is asked for its reply: owners are found and outboxes tried meanwhile. */
+const unanswered_max = 8;
+/**
+ * Of a client that asks one by one, when its agent's node is lost: answered, and not known to the sender's node to be
+ * accepted. It goes to the agent that began anew, which knows nothing of it.
+ */
+const underWay_max = 1;
+/** Keys that are read at the same time at the end. */
+const readsAtOnce = 16;
+
+/** Writes at each node, each of a key that nobody else writes: what was acknowledged must be there in the end. */
+export class WriteLedger {
+  readonly #acknowledged = new Map<string, string>();
+  readonly #loops: Promise<void>[] = [];
+  #queued = 0;
+  #ended = false;
+
+  start(nodes: readonly MachineNode[]): void {
+    for (const node of nodes) this.#loops.push(this.#write(node));
+  }
+
+  /** Nothing more is written. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** Throws with the keys that are not there as they were acknowledged. */
+  async check(nodes: readonly MachineNode[]): Promise<string> {
+    this.end();
+    await Promise.all(this.#loops);
+    const left = [...this.#acknowledged];
+    const lost: string[] = [];
+    const reader = async (): Promise<void> => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        const [key, value] = next;
+        const node = nodes[left.length % nodes.length] as MachineNode;
+        const read = await eventually(`a read of ${key}`, async () => {
+          const answer = await node.request(`/api/v1/kv/${key}?consistency=linearizable`);
+          return answer.status === 200 || answer.status === 404 ? answer : undefined;
+        });
+        if (read.status !== 200 || read.body !== value) lost.push(`${key} (${read.status} ${read.body})`);
+      }
+    };
+    await Promise.all(Array.from({ length: readsAtOnce }, reader));
+    if (lost.length > 0) throw new Error(`${lost.length} acknowledged writes are lost: ${lost.join(", ")}`);
+    return `${this.#acknowledged.size} acknowledged writes are there, ${this.#queued} of them queued by a minority`;
+  }
+
+  async #write(node: MachineNode): Promise<void> {
+    for (let n = 1; !this.#ended; n++) {
+      const key = `own-${node.id}-${n}`;
+      const headers = { "content-type": "text/plain" };
+      const { status } = await node.request(`/api/v1/kv/${key}`, { method: "PUT", headers, body: `${n}` });
+      if (status >= 200 && status < 300) this.#acknowledged.set(key, `${n}`);
+      if (status === 202) this.#queued++;
+      await sleep(writePause_ms);
+    }
+  }
+}
+
+interface Answer {
+  readonly reply: { readonly performative: string; readonly content: string | number } | null;
+}
+
+/** What came of a message: its count, that it was accepted and its answer is lost, or what went wrong. */
+type Counted = number | "unknown" | { readonly problem: string };
+
+/**
+ * A client of each of some counting agents. Where an agent keeps its journal through all faults, the n-th message must be
+ * answered with n: neither lost nor counted twice nor counted by somebody else. Where it begins anew on another
+ * node, the count may fall, and is then never above what was sent since: else a former owner would have answered. A reply
+ * is lost when the node dies to which it came; the next count tells what the message did.
+ */
+export class CounterLedger {
+  readonly #problems: string[] = [];
+  readonly #loops: Promise<void>[] = [];
+  #answered = 0;
+  #unknown = 0;
+  #anew = 0;
+  #ended = false;
+  #abandoned = false;
+
+  start(agent: string, at: MachineNode, mayBeginAnew: boolean): void {
+    this.#loops.push(this.#follow(agent, at, mayBeginAnew));
+  }
+
+  get answered(): number {
+    return this.#answered;
+  }
+
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** Nothing more is sent, whatever is left open. */
+  end(): void {
+    this.#ended = true;
+    this.#abandoned = true;
+  }
+
+  /** Ends when what is under way is answered. Throws with what was answered wrongly. */
+  async check(): Promise<string> {
+    this.#ended = true;
+    await Promise.all(this.#loops);
+    if (this.#problems.length > 0) throw new Error(this.#problems.join("\n"));
+    return (
+      `${this.#answered} messages were counted once each; ${this.#unknown} replies were lost with the node they came to; ` +
+      `${this.#anew} times an agent began anew elsewhere`
+    );
+  }
+
+  async #follow(agent: string, at: MachineNode, mayBeginAnew: boolean): Promise<void> {
+    let last = 0;
+    let unknown = 0;
+    /** Since it began anew, this one and those with a lost reply included. */
+    let sent = 0;
+    // The last one is to be answered: it says what became of those before it.
+    for (let n = 1; !this.#ended || (unknown > 0 && !this.#abandoned); n++) {
+      const counted = await this.#send(agent, at, n);
+      sent++;
+      if (counted === "unknown") {
+        unknown++;
+        this.#unknown++;
+        continue;
+      }
+      const right =
+        typeof counted === "number" &&
+        (mayBeginAnew ? counted >= 1 && counted <= sent + underWay_max : counted === last + 1 + unknown);
+      if (!right) {
+        const what = typeof counted === "number" ? `was answered with ${counted}` : counted.problem;
+        this.#problems.push(`${agent}: message ${n} ${what}, after ${last} and ${unknown} lost replies`);
+        return;
+      }
+      this.#answered++;
+      if (counted <= last) {
+        this.#anew++;
+        sent = unknown + 1;
+      }
+      last = counted;
+      unknown = 0;
+    }
+  }
+
+  async #send(agent: string, at: MachineNode, n: number): Promise<Counted> {
+    const headers = { "content-type": "application/json", "idempotency-key": `${agent}-${n}` };
+    const body = JSON.stringify({ receiver: agent, performative: "request", content: "+1" });
+    const path = `/api/v1/messages?wait=${reply_ms}ms`;
+    let unanswered = 0;
+    try {
+      return await eventually(
+        `${at.id} takes message ${n} for ${agent}`,
+        async (): Promise<Counted | undefined> => {
+          const answer = await at.request(path, { method: "POST", headers, body });
+          if (answer.status === 504 && ++unanswered >= unanswered_max) return "unknown";
+          if (answer.status !== 200) {
+            await sleep(again_ms);
+            throw new Error(`${answer.status} ${answer.body}`);
+          }
+          const value = Number((JSON.parse(answer.body) as Answer).reply?.content);
+          return Number.isInteger(value) ? value : { problem: `was answered with ${answer.body}` };
+        },
+      );
+    } catch (error) {
+      return { problem: `was not taken: ${error instanceof Error ? error.message : String(error)}` };
+    }
+  }
+}
