@@ -14,6 +14,9 @@ const etcdPatience_ms = 150;
 const behind_entries = 100_000;
 /** A machine too slow to write them within this leaves the follower fewer behind, as the figure says. */
 const fill_ms_max = 120_000;
+/** One that is so near is no longer catching up. */
+const level_entries = 3_000;
+const catchUp_ms_max = 300_000;
 
 interface Load {
   readonly perSecond: number;
@@ -280,27 +283,35 @@ async function catchUpFigures(
   const alone = await load(manyClients, seconds, write);
   const began_ms = performance.now();
   await away.start();
-  const caughtUp = eventually(
-    "it has caught up",
-    async () => {
-      const [own, theirs] = await Promise.all([leader, away].map((node) => appliedOf(node)));
-      return own !== undefined && theirs !== undefined && own - theirs < 2_000
-        ? performance.now()
-        : undefined;
-    },
-    120_000,
-  );
-  const during = await load(manyClients, seconds, write);
-  const took_s = ((await caughtUp) - began_ms) / 1_000;
+  const ready_ms = performance.now();
+  let during = 0;
+  // Clients go on writing until it is there: it has to be quicker than they are.
+  do {
+    if (performance.now() - began_ms > catchUp_ms_max)
+      throw new Error(`${away.id} did not catch up within ${catchUp_ms_max} ms`);
+    const { perSecond } = await load(manyClients, 1, write);
+    during += perSecond;
+  } while (!(await isLevel(leader, away)));
+  const level_ms = performance.now();
+  const rate = during / ((level_ms - ready_ms) / 1_000);
   return [
     {
       metric: `writes while a follower catches up ${written.toLocaleString("en-US")} entries, to before`,
       unit: "%",
       target: { at: "least", value: 80 },
-      runs: [(100 * during.perSecond) / alone.perSecond],
+      runs: [(100 * rate) / alone.perSecond],
     },
-    { metric: "until it had caught up, its start included", unit: "s", runs: [took_s] },
+    {
+      metric: "until it had caught up beside them, its start included",
+      unit: "s",
+      runs: [(level_ms - began_ms) / 1_000],
+    },
   ];
+}
+
+async function isLevel(leader: TestNodeProcess, away: TestNodeProcess): Promise<boolean> {
+  const [own, theirs] = await Promise.all([leader, away].map((node) => appliedOf(node)));
+  return own !== undefined && theirs !== undefined && own - theirs < level_entries;
 }
 
 async function appliedOf(node: TestNodeProcess): Promise<number | undefined> {

@@ -8,6 +8,7 @@
 import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
+import { textBytes, textOf } from "../store/text-columns.ts";
 import { Writer } from "../wire/cursor.ts";
 import { RowBuffer } from "./row-buffer.ts";
 
@@ -66,7 +67,10 @@ export class Section {
   readonly #database: Database;
   readonly #table: string;
   readonly #columns: readonly ColumnDefinition[];
-  readonly #names: string;
+  /** What selects all columns, and the small ones: text as bytes, since the file may be damaged. */
+  readonly #whole: string;
+  readonly #smallOnly: string;
+  readonly #texts: readonly string[];
   readonly #digest = new Uint8Array(digest_bytes);
   readonly #encoder = new Writer(1_024);
   readonly #small: readonly { readonly name: string; readonly at: number }[];
@@ -88,12 +92,13 @@ export class Section {
     this.#database = database;
     this.#table = table;
     this.#columns = columnsOf(definition);
-    this.#names = this.#columns.map(({ name }) => name).join(", ");
     this.#small = this.#columns.flatMap(({ name, large }, at) => (large === true ? [] : [{ name, at }]));
-    const small = this.#small.map(({ name }) => name);
+    this.#whole = selected(this.#columns);
+    this.#smallOnly = selected(this.#columns.filter(({ large }) => large !== true));
+    this.#texts = this.#columns.filter(({ type }) => type === "text").map(({ name }) => name);
     const key = definition.key.name;
-    this.#get = database.prepare(`SELECT ${this.#names}, size, digest FROM ${table} WHERE ${key} = ?`);
-    this.#peek = database.prepare(`SELECT ${small.join(", ")}, size, digest FROM ${table} WHERE ${key} = ?`);
+    this.#get = database.prepare(`SELECT ${this.#whole} FROM ${table} WHERE ${key} = ?`);
+    this.#peek = database.prepare(`SELECT ${this.#smallOnly} FROM ${table} WHERE ${key} = ?`);
     const names = [...this.#columns.map(({ name }) => name), "size", "digest"];
     this.#unwritten = new RowBuffer(database, table, names);
     this.#delete = database.prepare(`DELETE FROM ${table} WHERE ${key} = ?`);
@@ -117,7 +122,7 @@ export class Section {
 
   get(key: SqlValue): (SqlRow & RowMark) | undefined {
     if (this.#unwritten.has(key)) this.flush();
-    return this.#get.get(key) as (SqlRow & RowMark) | undefined;
+    return this.#read(this.#get.get(key));
   }
 
   /** Without large columns. */
@@ -125,7 +130,7 @@ export class Section {
     let known = this.#kept.get(key);
     if (known === undefined) {
       if (this.#unwritten.has(key)) this.flush();
-      known = this.#peek.get(key) as (SqlRow & RowMark) | undefined;
+      known = this.#read(this.#peek.get(key));
     }
     if (known !== undefined) this.#keep(key, known);
     return known;
@@ -163,16 +168,13 @@ export class Section {
   /** Rows in order after a key (null: from the first), all columns unless `small`. */
   walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
     this.flush();
-    const columns = small
-      ? this.#columns.filter(({ large }) => large !== true).map(({ name }) => name)
-      : this.#columns.map(({ name }) => name);
-    const key = this.definition.key.name;
-    const select = `SELECT ${columns.join(", ")}, size, digest FROM ${this.#table}`;
+    const key = `${this.#table}.${this.definition.key.name}`;
+    const select = `SELECT ${small ? this.#smallOnly : this.#whole} FROM ${this.#table}`;
     const rows =
       after === null
         ? this.#database.prepare(`${select} ORDER BY ${key} LIMIT ?`).all(limit)
         : this.#database.prepare(`${select} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`).all(after, limit);
-    return rows as readonly SqlRow[] as readonly (SqlRow & RowMark)[];
+    return rows.map((row) => this.#read(row));
   }
 
   /** As `walk`, whole rows, while together they stay within `limit_bytes`; at least one. */
@@ -193,20 +195,23 @@ export class Section {
     this.flush();
     const rows = this.#database
       .prepare(
-        `SELECT ${this.#names}, size, digest FROM ${this.#table} WHERE ${column} > ? ORDER BY ${column} LIMIT ?`,
+        `SELECT ${this.#whole} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${this.#table}.${column} LIMIT ?`,
       )
       .all(value, limit);
-    return rows as readonly SqlRow[] as readonly (SqlRow & RowMark)[];
+    return rows.map((row) => this.#read(row));
   }
 
   /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */
   upTo(column: string, limit_value: number, limit: number): readonly SqlValue[] {
     this.flush();
-    const key = this.definition.key.name;
+    const { name, type } = this.definition.key;
+    const key = `${this.#table}.${name}`;
     return this.#database
-      .prepare(`SELECT ${key} FROM ${this.#table} WHERE ${column} <= ? ORDER BY ${column}, ${key} LIMIT ?`)
+      .prepare(
+        `SELECT ${type === "text" ? textBytes(name) : name} FROM ${this.#table} WHERE ${column} <= ? ORDER BY ${column}, ${key} LIMIT ?`,
+      )
       .all(limit_value, limit)
-      .map((row) => row[key] as SqlValue);
+      .map((row) => (type === "text" ? textOf(row[name], key) : (row[name] as SqlValue)));
   }
 
   /** The canonical bytes of a row, in a buffer that the next call reuses. Throws for a value of another type. */
@@ -223,6 +228,15 @@ export class Section {
       else throw new TypeError(`${this.#table}.${column.name} takes ${column.type}`);
     }
     return writer.view();
+  }
+
+  /** Throws `data_corrupt`. */
+  #read<R extends SqlRow | undefined>(row: R): (R & RowMark) | (undefined & R) {
+    if (row === undefined || this.#texts.length === 0) return row as R & RowMark;
+    const decoded: Record<string, SqlValue> = { ...row };
+    for (const name of this.#texts)
+      if (name in decoded) decoded[name] = textOf(decoded[name], `${this.#table}.${name}`);
+    return decoded as R & RowMark;
   }
 
   #keep(key: SqlValue, row: SqlRow & RowMark): void {
@@ -244,6 +258,11 @@ export class Section {
     this.changed = true;
     this.writes++;
   }
+}
+
+function selected(columns: readonly ColumnDefinition[]): string {
+  const names = columns.map(({ name, type }) => (type === "text" ? textBytes(name) : name));
+  return [...names, "size", "digest"].join(", ");
 }
 
 /** Rises with every change that nodes act upon. */

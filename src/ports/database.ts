@@ -66,4 +66,9 @@ export interface Databases {
    * close it soon. The database must exist. Throws as `open`.
    */
   view(path: string): Database;
+  /**
+   * The write-ahead log that a process which was killed left beside the file, undefined where there is none. To be read
+   * before the file is opened. Absent where there are no files.
+   */
+  leftover?(path: string): Uint8Array | undefined;
 }

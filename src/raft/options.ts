@@ -12,6 +12,9 @@ export interface RaftLimits {
   /** Append messages and bytes under way to one follower. */
   readonly inflightAppends: number;
   readonly inflight_bytes: number;
+  /** A follower further behind what is committed is sent portions of so many entries, at a pace (`catch-up-pace.ts`). */
+  readonly farEntries: number;
+  readonly portionEntries: number;
   /** What a leader has proposed and not committed. */
   readonly uncommitted_bytes: number;
   /** A command. */
@@ -38,6 +41,8 @@ export const defaultLimits: RaftLimits = {
   append_bytes: 1_024 * 1_024,
   inflightAppends: 64,
   inflight_bytes: 8 * 1_024 * 1_024,
+  farEntries: 2_048,
+  portionEntries: 512,
   uncommitted_bytes: 64 * 1_024 * 1_024,
   command_bytes: 2 * 1_024 * 1_024,
   forwarded: 8_192,

@@ -3,6 +3,7 @@
  * one append at a time. `replicate`: optimistic, a window of appends under way. `snapshot`: what it needs is compacted.
  */
 import { RingQueue } from "../base/ring-queue.ts";
+import { CatchUpPace } from "./catch-up-pace.ts";
 import type { MemberRole, RaftId } from "./configuration.ts";
 
 /** A try to catch up with the log's end as it was (Ongaro, dissertation, section 4.2.1). */
@@ -39,6 +40,7 @@ export class Progress {
   roundBegan = -Infinity;
   /** The commit index that it was told. */
   commitTold = 0;
+  readonly pace = new CatchUpPace();
   #inflight = new RingQueue<Inflight>();
   #inflight_bytes = 0;
   #catchUp: CatchUpRound;
@@ -66,6 +68,10 @@ export class Progress {
 
   hasRoom(count: number, limit_bytes: number): boolean {
     return this.#inflight.length < count && this.#inflight_bytes < limit_bytes;
+  }
+
+  get underWay(): boolean {
+    return this.#inflight.length > 0;
   }
 
   sent(last: number, bytes: number, round: number): void {

@@ -372,6 +372,7 @@ export class Raft {
     return Math.min(
       this.#election.due(),
       this.#heartbeats.due(),
+      this.#replication.due(),
       this.#proposals.due(),
       this.#reads.due(),
       this.#transfer.due(),

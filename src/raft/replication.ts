@@ -12,8 +12,7 @@ import { strip } from "./witness.ts";
 
 /** Messages to one follower in one step; the rest of a window goes with its next answer. */
 const appendsPerFlush = 8;
-/** Of what is read from the disk, so that one far behind does not hold up what is written: entries, appends under way. */
-const coldEntries = 256;
+/** Under way of what is read from the disk, so that one far behind does not hold up what is written. */
 const coldAppends = 4;
 
 export class Replication {
@@ -24,7 +23,9 @@ export class Replication {
     const peer = state.leading.peers.get(from);
     if (peer === undefined || match > state.log.last.index) return;
     peer.hear(state.now);
+    const { underWay } = peer;
     peer.acknowledged(match);
+    if (underWay && !peer.underWay) peer.pace.arrived(state.now);
     if (peer.state === "probe") peer.replicate();
     else if (peer.state === "snapshot" && match >= state.log.base.index) peer.replicate();
   }
@@ -68,6 +69,24 @@ export class Replication {
     }
   }
 
+  /** When one far behind gets its next portion. */
+  due(): number {
+    const { leadership, log, now } = this.state;
+    let due = Infinity;
+    for (const peer of leadership?.peers.values() ?? []) {
+      if (peer.state !== "replicate" || !this.#isFar(peer)) continue;
+      const next = peer.pace.notBefore(log.commit, peer.underWay);
+      if (next > now) due = Math.min(due, next);
+    }
+    return due;
+  }
+
+  /** By what others have committed: one that the quorum waits for is never far. */
+  #isFar({ next }: Progress): boolean {
+    const { log, options } = this.state;
+    return log.commit - next >= options.limits.farEntries;
+  }
+
   /** Returns true when there may be more to send at once. */
   #sendSome(peer: Progress): boolean {
     const { state } = this;
@@ -85,7 +104,9 @@ export class Replication {
     const cold = peer.next <= end && log.isCold(peer.next);
     const window = cold ? Math.min(coldAppends, limits.inflightAppends) : limits.inflightAppends;
     if (!probing && !peer.hasRoom(window, limits.inflight_bytes)) return false;
-    const count = cold ? Math.min(coldEntries, limits.appendEntries) : limits.appendEntries;
+    const far = this.#isFar(peer);
+    if (far && !probing && peer.pace.notBefore(log.commit, peer.underWay) > state.now) return false;
+    const count = cold || far ? Math.min(limits.portionEntries, limits.appendEntries) : limits.appendEntries;
     const entries = peer.next > end ? [] : log.entries(peer.next, end, count, limits.append_bytes);
     this.#send(peer, entries);
     if (probing) {
@@ -95,6 +116,7 @@ export class Replication {
     let bytes = 0;
     for (const entry of entries) bytes += sizeOf_bytes(entry);
     peer.sent(peer.next + entries.length - 1, bytes, leading.round);
+    if (far) peer.pace.left(entries.length, log.commit, state.now);
     return !cold;
   }
 

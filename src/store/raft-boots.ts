@@ -79,7 +79,7 @@ export class RaftBoots {
     if (gone.length === 0) return;
     this.database.transaction(() => {
       for (const id of gone) this.database.prepare("DELETE FROM raft_seen WHERE participant = ?").run(id);
-    }, "relaxed");
+    });
     for (const id of gone) this.#seen.delete(id);
   }
 }

@@ -33,6 +33,7 @@ import {
 } from "./raft-log-rows.ts";
 import { raftMigrations } from "./raft-migrations.ts";
 import { TermRuns } from "./raft-terms.ts";
+import { damageOfWriteAheadLog } from "./write-ahead-log.ts";
 
 /** More than what a nearly full disk still takes. */
 const probe_bytes = 64 * 1_024;
@@ -55,6 +56,9 @@ const emptyState: HardState = { term: 0, vote: null, commit: 0 };
 export function openRaftLog(databases: Databases, path: string, owner: RaftLogOwner): RaftLog {
   let database: Database | undefined;
   try {
+    const leftover = databases.leftover?.(path);
+    const lost = leftover === undefined ? null : damageOfWriteAheadLog(leftover);
+    if (lost !== null) throw damaged(lost);
     if (databases.exists(path)) inspect(databases, path);
     database = databases.open(path);
     migrate(database, raftMigrations);
@@ -185,10 +189,13 @@ export class RaftLog implements LogView {
     }
   }
 
-  /** Drops what lies up to `base`, soon. Relaxed: a loss of power may bring it back. */
+  /**
+   * Drops what lies up to `base`, soon. Durable, like every commit of this file: only so is a torn transaction known to
+   * be the last one, and damage before others for what it is.
+   */
   compact(base: LogPosition, configuration: Configuration): void {
     if (base.index <= this.#base.index) return;
-    this.database.transaction(() => this.#writeBase({ ...base, configuration }), "relaxed");
+    this.database.transaction(() => this.#writeBase({ ...base, configuration }));
     this.#setBase({ ...base, configuration });
     this.#terms.compact(base);
     this.#untidy = true;
@@ -197,14 +204,12 @@ export class RaftLog implements LogView {
   /** Removes some of what was compacted; false when nothing is left to do. For idle moments. */
   tidy(): boolean {
     if (!this.#untidy) return false;
-    const { changes } = this.database.transaction(
-      () =>
-        this.database
-          .prepare(
-            "DELETE FROM raft_log WHERE position <= (SELECT min(?, min(position) + ?) FROM raft_log) AND position <= ?",
-          )
-          .run(this.#base.index, slice_rows, this.#base.index),
-      "relaxed",
+    const { changes } = this.database.transaction(() =>
+      this.database
+        .prepare(
+          "DELETE FROM raft_log WHERE position <= (SELECT min(?, min(position) + ?) FROM raft_log) AND position <= ?",
+        )
+        .run(this.#base.index, slice_rows, this.#base.index),
     );
     this.#untidy = changes > 0;
     return this.#untidy;
@@ -265,7 +270,7 @@ export class RaftLog implements LogView {
       database.execute("CREATE TABLE IF NOT EXISTS raft_probe (data BLOB NOT NULL) STRICT");
       database.prepare("INSERT INTO raft_probe (data) VALUES (zeroblob(?))").run(probe_bytes);
     });
-    database.transaction(() => database.execute("DROP TABLE raft_probe"), "relaxed");
+    database.transaction(() => database.execute("DROP TABLE raft_probe"));
   }
 
   get size_bytes(): number {

@@ -51,10 +51,15 @@ export interface KvValue extends KvEntry {
 // oxlint-disable-next-line no-control-regex -- these are what a key must not have
 const forbidden = /[\u0000-\u001f\u007f]/;
 
+/** No key has any. */
+export function hasControlCharacters(text: string): boolean {
+  return forbidden.test(text);
+}
+
 /** Throws `invalid_argument` with the rule. */
 export function checkKvKey(key: string): string {
   const bytes = key.isWellFormed() ? encodeUtf8(key).length : 0;
-  if (bytes >= 1 && bytes <= kvKeyLimit_bytes && !forbidden.test(key)) return key;
+  if (bytes >= 1 && bytes <= kvKeyLimit_bytes && !hasControlCharacters(key)) return key;
   throw new CaxtonError(
     "invalid_argument",
     `Key ${quote(key)} is not 1 to ${kvKeyLimit_bytes} bytes of UTF-8 without control characters`,
@@ -63,7 +68,7 @@ export function checkKvKey(key: string): string {
 
 function readKey(reader: Reader): string {
   const key = reader.text(kvKeyLimit_bytes);
-  if (key === "" || forbidden.test(key)) throw new WireError("key is empty or has control characters");
+  if (key === "" || hasControlCharacters(key)) throw new WireError("key is empty or has control characters");
   return key;
 }
 
@@ -156,6 +161,8 @@ export function readKvList(reader: Reader): KvList {
     after: reader.text(kvKeyLimit_bytes),
     limit: reader.u16(),
   };
+  if (hasControlCharacters(list.prefix) || hasControlCharacters(list.after))
+    throw new WireError("prefix or cursor has control characters");
   if (list.limit < 1 || list.limit > kvListLimit) throw new WireError(`limit outside 1..${kvListLimit}`);
   return list;
 }

@@ -14,9 +14,9 @@ export function validate<S extends AnySchema>(
   code: ErrorCode,
   what: string,
 ): v.InferOutput<S> {
-  // Valibot takes an array for an object that has no fields.
-  if (schema.type === "strict_object" && Array.isArray(value)) {
-    const message = "a list, and not an object";
+  // To Valibot a list is an object without fields.
+  if (Array.isArray(value) && (schema.type === "strict_object" || schema.type === "object")) {
+    const message = "Expected an object but received a list";
     throw new FieldsError(code, `${what} refused: ${message}`, [{ field: "", message }]);
   }
   const result = v.safeParse(schema, value);

@@ -1,7 +1,7 @@
 /** `GET /api/v1/kv`: keys by prefix, in the order of their bytes, without their values. */
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
-import { kvKeyLimit_bytes } from "../../wire/control-kv.ts";
+import { hasControlCharacters, kvKeyLimit_bytes } from "../../wire/control-kv.ts";
 import { WireError, decodeUtf8, encodeUtf8 } from "../../wire/cursor.ts";
 import { consistencyField, consistencyOf, readHeaders } from "../http/consistency.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
@@ -41,6 +41,9 @@ export function addKvList(api: ApiRoutes): void {
           `Query refused: prefix: longer than ${kvKeyLimit_bytes} bytes`,
         );
       }
+      if (hasControlCharacters(prefix)) {
+        throw new CaxtonError("invalid_argument", "Query refused: prefix: no key has control characters");
+      }
       const after = query.cursor === undefined ? "" : readCursor(query.cursor);
       const { page, appliedIndex } = await api.services.kv.list({ prefix, after, limit }, consistency);
       const last = page.entries.at(-1);
@@ -62,7 +65,7 @@ export function addKvList(api: ApiRoutes): void {
 function readCursor(cursor: string): string {
   try {
     const after = decodeUtf8(Buffer.from(cursor, "base64url"));
-    if (encodeUtf8(after).length <= kvKeyLimit_bytes) return after;
+    if (encodeUtf8(after).length <= kvKeyLimit_bytes && !hasControlCharacters(after)) return after;
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
   }

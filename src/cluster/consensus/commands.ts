@@ -17,7 +17,7 @@ type Command =
 
 export interface CommandsOptions {
   readonly clock: Clock;
-  readonly state: ConsensusState;
+  readonly state: Pick<ConsensusState, "stamp">;
   readonly reject: (id: number, code: string, detail: string) => void;
   readonly send: (to: RaftId, message: RaftMessage) => void;
 }
@@ -36,13 +36,18 @@ export class Commands {
     this.#waiting.push(command);
   }
 
+  /** To be told of each change of role: the leaders' time passes though nobody proposes anything. */
+  status({ role, term }: Pick<RaftStatus, "role" | "term">): void {
+    if (role !== "leader") this.#leads = null;
+    else if (this.#leads?.term !== term) this.#leads = { term, since_ms: this.options.clock.now_ms() };
+  }
+
   /** Everything that waits, as inputs for the core in the role that it has now. */
-  take({ role, term }: RaftStatus): RaftInput[] {
+  take(status: Pick<RaftStatus, "role" | "term">): RaftInput[] {
     const commands = this.#waiting;
     this.#waiting = [];
-    const leads = role === "leader";
-    if (!leads) this.#leads = null;
-    else if (this.#leads?.term !== term) this.#leads = { term, since_ms: this.options.clock.now_ms() };
+    this.status(status);
+    const leads = status.role === "leader";
     const ready: RaftInput[] = [];
     for (const command of commands) {
       if (command.kind === "forward") ready.push(this.#forwarded(command.from, command.message, leads));

@@ -368,6 +368,7 @@ export class ConsensusDriver {
   #refreshStatus(): void {
     const { role, leader, term } = this.#now();
     this.#hasLeader = leader !== null;
+    this.#commands.status({ role, term });
     this.#lease?.status({ leader: leader === null ? null : nodeOf(leader), term, leads: role === "leader" });
     this.#keepLinks();
     this.#desk.retry();

@@ -45,7 +45,8 @@ export class Proposals {
   readonly #waiting = new Set<number>();
   /** Each try has an id of its own at the core. */
   readonly #attempts = new Map<number, number>();
-  readonly #standing = new Map<number, number>();
+  /** By index: more than one where leaders of several terms gave the same place away. */
+  readonly #standing = new Map<number, readonly number[]>();
   readonly #outcomes = new Map<number, Outcome>();
   readonly #deadlines = new Heap<{ readonly id: number; readonly due_ms: number }>(
     (a, b) => a.due_ms < b.due_ms,
@@ -114,7 +115,7 @@ export class Proposals {
       proposal.position = position;
       const known = this.#outcomes.get(position.index);
       if (known) this.#settle(id, proposal, known);
-      else this.#standing.set(position.index, id);
+      else this.#standing.set(position.index, [...(this.#standing.get(position.index) ?? []), id]);
     } else if (result.kind === "unknown") {
       this.#fail(id, proposal, "outcome_unknown", unknownOutcome("the leader changed before it answered"));
     } else if (result.reason === "too-large") {
@@ -130,21 +131,28 @@ export class Proposals {
 
   applied(position: LogPosition, outcome: Uint8Array): void {
     const known = { term: position.term, outcome };
-    const id = this.#standing.get(position.index);
-    if (id !== undefined) {
-      this.#standing.delete(position.index);
+    const ids = this.#standing.get(position.index) ?? [];
+    if (ids.length > 0) this.#standing.delete(position.index);
+    let found = false;
+    for (const id of ids) {
       const proposal = this.#all.get(id);
-      if (proposal) this.#settle(id, proposal, known);
-    } else if (this.#attempts.size > 0) this.#keep(position.index, known);
+      if (!proposal) continue;
+      found ||= proposal.position?.term === position.term;
+      this.#settle(id, proposal, known);
+    }
+    // Its proposer may not have been told its place yet.
+    if (!found && this.#attempts.size > 0) this.#keep(position.index, known);
   }
 
   /** A snapshot took the place of everything up to `index`: what stood there was perhaps applied, elsewhere. */
   skipped(index: number): void {
-    for (const [at, id] of this.#standing) {
+    for (const [at, ids] of this.#standing) {
       if (at > index) continue;
       this.#standing.delete(at);
-      const proposal = this.#all.get(id);
-      if (proposal) this.#fail(id, proposal, "outcome_unknown", unknownOutcome("a snapshot overtook it"));
+      for (const id of ids) {
+        const proposal = this.#all.get(id);
+        if (proposal) this.#fail(id, proposal, "outcome_unknown", unknownOutcome("a snapshot overtook it"));
+      }
     }
   }
 
@@ -187,9 +195,15 @@ export class Proposals {
   }
 
   #fail(id: number, proposal: Proposal, code: string, detail: string): void {
-    if (proposal.position !== null) this.#standing.delete(proposal.position.index);
+    if (proposal.position !== null) this.#leavePlace(proposal.position.index, id);
     this.#end(id, proposal);
     this.#refuse(proposal.request, code, detail);
+  }
+
+  #leavePlace(index: number, id: number): void {
+    const others = this.#standing.get(index)?.filter((other) => other !== id) ?? [];
+    if (others.length === 0) this.#standing.delete(index);
+    else this.#standing.set(index, others);
   }
 
   #refuse(request: number, code: string, detail: string): void {

@@ -6,7 +6,7 @@
  * would drop the process's POSIX locks on it, and another process that closes the database would then
  * take the log away from under this one. Copies are made by the engine (`VACUUM INTO`) or elsewhere.
  */
-import { statfsSync, statSync } from "node:fs";
+import { readFileSync, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CaxtonError } from "../../base/errors.ts";
@@ -32,7 +32,12 @@ const logLimit_bytes = 64 * 1024 * 1024;
 const freeFloor_bytes = 256 * 1024;
 
 export function openDatabases(): Databases {
-  return { exists, open, view };
+  return { exists, open, view, leftover };
+}
+
+function leftover(path: string): Uint8Array | undefined {
+  const log = `${resolve(path)}-wal`;
+  return exists(log) ? readFileSync(log) : undefined;
 }
 
 function exists(path: string): boolean {

@@ -71,6 +71,8 @@ export function consensusScenarioOf(seed: number): ConsensusScenario {
       append_bytes: 1_500,
       inflightAppends: 3,
       inflight_bytes: 4_000,
+      farEntries: 2,
+      portionEntries: 3,
       uncommitted_bytes: 8_000,
       forwarded: 8,
       reads: 8,

@@ -47,6 +47,8 @@ const limits: RaftLimits = {
   append_bytes: 700,
   inflightAppends: 3,
   inflight_bytes: 2_000,
+  farEntries: 2,
+  portionEntries: 3,
   uncommitted_bytes: 4_000,
   command_bytes: 1_000,
   forwarded: 8,

@@ -144,6 +144,15 @@ describe("a key", () => {
 });
 
 describe("keys", () => {
+  it("are not listed by what no key has: a prefix or cursor with control characters is refused", async () => {
+    const { call } = await apiWorld();
+    const cursor = Buffer.from("a\0b").toString("base64url");
+    for (const query of ["prefix=%00", "prefix=a%0Ab", "prefix=%7F", `cursor=${cursor}`]) {
+      const answer = await call("GET", `/api/v1/kv?${query}`);
+      expect([query, answer.status, await codeOf(answer)]).toEqual([query, 400, "invalid_argument"]);
+    }
+  });
+
   it("are listed by prefix, page by page", async () => {
     const { call } = await apiWorld();
     for (const key of ["app/a", "app/b", "app/c", "other"]) await call("PUT", `/api/v1/kv/${key}`, text(key));
@@ -216,6 +225,14 @@ describe("a lock", () => {
     for (const json of [{ ttl: "10ms" }, { ttl: "25h" }, { token: 0 }, { holder: "a b" }]) {
       expect((await call("POST", path, { json })).status, JSON.stringify(json)).toBe(422);
     }
+  });
+
+  it("is not acquired by a list where an object is asked for", async () => {
+    const { call } = await apiWorld();
+    const headers = { "content-type": "application/json" };
+    const answer = await call("POST", "/api/v1/locks/build", { body: "[]", headers });
+    expect([answer.status, await codeOf(answer)]).toEqual([422, "invalid_body"]);
+    expect(await (await call("GET", "/api/v1/locks/build")).json()).toMatchObject({ held: false });
   });
 
   it("protects a key: a write under a token that is not the lock's changes nothing", async () => {

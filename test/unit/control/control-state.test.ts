@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { type ControlState, openControlState } from "../../../src/control/control-state.ts";
 import { heldEntries_max } from "../../../src/control/limits.ts";
 import { memoryDatabases } from "../../../src/platform/memory/database.ts";
+import { openDatabases } from "../../../src/platform/node/database.ts";
 import { controlCommands, controlQueries } from "../../../src/wire/control-kinds.ts";
 import {
   type ControlOutcome,
@@ -30,6 +32,7 @@ import { decodeSettings, encodeSettingName, encodeSettingPut } from "../../../sr
 import type { NodeId } from "../../../src/base/ids.ts";
 import { Writer, decodeUtf8, encodeUtf8 } from "../../../src/wire/cursor.ts";
 import { TestLeader, commandBytes } from "../../support/control-log.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const opened: (() => void)[] = [];
 
@@ -223,6 +226,18 @@ describe("locks", () => {
     leader.elapsed_ms = 5_999;
     expect(acquire("l", { as: "bob" }).status).toBe("held");
     leader.elapsed_ms = 6_000;
+    expect(acquire("l", { as: "bob" }).status).toBe("done");
+  });
+
+  it("never last shorter because a stamp is older than the one before it", () => {
+    const { acquire, leader } = world();
+    leader.elapsed_ms = 50_000;
+    acquire("l", { ttl_ms: 10_000 });
+    leader.elapsed_ms = 10_000;
+    expect(acquire("other").status).toBe("done");
+    leader.elapsed_ms = 59_999;
+    expect(acquire("l", { as: "bob" }).status).toBe("held");
+    leader.elapsed_ms = 60_000;
     expect(acquire("l", { as: "bob" }).status).toBe("done");
   });
 
@@ -481,6 +496,9 @@ describe("bounds", () => {
     const { put } = full("kv", "bytes", 1024 * 1024 * 1024 - 2_000);
     expect(put("new", "x".repeat(1_500))).toMatchObject({ status: "limit" });
     expect(put("there", "1").status).toBe("done");
+    expect(put("there", "x".repeat(970)).status).toBe("done");
+    // What it replaces does not count: 970 bytes and those around them make room for these.
+    expect(put("there", "y".repeat(980)).status).toBe("done");
   });
 
   it("refuse another lock, and take one that is free", () => {
@@ -527,5 +545,32 @@ describe("what is on the disk", () => {
       ...mark,
     });
     expect(decodeOutcome(again.apply([{ ...entry, term: 2 }])[0] as Uint8Array)).toEqual(first);
+  });
+
+  it("ends nobody's process where text in it is damaged, and says what is", () => {
+    const directory = temporaryDirectory("control");
+    const [databases, path] = [openDatabases(), join(directory.path, "control.db")];
+    const state = openControlState(databases, path);
+    const { put, acquire } = shorthands(new TestLeader(state));
+    put("a", "1");
+    put("b", "2");
+    acquire("l");
+    state.close();
+    const vandal = databases.open(path);
+    vandal.execute(`
+      UPDATE kv SET media_type = CAST(x'746578ff' AS TEXT) WHERE key = 'b';
+      UPDATE kv SET key = CAST(x'63ff' AS TEXT) WHERE key = 'a';
+      UPDATE locks SET holder = CAST(x'ff' AS TEXT)`);
+    vandal.close();
+    const damagedState = openControlState(databases, path);
+    opened.push(() => damagedState.close(), directory.remove);
+    const { get, list, look, ...more } = shorthands(new TestLeader(damagedState));
+    expect(() => get("b")).toThrow(/kv\.media_type is no text/);
+    expect(() => list("")).toThrow(/kv\.(key|media_type) is no text/);
+    expect(() => look("l")).toThrow(/locks\.holder is no text/);
+    expect(() => more.put("b", "3")).toThrow(/kv\.media_type is no text/);
+    expect(() => damagedState.exportSnapshot().chunk(0)).toThrow(/is no text/);
+    expect(get("a")).toBeNull();
+    expect(more.put("fresh", "1").status).toBe("done");
   });
 });

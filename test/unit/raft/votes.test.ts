@@ -123,6 +123,46 @@ describe("a voter that is asked", () => {
   });
 });
 
+describe("loyalty", () => {
+  const last = { index: 9, term: 1 };
+  const vote = (term: number): VoteMessage => {
+    return { kind: "vote", term, pre: false, transfer: false, last };
+  };
+  const granted = (core: RaftCore): boolean =>
+    core.sent.some(({ message }) => message.kind === "vote-reply" && message.granted);
+
+  test("is owed to the leader that was heard of lately, and to none that is no leader any more", () => {
+    const core = new RaftCore("b", voters).hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    expect(granted(core.hear("c", vote(3)))).toBe(false);
+    // Somebody is in a later term: a leads no more.
+    core.hear("d", reply(3, false, false));
+    expect(granted(core.hear("c", vote(4)))).toBe(true);
+  });
+
+  test("is kept by one that has just started, where a lease may count on it", () => {
+    const lease = { options: { leaseReads: true, hints: false } };
+    const core = new RaftCore("b", voters, lease).hear("c", vote(2));
+    expect([granted(core), core.disk.stored(0).hardState.term]).toEqual([false, 1]);
+    core.now += 200;
+    expect(granted(core.hear("c", vote(2)))).toBe(true);
+    expect(granted(new RaftCore("b", voters).hear("c", vote(2)))).toBe(true);
+  });
+
+  test("is owed by nobody who is alone: it leads at once", () => {
+    expect(new RaftCore("a", ["a"]).give({ kind: "tick" }).raft.role).toBe("leader");
+  });
+
+  test("ends where a leader hears of a later term, and each that it tries to lead tells it so", () => {
+    const core = new RaftCore("b", voters).hear("c", vote(5));
+    core.sent.length = 0;
+    core.hear("a", { kind: "heartbeat", term: 2, round: 7, commit: 1 });
+    const told = [{ to: idOf("a"), message: { kind: "heartbeat-reply", term: 5, round: 0 } }];
+    expect(core.sent).toMatchObject(told);
+    const leader = new RaftCore("a", ["a", "b", "c"]).elect("b").followed("b");
+    expect(leader.hear("c", { kind: "heartbeat-reply", term: 5, round: 0 }).raft.role).toBe("follower");
+  });
+});
+
 describe("a leader's word to campaign at once", () => {
   test("counts from the leader in its own term, and from nobody else", () => {
     const core = new RaftCore("b", voters);

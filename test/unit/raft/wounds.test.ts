@@ -287,7 +287,7 @@ describe("bounds", () => {
     const appends = leader.sent.flatMap(({ to, message }) =>
       to === idOf("c") && message.kind === "append" ? [message.entries.length] : [],
     );
-    expect(Math.max(...appends)).toBe(256);
+    expect(Math.max(...appends)).toBe(512);
     expect(appends.length).toBeLessThanOrEqual(5);
   });
 

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { Commands } from "../../../../src/cluster/consensus/commands.ts";
+import type { ConsensusState } from "../../../../src/cluster/consensus/state.ts";
+import type { LeaderStamp } from "../../../../src/control/replicated-state.ts";
+import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import type { RaftStatus } from "../../../../src/raft/status.ts";
+
+const command = new Uint8Array(4);
+
+function world() {
+  const clock = new VirtualClock();
+  const stamps: LeaderStamp[] = [];
+  const stamp: ConsensusState["stamp"] = (bytes, given) => {
+    stamps.push(given);
+    return bytes;
+  };
+  const commands = new Commands({
+    clock,
+    state: { stamp },
+    reject: () => undefined,
+    send: () => undefined,
+  });
+  const propose = (role: RaftStatus["role"], term: number): number | undefined => {
+    stamps.length = 0;
+    commands.add({ kind: "propose", id: 1, data: command });
+    commands.take({ role, term });
+    return stamps[0]?.elapsed_ms;
+  };
+  const pass = async (duration_ms: number): Promise<void> => {
+    const end_ms = clock.now_ms() + duration_ms;
+    clock.after(duration_ms, () => undefined);
+    await clock.runUntilSettled(() => clock.now_ms() >= end_ms, duration_ms);
+  };
+  return { commands, propose, pass };
+}
+
+describe("the leaders' time in stamps", () => {
+  test("counts from when this node began to lead, though nobody proposed anything for long", async () => {
+    const { commands, propose, pass } = world();
+    commands.status({ role: "leader", term: 3 });
+    await pass(60_000);
+    expect(propose("leader", 3)).toBe(60_000);
+    await pass(1_000);
+    commands.status({ role: "leader", term: 3 });
+    expect(propose("leader", 3)).toBe(61_000);
+  });
+
+  test("begins anew with each term, and is nobody's who does not lead", async () => {
+    const { commands, propose, pass } = world();
+    commands.status({ role: "leader", term: 3 });
+    await pass(5_000);
+    commands.status({ role: "follower", term: 4 });
+    expect(propose("follower", 4)).toBeUndefined();
+    await pass(5_000);
+    commands.status({ role: "leader", term: 5 });
+    await pass(250);
+    expect(propose("leader", 5)).toBe(250);
+    expect(propose("leader", 6)).toBe(0);
+  });
+});
