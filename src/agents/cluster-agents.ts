@@ -11,6 +11,7 @@ import type { Peers } from "../cluster/peers/peers.ts";
 import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
+import { unfitness } from "../placement/choose-placement.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
 import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
@@ -229,6 +230,8 @@ export class ClusterAgents {
     if (table.of(to).size >= target.tags.maxAgents) {
       throw new CaxtonError("no_capacity", `Node "${to}" has its ${target.tags.maxAgents} agents`);
     }
+    const unfit = unfitness(target.tags, owned.spec.placement);
+    if (unfit !== null) throw new CaxtonError("no_capacity", `Node "${to}" ${unfit}`);
     this.#demandThere(owned);
     await this.#migrateFrom(owned.node, name, to);
     await this.#seen(() => membership.locate(name)?.node === to);

@@ -105,9 +105,15 @@ function onTarget(
 }
 
 /** Why this node can not take this agent; null when it can. */
-function obstacle(node: Candidate, { services, region, zone }: PlacementRequest): string | null {
-  const unavailable = unavailability(node);
-  if (unavailable !== null) return unavailable;
+function obstacle(node: Candidate, request: PlacementRequest): string | null {
+  return unavailability(node) ?? unfitness(node, request);
+}
+
+/** Why the node is not what was asked for, as the end of a sentence that begins with its name; null when it is. */
+export function unfitness(
+  node: Pick<Candidate, "services" | "region" | "zone">,
+  { services, region, zone }: Pick<PlacementRequest, "services" | "region" | "zone">,
+): string | null {
   if (region !== null && node.region !== region) return `is in region ${quote(node.region)}`;
   if (zone !== null && node.zone !== zone) return `is in zone ${quote(node.zone)}`;
   const missing = services.find((service) => !node.services.includes(service));

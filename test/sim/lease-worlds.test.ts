@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { runLeases } from "../../src/simulation/leases/world.ts";
+import { thorough } from "../support/thorough.ts";
 
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
-const seeds = given > 0 ? given : 4;
+const usual = thorough ? 12 : 4;
+const seeds = given > 0 ? given : usual;
 const limit_ms = 60_000;
 const total = { permissions: 0, tenures: 0 };
 

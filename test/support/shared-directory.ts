@@ -16,6 +16,7 @@ import type {
 export class SharedDirectory {
   readonly #views = new Map<NodeId, DirectoryView>();
   readonly #status = new Map<NodeId, MemberStatus>();
+  readonly #tags = new Map<NodeId, Partial<Member["tags"]>>();
   readonly #claims = new Map<string, DirectoryEntry>();
 
   join(node: NodeId): Membership {
@@ -29,6 +30,11 @@ export class SharedDirectory {
     this.#status.set(node, status);
   }
 
+  /** What the node says of itself from now on. */
+  describe(node: NodeId, tags: Partial<Member["tags"]>): void {
+    this.#tags.set(node, tags);
+  }
+
   members(): Member[] {
     return [...this.#status].map(([id, status]) => ({
       id,
@@ -36,7 +42,10 @@ export class SharedDirectory {
       status,
       bootEpoch: 1,
       incarnation: 0,
-      tags: { version: "0.0.0", region: "", zone: "", api: "", maxAgents: 100, weight: 100, services: [] },
+      tags: {
+        ...{ version: "0.0.0", region: "", zone: "", api: "", maxAgents: 100, weight: 100, services: [] },
+        ...this.#tags.get(id),
+      },
       load: { agents: 0, cpu_percent: 0, memory_bytes: 0, memory_percent: 0 },
       lastSeen_ms: 0,
     }));

@@ -394,6 +394,23 @@ describe("two nodes", () => {
     expect([...one.textsFrom("mover"), ...two.textsFrom("mover")].toSorted()).toEqual(["1", "2", "3"]);
   });
 
+  test("an agent stays where it has what it asked for", async () => {
+    cluster.directory.describe("node-1" as NodeId, { services: ["gpu"], zone: "a" });
+    const { placement } = { ...testSpec("any") };
+    for (const wish of [{ services: ["gpu"] }, { zone: "a" }]) {
+      await one.agents.cluster.deploy(
+        request("picky", prebuiltAgent("echo"), { placement: { ...placement, ...wish } }),
+      );
+      const refusal = await one.agents.cluster
+        .migrate(name("picky"), "node-2" as NodeId)
+        .catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: "no_capacity" });
+      expect(one.status("picky")).toBe("running");
+      await one.agents.cluster.remove(name("picky"));
+    }
+    cluster.directory.describe("node-1" as NodeId, {});
+  });
+
   test("a move whose outcome is lost is undone or done, never both", async () => {
     const durable = { ...target("node-1"), durability: "local" as const };
     await one.agents.cluster.deploy(request("counter", prebuiltAgent("counter"), durable));
