@@ -38,6 +38,7 @@ function world(move: (agent: AgentName) => Promise<void>, places = 100) {
     } as unknown as HandOver,
     candidates: () => [candidate("n1", 100), candidate("n2", places)],
     clock,
+    traffic: () => [],
     prng: new Prng(1),
     events,
     isOver: () => over,
