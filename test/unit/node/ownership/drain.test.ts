@@ -28,7 +28,7 @@ function world(move: (agent: AgentName) => Promise<void>, places = 100) {
     self,
     table: {
       of: () => new Set(names),
-      get: (agent: AgentName) => ({ spec: testSpec(agent) }),
+      get: (agent: AgentName) => ({ agent, spec: testSpec(agent) }),
     } as unknown as AssignmentTable,
     handOver: {
       move: async (agent: AgentName) => {
@@ -38,7 +38,7 @@ function world(move: (agent: AgentName) => Promise<void>, places = 100) {
     } as unknown as HandOver,
     candidates: () => [candidate("n1", 100), candidate("n2", places)],
     clock,
-    traffic: () => [],
+    traffic: () => new Map(),
     prng: new Prng(1),
     events,
     isOver: () => over,
