@@ -89,6 +89,17 @@ describe("a node that is cut off from the majority", () => {
     );
   });
 
+  it("lets no write overtake those that wait still once it is healed", async () => {
+    const { call, services } = await cutOff();
+    services.partition.minority = false;
+    services.partition.waiting = 1;
+    const late = { body: "late", headers: asText };
+    expect((await call("PUT", "/api/v1/kv/settings", late)).status).toBe(202);
+    expect(services.partition.kept).toHaveLength(1);
+    services.partition.waiting = 0;
+    expect((await call("PUT", "/api/v1/kv/settings", late)).status).toBe(200);
+  });
+
   it("keeps a deployment with its module, by raw body and by form", async () => {
     const { call, services } = await cutOff();
     const raw = { body: wasm, headers: { "content-type": "application/wasm" } };
