@@ -123,6 +123,8 @@ export type RaftEffect =
   | { readonly kind: "transfer"; readonly id: number; readonly result: TransferResult }
   /** Role, term, leader, configuration, readiness or `stopped` changed: look at `raft.status`. */
   | { readonly kind: "status" }
+  /** This log lacks what it had told its leader to have: it has stopped, may never vote again, and is to be made anew. */
+  | { readonly kind: "log-lost"; readonly acknowledged: number; readonly last: number }
   /** Export the state machine as it is now (at least to the applied index) for `transfer`. One at a time. */
   | { readonly kind: "snapshot-open"; readonly transfer: number }
   | { readonly kind: "snapshot-read"; readonly transfer: number; readonly chunk: number }

@@ -39,7 +39,12 @@ export class Following {
 
   heartbeat(from: RaftId, { round, commit }: HeartbeatMessage): void {
     const { state } = this;
-    if (!state.installing) state.log.commitTo(Math.min(commit, state.log.last.index));
+    const { log } = state;
+    if (!state.installing) {
+      // A heartbeat tells of no more than what this log has acknowledged in this term.
+      if (commit > log.last.index) return this.#lost(commit, log.last.index);
+      log.commitTo(commit);
+    }
     if (round > 0) state.send(from, { kind: "heartbeat-reply", term: state.term, round });
   }
 
@@ -64,6 +69,11 @@ export class Following {
       if (entry !== undefined) state.appendEntry(entry);
     }
     return true;
+  }
+
+  #lost(acknowledged: number, last: number): void {
+    this.roles.stop(`the log ends at entry ${last}, and had acknowledged entry ${acknowledged}`);
+    this.state.out.emit({ kind: "log-lost", acknowledged, last });
   }
 
   #acknowledge(to: RaftId, match: number): void {

@@ -90,7 +90,7 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
     text: 'if (request.consistency === "local") this.#reads',
     patched: 'if (request.consistency !== "late") this.#reads',
     checkers: ["linearizability"],
-    always: true,
+    always: "thorough",
   },
   {
     name: "whoever stands in a proposal's place answers for it",

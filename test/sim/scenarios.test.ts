@@ -6,8 +6,20 @@ import { parseScenario } from "../../src/simulation/scenario-file.ts";
 import { thorough } from "../support/thorough.ts";
 
 const folder = join(import.meta.dirname, "scenarios");
-/** The four that take longest: many nodes, or a long time. */
-const long = new Set(["cut-as-long-as-suspicion.json", "goodbyes.json", "long-pauses.json", "overload.json"]);
+/** Those that take longest: many nodes, or a long time. */
+const long = new Set(
+  [
+    ...[
+      "crash-and-restart",
+      "cut-as-long-as-suspicion",
+      "goodbyes",
+      "hidden-seeds",
+      "late-joiner",
+      "long-pauses",
+    ],
+    ...["lossy", "overload"],
+  ].map((name) => `${name}.json`),
+);
 
 describe("the scenarios hold every invariant", () => {
   for (const file of readdirSync(folder).sort()) {

@@ -236,7 +236,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: 'let lane = this.#lanes.get(key === "" ? key : "no lane");',
     scenario: "messages",
     checker: "message-order",
-    always: true,
+    always: "thorough",
   },
   {
     name: "a replayed packet is accepted",

@@ -290,6 +290,9 @@ class Play {
       case "status":
         this.#tell(core);
         return;
+      case "log-lost":
+        this.#say(`${name} had entry ${effect.acknowledged}, and has ${effect.last}`);
+        return;
       case "snapshot-open":
         this.#say(`${name} opens a snapshot at ${core.applied}`);
         this.#soon(name, {

@@ -333,6 +333,11 @@ export class ConsensusDriver {
         return this.#desk.take(effect);
       case "status":
         return this.#refreshStatus();
+      case "log-lost": {
+        const { acknowledged, last } = effect;
+        const detail = `Its Raft log ends at entry ${last}, and it had acknowledged entry ${acknowledged}`;
+        return this.options.report({ kind: "outdated", detail });
+      }
       default:
         return unreachable(effect);
     }

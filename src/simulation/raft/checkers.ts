@@ -123,6 +123,9 @@ export class RaftCheckers {
         "compaction",
         `${node.id} drops up to ${effect.base.index}, durably applied is ${settled}`,
       );
+    } else if (effect.kind === "log-lost") {
+      // These disks lose nothing that was synced.
+      throw new RaftViolation("durable-ack", `${node.id} had ${effect.acknowledged}, and has ${effect.last}`);
     } else if (effect.kind === "snapshot-install") {
       this.snapshots++;
       const { index } = effect.mark.position;

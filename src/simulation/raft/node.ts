@@ -236,6 +236,7 @@ export class RaftNode {
         this.world.transfer(this, effect.id, effect.result);
         return;
       case "status":
+      case "log-lost":
         return;
       case "snapshot-open": {
         this.#exports.set(effect.transfer, this.machine.export());

@@ -46,6 +46,19 @@ describe("a follower", () => {
     expect(core.raft.log).toMatchObject({ commit: 3, last: { index: 3, term: 2 } });
   });
 
+  test("whose disk has lost what it had acknowledged stops, says so, and answers nobody any more", () => {
+    const core = new RaftCore("b", voters).hear("a", append(2, [1, 1], entries(2, 8, 2), 5));
+    core.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 8 });
+    expect(core.raft.status(core.now).stopped).toBeNull();
+    core.sent.length = 0;
+    core.hear("a", { kind: "heartbeat", term: 2, round: 2, commit: 9 });
+    expect(core.effects).toContainEqual({ kind: "log-lost", acknowledged: 9, last: 8 });
+    expect(core.raft.status(core.now).stopped).toBe("the log ends at entry 8, and had acknowledged entry 9");
+    core.hear("a", { kind: "heartbeat", term: 2, round: 3, commit: 8 });
+    core.wait(10_000);
+    expect(core.sent).toEqual([]);
+  });
+
   test("vouches for what is committed, and for nothing after it, where an append is all compacted", () => {
     const limits = { trailingEntries: 0 };
     const core = new RaftCore("b", voters, { limits }).hear("a", append(2, [1, 1], entries(2, 8, 2), 5));

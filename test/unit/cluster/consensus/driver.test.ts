@@ -2,6 +2,7 @@ import { encodeNodeRecord } from "../../../../src/wire/control-node.ts";
 import { controlCommands } from "../../../../src/wire/control-kinds.ts";
 import { encodeControlCommand } from "../../../../src/wire/control-command.ts";
 import { describe, expect, test } from "vitest";
+import { present } from "../../../../src/base/assert.ts";
 import { CaxtonError } from "../../../../src/base/errors.ts";
 import { Prng } from "../../../../src/base/prng.ts";
 import { raftIdOf } from "../../../../src/raft/configuration.ts";
@@ -323,6 +324,30 @@ describe("a node that was away", () => {
     node.data?.log.database.execute("UPDATE raft_log SET data = x'00' WHERE position = 3");
     node.crash();
     expect(() => node.start()).toThrow("only voter, so nobody can give it the data again");
+  });
+
+  test("and lost the end of its log learns of it from its leader, and may not vote with what is left", async () => {
+    const world = new ConsensusWorld();
+    const nodes = await world.cluster(3);
+    const first = world.leader() as ConsensusWorldNode;
+    const [second] = others(nodes, first) as [ConsensusWorldNode];
+    const everywhere = (): boolean => second.status?.applied === first.status?.applied;
+    expect(await put(first, "a", "1")).toBe("done");
+    world.until(everywhere);
+    const database = second.databases.open("raft.db 0");
+    const row = database.prepare("SELECT term, vote, commit_index, last, checksum FROM raft_state").get();
+    expect(await put(first, "b", "2")).toBe("done");
+    world.until(everywhere);
+    second.crash();
+    // As when a write-ahead log ends before its last transactions: nothing of them is there, and all else is sound.
+    const before = present(row, "the hard state");
+    database.prepare("DELETE FROM raft_log WHERE position > ?").run(Number(before["last"]));
+    database
+      .prepare("UPDATE raft_state SET term = ?, vote = ?, commit_index = ?, last = ?, checksum = ?")
+      .run(...Object.values(before));
+    second.start();
+    world.until(() => second.outdated.length > 0);
+    expect(second.outdated[0]).toMatch(/Its Raft log ends at entry \d+, and it had acknowledged entry \d+/);
   });
 
   test("on an old copy of its disk is told so, and may not vote with it", async () => {
