@@ -171,6 +171,14 @@ function pruned(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
     if (operation.kind === "read") met.add(`${key} ${output}`);
     if (operation.kind === "swap" && output === 1) met.add(`${key} ${operation.expected}`);
   }
+  // What was met and came of a swap that was never answered has met what that swap expected.
+  for (let before = -1; before < met.size;) {
+    before = met.size;
+    for (const { key, operation, returned } of history) {
+      if (operation.kind !== "swap" || returned !== Number.POSITIVE_INFINITY) continue;
+      if (met.has(`${key} ${operation.value}`)) met.add(`${key} ${operation.expected}`);
+    }
+  }
   const since = new Map<string, number>();
   const kept = history.filter(({ key, operation, called, returned }) => {
     if (operation.kind === "read" || returned !== Number.POSITIVE_INFINITY) return true;
