@@ -10,6 +10,7 @@ const folder = join(import.meta.dirname, "scenarios");
 const long = new Set(
   [
     ...[
+      "attacks",
       "crash-and-restart",
       "cut-as-long-as-suspicion",
       "goodbyes",
@@ -17,7 +18,7 @@ const long = new Set(
       "late-joiner",
       "long-pauses",
     ],
-    ...["lossy", "overload"],
+    ...["lossy", "messages", "overload"],
   ].map((name) => `${name}.json`),
 );
 
