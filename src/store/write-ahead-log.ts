@@ -6,6 +6,8 @@
  */
 const header_bytes = 32;
 const frameHeader_bytes = 24;
+/** What a disk writes as a whole, or not at all. */
+const sector_bytes = 512;
 /** The last bit says in which order of bytes checksums are counted. */
 const magic = 0x377f0682;
 
@@ -15,7 +17,7 @@ interface Sum {
 }
 
 interface Frame {
-  /** It ends a transaction. */
+  /** It ends a transaction, as far as its header can be believed: one over two sectors may be half of long ago. */
   readonly commits: boolean;
   /** Written since the log was last begun. */
   readonly current: boolean;
@@ -44,8 +46,9 @@ export function damageOfWriteAheadLog(log: Uint8Array): string | null {
   let before: Frame | undefined;
   let number = 0;
   for (const frame of framesOf(view, page_bytes, little)) {
-    // What lies where the last transaction was torn may be of long ago, and says nothing unless the next one follows it.
-    if (broken >= 0 && before?.commits === true && (before.current || frame.follows)) committed = true;
+    // What lies where the last transaction was torn may be of long ago, and says nothing unless one of now follows it.
+    if (broken >= 0 && before?.commits === true && (before.current || (frame.current && frame.follows)))
+      committed = true;
     if (committed && frame.current)
       return `frame ${broken} of its write-ahead log is damaged, and transactions follow it`;
     if (!frame.sound && broken < 0) broken = number;
@@ -66,7 +69,8 @@ function* framesOf(view: DataView, page_bytes: number, little: boolean): Generat
     sum = checksum(view, at + frameHeader_bytes, page_bytes, sum, little);
     const follows = matches(view, at + 16, sum);
     sound &&= current && follows;
-    yield { commits: view.getUint32(at + 4) !== 0, current, sound, follows };
+    const whole = (at % sector_bytes) + frameHeader_bytes <= sector_bytes;
+    yield { commits: view.getUint32(at + 4) !== 0 && (whole || follows), current, sound, follows };
     sum = { a: view.getUint32(at + 16), b: view.getUint32(at + 20) };
   }
 }
