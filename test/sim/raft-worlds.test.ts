@@ -5,7 +5,7 @@ import { type RaftRunResult, runRaft } from "../../src/simulation/raft/world.ts"
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `.ci/run` tries 2,000. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
-const seeds = given > 0 ? given : Number(process.env["CAXTON_RAFT_SEEDS"] ?? 100);
+const seeds = given > 0 ? given : Number(process.env["CAXTON_RAFT_SEEDS"] ?? 60);
 const calm: RaftFaults = {
   crashes: 0,
   cuts: 0,
