@@ -8,6 +8,7 @@ import {
   untilVoters,
 } from "../support/consensus-nodes.ts";
 import { eventually, TestNodeProcess } from "../support/node-process.ts";
+import { thorough } from "../support/thorough.ts";
 
 const clients = new HistoryClients();
 const started: TestNodeProcess[] = [];
@@ -37,39 +38,43 @@ async function holds(
   });
 }
 
-test("either data node may be lost once it has caught up, and service goes on; the witness answers and never leads", async () => {
-  const one = await TestNodeProcess.start({ id: "data-1" });
-  started.push(one);
-  const two = await TestNodeProcess.prepare({ id: "data-2", join: [one] });
-  const witness = await TestNodeProcess.prepare({
-    id: "witness",
-    join: [one],
-    flags: ["--role", "witness"],
-  });
-  started.push(two, witness);
-  await Promise.all([two.start(), witness.start()]);
-  await untilVoters(started, 3);
-  const roles = (await leaderView(one))?.members.map(({ node, role }) => `${node}: ${role}`);
-  expect(roles?.toSorted()).toEqual(["data-1: voter", "data-2: voter", "witness: witness"]);
-  await put(witness, "a", "1");
-  await holds(witness, "a", "linearizable");
-  for (const { id, api, dataDir } of [one, two])
-    clients.start({ id, api, tokenFile: `${dataDir}/admin.token` }, 2, ["w"]);
-  await clients.more(30);
-  for (const [dies, lives] of [
-    [one, two],
-    [two, one],
-  ] as const) {
-    await dies.kill();
-    await clients.more(40);
-    await put(lives, `without-${dies.id}`, "1");
-    await holds(lives, "a", "linearizable");
-    expect((await leaderOf([lives, witness])).id).not.toBe("witness");
-    await dies.start();
+/** Twenty seconds, so in thorough runs only: witnesses are in the simulated worlds of every run. */
+test.skipIf(!thorough)(
+  "either data node may be lost once it has caught up, and service goes on; the witness answers and never leads",
+  async () => {
+    const one = await TestNodeProcess.start({ id: "data-1" });
+    started.push(one);
+    const two = await TestNodeProcess.prepare({ id: "data-2", join: [one] });
+    const witness = await TestNodeProcess.prepare({
+      id: "witness",
+      join: [one],
+      flags: ["--role", "witness"],
+    });
+    started.push(two, witness);
+    await Promise.all([two.start(), witness.start()]);
     await untilVoters(started, 3);
-    // Before the other one goes it has what it missed.
-    await holds(dies, `without-${dies.id}`, "local");
+    const roles = (await leaderView(one))?.members.map(({ node, role }) => `${node}: ${role}`);
+    expect(roles?.toSorted()).toEqual(["data-1: voter", "data-2: voter", "witness: witness"]);
+    await put(witness, "a", "1");
+    await holds(witness, "a", "linearizable");
+    for (const { id, api, dataDir } of [one, two])
+      clients.start({ id, api, tokenFile: `${dataDir}/admin.token` }, 2, ["w"]);
     await clients.more(30);
-  }
-  assertLinearizable(await clients.end());
-});
+    for (const [dies, lives] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      await dies.kill();
+      await clients.more(40);
+      await put(lives, `without-${dies.id}`, "1");
+      await holds(lives, "a", "linearizable");
+      expect((await leaderOf([lives, witness])).id).not.toBe("witness");
+      await dies.start();
+      await untilVoters(started, 3);
+      // Before the other one goes it has what it missed.
+      await holds(dies, `without-${dies.id}`, "local");
+      await clients.more(30);
+    }
+    assertLinearizable(await clients.end());
+  },
+);
