@@ -5,17 +5,18 @@ import type {
   QueuedWriteRow,
   QueuedWriteToDo,
   SettledWrite,
+  TakeLimit,
 } from "./queued-writes-table.ts";
 import type { Page } from "./store.ts";
 
 export interface QueuedWritesStore {
   /** The write as it is kept; another one when its principal's Idempotency-Key waits already. Throws `unavailable` when full. */
   put(write: NewQueuedWrite, limit: number): Promise<QueuedWriteRow>;
-  /** The oldest that waits, from now on `replaying`: a crash finds it so. */
-  take(): Promise<QueuedWriteToDo | undefined>;
-  /** Nothing of it has happened: `queued` again. */
-  putBack(id: string): Promise<void>;
-  settle(settled: SettledWrite): Promise<void>;
+  /** The oldest that wait, in order, from now on `replaying`: a crash finds them so. */
+  take(limit: TakeLimit): Promise<readonly QueuedWriteToDo[]>;
+  /** Nothing of them has happened: `queued` again. */
+  putBack(ids: readonly string[]): Promise<void>;
+  settle(settled: readonly SettledWrite[]): Promise<void>;
   /** All that were never begun become `refused` with this detail; how many. */
   refuseUnbegun(detail: string): Promise<number>;
   get(id: string): Promise<QueuedWriteRow | undefined>;

@@ -8,6 +8,7 @@ import type {
   QueuedWriteRow,
   QueuedWriteToDo,
   SettledWrite,
+  TakeLimit,
 } from "./queued-writes-table.ts";
 import type {
   ConversationSummary,
@@ -62,9 +63,9 @@ export interface StoreCalls {
     readonly in: { readonly write: NewQueuedWrite; readonly limit: number };
     readonly out: QueuedWriteRow;
   };
-  takeQueuedWrite: { readonly in: null; readonly out: QueuedWriteToDo | undefined };
-  putQueuedWriteBack: { readonly in: string; readonly out: void };
-  putWriteOutcome: { readonly in: SettledWrite; readonly out: void };
+  takeQueuedWrites: { readonly in: TakeLimit; readonly out: readonly QueuedWriteToDo[] };
+  putQueuedWritesBack: { readonly in: readonly string[]; readonly out: void };
+  putWriteOutcomes: { readonly in: readonly SettledWrite[]; readonly out: void };
   takeUnbegunWrites: { readonly in: string; readonly out: number };
   getQueuedWrite: { readonly in: string; readonly out: QueuedWriteRow | undefined };
   listQueuedWrites: {
