@@ -1,6 +1,7 @@
 /** The queue of a minority's writes as other threads have it: each promise resolves when the change is on disk. */
 import type {
   NewQueuedWrite,
+  QueuedSince,
   QueuedWriteCounts,
   QueuedWriteRow,
   QueuedWriteToDo,
@@ -20,11 +21,9 @@ export interface QueuedWritesStore {
   /** All that were never begun become `refused` with this detail; how many. */
   refuseUnbegun(detail: string): Promise<number>;
   get(id: string): Promise<QueuedWriteRow | undefined>;
-  /** Newest first, of those queued at `since_ms` (Unix) or later. */
-  list(options: {
-    readonly limit: number;
-    readonly cursor: string | null;
-    readonly since_ms: number;
-  }): Promise<Page<QueuedWriteRow>>;
-  counts(since_ms: number): Promise<QueuedWriteCounts>;
+  /** Newest first. */
+  list(
+    options: QueuedSince & { readonly limit: number; readonly cursor: string | null },
+  ): Promise<Page<QueuedWriteRow>>;
+  counts(of: QueuedSince): Promise<QueuedWriteCounts>;
 }

@@ -208,16 +208,25 @@ export function getQueuedWrite(database: Database, id: string): QueuedWriteRow |
   return row === undefined ? undefined : rowOf(row);
 }
 
-/** Newest first; of those queued at `since_ms` or later. */
+/** Which writes are meant: queued at `since_ms` (Unix) or later, and behind the position `after`. */
+export interface QueuedSince {
+  readonly since_ms: number;
+  readonly after: number;
+}
+
+/** Newest first. */
 export function listQueuedWrites(
   database: Database,
-  options: { readonly limit: number; readonly cursor: string | null; readonly since_ms: number },
+  options: QueuedSince & { readonly limit: number; readonly cursor: string | null },
 ): Page<QueuedWriteRow> {
   const before = parseCursor(listing, options.cursor) ?? Number.MAX_SAFE_INTEGER;
   const limit = boundedLimit(options.limit);
   const items = database
-    .prepare("SELECT * FROM queued_writes WHERE position < ? AND at_ms >= ? ORDER BY position DESC LIMIT ?")
-    .all(before, options.since_ms, limit + 1)
+    .prepare(
+      `SELECT * FROM queued_writes WHERE position < ? AND position > ? AND at_ms >= ?
+       ORDER BY position DESC LIMIT ?`,
+    )
+    .all(before, options.after, options.since_ms, limit + 1)
     .map(rowOf);
   const page = items.slice(0, limit);
   const last = page.at(-1);
@@ -227,11 +236,13 @@ export function listQueuedWrites(
   };
 }
 
-export function countQueuedWrites(database: Database, since_ms: number): QueuedWriteCounts {
+export function countQueuedWrites(database: Database, { since_ms, after }: QueuedSince): QueuedWriteCounts {
   const counts = { queued: 0, replaying: 0, applied: 0, conflicted: 0, refused: 0, expired: 0 };
   const rows = database
-    .prepare("SELECT state, count(*) AS count FROM queued_writes WHERE at_ms >= ? GROUP BY state")
-    .all(since_ms);
+    .prepare(
+      "SELECT state, count(*) AS count FROM queued_writes WHERE at_ms >= ? AND position > ? GROUP BY state",
+    )
+    .all(since_ms, after);
   for (const row of rows) counts[stateOf(row)] = Number(row["count"]);
   return counts;
 }

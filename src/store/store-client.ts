@@ -180,7 +180,7 @@ export class StoreClient implements Store {
     refuseUnbegun: (detail) => this.#call("takeUnbegunWrites", detail),
     get: (id) => this.#call("getQueuedWrite", id),
     list: (options) => this.#call("listQueuedWrites", options),
-    counts: (since_ms) => this.#call("countQueuedWrites", since_ms),
+    counts: (of) => this.#call("countQueuedWrites", of),
   };
 
   stats(): Promise<StoreStats> {

@@ -4,6 +4,7 @@ import type { OutboxPage } from "./outbox-table.ts";
 import type { StoredModule } from "./module-table.ts";
 import type {
   NewQueuedWrite,
+  QueuedSince,
   QueuedWriteCounts,
   QueuedWriteRow,
   QueuedWriteToDo,
@@ -69,10 +70,10 @@ export interface StoreCalls {
   takeUnbegunWrites: { readonly in: string; readonly out: number };
   getQueuedWrite: { readonly in: string; readonly out: QueuedWriteRow | undefined };
   listQueuedWrites: {
-    readonly in: PageRequest & { readonly since_ms: number };
+    readonly in: PageRequest & QueuedSince;
     readonly out: Page<QueuedWriteRow>;
   };
-  countQueuedWrites: { readonly in: number; readonly out: QueuedWriteCounts };
+  countQueuedWrites: { readonly in: QueuedSince; readonly out: QueuedWriteCounts };
   stats: { readonly in: null; readonly out: StoreStats };
   /** Commits what was appended before, then ends this client; that of the owner closes the store. */
   close: { readonly in: null; readonly out: void };

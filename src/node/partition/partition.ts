@@ -172,7 +172,8 @@ export class Partition {
         consensus.consensus.cut(order);
       },
       newId: uuidv7,
-      report: (since_ms) => this.service.report(since_ms),
+      position: () => queue.position(),
+      report: (after) => this.service.report(0, after),
     });
     this.#service = new NodePartition({
       self,

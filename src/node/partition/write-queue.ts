@@ -9,6 +9,7 @@ import type { NodeId } from "../../base/ids.ts";
 import type { Timer } from "../../ports/clock.ts";
 import type { QueuedWritesStore } from "../../store/queued-writes-store.ts";
 import type {
+  QueuedSince,
   QueuedWriteCounts,
   QueuedWriteOutcome,
   QueuedWriteRow,
@@ -68,7 +69,7 @@ export class WriteQueue {
 
   /** Counts what waits since the last run. */
   static async open(options: WriteQueueOptions): Promise<WriteQueue> {
-    const { queued, replaying } = await options.store.counts(0);
+    const { queued, replaying } = await options.store.counts({ since_ms: 0, after: 0 });
     return new WriteQueue(options, queued + replaying);
   }
 
@@ -157,17 +158,21 @@ export class WriteQueue {
     return dropped;
   }
 
-  async list(options: {
-    readonly limit: number;
-    readonly cursor: string | null;
-    readonly since_ms: number;
-  }): Promise<Page<QueuedWriteView>> {
+  /** Of the newest write; those that are queued from now on stand behind it, whatever clocks do. */
+  async position(): Promise<number> {
+    const { items } = await this.#options.store.list({ limit: 1, cursor: null, since_ms: 0, after: 0 });
+    return items[0]?.position ?? 0;
+  }
+
+  async list(
+    options: QueuedSince & { readonly limit: number; readonly cursor: string | null },
+  ): Promise<Page<QueuedWriteView>> {
     const { items, next } = await this.#options.store.list(options);
     return { items: items.map((row) => this.#view(row)), next };
   }
 
-  counts(since_ms: number): Promise<QueuedWriteCounts> {
-    return this.#options.store.counts(since_ms);
+  counts(of: QueuedSince): Promise<QueuedWriteCounts> {
+    return this.#options.store.counts(of);
   }
 
   /** Throws `not_found`. */

@@ -67,7 +67,7 @@ class World {
       refuseUnbegun: async (detail) => table.takeUnbegunWrites(database, detail, clock.wall_ms()),
       get: async (id) => table.getQueuedWrite(database, id),
       list: async (options) => table.listQueuedWrites(database, options),
-      counts: async (since_ms) => table.countQueuedWrites(database, since_ms),
+      counts: async (of) => table.countQueuedWrites(database, of),
     };
   }
 
@@ -158,6 +158,8 @@ class World {
   }
 }
 
+const all = { since_ms: 0, after: 0 };
+
 function write(name: string, fields: Partial<WriteToQueue> = {}): WriteToQueue {
   const principal = {
     subject: "alice",
@@ -194,9 +196,9 @@ describe("the queue of a minority's writes", () => {
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
     expect(world.applied).toEqual(["b", "d", "e"].map((name) => `/api/v1/kv/${name}`));
     expect(world.entries).toEqual([4]);
-    expect(await queue.counts(0)).toMatchObject({ queued: 0, applied: 3, conflicted: 1, refused: 1 });
+    expect(await queue.counts(all)).toMatchObject({ queued: 0, applied: 3, conflicted: 1, refused: 1 });
     expect(world.ended).toEqual([{ applied: 3, conflicted: 1, refused: 1, expired: 0 }]);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.toReversed().map(({ state, detail }) => [state, detail])).toEqual([
       ["conflicted", "told precondition_failed"],
       ["applied", ""],
@@ -232,7 +234,7 @@ describe("the queue of a minority's writes", () => {
           world.quorum = true;
           world.fates = [...fates, "apply"];
           const queue = await world.drain();
-          const { items } = await queue.list({ limit: 100, cursor: null, since_ms: 0 });
+          const { items } = await queue.list({ limit: 100, cursor: null, since_ms: 0, after: 0 });
           const outcomes = items.toReversed().map(({ path, state }) => [path, state]);
           expect(outcomes.map(([path]) => path)).toEqual(names.map((name) => `/api/v1/kv/${name}`));
           expect(outcomes.every(([, state]) => state === "applied" || state === "conflicted")).toBe(true);
@@ -245,6 +247,21 @@ describe("the queue of a minority's writes", () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  test("what is queued from now on stands behind a position, whatever the clock says", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    expect(await queue.position()).toBe(0);
+    world.clock.advance(5_000);
+    await queue.accept(write("a"));
+    const after = await queue.position();
+    world.clock.wall_ms = () => 0;
+    await queue.accept(write("b"));
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after });
+    expect(items.map(({ path }) => path)).toEqual(["/api/v1/kv/b"]);
+    expect(await queue.counts({ since_ms: 0, after })).toMatchObject({ queued: 1 });
   });
 
   test("the same key again is the same queued write", async () => {
@@ -271,7 +288,7 @@ describe("the queue of a minority's writes", () => {
     await queue.accept(write("a"));
     await queue.accept(write("b"));
     await expect(queue.accept(write("c"))).rejects.toMatchObject({ code: "unavailable" });
-    expect([queue.depth, (await queue.counts(0)).queued]).toEqual([2, 2]);
+    expect([queue.depth, (await queue.counts(all)).queued]).toEqual([2, 2]);
   });
 
   test("a principal whose key is gone is refused; what waited for more than a day has expired", async () => {
@@ -286,7 +303,7 @@ describe("the queue of a minority's writes", () => {
     world.quorum = true;
     queue.replay();
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([
       ["refused", "its key is gone"],
       ["expired", "It waited for more than a day"],
@@ -304,7 +321,7 @@ describe("the queue of a minority's writes", () => {
     world.quorum = true;
     world.fates = [...Array.from({ length: 20 }, () => "lost_before" as const), "apply"];
     const queue = await world.drain();
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state }) => state)).toEqual(["applied", "refused"]);
     expect(items[1]?.detail).toContain("after 20 tries");
   });
@@ -317,7 +334,7 @@ describe("the queue of a minority's writes", () => {
     expect(await queue.drop("dropped by hand")).toBe(1);
     expect(await queue.drop("again")).toBe(0);
     expect([queue.depth, world.dropped, world.depths]).toEqual([0, [1], 2]);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([["refused", "dropped by hand"]]);
   });
 
@@ -359,7 +376,7 @@ describe("the queue of a minority's writes", () => {
     for (const name of ["a", "b"]) await queue.accept(write(name));
     await world.store.take({ count: 1, bytes: 1, alike: "kv/" });
     expect([await queue.drop("dropped by hand"), queue.depth]).toEqual([1, 1]);
-    expect(await queue.counts(0)).toMatchObject({ replaying: 1, refused: 1 });
+    expect(await queue.counts(all)).toMatchObject({ replaying: 1, refused: 1 });
   });
 
   test("an outcome stays as it is, and the oldest outcomes are forgotten", async () => {
@@ -378,7 +395,7 @@ describe("the queue of a minority's writes", () => {
     );
     await queue.accept(write("b"));
     await queue.drop("dropped by hand");
-    const { applied, refused } = await queue.counts(0);
+    const { applied, refused } = await queue.counts(all);
     expect([applied + refused, refused]).toEqual([10_000, 1]);
   });
 
@@ -393,7 +410,7 @@ describe("the queue of a minority's writes", () => {
     world.quorum = true;
     queue.replay();
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([
       ["applied", ""],
       ["refused", "This version of the program cannot read it any more"],
@@ -441,7 +458,7 @@ describe("the queue of a minority's writes", () => {
         : world.perform(request, environment),
     );
     await world.clock.runUntilSettled(() => world.applied.length === 1, 100);
-    expect(await queue.counts(0)).toMatchObject({ applied: 1, replaying: 1, queued: 1 });
+    expect(await queue.counts(all)).toMatchObject({ applied: 1, replaying: 1, queued: 1 });
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
     expect(world.applied).toEqual(["a", "b", "c"].map((name) => `/api/v1/kv/${name}`));
     // One by one after what was not clear.
@@ -463,7 +480,7 @@ describe("the queue of a minority's writes", () => {
     });
     queue.start(world.perform);
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    expect(await queue.counts(0)).toMatchObject({ applied: 3 });
+    expect(await queue.counts(all)).toMatchObject({ applied: 3 });
     expect(world.applied).toHaveLength(3);
   });
 
@@ -499,7 +516,7 @@ describe("the queue of a minority's writes", () => {
       return answer;
     });
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.toReversed().map(({ detail }) => detail)).toEqual(["now at version 5", "now at version 6"]);
   });
 
