@@ -16,6 +16,7 @@ import {
   gossipVersion,
   type GossipRecord,
 } from "../../../../src/wire/gossip-records.ts";
+import { idleLoad } from "../../../../src/wire/gossip-tags.ts";
 import { type ProtocolRange, protocolRange } from "../../../../src/wire/protocol-version.ts";
 import { packedType, packFrame, unpackFrame } from "../../../../src/wire/packed-frame.ts";
 import { addressOf, aliveRecord, at, benchTags } from "../../../support/swim-bench.ts";
@@ -31,6 +32,7 @@ async function opened(protocol: ProtocolRange | null = protocolRange) {
   const clock = new VirtualClock();
   const datagrams = memoryDatagrams(new MemoryNetwork(clock, new Prng(1)));
   const posted: FromGossip[] = [];
+  const rehearsals: (() => boolean)[] = [];
   const service = startGossip({
     clock,
     deflate: rawDeflate,
@@ -48,6 +50,7 @@ async function opened(protocol: ProtocolRange | null = protocolRange) {
       throw error;
     },
     ended: () => undefined,
+    rehearse: (interrupted) => rehearsals.push(interrupted),
   });
   const place = addressOf("a");
   const names = { self, boot: 1, cluster: "test", uuid, keys };
@@ -73,7 +76,7 @@ async function opened(protocol: ProtocolRange | null = protocolRange) {
     socket.send(place, createGossipSealer(m1).seal(encodeRecords([])));
     await clock.runUntilSettled(heard, 1_000);
   }
-  return { service, posted };
+  return { service, posted, clock, rehearsals };
 }
 
 function framesOf(posted: readonly FromGossip[]): readonly Uint8Array[] {
@@ -120,5 +123,28 @@ describe("frames over streams", () => {
     const last = posted.at(-1);
     expect(last?.kind === "stats" && last.stats.dropped["malformed"]).toBe(1);
     service.end();
+  });
+});
+
+describe("a thread that waits for others", () => {
+  test("rehearses a second after its start, until somebody comes", async () => {
+    const { service, posted, clock, rehearsals } = await opened();
+    service.receive({ kind: "beat" });
+    service.receive({ kind: "load", load: idleLoad });
+    clock.advance(900);
+    expect(rehearsals).toEqual([]);
+    clock.advance(200);
+    expect(posted.filter(({ kind }) => kind === "idle")).toHaveLength(1);
+    expect(rehearsals.map((interrupted) => interrupted())).toEqual([false]);
+    service.receive({ kind: "join", seeds: [addressOf("b")] });
+    expect(rehearsals.map((interrupted) => interrupted())).toEqual([true]);
+  });
+
+  test("does not when somebody came before", async () => {
+    const { service, posted, clock, rehearsals } = await opened();
+    service.receive({ kind: "join", seeds: [addressOf("b")] });
+    clock.advance(5_000);
+    expect(posted.filter(({ kind }) => kind === "idle")).toEqual([]);
+    expect(rehearsals).toEqual([]);
   });
 });
