@@ -66,6 +66,13 @@ describe("compaction", () => {
 });
 
 describe("a change of members", () => {
+  test("does not begin while leadership is being given away", () => {
+    const core = new RaftCore("a", ["a", "b", "c"]).elect("b").followed("b");
+    core.give({ kind: "transfer", id: 1, to: idOf("c") });
+    core.give({ kind: "change-membership", id: 2, members: [defaultMember(idOf("a"), "voter")] });
+    expect(core.results("membership")).toEqual([{ kind: "refused", reason: "transferring" }]);
+  });
+
   test("is told to be done when the new configuration alone is committed, not the joint one", () => {
     const core = new RaftCore("a", ["a", "b", "c"]).elect("b").followed("b");
     const members = ["a", "b"].map((name) => defaultMember(idOf(name), "voter"));
