@@ -83,3 +83,15 @@ describe("a change of members", () => {
     expect(core.followed("b").results("membership")).toEqual([{ kind: "changed", index }]);
   });
 });
+
+describe("a leader that sleeps", () => {
+  test("goes on each time, where a majority answered in between", () => {
+    const core = new RaftCore("a", ["a", "b", "c"]).elect("b").followed("b");
+    for (let times = 0; times < 3; times++) {
+      core.now += 500;
+      core.give({ kind: "tick" });
+      expect(core.raft.role).toBe("leader");
+      core.followed("b").wait(60).followed("b");
+    }
+  });
+});
