@@ -148,6 +148,22 @@ describe("loyalty", () => {
     expect(granted(new RaftCore("b", voters).hear("c", vote(2)))).toBe(true);
   });
 
+  test("is kept by time alone where a lease may count on it, also in a later term that somebody told of", () => {
+    const lease = { options: { leaseReads: true, hints: false } };
+    const core = new RaftCore("b", voters, lease).hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    core.hear("d", reply(3, false, false));
+    expect(granted(core.hear("c", vote(3)))).toBe(false);
+    core.now += 200;
+    expect(granted(core.hear("c", vote(3)))).toBe(true);
+  });
+
+  test("says nothing to who asks in a later term: it is no concern of the one that is loyal", () => {
+    const core = new RaftCore("b", voters).hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    core.sent.length = 0;
+    core.hear("c", vote(3));
+    expect(core.sent).toEqual([]);
+  });
+
   test("is owed by nobody who is alone: it leads at once", () => {
     expect(new RaftCore("a", ["a"]).give({ kind: "tick" }).raft.role).toBe("leader");
   });
