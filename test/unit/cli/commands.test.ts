@@ -16,7 +16,7 @@ async function deployEcho(): Promise<void> {
   writeFileSync(file, Uint8Array.of(0, 1, 2));
   expect(await world.caxton("deploy", file, "--name", "echo")).toEqual({
     exit: 0,
-    stdout: "Deployed echo on node-1 (revision 1, module aaaaaaaaaaaa)\n",
+    stdout: "Deployed echo on node-1 (revision 1, module ae4b3280e56e)\n",
     stderr: "",
   });
 }
