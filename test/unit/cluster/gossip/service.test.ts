@@ -16,6 +16,7 @@ import {
   gossipVersion,
   type GossipRecord,
 } from "../../../../src/wire/gossip-records.ts";
+import { idleLoad } from "../../../../src/wire/gossip-tags.ts";
 import { packedType, packFrame, unpackFrame } from "../../../../src/wire/packed-frame.ts";
 import { addressOf, aliveRecord, at, benchTags } from "../../../support/swim-bench.ts";
 import { until } from "../../../support/until.ts";
@@ -27,6 +28,7 @@ const keys = [new Uint8Array(32).fill(7)];
 async function opened() {
   const clock = new VirtualClock();
   const posted: FromGossip[] = [];
+  const rehearsals: (() => boolean)[] = [];
   const service = startGossip({
     clock,
     deflate: rawDeflate,
@@ -44,6 +46,7 @@ async function opened() {
       throw error;
     },
     ended: () => undefined,
+    rehearse: (interrupted) => rehearsals.push(interrupted),
   });
   const place = addressOf("a");
   const names = { self, boot: 1, cluster: "test", uuid, keys };
@@ -57,7 +60,7 @@ async function opened() {
   } as const;
   service.receive({ kind: "open", identity, seeds: [], seed: 1 });
   await until(() => posted.some(({ kind }) => kind === "opened"));
-  return { service, posted };
+  return { service, posted, clock, rehearsals };
 }
 
 const crowd = Array.from({ length: 40 }, (_, i) => aliveRecord(`m${i}`, at(1, 0)));
@@ -87,5 +90,28 @@ describe("frames over streams", () => {
     const last = posted.at(-1);
     expect(last?.kind === "stats" && last.stats.dropped["malformed"]).toBe(1);
     service.end();
+  });
+});
+
+describe("a thread that waits for others", () => {
+  test("rehearses a second after its start, until somebody comes", async () => {
+    const { service, posted, clock, rehearsals } = await opened();
+    service.receive({ kind: "beat" });
+    service.receive({ kind: "load", load: idleLoad });
+    clock.advance(900);
+    expect(rehearsals).toEqual([]);
+    clock.advance(200);
+    expect(posted.filter(({ kind }) => kind === "idle")).toHaveLength(1);
+    expect(rehearsals.map((interrupted) => interrupted())).toEqual([false]);
+    service.receive({ kind: "join", seeds: [addressOf("b")] });
+    expect(rehearsals.map((interrupted) => interrupted())).toEqual([true]);
+  });
+
+  test("does not when somebody came before", async () => {
+    const { service, posted, clock, rehearsals } = await opened();
+    service.receive({ kind: "join", seeds: [addressOf("b")] });
+    clock.advance(5_000);
+    expect(posted.filter(({ kind }) => kind === "idle")).toEqual([]);
+    expect(rehearsals).toEqual([]);
   });
 });
