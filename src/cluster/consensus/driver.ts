@@ -89,6 +89,9 @@ export class ConsensusDriver {
     });
     this.#commands = new Commands({
       clock,
+      core: () => ({ role: this.core.role, underWay: this.core.log.last.index - this.core.log.commit }),
+      wake: () => this.#wake(),
+      wakeAt: (due_ms) => this.#alarm.by(due_ms),
       state: this.#state,
       reject: (id, code, detail) => this.#desk.reject(id, code, detail),
       send: (to, message) => this.#outgoing.send(to, message),
@@ -134,10 +137,7 @@ export class ConsensusDriver {
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
       leads: () => this.core.role === "leader",
-      give: (id, data) => {
-        this.#commands.add({ kind: "propose", id, data });
-        this.#wake();
-      },
+      give: (id, data) => this.#commands.add({ kind: "propose", id, data }),
       input,
       answer: (answer) => report({ kind: "answer", answer }),
       counted: () => ({
@@ -222,10 +222,8 @@ export class ConsensusDriver {
       return;
     }
     if (message.kind === "forward" || message.kind === "read-index") this.#outgoing.asks(sender);
-    if (message.kind === "forward") {
-      this.#commands.add({ kind: "forward", from: sender, message });
-      this.#wake();
-    } else this.#input({ kind: "message", from: sender, message });
+    if (message.kind === "forward") this.#commands.add({ kind: "forward", from: sender, message });
+    else this.#input({ kind: "message", from: sender, message });
   }
 
   #input(input: RaftInput): void {
@@ -251,8 +249,7 @@ export class ConsensusDriver {
     const inputs = this.#inputs;
     this.#inputs = [];
     const effects = [...this.core.stepAll(inputs, now_ms)];
-    if (this.#commands.waiting > 0)
-      effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
+    if (this.#commands.isDue) effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#alarm.by(this.core.wake);
     const { sent } = this.#outgoing;
     const rest = this.#outgoing.sendFirst(effects, ({ after }) => after === 0);
@@ -280,7 +277,8 @@ export class ConsensusDriver {
     }
     for (const effect of rest) this.#perform(effect);
     if (persists.length > 0 && !answered) this.#step();
-    else if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
+    else if (this.#inputs.length > 0) this.#wake();
+    else this.#commands.wake();
   }
 
   /** False: nothing that waited for it may happen, and nothing more is written: what the disk has is not known. */

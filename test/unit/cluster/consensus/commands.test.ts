@@ -17,8 +17,13 @@ function world() {
     stamps.push(given);
     return bytes;
   };
+  const core = { role: "follower" as RaftStatus["role"], underWay: 0 };
+  const woken: (number | "now")[] = [];
   const commands = new Commands({
     clock,
+    core: () => core,
+    wake: () => void woken.push("now"),
+    wakeAt: (due_ms) => void woken.push(due_ms),
     state: { stamp },
     reject: () => undefined,
     send: () => undefined,
@@ -34,7 +39,7 @@ function world() {
     clock.after(duration_ms, () => undefined);
     await clock.runUntilSettled(() => clock.now_ms() >= end_ms, duration_ms);
   };
-  return { commands, propose, pass };
+  return { clock, core, woken, commands, propose, pass };
 }
 
 describe("a forwarded command that the leader's program does not know", () => {
@@ -95,5 +100,56 @@ describe("the leaders' time in stamps", () => {
     await pass(250);
     expect(propose("leader", 5)).toBe(250);
     expect(propose("leader", 6)).toBe(0);
+  });
+});
+
+describe("commands where many come", () => {
+  const propose = { kind: "propose", id: 1, data: command } as const;
+
+  test("follow at once where few entries are on their way, and where somebody else leads", () => {
+    const { core, woken, commands } = world();
+    core.underWay = 1_000;
+    commands.add(propose);
+    expect(commands.isDue).toBe(true);
+    core.role = "leader";
+    core.underWay = 3;
+    commands.add(propose);
+    expect(woken).toEqual(["now", "now"]);
+    expect(commands.take({ role: "leader", term: 1 })).toHaveLength(2);
+    expect(commands.isDue).toBe(false);
+  });
+
+  test("gather until the entries before them are committed", () => {
+    const { clock, core, woken, commands } = world();
+    Object.assign(core, { role: "leader", underWay: 4 });
+    commands.add(propose);
+    commands.add(propose);
+    expect(commands.isDue).toBe(false);
+    expect(woken).toEqual([clock.now_ms() + 3, clock.now_ms() + 3]);
+    core.underWay = 0;
+    expect(commands.isDue).toBe(true);
+  });
+
+  test("gather for three milliseconds at most, counted from the first", async () => {
+    const { core, commands, pass } = world();
+    Object.assign(core, { role: "leader", underWay: 4 });
+    commands.add(propose);
+    await pass(2);
+    commands.add(propose);
+    expect(commands.isDue).toBe(false);
+    await pass(1);
+    expect(commands.isDue).toBe(true);
+    commands.take({ role: "leader", term: 1 });
+    commands.add(propose);
+    expect(commands.isDue).toBe(false);
+  });
+
+  test("gather sixty-four at most", () => {
+    const { core, woken, commands } = world();
+    Object.assign(core, { role: "leader", underWay: 4 });
+    for (let i = 0; i < 63; i++) commands.add(propose);
+    expect(commands.isDue).toBe(false);
+    commands.add(propose);
+    expect(woken.at(-1)).toBe("now");
   });
 });
