@@ -39,8 +39,8 @@ const nothing = new Uint8Array(0);
 const patience = 10;
 /** After this share of its time a transfer rests no more: late, it would have been for nothing. */
 const paced = 1 / 2;
-/** A window counts as one portion that no number of entries outweighs: its pace is that of its own times. */
-const whole = Number.MAX_SAFE_INTEGER;
+/** A portion of a snapshot counts as so many entries: the log never grows by them meanwhile, so only time lets it go on. */
+const portionEntries = Number.MAX_SAFE_INTEGER;
 
 export class SnapshotSending {
   #sending: Sending | null = null;
@@ -200,7 +200,7 @@ export class SnapshotSending {
     } else {
       if (this.#nextPortion(sending) > state.now) return;
       if (rests(sending)) sending.heard = state.now;
-      sending.pace.left(whole, whole, state.log.commit, state.now);
+      sending.pace.left(portionEntries, portionEntries, state.log.commit, state.now);
     }
     while (sending.next <= end)
       state.out.emit({ kind: "snapshot-read", transfer: sending.transfer, chunk: sending.next++ });
