@@ -96,6 +96,17 @@ describe("a snapshot", () => {
     expect(core.raft.log.last.index).toBe(10);
   });
 
+  test("is not disturbed by another one while it is being installed", () => {
+    const [core, mark] = [follower(2, 2), markAt(9, 7)];
+    chunk(core, mark, 0, true).give({ kind: "snapshot-taken", mark, wanted: 1 });
+    chunk(core, markAt(12, 8), 0, true);
+    expect(taken(core)).toEqual([0]);
+    core.give({ kind: "snapshot-installed", mark, installed: true });
+    expect(core.raft.log.last.index).toBe(9);
+    chunk(core, markAt(12, 8), 0, true);
+    expect(taken(core)).toEqual([0, 0]);
+  });
+
   test("that turns out not to be sound is refused, and everything stays", () => {
     const [core, mark] = [follower(3, 2), markAt(9)];
     chunk(core, mark, 0, true).give({ kind: "snapshot-taken", mark, wanted: 1 });
