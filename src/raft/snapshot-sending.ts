@@ -209,9 +209,9 @@ export class SnapshotSending {
 
   /** When more chunks may leave; infinite while what is under way has to arrive before. */
   #nextPortion({ deadline, pace, reach, wanted }: Sending): number {
-    const { log, now, options } = this.state;
+    const { log, options } = this.state;
     const hurry = deadline - (1 - paced) * options.limits.snapshot_ms;
-    return now >= hurry ? now : Math.min(hurry, pace.notBefore(log.commit, reach > wanted));
+    return Math.min(hurry, pace.notBefore(log.commit, reach > wanted));
   }
 
   /** To a witness the committed position is the whole snapshot; repeated with each heartbeat until it says so. */

@@ -20,9 +20,11 @@ class Transfer {
   constructor(
     private readonly answer_ms: number,
     snapshot_ms = 100_000,
+    election_ms = 200,
   ) {
     const limits = { trailingEntries: 2, cacheEntries: 4, snapshotChunks: window, snapshot_ms };
-    this.leader = new RaftCore("a", ["a", "b", "c"], { limits }).elect("b").followed("b");
+    const options = { timing: { heartbeat_ms: election_ms / 4, election_ms } };
+    this.leader = new RaftCore("a", ["a", "b", "c"], { limits, options }).elect("b").followed("b");
     for (let id = 1; id <= 20; id++) this.leader.give({ kind: "propose", id, data: command }).followed("b");
     this.leader.hear("c", { kind: "refused", term: 2, previous: 1, hint: { index: 0, term: 0 }, last: 0 });
     this.#look();
@@ -108,6 +110,37 @@ describe("a follower that is sent a snapshot", () => {
     // At its pace it would take 7 times 10 portions of 100 ms, and half of its time is 4 s.
     expect(transfer.run(20_000, 2)).toBeLessThanOrEqual(4_000 + (chunks / window) * 110);
     expect(transfer.sent.at(-1)?.at).toBeGreaterThan(4_000);
+  });
+
+  test("does not lose its turn while the leader rests, however short the time-outs are", () => {
+    const transfer = new Transfer(150, 100_000, 40);
+    // Each rest is longer than the silence that would end the transfer.
+    expect(transfer.run(15_000, 2)).toBeLessThan(15_000);
+  });
+
+  test("is given up at its deadline, though it goes on", () => {
+    const transfer = new Transfer(300, 2_000);
+    expect(transfer.run(2_500, 2)).toBe(Infinity);
+    expect(transfer.closed).toBe(true);
+  });
+
+  test("is believed to have nothing that the leader has not", () => {
+    const transfer = new Transfer(8);
+    transfer.run(20, 2);
+    const { leader } = transfer;
+    const { commit, last } = leader.raft.log;
+    const position = { index: last.index + 100, term: 2 };
+    const all = {
+      kind: "snapshot-reply",
+      term: 2,
+      transfer: 1,
+      position,
+      state: "installed",
+      wanted: 0,
+    } as const;
+    leader.hear("c", all);
+    expect(leader.raft.log.commit).toBe(commit);
+    expect(leader.raft.status(leader.now).peers.find(({ id }) => id === idOf("c"))?.match).toBe(0);
   });
 
   test("loses its turn where it falls silent, though it had rested long before", () => {

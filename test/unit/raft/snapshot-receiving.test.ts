@@ -107,6 +107,25 @@ describe("a snapshot", () => {
     expect(taken(core)).toEqual([0, 0]);
   });
 
+  test("is installed though its leader changes in the middle of it", () => {
+    const [core, mark] = [follower(2, 2), markAt(9)];
+    chunk(core, mark, 0, true).give({ kind: "snapshot-taken", mark, wanted: 1 });
+    core.hear("c", { kind: "heartbeat", term: 3, round: 1, commit: 2 });
+    expect(core.effects.some(({ kind }) => kind === "snapshot-abandon")).toBe(false);
+    core.give({ kind: "snapshot-installed", mark, installed: true });
+    expect(core.raft.log.last.index).toBe(9);
+  });
+
+  test("whose last chunk was damaged is not whole until that came again", () => {
+    const [core, mark] = [follower(2, 2), markAt(9)];
+    chunk(core, mark, 0).give({ kind: "snapshot-taken", mark, wanted: 1 });
+    chunk(core, mark, 1, true).give({ kind: "snapshot-taken", mark, wanted: 1 });
+    expect(core.effects.some(({ kind }) => kind === "snapshot-install")).toBe(false);
+    expect(replies(core).at(-1)).toEqual(["receiving", 1]);
+    chunk(core, mark, 1, true).give({ kind: "snapshot-taken", mark, wanted: 2 });
+    expect(core.effects.at(-1)).toMatchObject({ kind: "snapshot-install" });
+  });
+
   test("that turns out not to be sound is refused, and everything stays", () => {
     const [core, mark] = [follower(3, 2), markAt(9)];
     chunk(core, mark, 0, true).give({ kind: "snapshot-taken", mark, wanted: 1 });
