@@ -7,6 +7,7 @@
  */
 import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
+import { LruMap } from "../base/lru-map.ts";
 import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
 import { textBytes, textOf } from "../store/text-columns.ts";
 import { Writer } from "../wire/cursor.ts";
@@ -43,6 +44,9 @@ export interface RowMark {
 export const digest_bytes = 16;
 /** Rows of a section whose small columns are kept at hand: what was changed lately is changed again. */
 const kept_max = 16_384;
+/** Whole rows of a section that were read lately, and how large each may be. */
+const read_max = 256;
+const readRow_bytes = 16 * 1_024;
 const sqlTypes = { integer: "INTEGER", text: "TEXT", bytes: "BLOB" } as const;
 
 export function columnsOf(definition: SectionDefinition): readonly ColumnDefinition[] {
@@ -68,7 +72,7 @@ export class Section {
   readonly #table: string;
   readonly #columns: readonly ColumnDefinition[];
   /** What selects all columns, and the small ones: text as bytes, since the file may be damaged. */
-  readonly #whole: string;
+  readonly #all: string;
   readonly #smallOnly: string;
   readonly #texts: readonly string[];
   readonly #digest = new Uint8Array(digest_bytes);
@@ -76,6 +80,8 @@ export class Section {
   readonly #small: readonly { readonly name: string; readonly at: number }[];
   /** As they are in the table, without large columns, the least recently used first. */
   readonly #kept = new Map<SqlValue, SqlRow & RowMark>();
+  /** As they are in the table, whole: what many ask for is read once. */
+  readonly #whole = new LruMap<SqlValue, SqlRow & RowMark>(read_max);
   readonly #get: Statement;
   readonly #peek: Statement;
   readonly #delete: Statement;
@@ -93,11 +99,11 @@ export class Section {
     this.#table = table;
     this.#columns = columnsOf(definition);
     this.#small = this.#columns.flatMap(({ name, large }, at) => (large === true ? [] : [{ name, at }]));
-    this.#whole = selected(this.#columns);
+    this.#all = selected(this.#columns);
     this.#smallOnly = selected(this.#columns.filter(({ large }) => large !== true));
     this.#texts = this.#columns.filter(({ type }) => type === "text").map(({ name }) => name);
     const key = definition.key.name;
-    this.#get = database.prepare(`SELECT ${this.#whole} FROM ${table} WHERE ${key} = ?`);
+    this.#get = database.prepare(`SELECT ${this.#all} FROM ${table} WHERE ${key} = ?`);
     this.#peek = database.prepare(`SELECT ${this.#smallOnly} FROM ${table} WHERE ${key} = ?`);
     const names = [...this.#columns.map(({ name }) => name), "size", "digest"];
     this.#unwritten = new RowBuffer(database, table, names);
@@ -111,6 +117,7 @@ export class Section {
     this.bytes = totals.bytes;
     this.#digest.set(totals.digest);
     this.#kept.clear();
+    this.#whole.clear();
     this.#unwritten.clear();
     this.changed = false;
   }
@@ -121,8 +128,14 @@ export class Section {
   }
 
   get(key: SqlValue): (SqlRow & RowMark) | undefined {
+    const known = this.#whole.get(key);
+    if (known !== undefined) return known;
     if (this.#unwritten.has(key)) this.flush();
-    return this.#read(this.#get.get(key));
+    const row = this.#read(this.#get.get(key));
+    // Keys of bytes are equal without being the same.
+    const isSmall = row !== undefined && row.size <= readRow_bytes && !(key instanceof Uint8Array);
+    if (isSmall) this.#whole.set(key, row);
+    return row;
   }
 
   /** Without large columns. */
@@ -141,6 +154,7 @@ export class Section {
    * are. The row counts from now on, and lies in its table after `flush` or the next look that would miss it.
    */
   put(before: RowMark | undefined, values: readonly SqlValue[]): void {
+    this.#whole.delete(values[0] as SqlValue);
     const encoded = this.encode(values);
     const digest = digestOf(encoded);
     this.#unwritten.put(values[0] as SqlValue, [...values, encoded.length, digest], encoded.length);
@@ -156,6 +170,7 @@ export class Section {
     if (this.#unwritten.has(key)) this.flush();
     const { changes } = this.#delete.run(key);
     assert(changes === 1, `a row that was there is deleted from ${this.#table}`);
+    this.#whole.delete(key);
     this.#kept.delete(key);
     this.#count(before, -1);
   }
@@ -169,7 +184,7 @@ export class Section {
   walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
     this.flush();
     const key = `${this.#table}.${this.definition.key.name}`;
-    const select = `SELECT ${small ? this.#smallOnly : this.#whole} FROM ${this.#table}`;
+    const select = `SELECT ${small ? this.#smallOnly : this.#all} FROM ${this.#table}`;
     const rows =
       after === null
         ? this.#database.prepare(`${select} ORDER BY ${key} LIMIT ?`).all(limit)
@@ -195,7 +210,7 @@ export class Section {
     this.flush();
     const rows = this.#database
       .prepare(
-        `SELECT ${this.#whole} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${this.#table}.${column} LIMIT ?`,
+        `SELECT ${this.#all} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${this.#table}.${column} LIMIT ?`,
       )
       .all(value, limit);
     return rows.map((row) => this.#read(row));
