@@ -95,19 +95,22 @@ export class Commands {
 
   #forwarded(from: RaftId, message: ForwardMessage, leads: boolean): RaftInput {
     if (!leads) return { kind: "message", from, message };
+    const { term } = message;
     const refused: number[] = [];
     const proposals = message.proposals.flatMap(({ id, data }) => {
       try {
         return [{ id, data: this.#stamped(data) }];
-      } catch {
+      } catch (thrown) {
         // Its own node has checked it: what this one does not know is of another version.
+        const [code, detail] = [codeOf(thrown), reasonOf(thrown)];
+        this.options.send(from, { kind: "forward-refused", term, id, code, detail });
         refused.push(id);
         return [];
       }
     });
     if (refused.length > 0) {
       const results = refused.map((id) => ({ id, position: null }));
-      this.options.send(from, { kind: "forward-reply", term: message.term, results });
+      this.options.send(from, { kind: "forward-reply", term, results });
     }
     return { kind: "message", from, message: { ...message, proposals } };
   }

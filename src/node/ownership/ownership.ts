@@ -154,7 +154,8 @@ export class NodeOwnership {
         await new Promise<void>((resolve) => {
           systemClock.after(Math.min(left_ms, drainPause_ms * 2 ** (round - 1)), resolve);
         });
-      await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
+      const { stayed, placed } = await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
+      if (stayed > 0 && placed === 0) break;
     }
     if (isOver()) return;
     const stayed = await this.#outbox.giveAway();

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { CaxtonError } from "../../../../src/base/errors.ts";
 import { Commands } from "../../../../src/cluster/consensus/commands.ts";
 import type { ConsensusState } from "../../../../src/cluster/consensus/state.ts";
 import type { LeaderStamp } from "../../../../src/control/replicated-state.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import type { RaftId } from "../../../../src/raft/configuration.ts";
+import type { RaftMessage } from "../../../../src/raft/messages.ts";
 import type { RaftStatus } from "../../../../src/raft/status.ts";
 
 const command = new Uint8Array(4);
@@ -38,6 +41,42 @@ function world() {
   };
   return { clock, core, woken, commands, propose, pass };
 }
+
+describe("a forwarded command that the leader's program does not know", () => {
+  test("is refused in words, and in the way that an older node understands, and the others go on", () => {
+    const sent: [RaftId, RaftMessage][] = [];
+    const commands = new Commands({
+      clock: new VirtualClock(),
+      state: {
+        stamp: (bytes) => {
+          if (bytes.length > 4)
+            throw new CaxtonError("version_mismatch", "This program knows no such command");
+          return bytes;
+        },
+      },
+      reject: () => undefined,
+      send: (to, message) => void sent.push([to, message]),
+    });
+    const [from, unknown] = ["node-2#1" as RaftId, new Uint8Array(5)];
+    const message = {
+      kind: "forward",
+      term: 3,
+      proposals: [
+        { id: 1, data: unknown },
+        { id: 2, data: command },
+      ],
+    } as const;
+    commands.add({ kind: "forward", from, message });
+    expect(commands.take({ role: "leader", term: 3 })).toEqual([
+      { kind: "message", from, message: { ...message, proposals: [{ id: 2, data: command }] } },
+    ]);
+    const detail = "This program knows no such command";
+    expect(sent).toEqual([
+      [from, { kind: "forward-refused", term: 3, id: 1, code: "version_mismatch", detail }],
+      [from, { kind: "forward-reply", term: 3, results: [{ id: 1, position: null }] }],
+    ]);
+  });
+});
 
 describe("the leaders' time in stamps", () => {
   test("counts from when this node began to lead, though nobody proposed anything for long", async () => {
