@@ -16,7 +16,8 @@ import { type ApiContext, noteVersion } from "../http/request.ts";
 import { noSuchKey } from "../../control/kv-store.ts";
 import { entityTag, matchesTag, writeCondition } from "./entity-tag.ts";
 
-const path = "/api/v1/kv/:key{.+}";
+/** Whatever stands there, control characters too, so that they are refused in words. */
+const path = "/api/v1/kv/:key{[^]+}";
 const named = v.object({ key: v.pipe(v.string(), v.description("UTF-8, 1 to 512 bytes; may have slashes")) });
 const mediaType_default = "application/octet-stream";
 const mediaTypeLength_max = 255;

@@ -3,7 +3,9 @@ import { unreachable } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { Datagrams } from "../../ports/datagrams.ts";
 import type { Certifier } from "../../wire/death-certificate.ts";
+import type { NodeId } from "../../base/ids.ts";
 import { type Deflate, packFrame, unpackFrame } from "../../wire/packed-frame.ts";
+import { packedFramesSince } from "../../wire/protocol-version.ts";
 import type { Sealer } from "../../wire/sealer.ts";
 import { GossipDriver } from "./driver.ts";
 import type { GossipReport } from "./reports.ts";
@@ -46,6 +48,7 @@ export function startGossip(options: GossipServiceOptions): GossipService {
 
 class Service implements GossipService {
   #driver: GossipDriver | null = null;
+  #sealer: Sealer | null = null;
   #keys: readonly Uint8Array[] = [];
   #ended = false;
   #idle: Timer | null = null;
@@ -88,13 +91,13 @@ class Service implements GossipService {
       timing,
       seed,
       clock,
-      sealerFor: (known) => sealerFor(present(), known),
+      sealerFor: (known) => (this.#sealer = sealerFor(present(), known)),
       ...(certifierFor === undefined
         ? {}
         : { certifierFor: (known: string) => certifierFor(present(), known) }),
       streams: {
         send: (to, bytes) => {
-          post({ kind: "frame", to, bytes: packFrame(bytes, this.options.deflate) });
+          post({ kind: "frame", to, bytes: this.#packed(to, bytes) });
           return true;
         },
         keep: (nodes) => post({ kind: "neighbours", nodes }),
@@ -113,6 +116,12 @@ class Service implements GossipService {
       failed(error);
       this.end();
     }
+  }
+
+  /** Only for who is known to read it: an older node would skip it. */
+  #packed(to: NodeId, frame: Uint8Array): Uint8Array {
+    const version = this.#sealer?.versionWith?.(to) ?? 0;
+    return version < packedFramesSince ? frame : packFrame(frame, this.options.deflate);
   }
 
   #rehearse(): void {

