@@ -12,7 +12,7 @@ import type { VerifyAuthAnswer } from "../../src/api/cluster/status.ts";
 import { writeClusterKey } from "../../src/security/cluster-key.ts";
 import { key_bytes } from "../../src/security/keyring.ts";
 import { askAgent, deployAgent } from "../support/agent-requests.ts";
-import { untilVoters } from "../support/consensus-nodes.ts";
+import { leaderView, untilVoters } from "../support/consensus-nodes.ts";
 import { TestNodeProcess, eventually, type CommandResult } from "../support/node-process.ts";
 import { thorough } from "../support/thorough.ts";
 
@@ -298,6 +298,19 @@ describe("strangers and mistakes", () => {
       /cluster/i.test(stranger.output) && /elsewhere/.test(stranger.output) ? true : undefined,
     );
     expect(Object.keys(await one.statuses())).toEqual(["node-1"]);
+  });
+
+  test("a second node of a member's name does not get in and says why; the first one keeps name, log and leadership", async () => {
+    const before = await leaderView(one);
+    const twin = await TestNodeProcess.prepare({ id: one.id, join: [one] });
+    nodes.push(twin);
+    twin.launch();
+    await eventually("the twin says why", () =>
+      /"node-1"[^]*choose another with --node-id/.test(twin.output) ? true : undefined,
+    );
+    expect(Object.keys(await one.statuses())).toEqual(["node-1"]);
+    expect(await leaderView(one)).toMatchObject({ leader: before?.leader, term: before?.term, quorum: true });
+    await twin.kill();
   });
 
   test("an agent that nobody hosts is not found", async () => {

@@ -12,7 +12,7 @@ import { askerOf, consistencyField, consistencyOf, readHeaders } from "../http/c
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { countField, timeSchema } from "../http/fields.ts";
 import type { InMinority } from "../http/minority-writes.ts";
-import type { ApiContext } from "../http/request.ts";
+import { type ApiContext, noteVersion } from "../http/request.ts";
 import { noSuchKey } from "../../control/kv-store.ts";
 import { entityTag, matchesTag, writeCondition } from "./entity-tag.ts";
 
@@ -128,6 +128,7 @@ function addPut(api: ApiRoutes): void {
         fence: fenceOf(query),
       };
       const { version, created, modified_ms } = await api.services.kv.put(put, askerOf(c));
+      noteVersion(c, version);
       const answer: KvWrittenAnswer = {
         key: params.key,
         version,
@@ -159,6 +160,7 @@ function addDelete(api: ApiRoutes): void {
       }
       const command = { key: params.key, condition, fence: fenceOf(query) };
       const version = await api.services.kv.delete(command, askerOf(c));
+      noteVersion(c, 0);
       return { key: params.key, version, status: "deleted" as const };
     },
   );

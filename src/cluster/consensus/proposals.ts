@@ -2,7 +2,9 @@
  * Proposals on their way: given to the core, given back and tried again, standing in the log, applied. Says of each
  * at its end what is true: committed, certainly not, or not known. Bounded in count and bytes.
  */
+import { quote } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { nodeOf } from "../../raft/configuration.ts";
 import type { ProposalResult } from "../../raft/effects.ts";
 import type { LogPosition } from "../../raft/entry.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -118,6 +120,14 @@ export class Proposals {
       else this.#standing.set(position.index, [...(this.#standing.get(position.index) ?? []), id]);
     } else if (result.kind === "unknown") {
       this.#fail(id, proposal, "outcome_unknown", unknownOutcome("the leader changed before it answered"));
+    } else if (result.kind === "rejected") {
+      const { by, code, detail } = result;
+      this.#fail(
+        id,
+        proposal,
+        code,
+        `Node ${quote(nodeOf(by))}, which leads, refuses the command: ${detail}`,
+      );
     } else if (result.reason === "too-large") {
       this.#fail(id, proposal, "payload_too_large", "The command is larger than the leader takes");
     } else if (result.reason === "stopped") {

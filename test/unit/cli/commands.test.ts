@@ -16,7 +16,7 @@ async function deployEcho(name = "echo"): Promise<void> {
   writeFileSync(file, Uint8Array.of(0, 1, 2));
   expect(await world.caxton("deploy", file, "--name", name)).toEqual({
     exit: 0,
-    stdout: `Deployed ${name} on node-1 (revision 1, module aaaaaaaaaaaa)\n`,
+    stdout: `Deployed ${name} on node-1 (revision 1, module ae4b3280e56e)\n`,
     stderr: "",
   });
 }
