@@ -39,6 +39,8 @@ const nothing = new Uint8Array(0);
 const patience = 10;
 /** After this share of its time a transfer rests no more: late, it would have been for nothing. */
 const paced = 1 / 2;
+/** A portion of a snapshot counts as so many entries: the log never grows by them meanwhile, so only time lets it go on. */
+const portionEntries = Number.MAX_SAFE_INTEGER;
 
 export class SnapshotSending {
   #sending: Sending | null = null;
@@ -144,7 +146,7 @@ export class SnapshotSending {
     const { now } = state;
     const pace = new CatchUpPace();
     // From here on it is seen whether anything is committed meanwhile.
-    pace.left(0, state.log.commit, now);
+    pace.left(0, 0, state.log.commit, now);
     this.#sending = {
       to,
       transfer: state.nextToken(),
@@ -198,7 +200,7 @@ export class SnapshotSending {
     } else {
       if (this.#nextPortion(sending) > state.now) return;
       if (rests(sending)) sending.heard = state.now;
-      sending.pace.left(Infinity, state.log.commit, state.now);
+      sending.pace.left(portionEntries, portionEntries, state.log.commit, state.now);
     }
     while (sending.next <= end)
       state.out.emit({ kind: "snapshot-read", transfer: sending.transfer, chunk: sending.next++ });

@@ -47,7 +47,7 @@ function useStore(path: string): void {
     listKept(database, "carol" as AgentName);
     pictureOfTables(engine, names);
     everyPage((cursor) => listConversations(database, 100, cursor));
-    listQueuedWrites(database, { limit: 100, cursor: null, since_ms: 0 });
+    listQueuedWrites(database, { limit: 100, cursor: null, since_ms: 0, after: 0 });
     engine.append([journalBatch(numberedBatch(seed, 61))]);
     while (engine.applySlice());
     engine.removeAgent("alice" as AgentName, 2);

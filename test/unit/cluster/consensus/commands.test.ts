@@ -47,6 +47,9 @@ describe("a forwarded command that the leader's program does not know", () => {
     const sent: [RaftId, RaftMessage][] = [];
     const commands = new Commands({
       clock: new VirtualClock(),
+      core: () => ({ role: "leader", underWay: 0 }),
+      wake: () => undefined,
+      wakeAt: () => undefined,
       state: {
         stamp: (bytes) => {
           if (bytes.length > 4)
