@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type FromProcess, type ProcessOptions, type ToProcess } from "./gossip-process.ts";
 import { freePorts } from "../test/support/free-port.ts";
+import { nodeEnvironment } from "../src/node/process/launcher.ts";
 import type { Change, Ring } from "./ring.ts";
 
 const program = new URL("./gossip-process.ts", import.meta.url).pathname;
@@ -34,7 +35,8 @@ class GossipProcess {
   async start(known: string | null): Promise<void> {
     const options: ProcessOptions = { node: this.name, port: this.port, boot: Date.now(), uuid: known };
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
-    const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: [...stdio] });
+    const env = { ...process.env, ...nodeEnvironment };
+    const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: [...stdio], env });
     this.child = child;
     this.rows.clear();
     const ready = Promise.withResolvers<void>();

@@ -10,8 +10,11 @@ import { joinAll } from "./membership-stories.ts";
 import { type Ring } from "./ring.ts";
 import { SerfRing, serfVersion } from "./serf-ring.ts";
 
-/** Between the start of a ring and the word to join, and between joining and what comes next. */
-const started_ms = 1_000;
+/**
+ * Between the start of a ring and the word to join, so that what processes do after they have started is over
+ * (thirty of ours on two cores take a while); and between joining and what comes next.
+ */
+const started_ms = 6_000;
 const joined_ms = 8_000;
 
 export const ringSize = 30;

@@ -1,9 +1,11 @@
 /** The most that an operator lets be deployed: checked where a deployment comes in, whichever way it came. */
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
+import type { AgentName } from "../base/ids.ts";
 import { formatLimit } from "../base/sizes.ts";
 import type { AgentSpec } from "../wire/agent-spec.ts";
 import { priorities, type Priority } from "../wire/message.ts";
+import type { OwnedAgent } from "./assignment-table.ts";
 
 /** As the configuration's section `agents` has them. */
 export interface AgentCeilings {
@@ -41,4 +43,29 @@ export function demandWithin(
     const has = `${quote(subject.name)} has deployed ${subject.owned} agents`;
     refuse(has, "max_per_subject", String(max_per_subject), "remove one");
   }
+}
+
+/** What a subject has deployed, but for `other`. */
+export function deployedBy(
+  agents: Iterable<OwnedAgent>,
+  subject: string,
+  other: AgentName,
+): ReadonlyMap<AgentName, number> {
+  const epochs = new Map<AgentName, number>();
+  for (const { agent, epoch, spec } of agents)
+    if (agent !== other && spec.deployedBy === subject) epochs.set(agent, epoch);
+  return epochs;
+}
+
+/**
+ * How many of them count against a deployment that is decided: of several at the same moment those stay that the cluster
+ * decided first, by their epochs. What was there `before` it counts, wherever it has moved since.
+ */
+export function decidedBefore(
+  claim: { readonly created: boolean; readonly epoch: number },
+  before: ReadonlyMap<AgentName, number>,
+  now: ReadonlyMap<AgentName, number>,
+): number {
+  return [...now].filter(([agent, epoch]) => !claim.created || before.has(agent) || epoch < claim.epoch)
+    .length;
 }

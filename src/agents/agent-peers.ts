@@ -1,7 +1,8 @@
 /** This node's answers to its peers about its agents. Hostile bodies are refused and change nothing. */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
-import type { NodeId } from "../base/ids.ts";
+import { type AgentName, type NodeId, quote } from "../base/ids.ts";
 import type { Peers } from "../cluster/peers/peers.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../store/store.ts";
 import { agentJournalLimit_bytes } from "../wire/agent-journal.ts";
 import { readAgentName } from "../wire/control-assignments.ts";
@@ -19,8 +20,13 @@ import type { HandOver } from "./hand-over.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { Reconciler } from "./reconciler.ts";
 
+/** An agent that was admitted is on its way, until the cluster decides about it, for so long at most. */
+const onItsWay_ms = 10_000;
+
 export interface AgentPeersOptions {
+  readonly self: NodeId;
   readonly peers: Peers;
+  readonly clock: Clock;
   readonly local: LocalAgents;
   readonly table: AssignmentTable;
   readonly reconciler: Reconciler;
@@ -30,6 +36,9 @@ export interface AgentPeersOptions {
 
 export class AgentPeers {
   readonly #options: AgentPeersOptions;
+  /** Agents that another node asked about, with the epoch that they had then. */
+  readonly #admitted = new Map<AgentName, { readonly epoch: number; readonly at_ms: number }>();
+  #gives = false;
   #closed = false;
 
   /** Answers from now on. */
@@ -47,6 +56,10 @@ export class AgentPeers {
       const { name, to, cause } = parseBody(migrateRequest, body);
       await handOver.move(name, to, cause);
       return done;
+    });
+    this.#handle(agentMethods.admit, (body) => {
+      this.#admit(parseBody(nameRequest, body).name);
+      return Promise.resolve(done);
     });
     this.#handle(agentMethods.incoming, async (body) => {
       await this.#incoming(body);
@@ -68,6 +81,17 @@ export class AgentPeers {
     });
   }
 
+  /** While this node gives its agents away it takes none: those would have to go on at once, or stay behind. */
+  set gives(gives: boolean) {
+    this.#gives = gives;
+  }
+
+  /** Whether an agent that was admitted before may be assigned to this node yet. */
+  get expects(): boolean {
+    this.#forgetDecided();
+    return this.#admitted.size > 0;
+  }
+
   /** From now on every request is refused: the node is stopping. */
   close(): void {
     this.#closed = true;
@@ -78,6 +102,24 @@ export class AgentPeers {
       if (this.#closed) throw new CaxtonError("unavailable", "The node is stopping");
       return await answer(body, from);
     });
+  }
+
+  #admit(name: AgentName): void {
+    const { self, table, clock } = this.#options;
+    if (this.#gives)
+      throw new CaxtonError(
+        "no_capacity",
+        `Node ${quote(self)} takes no agents: it is leaving, or isolated, and gives away those that it has`,
+      );
+    this.#forgetDecided();
+    this.#admitted.set(name, { epoch: table.get(name)?.epoch ?? 0, at_ms: clock.now_ms() });
+  }
+
+  #forgetDecided(): void {
+    const { table, clock } = this.#options;
+    for (const [name, { epoch, at_ms }] of this.#admitted)
+      if (table.get(name)?.epoch !== epoch || clock.now_ms() - at_ms > onItsWay_ms)
+        this.#admitted.delete(name);
   }
 
   async #incoming(body: Uint8Array): Promise<void> {

@@ -22,6 +22,8 @@ export const agentMethods = {
   settle: "agents.settle",
   /** Move an agent of its own. */
   migrate: "agents.migrate",
+  /** Will it take that agent? Asked before anything of it is touched. */
+  admit: "agents.admit",
   /** Keep a journal until its assignment arrives. */
   incoming: "agents.incoming",
   kept: "agents.kept",

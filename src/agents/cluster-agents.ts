@@ -14,7 +14,7 @@ import type { AssignmentStore } from "../control/assignment-store.ts";
 import { unfitness } from "../placement/choose-placement.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
-import { demandWithin, type AgentCeilings } from "./agent-ceilings.ts";
+import { type AgentCeilings, decidedBefore, demandWithin, deployedBy } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
 import {
@@ -98,9 +98,10 @@ export class ClusterAgents {
     request: Omit<DeployRequest, "instances">,
     siblings: readonly AgentName[] = [],
   ): Promise<DeployedOne> {
-    const { modules, ownership, clock, ceilings } = this.#options;
+    const { modules, ownership, clock, ceilings, table } = this.#options;
     const { name, wasm, options, principal } = request;
-    demandWithin(ceilings, options, { name: principal, owned: this.#deployedBy(principal, name) });
+    const before = deployedBy(table.all(), principal, name);
+    demandWithin(ceilings, options, { name: principal, owned: before.size });
     const module = hashModule(wasm);
     await modules.prepare({ module, capabilities: options.capabilities, limits: options.limits }, wasm);
     const draft = { ...options, name, module, deployedAt_ms: clock.wall_ms(), deployedBy: principal };
@@ -110,6 +111,8 @@ export class ClusterAgents {
       if (chosen.movesFrom !== null) await this.#migrateFrom(chosen.movesFrom, name, chosen.node);
       const claimed = await ownership.claim(draft, chosen);
       try {
+        const owned = decidedBefore(claimed, before, deployedBy(table.all(), principal, name));
+        demandWithin(ceilings, options, { name: principal, owned });
         await this.#settleAt(claimed.node, name, start_ms);
       } catch (error) {
         await claimed.takeBack();
@@ -122,14 +125,6 @@ export class ClusterAgents {
       return entry !== undefined && entry.epoch === claim.epoch && entry.revision >= claim.revision;
     });
     return { agent: await this.show(name), created: claim.created, why: claim.why };
-  }
-
-  /** How many agents other than that one. */
-  #deployedBy(principal: string, other: AgentName): number {
-    let count = 0;
-    for (const { agent, spec } of this.#options.table.all())
-      if (agent !== other && spec.deployedBy === principal) count++;
-    return count;
   }
 
   list(): readonly AgentView[] {
@@ -227,6 +222,10 @@ export class ClusterAgents {
     }
     if (owned.node === to) return await this.show(name);
     if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
+    if (target.tags.maxAgents === 0) {
+      const why = "it is leaving or isolated, or its node.max_agents is 0";
+      throw new CaxtonError("no_capacity", `Node "${to}" takes no agents: ${why}`);
+    }
     if (table.of(to).size >= target.tags.maxAgents) {
       throw new CaxtonError("no_capacity", `Node "${to}" has its ${target.tags.maxAgents} agents`);
     }

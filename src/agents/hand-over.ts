@@ -52,6 +52,7 @@ export class HandOver {
       if (owned === undefined || owned.node !== self || local.get(name)?.spec.epoch !== owned.epoch) {
         throw new CaxtonError("conflict", `Agent ${quote(name)} is not this node's to hand over`);
       }
+      await peers.request(to, agentMethods.admit, jsonBody({ name }), { timeout_ms: prepare_ms });
       await peers.request(to, keepMethod, encodeUtf8(owned.spec.module), { timeout_ms: prepare_ms });
       await this.#moveHeld(owned, to, cause);
     });

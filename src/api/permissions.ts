@@ -85,9 +85,9 @@ const table: Readonly<Record<string, Access>> = {
   "DELETE /api/v1/dead-letters": "dead-letters:manage",
 
   "GET /api/v1/kv": "kv:read",
-  "GET /api/v1/kv/:key{.+}": "kv:read",
-  "PUT /api/v1/kv/:key{.+}": "kv:write",
-  "DELETE /api/v1/kv/:key{.+}": "kv:write",
+  "GET /api/v1/kv/:key{[^]+}": "kv:read",
+  "PUT /api/v1/kv/:key{[^]+}": "kv:write",
+  "DELETE /api/v1/kv/:key{[^]+}": "kv:write",
   "GET /api/v1/locks/:name": "locks:read",
   "POST /api/v1/locks/:name": "locks:use",
   "DELETE /api/v1/locks/:name": "locks:use",

@@ -45,6 +45,13 @@ import { remove as removeContext } from "./context/remove.ts";
 import { use } from "./context/use.ts";
 import { list as listConversations } from "./conversation/list.ts";
 import { show as showConversation } from "./conversation/show.ts";
+import { deleteKey } from "./kv/delete.ts";
+import { get } from "./kv/get.ts";
+import { list as listKeys } from "./kv/list.ts";
+import { put } from "./kv/put.ts";
+import { acquire } from "./lock/acquire.ts";
+import { release } from "./lock/release.ts";
+import { show as showLock } from "./lock/show.ts";
 import { list as listDeadLetters } from "./message/dead-letters/list.ts";
 import { purge } from "./message/dead-letters/purge.ts";
 import { replay } from "./message/dead-letters/replay.ts";
@@ -108,6 +115,13 @@ const map = buildRouteMap<string, CliContext>({
       stop,
       start,
     }),
+    kv: noun("Keys and values that the whole cluster agrees on", {
+      get,
+      put,
+      delete: deleteKey,
+      list: listKeys,
+    }),
+    lock: noun("Locks with a time to live and a fencing token", { acquire, release, show: showLock }),
     resources,
     auth: noun("Who may use the API", { token }),
     security: noun("Keys and certificates", { rotateGossipKey }),

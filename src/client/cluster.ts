@@ -36,8 +36,8 @@ export class ClusterClient {
       },
       (page) => page.members,
     );
-    const { self = "", now = "", list_version = "" } = first ?? {};
-    return { self, now, list_version, members };
+    const { self = "", now = "", list_version = "", isolated = [] } = first ?? {};
+    return { self, now, list_version, isolated, members };
   }
 
   status(): Promise<StatusAnswer> {

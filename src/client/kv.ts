@@ -1,6 +1,7 @@
 /** `/api/v1/kv`. Values are bytes with a media type; versions are for compare-and-set. */
 import type { KvDeletedAnswer, KvDocument, KvWrittenAnswer } from "../api/kv/kv.ts";
 import type { KvListAnswer } from "../api/kv/list.ts";
+import { pathSegment } from "./path-segment.ts";
 import type { Transport } from "./transport.ts";
 
 export interface KvWriteOptions {
@@ -37,14 +38,20 @@ export class KvClient {
     return this.#transport.json({ method: "DELETE", path: pathOf(key), ...written(options) });
   }
 
-  list(prefix: string, cursor?: string): Promise<KvListAnswer> {
-    return this.#transport.json({ method: "GET", path: "/api/v1/kv", query: { prefix, cursor } });
+  /** In the order of their bytes, so many at once. */
+  list(
+    prefix: string,
+    page: { readonly limit?: number; readonly cursor?: string } = {},
+  ): Promise<KvListAnswer> {
+    return this.#transport.json({ method: "GET", path: "/api/v1/kv", query: { prefix, ...page } });
   }
 }
 
-/** Slashes stay slashes, so that keys read as paths. */
+/** Slashes stay slashes, so that keys read as paths, but where a part of one would be taken for a place. */
 function pathOf(key: string): string {
-  return `/api/v1/kv/${key.split("/").map(encodeURIComponent).join("/")}`;
+  const parts = key.split("/");
+  const isPath = !parts.some((part) => part === "." || part === "..");
+  return `/api/v1/kv/${isPath ? parts.map(pathSegment).join("/") : pathSegment(key)}`;
 }
 
 function written({ ifVersion, fence, idempotencyKey }: KvWriteOptions) {

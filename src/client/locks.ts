@@ -1,5 +1,6 @@
 /** `/api/v1/locks`. */
 import type { LockAnswer, LockLook } from "../api/locks/locks.ts";
+import { pathSegment } from "./path-segment.ts";
 import type { Transport } from "./transport.ts";
 
 export class LocksClient {
@@ -27,5 +28,5 @@ export class LocksClient {
 }
 
 function pathOf(name: string): string {
-  return `/api/v1/locks/${encodeURIComponent(name)}`;
+  return `/api/v1/locks/${pathSegment(name)}`;
 }

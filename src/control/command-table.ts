@@ -13,7 +13,7 @@ import type { SectionDefinition } from "./section.ts";
 import { sessionSection } from "./sessions.ts";
 
 /** Rises when a command or a version of one is added: a node tells it, so that nobody proposes what others lack. */
-export const controlLevel = 3;
+export const controlLevel = 4;
 
 export const features: readonly Feature[] = [nodes, settings, kv, locks, assignments, registrations];
 

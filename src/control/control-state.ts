@@ -32,6 +32,7 @@ import {
   writeSettled,
   writeTotals,
 } from "./control-tables.ts";
+import { batchCommand } from "./batch-command.ts";
 import { CommandTable, features, sections, unknownCommand } from "./command-table.ts";
 import { controlContext } from "./control-context.ts";
 import type { ControlContext } from "./feature.ts";
@@ -101,8 +102,12 @@ export class ControlState implements ReplicatedState {
     const own = sessionCommands(this.#sessions, () => {
       this.#markWanted = true;
     });
+    const batch = batchCommand(
+      (kind, version) => this.#table.command(kind, version),
+      (execute, command) => this.#keyed(execute, command),
+    );
     this.#table = new CommandTable(
-      [...own, ...features.flatMap(({ commands }) => commands)],
+      [...own, batch, ...features.flatMap(({ commands }) => commands)],
       [
         ...hashQueries(
           database,
@@ -361,7 +366,7 @@ export class ControlState implements ReplicatedState {
     return result;
   }
 
-  #keyed(execute: Execute, command: ControlCommand): Uint8Array {
+  #keyed(execute: Execute, command: Omit<ControlCommand, "session">): Uint8Array {
     const { idempotencyKey, principal, kind, version, body } = command;
     if (idempotencyKey === null) return encodeOutcome(this.#execute(execute, principal));
     const id = recordId(principal, idempotencyKey);

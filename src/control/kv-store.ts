@@ -18,12 +18,15 @@ import {
   encodeKvPut,
   readKvPutDone,
 } from "../wire/control-kv.ts";
+import { CommandBatch, type CommandWay } from "./command-batch.ts";
 import type { Consistency, ControlClient } from "./control-client.ts";
 import { demandDone } from "./refusals.ts";
 
 export interface Asker {
   readonly principal: string;
   readonly idempotencyKey: string | null;
+  /** Through which the command goes; the node's own client unless given. */
+  readonly way?: CommandWay | undefined;
 }
 
 export interface KvWritten {
@@ -37,6 +40,11 @@ export class KvStore {
 
   constructor(client: ControlClient) {
     this.#client = client;
+  }
+
+  /** For the writes of so many requests that are handled at the same time, and done in their order. */
+  together(requests: number): CommandBatch {
+    return new CommandBatch(this.#client, requests);
   }
 
   async get(
@@ -61,9 +69,9 @@ export class KvStore {
   }
 
   /** Throws `precondition_failed` for a condition or a fence that does not hold, `limit_exceeded`, and as the client. */
-  async put(put: KvPut, asker: Asker): Promise<KvWritten> {
+  async put(put: KvPut, { way = this.#client, ...asker }: Asker): Promise<KvWritten> {
     checkKvKey(put.key);
-    const { outcome } = await this.#client.command({
+    const { outcome } = await way.command({
       kind: controlCommands.kvPut,
       body: encodeKvPut(put),
       ...asker,
@@ -73,9 +81,9 @@ export class KvStore {
   }
 
   /** The version that was deleted. Throws as `put`, and `not_found`. */
-  async delete(command: KvDelete, asker: Asker): Promise<number> {
+  async delete(command: KvDelete, { way = this.#client, ...asker }: Asker): Promise<number> {
     checkKvKey(command.key);
-    const { outcome } = await this.#client.command({
+    const { outcome } = await way.command({
       kind: controlCommands.kvDelete,
       body: encodeKvDelete(command),
       ...asker,

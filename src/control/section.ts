@@ -8,7 +8,6 @@
 import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
-import { textBytes, textOf } from "../store/text-columns.ts";
 import { Writer } from "../wire/cursor.ts";
 import { RowBuffer } from "./row-buffer.ts";
 
@@ -67,10 +66,9 @@ export class Section {
   readonly #database: Database;
   readonly #table: string;
   readonly #columns: readonly ColumnDefinition[];
-  /** What selects all columns, and the small ones: text as bytes, since the file may be damaged. */
+  /** What selects all columns, and the small ones. */
   readonly #whole: string;
   readonly #smallOnly: string;
-  readonly #texts: readonly string[];
   readonly #digest = new Uint8Array(digest_bytes);
   readonly #encoder = new Writer(1_024);
   readonly #small: readonly { readonly name: string; readonly at: number }[];
@@ -95,7 +93,6 @@ export class Section {
     this.#small = this.#columns.flatMap(({ name, large }, at) => (large === true ? [] : [{ name, at }]));
     this.#whole = selected(this.#columns);
     this.#smallOnly = selected(this.#columns.filter(({ large }) => large !== true));
-    this.#texts = this.#columns.filter(({ type }) => type === "text").map(({ name }) => name);
     const key = definition.key.name;
     this.#get = database.prepare(`SELECT ${this.#whole} FROM ${table} WHERE ${key} = ?`);
     this.#peek = database.prepare(`SELECT ${this.#smallOnly} FROM ${table} WHERE ${key} = ?`);
@@ -122,7 +119,7 @@ export class Section {
 
   get(key: SqlValue): (SqlRow & RowMark) | undefined {
     if (this.#unwritten.has(key)) this.flush();
-    return this.#read(this.#get.get(key));
+    return this.#get.get(key) as (SqlRow & RowMark) | undefined;
   }
 
   /** Without large columns. */
@@ -130,7 +127,7 @@ export class Section {
     let known = this.#kept.get(key);
     if (known === undefined) {
       if (this.#unwritten.has(key)) this.flush();
-      known = this.#read(this.#peek.get(key));
+      known = this.#peek.get(key) as (SqlRow & RowMark) | undefined;
     }
     if (known !== undefined) this.#keep(key, known);
     return known;
@@ -168,13 +165,13 @@ export class Section {
   /** Rows in order after a key (null: from the first), all columns unless `small`. */
   walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
     this.flush();
-    const key = `${this.#table}.${this.definition.key.name}`;
+    const key = this.definition.key.name;
     const select = `SELECT ${small ? this.#smallOnly : this.#whole} FROM ${this.#table}`;
     const rows =
       after === null
         ? this.#database.prepare(`${select} ORDER BY ${key} LIMIT ?`).all(limit)
         : this.#database.prepare(`${select} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`).all(after, limit);
-    return rows.map((row) => this.#read(row));
+    return rows as (SqlRow & RowMark)[];
   }
 
   /** As `walk`, whole rows, while together they stay within `limit_bytes`; at least one. */
@@ -194,24 +191,19 @@ export class Section {
   above(column: string, value: number, limit: number): readonly (SqlRow & RowMark)[] {
     this.flush();
     const rows = this.#database
-      .prepare(
-        `SELECT ${this.#whole} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${this.#table}.${column} LIMIT ?`,
-      )
+      .prepare(`SELECT ${this.#whole} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${column} LIMIT ?`)
       .all(value, limit);
-    return rows.map((row) => this.#read(row));
+    return rows as (SqlRow & RowMark)[];
   }
 
   /** Keys whose indexed `column` is at most `limit_value`, the lowest first. */
   upTo(column: string, limit_value: number, limit: number): readonly SqlValue[] {
     this.flush();
-    const { name, type } = this.definition.key;
-    const key = `${this.#table}.${name}`;
+    const { name } = this.definition.key;
     return this.#database
-      .prepare(
-        `SELECT ${type === "text" ? textBytes(name) : name} FROM ${this.#table} WHERE ${column} <= ? ORDER BY ${column}, ${key} LIMIT ?`,
-      )
+      .prepare(`SELECT ${name} FROM ${this.#table} WHERE ${column} <= ? ORDER BY ${column}, ${name} LIMIT ?`)
       .all(limit_value, limit)
-      .map((row) => (type === "text" ? textOf(row[name], key) : (row[name] as SqlValue)));
+      .map((row) => row[name] as SqlValue);
   }
 
   /** The canonical bytes of a row, in a buffer that the next call reuses. Throws for a value of another type. */
@@ -228,15 +220,6 @@ export class Section {
       else throw new TypeError(`${this.#table}.${column.name} takes ${column.type}`);
     }
     return writer.view();
-  }
-
-  /** Throws `data_corrupt`. */
-  #read<R extends SqlRow | undefined>(row: R): (R & RowMark) | (undefined & R) {
-    if (row === undefined || this.#texts.length === 0) return row as R & RowMark;
-    const decoded: Record<string, SqlValue> = { ...row };
-    for (const name of this.#texts)
-      if (name in decoded) decoded[name] = textOf(decoded[name], `${this.#table}.${name}`);
-    return decoded as R & RowMark;
   }
 
   #keep(key: SqlValue, row: SqlRow & RowMark): void {
@@ -261,8 +244,7 @@ export class Section {
 }
 
 function selected(columns: readonly ColumnDefinition[]): string {
-  const names = columns.map(({ name, type }) => (type === "text" ? textBytes(name) : name));
-  return [...names, "size", "digest"].join(", ");
+  return [...columns.map(({ name }) => name), "size", "digest"].join(", ");
 }
 
 /** Rises with every change that nodes act upon. */

@@ -41,6 +41,7 @@ export interface Control {
   readonly assignments: AssignmentStore;
   readonly table: AssignmentTable;
   readonly balancing: Balancing;
+  readonly settings: SettingStore;
   /** What operators have told the whole cluster. */
   readonly modes: OperatorModes;
   readonly registrations: NodeRegistrations;
@@ -65,7 +66,8 @@ export function startControl({ consensus, network, clock, config, events, failed
   const assignments = new AssignmentStore(client);
   const table = new AssignmentTable(assignments, consensus, clock, failed);
   const balancing = new Balancing(client, consensus, failed);
-  const modes = new OperatorModes({ store: new SettingStore(client), consensus, clock, failed });
+  const settings = new SettingStore(client);
+  const modes = new OperatorModes({ store: settings, consensus, clock, failed });
   const registrations = new NodeRegistrations({
     self: membership.self,
     store: new RegistrationStore(client),
@@ -94,6 +96,7 @@ export function startControl({ consensus, network, clock, config, events, failed
     assignments,
     table,
     balancing,
+    settings,
     modes,
     registrations,
     kv: new KvStore(client),

@@ -22,7 +22,7 @@ import { hashTextNative } from "../security/tokens-hash-native.ts";
 import { TokenVerifier } from "../security/tokens.ts";
 import { isLoopback } from "./joining/advertise-address.ts";
 import { ApiCertificate } from "./identity/api-certificate.ts";
-import type { Perform } from "./partition/write-queue.ts";
+import type { Perform } from "./partition/replay-round.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** A failed renewal of the admin token is tried again after this. */

@@ -66,6 +66,8 @@ export type ProposalResult =
       readonly kind: "refused";
       readonly reason: "no-leader" | "busy" | "too-large" | "transferring" | "stopped";
     }
+  /** The leader never takes this command, as its driver says; nothing was appended. */
+  | { readonly kind: "rejected"; readonly by: RaftId; readonly code: string; readonly detail: string }
   /** It was forwarded, and the leader changed before it answered. */
   | { readonly kind: "unknown" };
 

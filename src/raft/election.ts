@@ -84,7 +84,8 @@ export class Election {
   asked(from: RaftId, message: VoteMessage): void {
     const { state } = this;
     const { pre, transfer, term } = message;
-    const loyal = !transfer && this.#isLoyal();
+    const called = transfer && state.configurations.roleOf(from) === "voter";
+    const loyal = !called && this.#isLoyal();
     if (!pre && term > state.term && !loyal) this.roles.becomeFollower(term, null);
     const free = pre
       ? term > state.term && !loyal

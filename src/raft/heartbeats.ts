@@ -23,6 +23,7 @@ export class Heartbeats {
     if (leadership === null) return;
     // It slept through no heartbeat that anybody waited for.
     if (isAlone(leadership)) leadership.heartbeatAt = Math.max(leadership.heartbeatAt, state.now);
+    this.reads.grantByLease();
     const isTime = state.now >= leadership.heartbeatAt;
     if (isTime) {
       this.#forgivePause(leadership);

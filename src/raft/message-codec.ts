@@ -17,6 +17,9 @@ export const chunkLimit_bytes = 8 * 1024 * 1024;
 const entriesLimit = 4_096;
 const proposalsLimit = 8_192;
 const configurationLimit_bytes = 256 * 1024;
+const refusalCode_bytes = 64;
+/** At most three bytes each. */
+const refusalDetail_characters = 512;
 /** index, term, kind and an empty blob's length. */
 const leastEntry_bytes = 18;
 
@@ -36,6 +39,7 @@ const messageKinds: readonly RaftMessage["kind"][] = [
   "timeout-now",
   "snapshot",
   "snapshot-reply",
+  "forward-refused",
 ];
 const entryKinds: readonly EntryKind[] = ["command", "configuration", "noop", "stripped"];
 const snapshotStates = ["receiving", "installed", "refused"] as const;
@@ -111,6 +115,9 @@ function writeFields(writer: Writer, message: RaftMessage): void {
         if (position !== null) writePosition(writer, position);
       }
       break;
+    case "forward-refused":
+      writer.u64(message.id).text(message.code).text(message.detail.slice(0, refusalDetail_characters));
+      break;
     case "read-index":
       writer.u64(message.token);
       break;
@@ -156,6 +163,10 @@ function readFields(reader: Reader, kind: RaftMessage["kind"], term: number): Ra
       return { kind, term, proposals: list(reader, proposalsLimit, 9, readProposal) };
     case "forward-reply":
       return { kind, term, results: list(reader, proposalsLimit, 9, readResult) };
+    case "forward-refused": {
+      const [id, code] = [reader.u64(), reader.text(refusalCode_bytes)];
+      return { kind, term, id, code, detail: reader.text(3 * refusalDetail_characters) };
+    }
     case "read-index":
       return { kind, term, token: reader.u64() };
     case "read-index-reply":

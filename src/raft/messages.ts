@@ -91,6 +91,19 @@ export interface ForwardResult {
   readonly position: LogPosition | null;
 }
 
+/**
+ * The leader refuses a forwarded command for good, and says why. It goes ahead of the `forward-reply` that refuses it, too:
+ * that one is what an older node understands.
+ */
+export interface ForwardRefusedMessage {
+  readonly kind: "forward-refused";
+  readonly term: number;
+  readonly id: number;
+  /** Of the driver's errors; the core only carries it. */
+  readonly code: string;
+  readonly detail: string;
+}
+
 /** Asks the leader for an index that is safe to read at. `token` is never used twice by its sender. */
 export interface ReadIndexMessage {
   readonly kind: "read-index";
@@ -151,8 +164,20 @@ export type RaftMessage =
   | HeartbeatReplyMessage
   | ForwardMessage
   | ForwardReplyMessage
+  | ForwardRefusedMessage
   | ReadIndexMessage
   | ReadIndexReplyMessage
   | TimeoutNowMessage
   | SnapshotMessage
   | SnapshotReplyMessage;
+
+/**
+ * Nobody gets so far ahead by counting: no word of such a term is taken, or a single forged one could use all the
+ * numbers up.
+ */
+export const termStep_max = 2 ** 32;
+
+/** What only a leader says: it may be one that was added after the newest configuration of who hears it. */
+export function isOfLeader({ kind }: RaftMessage): boolean {
+  return kind === "append" || kind === "heartbeat" || kind === "snapshot";
+}

@@ -5,7 +5,13 @@
 import type { RaftId } from "./configuration.ts";
 import type { ProposalResult } from "./effects.ts";
 import { entryOverhead_bytes, type LogPosition } from "./entry.ts";
-import type { ForwardedProposal, ForwardMessage, ForwardReplyMessage, ForwardResult } from "./messages.ts";
+import type {
+  ForwardedProposal,
+  ForwardMessage,
+  ForwardRefusedMessage,
+  ForwardReplyMessage,
+  ForwardResult,
+} from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
 interface Forwarded {
@@ -70,6 +76,15 @@ export class Proposals {
         position ? { kind: "accepted", position } : { kind: "refused", reason: "busy" },
       );
     }
+  }
+
+  /** The leader knows better than to take it, now or later. */
+  forwardRefused(from: RaftId, { term, id: token, code, detail }: ForwardRefusedMessage): void {
+    if (from !== this.state.leader || term !== this.state.term) return;
+    const forwarded = this.#forwarded.get(token);
+    if (forwarded === undefined) return;
+    this.#forwarded.delete(token);
+    this.#answer(forwarded.id, { kind: "rejected", by: from, code, detail });
   }
 
   /** The leader is another one, or none. */

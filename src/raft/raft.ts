@@ -14,7 +14,7 @@ import { Following } from "./following.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { RaftLog } from "./log.ts";
 import { Membership } from "./membership.ts";
-import type { RaftMessage } from "./messages.ts";
+import { isOfLeader, type RaftMessage, termStep_max } from "./messages.ts";
 import { assertOptions, type RaftOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
@@ -220,13 +220,16 @@ export class Raft {
 
   #hear(from: RaftId, message: RaftMessage): void {
     const state = this.#state;
-    if (from === state.self) return;
+    if (from === state.self || message.term > state.term + termStep_max) return;
     if (message.kind === "vote") {
       this.#election.asked(from, message);
       return;
     }
     const isWish = message.kind === "vote-reply" && message.pre && message.granted;
-    if (message.term > state.term && !isWish) this.#roles.becomeFollower(message.term, null);
+    if (message.term > state.term && !isWish) {
+      if (!isOfLeader(message) && !this.#isMember(from)) return;
+      this.#roles.becomeFollower(message.term, null);
+    }
     switch (message.kind) {
       case "append":
         if (this.#accepts(from, message.term)) this.#following.append(from, message);
@@ -245,6 +248,9 @@ export class Raft {
         return;
       case "forward-reply":
         this.#proposals.forwardReply(from, message);
+        return;
+      case "forward-refused":
+        this.#proposals.forwardRefused(from, message);
         return;
       case "read-index":
         this.#reads.asked(from, message);
@@ -280,6 +286,11 @@ export class Raft {
     return this.#state.leadership !== null && term === this.#state.term;
   }
 
+  #isMember(id: RaftId): boolean {
+    const { leadership, configurations } = this.#state;
+    return leadership?.peers.has(id) === true || configurations.roleOf(id) !== null;
+  }
+
   /** Whether `from` is to be followed. A leader of an older term is told so. */
   #accepts(from: RaftId, term: number): boolean {
     const state = this.#state;
@@ -288,6 +299,7 @@ export class Raft {
       return false;
     }
     if (state.leadership !== null || (state.leader !== null && state.leader !== from)) {
+      if (!this.#isMember(from)) return false;
       this.#roles.stop(
         `${from} leads in term ${term}, in which another leads: two participants of one name?`,
       );

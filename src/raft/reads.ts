@@ -83,6 +83,14 @@ export class Reads {
     }
   }
 
+  /** Those that need no round. */
+  grantByLease(): void {
+    const { state } = this;
+    if (this.#waiting.length === 0 || !isReady(state) || !holdsLease(state)) return;
+    for (const asker of this.#waiting) this.#grant(asker, state.log.commit);
+    this.#waiting = [];
+  }
+
   /** All that wait go into the round that begins now. */
   roundBegins(round: number): void {
     if (this.#waiting.length === 0 || !isReady(this.state)) return;
@@ -141,10 +149,6 @@ export class Reads {
   #confirm(): void {
     const { state } = this;
     const { leading } = state;
-    if (this.#waiting.length > 0 && isReady(state) && holdsLease(state)) {
-      for (const asker of this.#waiting) this.#grant(asker, state.log.commit);
-      this.#waiting = [];
-    }
     if (this.#confirming.length === 0) return;
     const confirmed = state.configurations.quorum.agreed((id) =>
       id === state.self ? leading.round : (leading.peers.get(id)?.round ?? 0),
@@ -184,11 +188,12 @@ export class Reads {
 
 /**
  * A quorum answered a round that began so lately that none of it can have voted for another since. Counted by the
- * shortest time-out in use, less the drift of clocks. Only where leases are switched on, and with them no hints.
+ * shortest time-out in use, less the drift of clocks. Only where leases are switched on, and with them neither hints nor
+ * transfers.
  */
 function holdsLease(state: RaftState): boolean {
   const { options, leading, now } = state;
-  if (!options.leaseReads || leading.transfer !== null) return false;
+  if (!options.leaseReads) return false;
   const began = state.configurations.quorum.agreed((id) =>
     id === state.self ? now : Math.max(leading.peers.get(id)?.roundBegan ?? 0, 0),
   );

@@ -12,8 +12,8 @@ import { strip } from "./witness.ts";
 
 /** Messages to one follower in one step; the rest of a window goes with its next answer. */
 const appendsPerFlush = 8;
-/** Under way of what is read from the disk, so that one far behind does not hold up what is written. */
-const coldAppends = 4;
+/** Portions under way of what is read from the disk, so that one far behind does not hold up what is written. */
+const coldPortions = 4;
 
 export class Replication {
   constructor(private readonly state: RaftState) {}
@@ -102,11 +102,14 @@ export class Replication {
     const probing = peer.state === "probe";
     if (peer.next > end && !probing) return false;
     const cold = peer.next <= end && log.isCold(peer.next);
-    const window = cold ? Math.min(coldAppends, limits.inflightAppends) : limits.inflightAppends;
-    if (!probing && !peer.hasRoom(window, limits.inflight_bytes)) return false;
+    const size = limits.portionEntries;
+    if (!probing && !peer.hasRoom(limits.inflightAppends, limits.inflight_bytes)) return false;
+    if (!probing && cold && peer.next - peer.match > coldPortions * size) return false;
     const far = this.#isFar(peer);
-    if (far && !probing && peer.pace.notBefore(log.commit, peer.underWay) > state.now) return false;
-    const count = cold || far ? Math.min(limits.portionEntries, limits.appendEntries) : limits.appendEntries;
+    const paced = far && !probing;
+    const room = paced ? peer.pace.room(size, log.commit, peer.underWay, state.now) : size;
+    if (room === 0) return false;
+    const count = cold || far ? Math.min(room, limits.appendEntries) : limits.appendEntries;
     const entries = peer.next > end ? [] : log.entries(peer.next, end, count, limits.append_bytes);
     this.#send(peer, entries);
     if (probing) {
@@ -116,8 +119,9 @@ export class Replication {
     let bytes = 0;
     for (const entry of entries) bytes += sizeOf_bytes(entry);
     peer.sent(peer.next + entries.length - 1, bytes, leading.round);
-    if (far) peer.pace.left(entries.length, log.commit, state.now);
-    return !cold;
+    if (paced) peer.pace.left(entries.length, size, log.commit, state.now);
+    // A portion of small entries leaves as a whole; what else is read from the disk does so a message at a time.
+    return !cold || (paced && entries.length < room && bytes * appendsPerFlush <= limits.append_bytes);
   }
 
   #send(peer: Progress, entries: readonly Entry[]): void {

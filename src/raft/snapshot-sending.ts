@@ -1,8 +1,10 @@
 /**
  * Sending a snapshot: one at a time, since the state machine exports one at a time; whoever else needs one waits its
- * turn. Numbered chunks in a small window, resumed where the receiver says. The transfer pins the log behind its
- * position until the follower has caught up, and has a deadline, so that a slow follower never holds up compaction.
+ * turn. Numbered chunks in a small window, resumed where the receiver says. While the cluster commits, windows leave at
+ * the pace of entries for one far behind (catch-up-pace.ts). The transfer pins the log behind its position until the
+ * follower has caught up, and has a deadline, so that a slow follower never holds up compaction.
  */
+import { CatchUpPace } from "./catch-up-pace.ts";
 import type { RaftId } from "./configuration.ts";
 import type { RaftInput } from "./effects.ts";
 import type { SnapshotMark, SnapshotReplyMessage } from "./messages.ts";
@@ -18,10 +20,13 @@ interface Sending {
   /** The chunk to read next, the one that the receiver wants, and the last one when it is known. */
   next: number;
   wanted: number;
+  /** The first chunk that was never sent. */
+  reach: number;
   final: number | null;
   /** The receiver's word came last, and the chunks were sent again last. */
   heard: number;
   repeated: number;
+  readonly pace: CatchUpPace;
   /** All chunks are there; what follows in the log stays until the follower has it. */
   installed: boolean;
 }
@@ -32,6 +37,10 @@ type Chunk = Extract<RaftInput, { readonly kind: "snapshot-chunk" }>;
 const nothing = new Uint8Array(0);
 /** A receiver that is silent for so many election time-outs loses its turn. */
 const patience = 10;
+/** After this share of its time a transfer rests no more: late, it would have been for nothing. */
+const paced = 1 / 2;
+/** A portion of a snapshot counts as so many entries: the log never grows by them meanwhile, so only time lets it go on. */
+const portionEntries = Number.MAX_SAFE_INTEGER;
 
 export class SnapshotSending {
   #sending: Sending | null = null;
@@ -92,6 +101,7 @@ export class SnapshotSending {
     if (reply.wanted > sending.wanted) {
       sending.wanted = reply.wanted;
       sending.next = Math.max(sending.next, reply.wanted);
+      if (reply.wanted >= sending.reach) sending.pace.arrived(state.now);
     } else if (state.now - sending.repeated >= state.timing.heartbeat_ms) {
       // It asks again: a chunk was lost or damaged, or it began anew.
       this.#repeat(sending, reply.wanted);
@@ -120,6 +130,7 @@ export class SnapshotSending {
     if (this.#sending === null) return Infinity;
     const { heard, deadline, repeated, installed } = this.#sending;
     if (installed) return deadline;
+    if (rests(this.#sending)) return Math.min(deadline, this.#nextPortion(this.#sending));
     const { timing } = this.state;
     const again = Math.max(heard, repeated) + 2 * timing.heartbeat_ms;
     return Math.min(deadline, heard + patience * timing.election_ms, again);
@@ -133,6 +144,9 @@ export class SnapshotSending {
   #begin(to: RaftId): void {
     const { state } = this;
     const { now } = state;
+    const pace = new CatchUpPace();
+    // From here on it is seen whether anything is committed meanwhile.
+    pace.left(0, 0, state.log.commit, now);
     this.#sending = {
       to,
       transfer: state.nextToken(),
@@ -140,9 +154,11 @@ export class SnapshotSending {
       mark: null,
       next: 0,
       wanted: 0,
+      reach: 0,
       final: null,
       heard: now,
       repeated: now,
+      pace,
       installed: false,
     };
     state.out.emit({ kind: "snapshot-open", transfer: this.#sending.transfer });
@@ -152,13 +168,15 @@ export class SnapshotSending {
     const { state } = this;
     const { now, timing } = state;
     const peer = state.leading.peers.get(sending.to);
-    const silent = now - sending.heard >= patience * timing.election_ms;
+    const silent = !rests(sending) && now - sending.heard >= patience * timing.election_ms;
     if (peer === undefined || now >= sending.deadline || (silent && !sending.installed)) {
       this.#end(true);
     } else if (sending.installed) {
       if (peer.state === "snapshot" || peer.match >= state.log.commit) this.#end(false);
     } else if (peer.state !== "snapshot") {
       this.#end(false);
+    } else if (rests(sending)) {
+      this.#fill(sending);
     } else if (now - Math.max(sending.heard, sending.repeated) >= 2 * timing.heartbeat_ms) {
       this.#repeat(sending, sending.wanted);
       this.#fill(sending);
@@ -174,9 +192,26 @@ export class SnapshotSending {
   #fill(sending: Sending): void {
     const { state } = this;
     if (sending.mark === null) return;
-    const end = Math.min(sending.wanted + state.options.limits.snapshotChunks - 1, sending.final ?? Infinity);
+    let end = Math.min(sending.wanted + state.options.limits.snapshotChunks - 1, sending.final ?? Infinity);
+    if (sending.next > end) return;
+    if (sending.next < sending.reach) {
+      // Once more, and nothing new with it.
+      end = Math.min(end, sending.reach - 1);
+    } else {
+      if (this.#nextPortion(sending) > state.now) return;
+      if (rests(sending)) sending.heard = state.now;
+      sending.pace.left(portionEntries, portionEntries, state.log.commit, state.now);
+    }
     while (sending.next <= end)
       state.out.emit({ kind: "snapshot-read", transfer: sending.transfer, chunk: sending.next++ });
+    sending.reach = Math.max(sending.reach, sending.next);
+  }
+
+  /** When more chunks may leave; infinite while what is under way has to arrive before. */
+  #nextPortion({ deadline, pace, reach, wanted }: Sending): number {
+    const { log, now, options } = this.state;
+    const hurry = deadline - (1 - paced) * options.limits.snapshot_ms;
+    return now >= hurry ? now : Math.min(hurry, pace.notBefore(log.commit, reach > wanted));
   }
 
   /** To a witness the committed position is the whole snapshot; repeated with each heartbeat until it says so. */
@@ -210,4 +245,9 @@ export class SnapshotSending {
   #close({ transfer }: Sending): void {
     this.state.out.emit({ kind: "snapshot-close", transfer });
   }
+}
+
+/** Whatever was sent has arrived, and there is more to send. */
+function rests({ mark, wanted, reach, final }: Sending): boolean {
+  return mark !== null && wanted >= reach && (final === null || wanted <= final);
 }

@@ -18,7 +18,7 @@ import {
   sealTag_bytes,
   writeDatagramHeader,
 } from "../wire/datagram.ts";
-import { commonVersion, protocolRange } from "../wire/protocol-version.ts";
+import { commonVersion, type ProtocolRange, protocolRange } from "../wire/protocol-version.ts";
 import type { DropReason, Opened, Sealer } from "../wire/sealer.ts";
 import type { AcceptedKey } from "./keyring.ts";
 import { deriveKey, Keyring } from "./keyring.ts";
@@ -38,6 +38,8 @@ export interface GossipSealerOptions {
   /** 32 bytes each, the first seals. From `gossipKeyOf(clusterKey)` unless configured. */
   readonly keys: readonly Uint8Array[];
   readonly entropy?: Entropy;
+  /** This build's unless given. */
+  readonly protocol?: ProtocolRange;
 }
 
 export interface GossipSealer extends Sealer {
@@ -54,6 +56,7 @@ interface Sender {
   readonly bootEpoch: number;
   readonly instance: Uint8Array;
   readonly window: ReplayWindow;
+  readonly version: number;
   key: AcceptedKey;
   subkey: Uint8Array;
 }
@@ -63,6 +66,7 @@ class AesGcmSealer implements GossipSealer {
   readonly #header_bytes: number;
   readonly #instance: Uint8Array;
   readonly #cluster: Uint8Array;
+  readonly #protocol: ProtocolRange;
   readonly #senders = new Map<NodeId, Sender>();
   #keyring: Keyring;
   #subkey: Uint8Array;
@@ -73,6 +77,7 @@ class AesGcmSealer implements GossipSealer {
     this.#header_bytes = datagramHeader_bytes(options.node);
     this.payloadLimit_bytes = datagramLimit_bytes - this.#header_bytes - sealTag_bytes;
     this.#instance = (options.entropy ?? systemEntropy).bytes(instance_bytes);
+    this.#protocol = options.protocol ?? protocolRange;
     this.#cluster = new Writer().text(options.clusterUuid).text(options.clusterName).finish();
     this.#keyring = new Keyring(options.keys);
     this.#subkey = this.#ownSubkey();
@@ -104,7 +109,8 @@ class AesGcmSealer implements GossipSealer {
     const parsed = readDatagramHeader(datagram);
     if (parsed === undefined) return dropped("malformed");
     const { header, sealedAt } = parsed;
-    if (commonVersion(protocolRange, header.protocol) === undefined) return dropped("version");
+    const version = commonVersion(this.#protocol, header.protocol);
+    if (version === undefined) return dropped("version");
     const key = this.#keyring.find(header.keyId);
     if (key === undefined) return dropped("unknown_key");
     const known = this.#senders.get(header.sender);
@@ -114,14 +120,18 @@ class AesGcmSealer implements GossipSealer {
     const subkey = same?.key === key ? same.subkey : subkeyOf(key, header);
     const payload = this.#decrypt(datagram, sealedAt, subkey, header.counter);
     if (payload === undefined) return dropped("bad_seal");
-    this.#remember(header, key, subkey, same);
+    this.#remember(header, version, key, subkey, same);
     return { kind: "opened", sender: header.sender, bootEpoch: header.bootEpoch, payload };
+  }
+
+  versionWith(node: NodeId): number | undefined {
+    return this.#senders.get(node)?.version;
   }
 
   #header(counter: number): DatagramHeader {
     const { node: sender, bootEpoch } = this.options;
     return {
-      protocol: protocolRange,
+      protocol: this.#protocol,
       keyId: this.#keyring.sealing.id,
       sender,
       bootEpoch,
@@ -168,12 +178,19 @@ class AesGcmSealer implements GossipSealer {
   }
 
   /** Only for authenticated packets. Moves the sender to the end: the first in the map is the longest silent. */
-  #remember(header: DatagramHeader, key: AcceptedKey, subkey: Uint8Array, same: Sender | undefined): void {
+  #remember(
+    header: DatagramHeader,
+    version: number,
+    key: AcceptedKey,
+    subkey: Uint8Array,
+    same: Sender | undefined,
+  ): void {
     const { bootEpoch } = header;
     const sender = same ?? {
       bootEpoch,
       instance: header.instance.slice(),
       window: new ReplayWindow(),
+      version,
       key,
       subkey,
     };

@@ -37,9 +37,9 @@ export function needsTables(call: StoreCall): boolean {
     case "getMeta":
     case "putMeta":
     case "putQueuedWrite":
-    case "takeQueuedWrite":
-    case "putQueuedWriteBack":
-    case "putWriteOutcome":
+    case "takeQueuedWrites":
+    case "putQueuedWritesBack":
+    case "putWriteOutcomes":
     case "takeUnbegunWrites":
     case "getQueuedWrite":
     case "listQueuedWrites":
@@ -98,12 +98,12 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return putMeta(database, call.in.key, call.in.value);
     case "putQueuedWrite":
       return queued.putQueuedWrite(database, call.in.write, call.in.limit);
-    case "takeQueuedWrite":
-      return queued.takeQueuedWrite(database);
-    case "putQueuedWriteBack":
-      return queued.putQueuedWriteBack(database, call.in);
-    case "putWriteOutcome":
-      return queued.putWriteOutcome(database, call.in);
+    case "takeQueuedWrites":
+      return queued.takeQueuedWrites(database, call.in);
+    case "putQueuedWritesBack":
+      return queued.putQueuedWritesBack(database, call.in);
+    case "putWriteOutcomes":
+      return queued.putWriteOutcomes(database, call.in);
     case "takeUnbegunWrites":
       return queued.takeUnbegunWrites(database, call.in, clock.wall_ms());
     case "getQueuedWrite":

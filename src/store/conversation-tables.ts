@@ -68,7 +68,7 @@ function conversationOf(database: Database, message: Uint8Array): number | null 
 function trim(database: Database, held: Tally, retention: Retention): void {
   const drop = database.prepare(
     `DELETE FROM conversation_messages WHERE sequence = (SELECT min(sequence) FROM conversation_messages)
-     RETURNING conversation, length(message) AS size`,
+     RETURNING CAST(conversation AS INTEGER) AS conversation, length(message) AS size`,
   );
   const shorten = database.prepare("UPDATE conversations SET messages = messages - 1 WHERE number = ?");
   const end = database.prepare("DELETE FROM conversations WHERE number = ? AND messages <= 0");

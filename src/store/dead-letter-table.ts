@@ -61,10 +61,13 @@ export function takeDeadLetters(database: Database, ids: readonly number[] | "al
     taken.push(...database.prepare("SELECT * FROM dead_letters ORDER BY id").all().map(letterOf));
     database.prepare("DELETE FROM dead_letters").run();
   } else {
-    const take = database.prepare("DELETE FROM dead_letters WHERE id = ? RETURNING *");
+    const look = database.prepare("SELECT * FROM dead_letters WHERE id = ?");
+    const remove = database.prepare("DELETE FROM dead_letters WHERE id = ?");
     for (const id of [...new Set(ids)].sort((a, b) => a - b)) {
-      const row = take.get(id);
-      if (row !== undefined) taken.push(letterOf(row));
+      const row = look.get(id);
+      if (row === undefined) continue;
+      taken.push(letterOf(row));
+      remove.run(id);
     }
   }
   addToTally(

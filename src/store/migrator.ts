@@ -8,7 +8,6 @@ import { assert } from "../base/assert.ts";
 import { CaxtonError } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
-import { textBytes, textOf } from "./text-columns.ts";
 
 export interface Migration {
   /** `0001-node-store`: a number that rises by one from 1, and what it is about. */
@@ -38,17 +37,13 @@ export function checkSchema(database: Database, migrations: readonly Migration[]
     );
   }
   for (const row of database
-    .prepare(
-      `SELECT version, ${textBytes("name")}, ${textBytes("checksum")} FROM migrations ORDER BY version`,
-    )
+    .prepare("SELECT version, name, checksum FROM migrations ORDER BY version")
     .all()) {
     const known = migrations[Number(row["version"]) - 1];
-    const title = textOf(row["name"], `the name of a migration of database ${quote(name)}`);
-    const checksum = textOf(row["checksum"], `the checksum of a migration of database ${quote(name)}`);
-    if (known === undefined || checksum !== checksumOf(known.sql)) {
+    if (known === undefined || row["checksum"] !== checksumOf(known.sql)) {
       throw new CaxtonError(
         "version_mismatch",
-        `Database ${quote(name)} was made with another text of migration ${quote(title)}: ` +
+        `Database ${quote(name)} was made with another text of migration ${quote(String(row["name"]))}: ` +
           "start it with the version of caxton that wrote it",
       );
     }
@@ -76,8 +71,8 @@ export function migrate(database: Database, migrations: readonly Migration[]): v
 
 /** Throws `data_corrupt` when the structure of the file is damaged. Reads all of it. */
 export function checkIntegrity(database: Database, name: string): void {
-  const row = database.prepare("PRAGMA quick_check(1)").get();
-  const found = row === undefined ? "no answer" : String(Object.values(row)[0]);
+  const row = database.prepare("SELECT quick_check AS found FROM pragma_quick_check(1)").get();
+  const found = String(row?.["found"] ?? "no answer");
   if (found === "ok") return;
   throw new CaxtonError("data_corrupt", `Database ${quote(name)} is damaged: ${found}`);
 }

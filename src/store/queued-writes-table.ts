@@ -110,39 +110,62 @@ export function putQueuedWrite(database: Database, write: NewQueuedWrite, limit:
   });
 }
 
-/** The oldest that waits, marked as begun before it is given: from then on it may have taken effect. */
-export function takeQueuedWrite(database: Database): QueuedWriteToDo | undefined {
+/** How many of those that wait are taken at once. */
+export interface TakeLimit {
+  readonly count: number;
+  /** Of bodies and what stands around them, beyond the first. */
+  readonly bytes: number;
+  /** More than one only as long as their subjects begin with it. */
+  readonly alike: string;
+}
+
+/** The oldest that wait, in order, marked as begun before they are given: from then on they may have taken effect. */
+export function takeQueuedWrites(
+  database: Database,
+  { count, bytes, alike }: TakeLimit,
+): readonly QueuedWriteToDo[] {
   return database.transaction(() => {
-    const row = database
-      .prepare("SELECT * FROM queued_writes WHERE state IN ('queued', 'replaying') ORDER BY position LIMIT 1")
-      .get();
-    if (row === undefined) return undefined;
-    const write = rowOf(row);
-    if (write.state === "queued") {
-      database.prepare("UPDATE queued_writes SET state = 'replaying' WHERE position = ?").run(write.position);
+    const oldest = database.prepare(
+      `SELECT * FROM queued_writes WHERE state IN ('queued', 'replaying') AND position > ?
+       ORDER BY position LIMIT 1`,
+    );
+    const taken: QueuedWriteToDo[] = [];
+    let left_bytes = bytes;
+    for (let after = 0; taken.length < count;) {
+      const row = oldest.get(after);
+      if (row === undefined) break;
+      const write = rowOf(row);
+      left_bytes -= write.size_bytes + write.head.length;
+      if (taken.length > 0 && (left_bytes < 0 || !write.subject.startsWith(alike))) break;
+      taken.push({ ...write, body: bytesOf(row["body"]), versionLeft: versionLeft(database, write) });
+      if (!write.subject.startsWith(alike)) break;
+      after = write.position;
     }
-    const left = database
-      .prepare(
-        `SELECT version FROM queued_writes
-         WHERE subject = ? AND position < ? AND state = 'applied' AND settled_ms >= ? AND version IS NOT NULL
-         ORDER BY position DESC LIMIT 1`,
-      )
-      .get(write.subject, write.position, write.at_ms);
-    return {
-      ...write,
-      body: bytesOf(row["body"]),
-      versionLeft: left === undefined ? null : Number(left["version"]),
-    };
+    const begin = database.prepare("UPDATE queued_writes SET state = 'replaying' WHERE position = ?");
+    for (const { state, position } of taken) if (state === "queued") begin.run(position);
+    return taken;
   });
 }
 
-/** Back among those that were never begun: nothing of it can have happened. */
-export function putQueuedWriteBack(database: Database, id: string): void {
-  database.transaction(() =>
-    database
-      .prepare("UPDATE queued_writes SET state = 'queued' WHERE id = ? AND state = 'replaying'")
-      .run(id),
-  );
+function versionLeft(database: Database, { subject, position, at_ms }: QueuedWriteRow): number | null {
+  const left = database
+    .prepare(
+      `SELECT version FROM queued_writes
+       WHERE subject = ? AND position < ? AND state = 'applied' AND settled_ms >= ? AND version IS NOT NULL
+       ORDER BY position DESC LIMIT 1`,
+    )
+    .get(subject, position, at_ms);
+  return left === undefined ? null : Number(left["version"]);
+}
+
+/** Back among those that were never begun: nothing of them can have happened. */
+export function putQueuedWritesBack(database: Database, ids: readonly string[]): void {
+  database.transaction(() => {
+    const back = database.prepare(
+      "UPDATE queued_writes SET state = 'queued' WHERE id = ? AND state = 'replaying'",
+    );
+    for (const id of ids) back.run(id);
+  });
 }
 
 export interface SettledWrite {
@@ -153,17 +176,15 @@ export interface SettledWrite {
   readonly at_ms: number;
 }
 
-/** Once: a write that is settled stays as it is. The body goes, and so do the oldest outcomes beyond the bound. */
-export function putWriteOutcome(database: Database, settled: SettledWrite): void {
-  const { id, outcome, detail, version, at_ms } = settled;
-  const text = detail.replaceAll("\0", "").slice(0, detailLength_max);
+/** Once: a write that is settled stays as it is. The bodies go, and so do the oldest outcomes beyond the bound. */
+export function putWriteOutcomes(database: Database, settled: readonly SettledWrite[]): void {
   database.transaction(() => {
-    database
-      .prepare(
-        `UPDATE queued_writes SET state = ?, detail = ?, version = ?, settled_ms = ?, body = x''
-         WHERE id = ? AND state IN ('queued', 'replaying')`,
-      )
-      .run(outcome, text, version, at_ms, id);
+    const put = database.prepare(
+      `UPDATE queued_writes SET state = ?, detail = ?, version = ?, settled_ms = ?, body = x''
+       WHERE id = ? AND state IN ('queued', 'replaying')`,
+    );
+    for (const { id, outcome, detail, version, at_ms } of settled)
+      put.run(outcome, detail.replaceAll("\0", "").slice(0, detailLength_max), version, at_ms, id);
     forget(database);
   });
 }
@@ -187,16 +208,25 @@ export function getQueuedWrite(database: Database, id: string): QueuedWriteRow |
   return row === undefined ? undefined : rowOf(row);
 }
 
-/** Newest first; of those queued at `since_ms` or later. */
+/** Which writes are meant: queued at `since_ms` (Unix) or later, and behind the position `after`. */
+export interface QueuedSince {
+  readonly since_ms: number;
+  readonly after: number;
+}
+
+/** Newest first. */
 export function listQueuedWrites(
   database: Database,
-  options: { readonly limit: number; readonly cursor: string | null; readonly since_ms: number },
+  options: QueuedSince & { readonly limit: number; readonly cursor: string | null },
 ): Page<QueuedWriteRow> {
   const before = parseCursor(listing, options.cursor) ?? Number.MAX_SAFE_INTEGER;
   const limit = boundedLimit(options.limit);
   const items = database
-    .prepare("SELECT * FROM queued_writes WHERE position < ? AND at_ms >= ? ORDER BY position DESC LIMIT ?")
-    .all(before, options.since_ms, limit + 1)
+    .prepare(
+      `SELECT * FROM queued_writes WHERE position < ? AND position > ? AND at_ms >= ?
+       ORDER BY position DESC LIMIT ?`,
+    )
+    .all(before, options.after, options.since_ms, limit + 1)
     .map(rowOf);
   const page = items.slice(0, limit);
   const last = page.at(-1);
@@ -206,11 +236,13 @@ export function listQueuedWrites(
   };
 }
 
-export function countQueuedWrites(database: Database, since_ms: number): QueuedWriteCounts {
+export function countQueuedWrites(database: Database, { since_ms, after }: QueuedSince): QueuedWriteCounts {
   const counts = { queued: 0, replaying: 0, applied: 0, conflicted: 0, refused: 0, expired: 0 };
   const rows = database
-    .prepare("SELECT state, count(*) AS count FROM queued_writes WHERE at_ms >= ? GROUP BY state")
-    .all(since_ms);
+    .prepare(
+      "SELECT state, count(*) AS count FROM queued_writes WHERE at_ms >= ? AND position > ? GROUP BY state",
+    )
+    .all(since_ms, after);
   for (const row of rows) counts[stateOf(row)] = Number(row["count"]);
   return counts;
 }

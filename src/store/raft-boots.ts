@@ -8,7 +8,6 @@ import { type NodeId, quote } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
 import { type RaftId, raftIdOf } from "../raft/configuration.ts";
 import { checksumOfNamed, readNamed } from "./raft-log-rows.ts";
-import { textBytes } from "./text-columns.ts";
 
 export interface RaftLogOwner {
   readonly node: NodeId;
@@ -87,9 +86,7 @@ export class RaftBoots {
 function readIdentity(
   database: Database,
 ): { readonly node: string; readonly identity: number; readonly boot: number } | undefined {
-  const row = database
-    .prepare(`SELECT ${textBytes("node")}, identity, boot, checksum FROM raft_identity`)
-    .get();
+  const row = database.prepare("SELECT node, identity, boot, checksum FROM raft_identity").get();
   if (row === undefined) return undefined;
   const { name, numbers } = readNamed(row, "node", ["identity", "boot"], "whose log it is");
   const [identity = 0, boot = 0] = numbers;
@@ -98,7 +95,7 @@ function readIdentity(
 
 function readSeen(database: Database): readonly (readonly [RaftId, number])[] {
   return database
-    .prepare(`SELECT ${textBytes("participant")}, boot, checksum FROM raft_seen`)
+    .prepare("SELECT participant, boot, checksum FROM raft_seen")
     .all()
     .map((row) => {
       const { name, numbers } = readNamed(row, "participant", ["boot"], "a boot that was heard of");

@@ -6,7 +6,6 @@ import type { Configuration, RaftId } from "../raft/configuration.ts";
 import { decodeConfiguration, encodeConfiguration, parseRaftId } from "../raft/configuration-codec.ts";
 import type { Entry, EntryKind, HardState, LogPosition } from "../raft/entry.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import { textBytes, textOf } from "./text-columns.ts";
 
 /** The number in the table is the place in this list, so the order never changes. */
 const kinds: readonly EntryKind[] = ["command", "configuration", "noop", "stripped"];
@@ -45,14 +44,13 @@ export function stateRow({ term, vote, commit }: HardState, last: number): SqlVa
 }
 
 /** What `readState` reads. */
-export const stateColumns = `term, ${textBytes("vote")}, commit_index, last, checksum`;
+export const stateColumns = "term, vote, commit_index, last, checksum";
 
 export function readState(row: SqlRow): { readonly hardState: HardState; readonly last: number } {
   const [term, commit, last] = [num(row, "term"), num(row, "commit_index"), num(row, "last")];
-  const bytes = row["vote"];
-  if (!(bytes instanceof Uint8Array) || checksumOf([term, commit, last], bytes) !== row["checksum"])
+  const vote = row["vote"];
+  if (typeof vote !== "string" || checksumOf([term, commit, last], encodeUtf8(vote)) !== row["checksum"])
     throw damaged("the checksum of its hard state does not match");
-  const vote = textOf(bytes, "its vote");
   return { hardState: { term, commit, vote: vote === "" ? null : raftId(vote) }, last };
 }
 
@@ -64,7 +62,7 @@ export function checksumOfNamed(name: string, ...numbers: readonly number[]): nu
   return checksumOf(numbers, encodeUtf8(name));
 }
 
-/** The name in `column`, its bytes, and the numbers. Throws `data_corrupt`. */
+/** The name in `column`, and the numbers. Throws `data_corrupt`. */
 export function readNamed(
   row: SqlRow,
   column: string,
@@ -72,12 +70,12 @@ export function readNamed(
   what: string,
 ): { readonly name: string; readonly numbers: readonly number[] } {
   const found = numbers.map((each) => num(row, each));
-  const bytes = row[column];
+  const name = row[column];
   const sound =
-    bytes instanceof Uint8Array &&
-    (row["checksum"] === unchecked || checksumOf(found, bytes) === row["checksum"]);
+    typeof name === "string" &&
+    (row["checksum"] === unchecked || checksumOfNamed(name, ...found) === row["checksum"]);
   if (!sound) throw damaged(`the checksum of ${what} does not match`);
-  return { name: textOf(bytes, what), numbers: found };
+  return { name, numbers: found };
 }
 
 /** In the order of the columns after `only`: position, term, configuration, checksum. */

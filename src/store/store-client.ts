@@ -174,13 +174,13 @@ export class StoreClient implements Store {
   /** A minority's writes; see queued-writes-table.ts. */
   readonly queuedWrites: QueuedWritesStore = {
     put: (write, limit) => this.#call("putQueuedWrite", { write, limit }),
-    take: () => this.#call("takeQueuedWrite", null),
-    putBack: (id) => this.#call("putQueuedWriteBack", id),
-    settle: (settled) => this.#call("putWriteOutcome", settled),
+    take: (limit) => this.#call("takeQueuedWrites", limit),
+    putBack: (ids) => this.#call("putQueuedWritesBack", ids),
+    settle: (settled) => this.#call("putWriteOutcomes", settled),
     refuseUnbegun: (detail) => this.#call("takeUnbegunWrites", detail),
     get: (id) => this.#call("getQueuedWrite", id),
     list: (options) => this.#call("listQueuedWrites", options),
-    counts: (since_ms) => this.#call("countQueuedWrites", since_ms),
+    counts: (of) => this.#call("countQueuedWrites", of),
   };
 
   stats(): Promise<StoreStats> {

@@ -4,10 +4,12 @@ import type { OutboxPage } from "./outbox-table.ts";
 import type { StoredModule } from "./module-table.ts";
 import type {
   NewQueuedWrite,
+  QueuedSince,
   QueuedWriteCounts,
   QueuedWriteRow,
   QueuedWriteToDo,
   SettledWrite,
+  TakeLimit,
 } from "./queued-writes-table.ts";
 import type {
   ConversationSummary,
@@ -62,16 +64,16 @@ export interface StoreCalls {
     readonly in: { readonly write: NewQueuedWrite; readonly limit: number };
     readonly out: QueuedWriteRow;
   };
-  takeQueuedWrite: { readonly in: null; readonly out: QueuedWriteToDo | undefined };
-  putQueuedWriteBack: { readonly in: string; readonly out: void };
-  putWriteOutcome: { readonly in: SettledWrite; readonly out: void };
+  takeQueuedWrites: { readonly in: TakeLimit; readonly out: readonly QueuedWriteToDo[] };
+  putQueuedWritesBack: { readonly in: readonly string[]; readonly out: void };
+  putWriteOutcomes: { readonly in: readonly SettledWrite[]; readonly out: void };
   takeUnbegunWrites: { readonly in: string; readonly out: number };
   getQueuedWrite: { readonly in: string; readonly out: QueuedWriteRow | undefined };
   listQueuedWrites: {
-    readonly in: PageRequest & { readonly since_ms: number };
+    readonly in: PageRequest & QueuedSince;
     readonly out: Page<QueuedWriteRow>;
   };
-  countQueuedWrites: { readonly in: number; readonly out: QueuedWriteCounts };
+  countQueuedWrites: { readonly in: QueuedSince; readonly out: QueuedWriteCounts };
   stats: { readonly in: null; readonly out: StoreStats };
   /** Commits what was appended before, then ends this client; that of the owner closes the store. */
   close: { readonly in: null; readonly out: void };

@@ -39,6 +39,8 @@ const firstWait = 1.5;
  * comes back within a second is so never shown as failed, and one that does not is still known in 1.3 s.
  */
 const shortSuspicion = 3;
+/** After sleep, until all ends of streams from meanwhile were heard of; the others hear such hints without delay. */
+const wokenPeriods = 6;
 const quietFirst_ms = 1_000;
 const quietLongest_ms = 30_000;
 const quietsLimit = 1_024;
@@ -46,6 +48,8 @@ const quietsLimit = 1_024;
 export class Hints {
   readonly #urgent = new Map<NodeId, Urgent>();
   readonly #quiet = new Map<NodeId, Quiet>();
+  /** Until then a hint may be about this node itself. */
+  #wokenUntil = 0;
 
   constructor(
     private readonly state: SwimState,
@@ -65,6 +69,7 @@ export class Hints {
     if (!member || node === state.self || !isPresent(member) || this.#urgent.has(node)) return;
     // Of a life that is over anyway; the present one has nothing to do with it.
     if (boot !== null && boot !== member.incarnation.boot) return;
+    if (this.#wokenUntil > state.now) return;
     if ((this.#quiet.get(node)?.until ?? 0) > state.now || this.#urgent.size >= urgentLimit) return;
     const urgent: Urgent = {
       target: node,
@@ -96,8 +101,9 @@ export class Hints {
     return false;
   }
 
-  /** This node was asleep: what it did not hear proves nothing. */
+  /** This node was asleep: what it did not hear proves nothing, nor do the streams that others gave up meanwhile. */
   forgive(): void {
+    this.#wokenUntil = this.state.now + wokenPeriods * this.state.timing.probe_ms;
     for (const { target } of this.#urgent.values()) this.state.members.get(target)?.suspicion?.prolong();
     this.#urgent.clear();
   }

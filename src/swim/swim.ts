@@ -108,8 +108,11 @@ export class Swim {
     state.now = Math.max(state.now, now);
     state.awareness.elapse(state.now);
     this.#forgiveLag();
+    const isLate = state.now > this.#wake && state.now - this.#wake <= this.#lagLimit_ms;
     this.#take(input);
-    this.#runDue();
+    // What came while this node was kept from running is heard before anybody is judged by its absence.
+    if (isLate && input.kind !== "tick") this.#planGossip();
+    else this.#runDue();
     this.#wake = this.#due();
     const { effects } = state;
     state.effects = [];
@@ -223,12 +226,18 @@ export class Swim {
       this.#gossipAt = Infinity;
       gossip(state);
     }
-    // News that nobody is there for waits until somebody is.
-    if (this.#gossipAt === Infinity && state.rumors.size > 0 && state.hasAliveOthers)
-      this.#gossipAt = state.now + state.timing.gossip_ms * state.awareness.newsFactor;
+    this.#planGossip();
     // Where all go at once, the last has nobody to tell.
     const isTold = !state.rumors.has(memberKey(state.self)) || !state.hasAliveOthers;
     if (state.phase === "leaving" && isTold) state.emit({ kind: "left-told" });
+  }
+
+  /** News that nobody is there for waits until somebody is. */
+  #planGossip(): void {
+    const state = this.#state;
+    if (state.phase !== "inside" && state.phase !== "leaving") return;
+    if (this.#gossipAt === Infinity && state.rumors.size > 0 && state.hasAliveOthers)
+      this.#gossipAt = state.now + state.timing.gossip_ms * state.awareness.newsFactor;
   }
 
   #due(): number {
@@ -254,13 +263,18 @@ export class Swim {
     state.awareness.change(1);
   }
 
+  /** A tick that is later than a probe waits for its answer is one after sleep. */
+  get #lagLimit_ms(): number {
+    return this.#state.timing.timeout_ms * this.#state.awareness.factor;
+  }
+
   /** A tick far too late means that this process was asleep or starved: silence heard meanwhile proves nothing. */
   #forgiveLag(): void {
     const state = this.#state;
     const lag_ms = state.now - this.#wake;
     if (state.plain || state.phase === "outside" || !(lag_ms > state.timing.timeout_ms * lagShare)) return;
     this.#slow();
-    if (lag_ms <= state.timing.timeout_ms * state.awareness.factor) return;
+    if (lag_ms <= this.#lagLimit_ms) return;
     this.#probing.forgive();
     this.#failing.forgive(lag_ms);
   }

@@ -4,6 +4,7 @@ export const controlCommands = {
   sessionOpen: 1,
   sessionClose: 2,
   mark: 3,
+  batch: 4,
   nodePut: 10,
   nodeRemove: 11,
   settingPut: 20,

@@ -8,8 +8,10 @@ export interface ProtocolRange {
   readonly highest: number;
 }
 
-/** What this build speaks. Raise `highest` with each change of a format between nodes. */
-export const protocolRange: ProtocolRange = { lowest: 1, highest: 1 };
+/** What this build speaks. Raise `highest` with each change of a format between nodes, and say here what it brought. */
+export const protocolRange: ProtocolRange = { lowest: 1, highest: 2 };
+/** The frames of gossip's streams may be packed (packed-frame.ts). */
+export const packedFramesSince = 2;
 
 /** The version that two nodes use, or undefined when they cannot talk. */
 export function commonVersion(ours: ProtocolRange, theirs: ProtocolRange): number | undefined {

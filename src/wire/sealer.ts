@@ -37,6 +37,8 @@ export interface Sealer {
   seal(payload: Uint8Array): Uint8Array;
   /** Other keys from now on: the first seals, all open. Left out where keys are fixed. */
   setKeys?(keys: readonly Uint8Array[]): void;
+  /** The highest version that this node and that one both speak, as its latest packet says; undefined when none was heard. */
+  versionWith?(node: NodeId): number | undefined;
   /** Never throws. `payload` is the caller's to keep. */
   open(datagram: Uint8Array): Opened;
 }

@@ -11,8 +11,10 @@ import { join } from "node:path";
 import type { VerifyAuthAnswer } from "../../src/api/cluster/status.ts";
 import { writeClusterKey } from "../../src/security/cluster-key.ts";
 import { key_bytes } from "../../src/security/keyring.ts";
-import { untilVoters } from "../support/consensus-nodes.ts";
+import { askAgent, deployAgent } from "../support/agent-requests.ts";
+import { leaderView, untilVoters } from "../support/consensus-nodes.ts";
 import { TestNodeProcess, eventually, type CommandResult } from "../support/node-process.ts";
+import { thorough } from "../support/thorough.ts";
 
 const modules = new URL("../../wasm-agents/", import.meta.url).pathname;
 const echo = join(modules, "echo.wasm");
@@ -28,10 +30,6 @@ async function ok(result: Promise<CommandResult>): Promise<string> {
   const { code, stdout, stderr } = await result;
   expect(`${stderr}${code}`).toBe("0");
   return stdout;
-}
-
-async function send(node: TestNodeProcess, to: string, content: string): Promise<string> {
-  return (await ok(node.cli("message", "send", "--to", to, "--content", content, "--wait", "20s"))).trim();
 }
 
 /** Exit code and error of a command that was to fail. */
@@ -58,6 +56,7 @@ afterAll(() => {
   for (const child of watching) child.kill("SIGKILL");
 });
 
+/** One story: what it ends with is what the next one begins with. */
 describe("three nodes on one machine", () => {
   const nodes: TestNodeProcess[] = [];
   let one: TestNodeProcess;
@@ -92,7 +91,9 @@ describe("three nodes on one machine", () => {
   test("an agent on node 3 answers messages sent at every node", async () => {
     await ok(one.cli("deploy", echo, "--name", "echo", "--target-node", "node-3"));
     for (const node of nodes)
-      expect(await send(node, "echo", `hello from ${node.id}`)).toBe(`hello from ${node.id}`);
+      expect(await askAgent(node, "echo", `hello from ${node.id}`)).toBe(`hello from ${node.id}`);
+    const said = ["message", "send", "--to", "echo", "--content", "hello", "--wait", "20s"];
+    expect(await ok(two.cli(...said))).toBe("hello\n");
     const agents = await ok(two.cli("agent", "list"));
     expect(agents).toMatch(/echo\s.*node-3/);
   });
@@ -145,17 +146,17 @@ describe("three nodes on one machine", () => {
     });
     await three.ready();
     await untilStatus(one, "node-3", "alive");
-    expect(await send(one, "echo", "still there")).toBe("still there");
+    expect(await askAgent(one, "echo", "still there")).toBe("still there");
   });
 
   test("the loss of a whole node is seen, its mail waits, and a restart brings everything back", async () => {
     await ok(
       one.cli("deploy", counter, "--name", "visits", "--target-node", "node-3", "--on-node-loss", "wait"),
     );
-    expect(await send(one, "visits", "1")).toBe("1");
+    expect(await askAgent(one, "visits", "1")).toBe("1");
     const watched = watch(one);
     await eventually("the watch is on", async () => {
-      await ok(two.cli("deploy", echo, "--name", "marker", "--target-node", "node-2"));
+      await deployAgent(two, echo, { name: "marker", target_node: "node-2" });
       return watched.lines().includes("marker") ? true : undefined;
     });
 
@@ -167,14 +168,14 @@ describe("three nodes on one machine", () => {
 
     await three.start();
     await untilStatus(one, "node-3", "alive");
-    expect(await send(two, "echo", "back")).toBe("back");
+    expect(await askAgent(two, "echo", "back")).toBe("back");
     await eventually("the queued message was counted before the next", async () => {
       const { agents } = (await one.ask("/api/v1/agents")) as {
         readonly agents: readonly { name: string; status: string }[];
       };
       return agents.some(({ name, status }) => name === "visits" && status === "running") ? true : undefined;
     });
-    expect(Number(await send(one, "visits", "3"))).toBe(3);
+    expect(Number(await askAgent(one, "visits", "3"))).toBe(3);
     await eventually("the watch told it all", () => {
       const lines = watched.lines();
       return lines.includes("node-3 detected as failed") && /node-3 is alive again/.test(lines)
@@ -188,7 +189,7 @@ describe("three nodes on one machine", () => {
     // Two of three are to decide without the seed.
     await untilVoters(nodes, 3);
     const watched = watch(one);
-    const before = Number(await send(one, "visits", "1"));
+    const before = Number(await askAgent(one, "visits", "1"));
     await three.kill();
     await untilStatus(two, "node-3", "failed");
     expect(await ok(two.cli("message", "send", "--to", "visits", "--content", "2"))).toMatch(/queued/);
@@ -211,15 +212,18 @@ describe("three nodes on one machine", () => {
       const said = messages.filter(({ sender }) => sender === "visits").map(({ content }) => content);
       return said.includes(`${before + 1}`) && said.includes(`${before + 2}`) ? true : undefined;
     });
-    expect(await send(two, "visits", "4")).toBe(`${before + 3}`);
+    expect(await askAgent(two, "visits", "4")).toBe(`${before + 3}`);
     watched.stop();
   });
 
   test("stopped in order, it finds itself again without its seed, and with it", async () => {
-    for (const node of [two, three]) expect(await node.stop()).toBe(0);
-    await Promise.all([two.start(), three.start()]);
-    for (const node of [two, three])
-      for (const id of ["node-2", "node-3"]) await untilStatus(node, id, "alive");
+    // The mail before this one has seen it without the seed, one of two killed: that both stop is for thorough runs.
+    if (thorough) {
+      for (const node of [two, three]) expect(await node.stop()).toBe(0);
+      await Promise.all([two.start(), three.start()]);
+      for (const node of [two, three])
+        for (const id of ["node-2", "node-3"]) await untilStatus(node, id, "alive");
+    }
     await one.start();
     for (const node of nodes) for (const { id } of nodes) await untilStatus(node, id, "alive");
   });
@@ -294,6 +298,19 @@ describe("strangers and mistakes", () => {
       /cluster/i.test(stranger.output) && /elsewhere/.test(stranger.output) ? true : undefined,
     );
     expect(Object.keys(await one.statuses())).toEqual(["node-1"]);
+  });
+
+  test("a second node of a member's name does not get in and says why; the first one keeps name, log and leadership", async () => {
+    const before = await leaderView(one);
+    const twin = await TestNodeProcess.prepare({ id: one.id, join: [one] });
+    nodes.push(twin);
+    twin.launch();
+    await eventually("the twin says why", () =>
+      /"node-1"[^]*choose another with --node-id/.test(twin.output) ? true : undefined,
+    );
+    expect(Object.keys(await one.statuses())).toEqual(["node-1"]);
+    expect(await leaderView(one)).toMatchObject({ leader: before?.leader, term: before?.term, quorum: true });
+    await twin.kill();
   });
 
   test("an agent that nobody hosts is not found", async () => {

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import type { CompareAnswer } from "../../src/api/cluster/state-checks.ts";
 import {
   assertLinearizable,
   HistoryClients,
@@ -60,8 +61,10 @@ function startClients(names: readonly string[]): void {
 
 async function sameState(): Promise<void> {
   await eventually("all replicas are equal", async () => {
-    const { code } = await (nodes[0] as TestNodeProcess).cli("cluster", "compare-state");
-    return code === 0 ? true : undefined;
+    const { nodes: replicas } = (await (nodes[0] as TestNodeProcess).ask(
+      "/api/v1/cluster/compare-state",
+    )) as CompareAnswer;
+    return replicas.length === nodes.length && replicas.every(({ same }) => same) ? true : undefined;
   });
 }
 

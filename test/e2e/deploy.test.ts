@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { repositoryRoot } from "../support/source-tree.ts";
+import { thorough } from "../support/thorough.ts";
 
 const script = join(repositoryRoot, "deploy", "install.sh");
 
@@ -101,7 +102,8 @@ describe("install.sh below an empty folder", () => {
     expect(release("current")).not.toBe(first);
     expect(readFileSync(inRoot("etc/caxton/config.yaml"), "utf8")).toBe("node: {region: mine}\n");
     expect(existsSync(inRoot("var/lib/caxton/store"))).toBe(true);
-    expect(install().code).toBe(0);
+    // Each installs all dependencies: a third is for thorough runs.
+    if (thorough) expect(install().code).toBe(0);
     expect(readdirSync(inRoot("opt/caxton/releases"))).toHaveLength(2);
   });
 

@@ -12,6 +12,7 @@ const program = join(import.meta.dirname, "fixtures", "launching-process.ts");
 const quick = {
   backoffFirst_ms: 20,
   backoffLast_ms: 100,
+  afterFailedStart_ms: 20,
   tick_ms: 100,
   silentTicks_max: 3_000,
   stopGrace_ms: 300_000,
@@ -212,6 +213,14 @@ describe("the launcher", () => {
     launched.signal("SIGTERM");
     expect(await launched.exit).toBe(0);
     expect(launched.pids()).toHaveLength(1);
+  });
+
+  test("waits for longer after a start that failed than after a crash", async () => {
+    const launched = launch("crash-early", { ...quick, afterFailedStart_ms: 600_000 });
+    await eventually("the crash", () => (launched.stderr.includes("again in") ? true : undefined));
+    expect(launched.stderr).toContain("starting it again in 600000 ms");
+    launched.signal("SIGTERM");
+    expect(await launched.exit).toBe(0);
   });
 
   test("leaves no orphan when it is killed itself", async () => {

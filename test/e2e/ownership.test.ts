@@ -3,8 +3,8 @@
  * others; it comes back, and yields; agents move with all that they have; a node leaves and hands over.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { askAgent, deployAgent } from "../support/agent-requests.ts";
 import { startVoters } from "../support/consensus-nodes.ts";
 import { type TestNodeProcess, eventually } from "../support/node-process.ts";
 
@@ -30,33 +30,10 @@ async function show(at: TestNodeProcess, name: string): Promise<Agent> {
   return (await at.ask(`/api/v1/agents/${name}`)) as Agent;
 }
 
-/** Over the API: quicker than a process each. */
-async function deploy(at: TestNodeProcess, module: string, options: Record<string, string>): Promise<void> {
-  const answer = await at.fetch(`/api/v1/agents?${new URLSearchParams(options)}`, {
-    method: "POST",
-    headers: { "content-type": "application/wasm" },
-    body: readFileSync(module),
-  });
-  expect([answer.status, await answer.text()]).toEqual([201, expect.stringContaining(options["name"] ?? "")]);
-}
-
 async function ok(at: TestNodeProcess, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await at.cli(...args);
   expect(`${stderr}${code}`).toBe("0");
   return stdout.trim();
-}
-
-/** One message and its reply, over the API: quicker than a process each. */
-async function ask(at: TestNodeProcess, to: string, content: string): Promise<string> {
-  const answer = await at.fetch("/api/v1/messages?wait=20s", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ receiver: to, performative: "request", content }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(text);
-  const { reply } = JSON.parse(text) as { readonly reply: { readonly content: string | number } | null };
-  return reply === null ? "" : `${reply.content}`;
 }
 
 /** What these nodes tell of all that happened, until `wanted` is among it. */
@@ -104,7 +81,7 @@ describe("owners", () => {
   test("agents go where they are assigned, and each node says so", async () => {
     await ok(one, "deploy", echo, "--name", "echo-0", "--placement-strategy", "round-robin");
     for (let i = 1; i < agents; i++)
-      await deploy(one, echo, { name: `echo-${i}`, placement_strategy: "round_robin" });
+      await deployAgent(one, echo, { name: `echo-${i}`, placement_strategy: "round_robin" });
     const seen = await eventually("thirty agents at node 3", async () => {
       const found = await list(three);
       return found.length === agents && found.every(({ status }) => status === "running") ? found : undefined;
@@ -113,14 +90,14 @@ describe("owners", () => {
   });
 
   test("an agent moves with all that it has", async () => {
-    await deploy(one, counter, { name: "tally", target_node: "node-1" });
-    for (const expected of ["1", "2", "3"]) expect(await ask(two, "tally", "+1")).toBe(expected);
+    await deployAgent(one, counter, { name: "tally", target_node: "node-1" });
+    for (const expected of ["1", "2", "3"]) expect(await askAgent(two, "tally", "+1")).toBe(expected);
     expect(await ok(two, "agent", "migrate", "tally", "--to", "node-2")).toContain(
       "Migrated tally to node-2",
     );
-    expect(await ask(three, "tally", "+1")).toBe("4");
+    expect(await askAgent(three, "tally", "+1")).toBe("4");
     await ok(one, "agent", "migrate", "tally", "--to", "node-3");
-    expect(await ask(one, "tally", "+1")).toBe("5");
+    expect(await askAgent(one, "tally", "+1")).toBe("5");
   });
 
   test("agents of a node that is killed answer from the others", async () => {
@@ -129,7 +106,7 @@ describe("owners", () => {
     expect(lost).toContain("tally");
     const begin = performance.now();
     await three.kill();
-    await Promise.all(lost.filter((name) => name !== "tally").map((name) => ask(one, name, "again")));
+    await Promise.all(lost.filter((name) => name !== "tally").map((name) => askAgent(one, name, "again")));
     console.log(`failover of ${lost.length}: ${(performance.now() - begin).toFixed(0)} ms`);
     const after = await list(two);
     for (const name of lost) {
@@ -141,7 +118,7 @@ describe("owners", () => {
       assignment: { cause: "failover", state_lost_with: "node-3" },
     });
     // Its journal was there: it began anew.
-    expect(await ask(one, "tally", "+1")).toBe("1");
+    expect(await askAgent(one, "tally", "+1")).toBe("1");
     await untilTold(
       [one, two],
       [
@@ -160,21 +137,21 @@ describe("owners", () => {
     });
     expect(tally.kept_journals).toMatchObject([{ node: "node-3", keys: 1 }]);
     expect(tally.node).not.toBe("node-3");
-    expect(await ask(three, "tally", "+1")).toBe("2");
+    expect(await askAgent(three, "tally", "+1")).toBe("2");
     expect((await list(three)).filter(({ node }) => node === "node-3")).toEqual([]);
   });
 
   test("an owner that sleeps while its agents are given away lets nothing out when it wakes", async () => {
     const ping = "sleeper";
-    await deploy(one, counter, { name: ping, target_node: "node-3" });
-    expect(await ask(one, ping, "+1")).toBe("1");
+    await deployAgent(one, counter, { name: ping, target_node: "node-3" });
+    expect(await askAgent(one, ping, "+1")).toBe("1");
     three.signalGroup("SIGSTOP");
     await eventually("the sleeper has another owner", async () =>
       (await show(one, ping)).node === "node-3" ? undefined : true,
     );
-    expect(await ask(one, ping, "+1")).toBe("1");
+    expect(await askAgent(one, ping, "+1")).toBe("1");
     three.signalGroup("SIGCONT");
-    const said = await Promise.all([one, two, three].map((node) => ask(node, ping, "+1")));
+    const said = await Promise.all([one, two, three].map((node) => askAgent(node, ping, "+1")));
     expect(said.toSorted()).toEqual(["2", "3", "4"]);
     const { kept_journals } = await eventually("the sleeper yields", async () => {
       const found = await show(three, ping);
@@ -190,7 +167,7 @@ describe("owners", () => {
     const { epoch } = await show(other, "tally");
     expect(await home.stop()).toBe(0);
     await home.start();
-    expect(await ask(other, "tally", "+1")).toBe("3");
+    expect(await askAgent(other, "tally", "+1")).toBe("3");
     expect(await show(other, "tally")).toMatchObject({ node: home.id, epoch });
   });
 
@@ -201,7 +178,7 @@ describe("owners", () => {
     const said = await ok(two, "cluster", "rebalance", "--strategy", "even-distribution");
     expect(said).toMatch(/Moved (\d+) of \1 agents \(\d+\.\ds\)$/);
     const moved = moves.find(({ to }) => to === "node-3")?.agent ?? "";
-    expect(await ask(one, moved, "moved")).toBe("moved");
+    expect(await askAgent(one, moved, "moved")).toBe("moved");
     expect(await show(one, moved)).toMatchObject({ node: "node-3", assignment: { cause: "rebalanced" } });
     expect(await ok(one, "cluster", "rebalance")).toContain("Nothing to move");
     expect(await ok(one, "cluster", "balance", "--strategy", "least-connections")).toMatch(
@@ -243,7 +220,7 @@ describe("owners", () => {
       return found.every(({ node }) => node !== "node-2") ? found : undefined;
     });
     expect(left.length).toBe(agents + 2);
-    expect(await ask(one, "tally", "+1")).toBe("4");
+    expect(await askAgent(one, "tally", "+1")).toBe("4");
     expect((await show(one, "tally")).assignment).toMatchObject({ cause: "drained", state_lost_with: null });
   });
 });

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CompareAnswer } from "../../src/api/cluster/state-checks.ts";
 import type { StatusAnswer } from "../../src/api/cluster/status.ts";
 import { statusLines } from "../../src/cli/cluster/status.ts";
 import { MachineNode, type Watch } from "../support/machine-node.ts";
@@ -111,9 +112,11 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
 
   async function replicasAgree(): Promise<void> {
     await eventually("the replicas agree", async () => {
-      const { code, stdout } = await one.cli("cluster", "compare-state");
-      return code === 0 && stdout.includes("3 of 3 replicas compared") ? true : undefined;
+      const answer = await one.ask<CompareAnswer>("/api/v1/cluster/compare-state");
+      return answer?.nodes.length === 3 && answer.nodes.every(({ same }) => same) ? true : undefined;
     });
+    const { code, stdout } = await one.cli("cluster", "compare-state");
+    expect([code, stdout]).toEqual([0, expect.stringContaining("3 of 3 replicas compared")]);
   }
 
   test("an API that others can reach speaks TLS, and the CLI of its machine trusts it", async () => {

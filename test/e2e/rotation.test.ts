@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestNodeProcess, eventually } from "../support/node-process.ts";
+import { thorough } from "../support/thorough.ts";
 
 interface Check {
   readonly nodes: readonly { readonly node: string; readonly gossip_key: string; readonly detail: string }[];
@@ -127,10 +128,12 @@ test("a node that is killed in the middle of a rotation comes back with what it 
   }
 });
 
-test("after a restart of all nodes the key is the same, and a node that is new learns it", async () => {
-  for (const node of nodes) expect(await node.stop()).toBe(0);
-  await Promise.all(nodes.map((node) => node.start()));
-  await allAlive();
+test("a node that is new learns the key; in thorough runs after a restart of all, who have it still", async () => {
+  if (thorough) {
+    for (const node of nodes) expect(await node.stop()).toBe(0);
+    await Promise.all(nodes.map((node) => node.start()));
+    await allAlive();
+  }
   await allSealWith(key);
   const four = await TestNodeProcess.start({ id: "node-4", join: [one] });
   try {

@@ -11,12 +11,15 @@ const long = new Set([
   "attacks",
   "crash-and-restart",
   "cut-as-long-as-suspicion",
+  "directory",
+  "disk-at-start",
   "goodbyes",
   "hidden-seeds",
   "late-joiner",
   "long-pauses",
   "lossy",
   "messages",
+  "one-way-cut",
   "overload",
 ]);
 

@@ -172,7 +172,16 @@ export class AgentsNode {
       newTransfer: () => ++transfers.last,
       failed,
     });
-    const answers = new AgentPeers({ peers, local, table, reconciler, handOver, store: store.client });
+    const answers = new AgentPeers({
+      self,
+      clock: systemClock,
+      peers,
+      local,
+      table,
+      reconciler,
+      handOver,
+      store: store.client,
+    });
     const cluster = new ClusterAgents({
       membership,
       peers,

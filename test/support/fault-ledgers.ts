@@ -13,10 +13,11 @@ const reply_ms = 5_000;
 /** So often in all a message that was accepted is asked for its reply: owners are found and outboxes tried meanwhile. */
 const unanswered_max = 8;
 /**
- * Of a client that asks one by one, when its agent's node is lost: answered, and not known to the sender's node to be
- * accepted. It goes to the agent that began anew, which knows nothing of it.
+ * What an agent that began anew may count of its former life, of a client that asks one by one: the message that was
+ * answered and not yet known to its sender's node to be accepted. The outbox brings it once more, and what would have
+ * known it, the journal, was lost with the node (`--on-node-loss restart`). Never where the journal is kept.
  */
-const underWay_max = 1;
+const repeated_max = 1;
 /** Keys that are read at the same time at the end. */
 const readsAtOnce = 16;
 
@@ -70,6 +71,11 @@ export class WriteLedger {
   }
 }
 
+interface Assigned {
+  readonly agent_name: string;
+  readonly epoch: number;
+}
+
 interface Answer {
   readonly reply: { readonly performative: string; readonly content: string | number } | null;
 }
@@ -79,9 +85,10 @@ type Counted = number | "unknown" | { readonly problem: string };
 
 /**
  * A client of each of some counting agents. Where an agent keeps its journal through all faults, the n-th message must be
- * answered with n: neither lost nor counted twice nor counted by somebody else. Where it begins anew on another
- * node, the count may fall, and is then never above what was sent since: else a former owner would have answered. A reply
- * is lost when the node dies to which it came; the next count tells what the message did.
+ * answered with n: neither lost nor counted twice nor counted by somebody else. So it must where it may begin anew on
+ * another node, while it does not; a count that is too low is a new life only if the cluster has given the agent a new
+ * epoch since, and starts with what was sent since and at most one message more. A reply is lost when the node dies
+ * to which it came; the next count tells what the message did.
  */
 export class CounterLedger {
   readonly #problems: string[] = [];
@@ -89,6 +96,7 @@ export class CounterLedger {
   #answered = 0;
   #unknown = 0;
   #anew = 0;
+  #repeated = 0;
   #ended = false;
   #abandoned = false;
 
@@ -117,40 +125,54 @@ export class CounterLedger {
     if (this.#problems.length > 0) throw new Error(this.#problems.join("\n"));
     return (
       `${this.#answered} messages were counted once each; ${this.#unknown} replies were lost with the node they came to; ` +
-      `${this.#anew} times an agent began anew elsewhere`
+      `${this.#anew} times an agent began anew elsewhere, ${this.#repeated} of them with a message of before`
     );
   }
 
   async #follow(agent: string, at: MachineNode, mayBeginAnew: boolean): Promise<void> {
     let last = 0;
     let unknown = 0;
-    /** Since it began anew, this one and those with a lost reply included. */
-    let sent = 0;
+    /** Under which its latest life was seen. */
+    let epoch = mayBeginAnew ? await this.#epochAbove(0, agent, at) : 0;
     // The last one is to be answered: it says what became of those before it.
     for (let n = 1; !this.#ended || (unknown > 0 && !this.#abandoned); n++) {
       const counted = await this.#send(agent, at, n);
-      sent++;
       if (counted === "unknown") {
         unknown++;
         this.#unknown++;
         continue;
       }
-      const right =
-        typeof counted === "number" &&
-        (mayBeginAnew ? counted >= 1 && counted <= sent + underWay_max : counted === last + 1 + unknown);
-      if (!right) {
+      const goesOn = counted === last + 1 + unknown;
+      const mayBeAnew = mayBeginAnew && typeof counted === "number" && counted < last + 1 + unknown;
+      if (mayBeAnew && counted >= 1 && counted <= unknown + 1 + repeated_max) {
+        // That node may hear later of it than the message found its way.
+        const now = await this.#epochAbove(epoch, agent, at).catch(() => epoch);
+        if (now > epoch) {
+          this.#anew++;
+          if (counted > unknown + 1) this.#repeated++;
+          this.#answered++;
+          [epoch, last, unknown] = [now, counted, 0];
+          continue;
+        }
+      }
+      if (!goesOn) {
         const what = typeof counted === "number" ? `was answered with ${counted}` : counted.problem;
         this.#problems.push(`${agent}: message ${n} ${what}, after ${last} and ${unknown} lost replies`);
         return;
       }
       this.#answered++;
-      if (counted <= last) {
-        this.#anew++;
-        sent = unknown + 1;
-      }
       last = counted;
       unknown = 0;
     }
+  }
+
+  async #epochAbove(epoch: number, agent: string, at: MachineNode): Promise<number> {
+    return await eventually(`${at.id} tells an epoch of ${agent} above ${epoch}`, async () => {
+      const path = "/api/cluster/assignments";
+      const found = await at.ask<{ readonly assignments: readonly Assigned[] }>(path);
+      const now = found?.assignments.find(({ agent_name }) => agent_name === agent)?.epoch ?? 0;
+      return now > epoch ? now : undefined;
+    });
   }
 
   async #send(agent: string, at: MachineNode, n: number): Promise<Counted> {

@@ -23,13 +23,17 @@ export class MembershipTable implements Membership {
   }
 
   setStatus(id: NodeId, status: MemberStatus, reason = "set by the test", bootEpoch = 1): void {
+    const before = this.#members.get(id);
+    // Who was held to be gone is alive again by a higher one of its own.
+    const isBack = before !== undefined && before.status !== "alive" && status === "alive";
+    const incarnation = (before?.incarnation ?? 0) + (isBack ? 1 : 0);
     const kind = status === "alive" && !this.#members.has(id) ? "joined" : status;
     const member: Member = {
       id,
       address: { host: "127.0.0.1", port: 7000 + this.#members.size },
       status,
       bootEpoch,
-      incarnation: 0,
+      incarnation,
       tags: { version: "0.0.0", region: "", zone: "", api: "", maxAgents: 100, weight: 100, services: [] },
       load: { agents: 0, cpu_percent: 0, memory_bytes: 0, memory_percent: 0 },
       lastSeen_ms: 0,

@@ -15,8 +15,9 @@ import type {
 } from "../../src/api/services.ts";
 import type { AgentLogLine } from "../../src/agents/agent-logs.ts";
 import type { AgentDetail, AgentView } from "../../src/agents/agent-record.ts";
+import { hashModule } from "../../src/agents/module-shelf.ts";
 import { CaxtonError } from "../../src/base/errors.ts";
-import type { AgentName, MessageId, ModuleHash, NodeId } from "../../src/base/ids.ts";
+import type { AgentName, MessageId, NodeId } from "../../src/base/ids.ts";
 import type { Member, MemberStatus } from "../../src/cluster/membership.ts";
 import { ControlClient } from "../../src/control/control-client.ts";
 import { KvStore } from "../../src/control/kv-store.ts";
@@ -267,7 +268,7 @@ export class MemoryServices implements NodeServices {
       if (wasm[0] !== 0) throw new CaxtonError("invalid_module", "The module does not begin with \\0asm");
       const before = this.held.get(name);
       const revision = (before?.spec.revision ?? 0) + 1;
-      const module = "a".repeat(64) as ModuleHash;
+      const module = hashModule(wasm);
       const spec = {
         ...options,
         name,

@@ -6,6 +6,7 @@ import { VirtualClock } from "../../src/platform/memory/clock.ts";
 import { seededEntropy } from "../../src/platform/memory/entropy.ts";
 import { MemoryNetwork } from "../../src/platform/memory/network.ts";
 import { memoryIdentity, MemoryStreams } from "../../src/platform/memory/streams.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import type { Address } from "../../src/ports/datagrams.ts";
 
 export interface PeerWorldNode {
@@ -29,7 +30,13 @@ export class PeerWorld {
 
   async node(
     name: string,
-    options: { readonly bootEpoch?: number; readonly key?: string; readonly host?: string } = {},
+    options: {
+      readonly bootEpoch?: number;
+      readonly key?: string;
+      readonly host?: string;
+      /** Of its own, where its process is to stand still. */
+      readonly clock?: Clock;
+    } = {},
   ): Promise<PeerWorldNode> {
     const id = parseNodeId(name);
     const [links, refused, closed]: string[][] = [[], [], []];
@@ -39,7 +46,7 @@ export class PeerWorld {
       local: { host: options.host ?? name, port: 7_946 },
       identity: memoryIdentity(options.key ?? "key", "prod", id),
       streams: this.streams.at(options.host ?? name),
-      clock: this.clock,
+      clock: options.clock ?? this.clock,
       entropy: seededEntropy(name.length),
       refused: (_source, reason) => refused?.push(reason),
       closed: (kind, peer, detail) => closed?.push(`${kind} ${peer}: ${detail}`),

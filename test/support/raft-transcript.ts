@@ -443,6 +443,8 @@ function describe(message: RaftMessage): string {
       return message.results
         .map(({ position }) => (position ? `stands at ${position.index}` : "refused"))
         .join(", ");
+    case "forward-refused":
+      return `proposal refused: ${message.detail}`;
     case "timeout-now":
       return "campaign now";
   }

@@ -51,6 +51,11 @@ function memberText(member: Member): string {
   return text;
 }
 
+/** As it said last; one that has left has none, whatever it said before it gave them away. */
+export function agentsAt({ status, load }: Member): number {
+  return status === "left" ? 0 : load.agents;
+}
+
 export function memberView(member: Member): MemberView {
   const { tags, load } = member;
   return {
@@ -63,7 +68,7 @@ export function memberView(member: Member): MemberView {
     version: tags.version,
     services: [...tags.services],
     weight: tags.weight,
-    agents: load.agents,
+    agents: agentsAt(member),
     max_agents: tags.maxAgents,
     cpu_percent: load.cpu_percent,
     memory_bytes: load.memory_bytes,

@@ -23,13 +23,15 @@ export const membersAnswer = v.object({
   now: timeSchema,
   /** Of the whole list as the node has it: the same where two nodes know the same of the same lives of all. */
   list_version: v.string(),
+  /** Members that an operator keeps from agents and messages. */
+  isolated: v.array(v.string()),
   members: v.array(memberSchema),
   next_cursor: v.nullable(v.string()),
 });
 export type MembersAnswer = v.InferOutput<typeof membersAnswer>;
 
 export function addMembers(api: ApiRoutes): void {
-  const { cluster, node } = api.services;
+  const { cluster, node, operator } = api.services;
   const texts = new MembersText(node);
   api.add(
     "get",
@@ -39,7 +41,7 @@ export function addMembers(api: ApiRoutes): void {
       const all = cluster.members();
       const wanted = query.status === undefined ? all : all.filter(({ status }) => status === query.status);
       const { items, next_cursor } = pageOf(wanted, ({ id }) => id, query);
-      const text = texts.of(all, items, next_cursor, api.clock.wall_ms());
+      const text = texts.of(all, items, next_cursor, operator.isolated, api.clock.wall_ms());
       return jsonResponse(text, 200, c.get("request"));
     },
   );
@@ -60,6 +62,7 @@ class MembersText {
   #version = membersVersion([]);
   #items: readonly Member[] = [];
   #cursor: string | null = null;
+  #isolated = "[]";
   #at_ms = Number.NaN;
   #text = "";
 
@@ -68,19 +71,28 @@ class MembersText {
   }
 
   /** `all` and `items` are never altered. */
-  of(all: readonly Member[], items: readonly Member[], next_cursor: string | null, at_ms: number): string {
+  of(
+    all: readonly Member[],
+    items: readonly Member[],
+    next_cursor: string | null,
+    isolated: ReadonlySet<string>,
+    at_ms: number,
+  ): string {
     if (all !== this.#all) {
       this.#all = all;
       this.#version = membersVersion(all);
       this.#at_ms = Number.NaN;
     }
+    const apart = JSON.stringify([...isolated]);
+    if (apart !== this.#isolated) this.#at_ms = Number.NaN;
+    this.#isolated = apart;
     if (items === this.#items && at_ms === this.#at_ms && next_cursor === this.#cursor) return this.#text;
     this.#items = items;
     this.#cursor = next_cursor;
     this.#at_ms = at_ms;
     const now = new Date(at_ms).toISOString();
     const cursor = next_cursor === null ? "null" : JSON.stringify(next_cursor);
-    const head = `{"self":${this.#self},"now":"${now}","list_version":"${this.#version}","members":[`;
+    const head = `{"self":${this.#self},"now":"${now}","list_version":"${this.#version}","isolated":${apart},"members":[`;
     this.#text = `${head}${memberTexts(items)}],"next_cursor":${cursor}}`;
     return this.#text;
   }

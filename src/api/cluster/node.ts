@@ -10,6 +10,7 @@ import { isStandby } from "../../placement/candidate.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { RegisteredNode } from "../node-registry.ts";
+import { agentsAt } from "./member.ts";
 
 export const nodeRoles = ["leader", "worker", "replica", "standby"] as const;
 export const nodeStatuses = ["online", "offline", "draining", "unknown"] as const;
@@ -57,7 +58,8 @@ export function nodeView(member: Member, viewer: NodeViewer): NodeView {
   const { tags, load, id } = member;
   const status = nodeStatus(member, viewer.isolated);
   const healthy = member.status === "alive";
-  const { cpu_percent: cpu, memory_percent: memory, agents: active } = load;
+  const { cpu_percent: cpu, memory_percent: memory } = load;
+  const active = agentsAt(member);
   return {
     id,
     hostname: member.address.host,

@@ -4,7 +4,7 @@ import { CaxtonError } from "../../base/errors.ts";
 import type { Consistency } from "../../control/control-client.ts";
 import type { Asker } from "../../control/kv-store.ts";
 import type { NodeServices } from "../services.ts";
-import type { ApiContext } from "./request.ts";
+import { type ApiContext, replayOf } from "./request.ts";
 
 /**
  * `local` asks no other node: quick, possible without a quorum, and perhaps old. Linearizable unless given; on a
@@ -49,5 +49,6 @@ export function askerOf(c: ApiContext): Asker {
       "Idempotency-Key is not 1 to 255 printable ASCII characters without spaces",
     );
   }
-  return { principal: c.var.request.principal?.subject ?? "", idempotencyKey: key };
+  const principal = c.var.request.principal?.subject ?? "";
+  return { principal, idempotencyKey: key, way: replayOf(c)?.way };
 }

@@ -97,7 +97,7 @@ export class MinorityWrites {
       throw new CaxtonError("conflict", `${await rule.subject(c)} has changed meanwhile: ${detail}`);
     }
     const response = await go();
-    replay.after = await version(c, "linearizable");
+    replay.after ??= await version(c, "linearizable");
     return response;
   }
 }

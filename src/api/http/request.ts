@@ -1,5 +1,6 @@
 /** What every handler knows of its request; set by the gate before anything else runs. */
 import type { Context } from "hono";
+import type { CommandWay } from "../../control/command-batch.ts";
 import type { Principal } from "../../security/tokens.ts";
 import type { JsonHeaders } from "./headers.ts";
 
@@ -23,7 +24,9 @@ export interface Replay {
   readonly begun: boolean;
   /** The version of its subject that the client could see, or that an earlier write of the queue left. */
   readonly expected: number | null;
-  /** Noted by the handler: the subject's version before and after. */
+  /** Through which its command goes, where others are done with it. */
+  readonly way?: CommandWay | undefined;
+  /** Noted on the way: the subject's version before and after. */
   before: number | null;
   after: number | null;
 }
@@ -39,4 +42,10 @@ export type ApiContext = Context<ApiEnv>;
 export function replayOf(c: ApiContext): Replay | undefined {
   const environment = c.env as ApiEnv["Bindings"] | undefined;
   return environment?.replay;
+}
+
+/** A handler tells which version its write left; what is read afterwards may be somebody else's already. */
+export function noteVersion(c: ApiContext, version: number): void {
+  const replay = replayOf(c);
+  if (replay !== undefined) replay.after = version;
 }

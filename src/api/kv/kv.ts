@@ -12,11 +12,12 @@ import { askerOf, consistencyField, consistencyOf, readHeaders } from "../http/c
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { countField, timeSchema } from "../http/fields.ts";
 import type { InMinority } from "../http/minority-writes.ts";
-import type { ApiContext } from "../http/request.ts";
+import { type ApiContext, noteVersion } from "../http/request.ts";
 import { noSuchKey } from "../../control/kv-store.ts";
 import { entityTag, matchesTag, writeCondition } from "./entity-tag.ts";
 
-const path = "/api/v1/kv/:key{.+}";
+/** Whatever stands there, control characters too, so that they are refused in words. */
+const path = "/api/v1/kv/:key{[^]+}";
 const named = v.object({ key: v.pipe(v.string(), v.description("UTF-8, 1 to 512 bytes; may have slashes")) });
 const mediaType_default = "application/octet-stream";
 const mediaTypeLength_max = 255;
@@ -127,6 +128,7 @@ function addPut(api: ApiRoutes): void {
         fence: fenceOf(query),
       };
       const { version, created, modified_ms } = await api.services.kv.put(put, askerOf(c));
+      noteVersion(c, version);
       const answer: KvWrittenAnswer = {
         key: params.key,
         version,
@@ -158,6 +160,7 @@ function addDelete(api: ApiRoutes): void {
       }
       const command = { key: params.key, condition, fence: fenceOf(query) };
       const version = await api.services.kv.delete(command, askerOf(c));
+      noteVersion(c, 0);
       return { key: params.key, version, status: "deleted" as const };
     },
   );

@@ -1,5 +1,6 @@
 /** `caxton agent list`: the agents of the cluster and where they are. */
 import type { AgentAnswer } from "../../api/agents/agent.ts";
+import { compareNaturally } from "../../base/natural-order.ts";
 import { type ShownStatus, shownStatuses } from "../../wire/agent-spec.ts";
 import { command } from "../command.ts";
 import { shortHash } from "../figures.ts";
@@ -36,13 +37,17 @@ export const list = command<Flags>({
   run: async (call, { byNode, status }) => {
     const client = await call.client();
     const agents = await client.agents.list(status === undefined ? {} : { status });
-    const rows = byNode
-      ? agents.toSorted((a, b) => compare(a.node, b.node) || compare(a.name, b.name))
-      : agents;
+    const rows = agents.toSorted(
+      (a, b) => (byNode ? compareNaturally(a.node, b.node) : 0) || compareNaturally(a.name, b.name),
+    );
     call.output.table(byNode ? [node, agent, ...rest] : [agent, node, ...rest], rows, { agents: rows });
+    if (byNode && rows.length > 0 && call.output.format !== "json") call.output.notice(countsText(rows));
   },
 });
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** `node-1: 12, node-2: 3`, in the order of the rows. */
+function countsText(rows: readonly AgentAnswer[]): string {
+  const counts = new Map<string, number>();
+  for (const { node: host } of rows) counts.set(host, (counts.get(host) ?? 0) + 1);
+  return [...counts].map(([host, count]) => `${host}: ${count}`).join(", ");
 }

@@ -14,18 +14,21 @@ export const members = command({
   run: async (call) => {
     const answer = await (await call.client()).cluster.members();
     const allAlive = answer.members.every(({ status }) => status === "alive");
-    call.output.table(
-      columnsFor(answer.now, allAlive, call.output.format === "wide"),
-      answer.members,
-      answer,
-    );
+    call.output.table(columnsFor(answer, allAlive, call.output.format === "wide"), answer.members, answer);
   },
 });
 
 /** The documents have two tables: load while all are well, and when each was last seen while one is not. */
-export function columnsFor(now: string, allAlive: boolean, wide: boolean): Column<Member>[] {
+export function columnsFor(
+  { now, isolated }: Pick<MembersAnswer, "now" | "isolated">,
+  allAlive: boolean,
+  wide: boolean,
+): Column<Member>[] {
   const id: Column<Member> = { title: "NODE-ID", cell: (member) => member.id };
-  const status: Column<Member> = { title: "STATUS", cell: (member) => member.status };
+  const status: Column<Member> = {
+    title: "STATUS",
+    cell: ({ id: node, status: word }) => (isolated.includes(node) ? `${word} (isolated)` : word),
+  };
   const lastSeen: Column<Member> = { title: "LAST-SEEN", cell: (member) => agoText(member.last_seen, now) };
   const agents: Column<Member> = { title: "AGENTS", cell: (member) => String(member.agents) };
   const address: Column<Member> = { title: "ADDRESS", cell: (member) => member.address };

@@ -1,8 +1,8 @@
 /** `caxton conversation list`. */
 import { command } from "../command.ts";
 import { shortAddress } from "../message/columns.ts";
-import { moreNotice, pageFlags, pageQuery } from "../message/page-flags.ts";
-import type { PageFlags } from "../message/page-flags.ts";
+import { moreNotice, pageFlags, pageQuery } from "../page-flags.ts";
+import type { PageFlags } from "../page-flags.ts";
 
 export const list = command<PageFlags>({
   brief: "List conversations",

@@ -2,8 +2,8 @@
 import type { MessageAnswer } from "../../api/messages/message.ts";
 import { command } from "../command.ts";
 import { addressColumn, contentText } from "../message/columns.ts";
-import { moreNotice, pageFlags, pageQuery } from "../message/page-flags.ts";
-import type { PageFlags } from "../message/page-flags.ts";
+import { moreNotice, pageFlags, pageQuery } from "../page-flags.ts";
+import type { PageFlags } from "../page-flags.ts";
 import { asText } from "../parse.ts";
 import type { Column } from "../output.ts";
 

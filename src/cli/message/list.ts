@@ -2,8 +2,8 @@
 import { command } from "../command.ts";
 import { asText } from "../parse.ts";
 import { messageColumns } from "./columns.ts";
-import { moreNotice, pageFlags, pageQuery } from "./page-flags.ts";
-import type { PageFlags } from "./page-flags.ts";
+import { moreNotice, pageFlags, pageQuery } from "../page-flags.ts";
+import type { PageFlags } from "../page-flags.ts";
 
 interface Flags extends PageFlags {
   readonly conversation?: string;

@@ -2,17 +2,15 @@
 import type { MessageAnswer } from "../../api/messages/message.ts";
 import type { SendAnswer } from "../../api/messages/send.ts";
 import { formatDuration, parseDuration } from "../../base/durations.ts";
-import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
 import type { Client } from "../../client/client.ts";
-import { readBounded } from "../../platform/node/read-bounded.ts";
 import { contentLimit_bytes, deliveries, performatives } from "../../wire/message.ts";
 import type { Call } from "../command.ts";
 import { command } from "../command.ts";
-import { pathText } from "../files.ts";
+import { givenContent, terminalText } from "../content.ts";
 import { proposeAgents } from "../known-names.ts";
 import { asText, choices, duration } from "../parse.ts";
-import { printable } from "../table.ts";
 
 const priorities = ["low", "normal", "high", "critical"] as const;
 /** Replies that say no: the command fails with them. */
@@ -164,32 +162,15 @@ function sentLines({ message_id, status, retry_ms }: SendAnswer): string[] {
   ];
 }
 
-/** The text itself, a file after `@`, or standard input for `-`; bytes that are no text as base64. */
 function contentOf(given: string): { readonly content: string; readonly content_encoding?: "base64" } {
-  if (given !== "-" && !given.startsWith("@")) return { content: given };
-  const file = given === "-" ? 0 : given.slice(1);
-  let bytes: Uint8Array;
-  try {
-    bytes = readBounded(file, contentLimit_bytes);
-  } catch (error) {
-    const what = file === 0 ? "standard input" : pathText(given.slice(1));
-    throw new CaxtonError("invalid_argument", `Cannot read the content from ${what}: ${reasonOf(error)}`, {
-      cause: error,
-    });
-  }
-  try {
-    return { content: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
-  } catch {
-    return { content: Buffer.from(bytes).toString("base64"), content_encoding: "base64" };
-  }
+  const content = givenContent(given, "content", contentLimit_bytes);
+  if (typeof content === "string") return { content };
+  return { content: Buffer.from(content).toString("base64"), content_encoding: "base64" };
 }
 
-/** As it is, so that it can be piped; on a terminal without what could paint it, on lines of its own. */
+/** As it is, so that it can be piped, and on a line of its own. */
 function printContent({ output: { stdout } }: Call, { content, content_encoding }: MessageAnswer): void {
-  if (content_encoding === "base64" && stdout.isTTY !== true) {
-    stdout.write(Buffer.from(content, "base64"));
-    return;
-  }
-  const text = stdout.isTTY === true ? content.split("\n").map(printable).join("\n") : content;
-  stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  if (stdout.isTTY === true) stdout.write(terminalText(content));
+  else if (content_encoding === "base64") stdout.write(Buffer.from(content, "base64"));
+  else stdout.write(content.endsWith("\n") ? content : `${content}\n`);
 }

@@ -7,7 +7,7 @@
 import { unreachable } from "../../base/assert.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
-import { everyone, identityOf, nodeOf, type RaftId, raftIdOf } from "../../raft/configuration.ts";
+import { everyone, identityOf, nodeOf, type RaftId, raftIdOf, votersOf } from "../../raft/configuration.ts";
 import type { RaftEffect, RaftInput } from "../../raft/effects.ts";
 import { decodeRaftMessage } from "../../raft/message-codec.ts";
 import type { Raft } from "../../raft/raft.ts";
@@ -51,6 +51,8 @@ export class ConsensusDriver {
   #closed = false;
   /** The log could not be written. */
   #failed = false;
+  /** Another driver is to take its place. */
+  #ended = false;
   #refusedFrames = 0;
   readonly #persisted = new LatestTimes();
 
@@ -73,6 +75,7 @@ export class ConsensusDriver {
       applied: (position, outcome) => this.#desk.applied(position, outcome),
       // What ended it for good stays.
       trouble: (detail) => void (this.#failed || this.#reporter.trouble(detail)),
+      damaged: (detail) => this.#damaged(`Its control state is damaged: ${detail}`),
     });
     this.#snapshots = new Snapshots({
       log,
@@ -86,6 +89,9 @@ export class ConsensusDriver {
     });
     this.#commands = new Commands({
       clock,
+      core: () => ({ role: this.core.role, underWay: this.core.log.last.index - this.core.log.commit }),
+      wake: () => this.#wake(),
+      wakeAt: (due_ms) => this.#alarm.by(due_ms),
       state: this.#state,
       reject: (id, code, detail) => this.#desk.reject(id, code, detail),
       send: (to, message) => this.#outgoing.send(to, message),
@@ -106,7 +112,7 @@ export class ConsensusDriver {
   }
 
   #makeGreetings(): Greetings {
-    const { log, transport, report, heard } = this.options;
+    const { log, transport, heard } = this.options;
     return new Greetings({
       boots: log.boots,
       heard,
@@ -116,7 +122,7 @@ export class ConsensusDriver {
         this.#keepLinks();
         this.#reporter.moved();
       },
-      outdated: (detail) => report({ kind: "outdated", detail }),
+      outdated: (detail) => this.#outdated(detail),
     });
   }
 
@@ -131,10 +137,7 @@ export class ConsensusDriver {
       // A core that has stopped answers at once that it has.
       hasLeader: () => this.#hasLeader || this.#failed,
       leads: () => this.core.role === "leader",
-      give: (id, data) => {
-        this.#commands.add({ kind: "propose", id, data });
-        this.#wake();
-      },
+      give: (id, data) => this.#commands.add({ kind: "propose", id, data }),
       input,
       answer: (answer) => report({ kind: "answer", answer }),
       counted: () => ({
@@ -219,10 +222,8 @@ export class ConsensusDriver {
       return;
     }
     if (message.kind === "forward" || message.kind === "read-index") this.#outgoing.asks(sender);
-    if (message.kind === "forward") {
-      this.#commands.add({ kind: "forward", from: sender, message });
-      this.#wake();
-    } else this.#input({ kind: "message", from: sender, message });
+    if (message.kind === "forward") this.#commands.add({ kind: "forward", from: sender, message });
+    else this.#input({ kind: "message", from: sender, message });
   }
 
   #input(input: RaftInput): void {
@@ -248,11 +249,10 @@ export class ConsensusDriver {
     const inputs = this.#inputs;
     this.#inputs = [];
     const effects = [...this.core.stepAll(inputs, now_ms)];
-    if (this.#commands.waiting > 0)
-      effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
+    if (this.#commands.isDue) effects.push(...this.core.stepAll(this.#commands.take(this.#now()), now_ms));
     this.#alarm.by(this.core.wake);
     const { sent } = this.#outgoing;
-    const rest = this.#sendFirst(effects, ({ after }) => after === 0);
+    const rest = this.#outgoing.sendFirst(effects, ({ after }) => after === 0);
     // What was sent just now leaves at the end of this turn: what blocks is done in the next.
     if (this.#outgoing.sent > sent && rest.some(blocks)) this.#hold(rest);
     else this.#finish(rest);
@@ -264,24 +264,11 @@ export class ConsensusDriver {
     this.options.soon(() => this.#turn());
   }
 
-  /** Gives messages to the links, and returns everything else. */
-  #sendFirst(
-    effects: readonly RaftEffect[],
-    mayLeave: (send: Extract<RaftEffect, { kind: "send" }>) => boolean,
-  ): readonly RaftEffect[] {
-    const rest: RaftEffect[] = [];
-    for (const effect of effects) {
-      if (effect.kind === "send" && mayLeave(effect)) this.#outgoing.send(effect.to, effect.message);
-      else rest.push(effect);
-    }
-    return rest;
-  }
-
   #finish(held: readonly RaftEffect[]): void {
     this.#held = null;
     const persists = held.filter((effect): effect is PersistEffect => effect.kind === "persist");
     if (persists.length > 0 && !this.#persist(persists)) return;
-    const rest = this.#sendFirst(held, () => true).filter(({ kind }) => kind !== "persist");
+    const rest = this.#outgoing.sendFirst(held, () => true).filter(({ kind }) => kind !== "persist");
     const answered = persists.length > 0 && rest.length + persists.length < held.length;
     // An answer that was promised is not to wait for the state machine.
     if (answered && rest.some(blocks)) {
@@ -290,7 +277,8 @@ export class ConsensusDriver {
     }
     for (const effect of rest) this.#perform(effect);
     if (persists.length > 0 && !answered) this.#step();
-    else if (this.#inputs.length > 0 || this.#commands.waiting > 0) this.#wake();
+    else if (this.#inputs.length > 0) this.#wake();
+    else this.#commands.wake();
   }
 
   /** False: nothing that waited for it may happen, and nothing more is written: what the disk has is not known. */
@@ -335,12 +323,26 @@ export class ConsensusDriver {
         return this.#refreshStatus();
       case "log-lost": {
         const { acknowledged, last } = effect;
-        const detail = `Its Raft log ends at entry ${last}, and it had acknowledged entry ${acknowledged}`;
-        return this.options.report({ kind: "outdated", detail });
+        return this.#outdated(
+          `Its Raft log ends at entry ${last}, and it had acknowledged entry ${acknowledged}`,
+        );
       }
       default:
         return unreachable(effect);
     }
+  }
+
+  /** Who can have it from others does; the only voter goes on with what can be read, and says what is wrong. */
+  #damaged(detail: string): void {
+    const { self } = this.options.log.boots;
+    if (votersOf(this.#now().configuration.members).some((id) => id !== self)) this.#outdated(detail);
+    else this.#reporter.trouble(detail);
+  }
+
+  /** To be made anew, once. */
+  #outdated(detail: string): void {
+    if (!this.#ended) this.options.report({ kind: "outdated", detail });
+    this.#ended = true;
   }
 
   #tidy(): void {

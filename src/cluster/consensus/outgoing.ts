@@ -5,6 +5,7 @@
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
 import { identityOf, nodeOf, type RaftId } from "../../raft/configuration.ts";
+import type { RaftEffect } from "../../raft/effects.ts";
 import { encodeRaftMessage } from "../../raft/message-codec.ts";
 import type { HeartbeatMessage, RaftMessage } from "../../raft/messages.ts";
 import type { ConsensusTransport } from "./transport.ts";
@@ -13,6 +14,8 @@ import type { ConsensusTransport } from "./transport.ts";
 const news_ms = 10;
 /** Who forwarded a command or asked for a read index so lately is told at once. */
 const asked_ms = 1_000;
+
+type SendEffect = Extract<RaftEffect, { kind: "send" }>;
 
 export interface OutgoingOptions {
   readonly self: RaftId;
@@ -41,6 +44,16 @@ export class Outgoing {
       if (!carries(message, news)) this.#write(to, news);
     }
     this.#write(to, message);
+  }
+
+  /** Sends what may leave, and returns everything else. */
+  sendFirst(effects: readonly RaftEffect[], mayLeave: (send: SendEffect) => boolean): readonly RaftEffect[] {
+    const rest: RaftEffect[] = [];
+    for (const effect of effects) {
+      if (effect.kind === "send" && mayLeave(effect)) this.send(effect.to, effect.message);
+      else rest.push(effect);
+    }
+    return rest;
   }
 
   /** It waits for what becomes of something. */

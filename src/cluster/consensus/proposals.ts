@@ -2,10 +2,12 @@
  * Proposals on their way: given to the core, given back and tried again, standing in the log, applied. Says of each
  * at its end what is true: committed, certainly not, or not known. Bounded in count and bytes.
  */
-import { Heap } from "../../base/heap.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import { quote } from "../../base/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { nodeOf } from "../../raft/configuration.ts";
 import type { ProposalResult } from "../../raft/effects.ts";
 import type { LogPosition } from "../../raft/entry.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { ConsensusAnswer } from "./requests.ts";
 
 const proposalsLimit = 16_384;
@@ -13,8 +15,6 @@ const proposalsLimit_bytes = 64 * 1024 * 1024;
 /** Outcomes kept for proposals whose place in the log is told after they were applied here. */
 const outcomesLimit = 4_096;
 const outcomesLimit_bytes = 8 * 1024 * 1024;
-/** Refused for the moment: tried again after this, or at once when there is a new leader. */
-const retry_ms = 10;
 
 interface Proposal {
   readonly request: number;
@@ -48,21 +48,24 @@ export class Proposals {
   /** By index: more than one where leaders of several terms gave the same place away. */
   readonly #standing = new Map<number, readonly number[]>();
   readonly #outcomes = new Map<number, Outcome>();
-  readonly #deadlines = new Heap<{ readonly id: number; readonly due_ms: number }>(
-    (a, b) => a.due_ms < b.due_ms,
-  );
+  readonly #deadlines: Deadlines;
   readonly #commit_ms: number[] = [];
   #bytes = 0;
   #outcomeBytes = 0;
   #lastId = 0;
   #lastAttempt = 0;
-  #timer: Timer | undefined;
-  #timerDue_ms = Infinity;
-  #closed = false;
   proposed = 0;
   failed = 0;
 
-  constructor(private readonly options: ProposalsOptions) {}
+  constructor(private readonly options: ProposalsOptions) {
+    this.#deadlines = new Deadlines({
+      clock: options.clock,
+      isOpen: (id) => this.#all.has(id),
+      late: (id) => this.#late(id),
+      anyWaits: () => this.#waiting.size > 0,
+      retry: () => this.retry(),
+    });
+  }
 
   get latencies_ms(): readonly number[] {
     return this.#commit_ms;
@@ -79,8 +82,7 @@ export class Proposals {
     const due_ms = since_ms + timeout_ms;
     this.#all.set(id, { request, command, due_ms, since_ms, state: "waiting", position: null });
     this.#bytes += command.length;
-    this.#deadlines.push({ id, due_ms });
-    this.#arm(due_ms);
+    this.#deadlines.add(id, due_ms);
     if (this.options.hasLeader()) this.#give(id);
     else this.#waiting.add(id);
   }
@@ -118,6 +120,14 @@ export class Proposals {
       else this.#standing.set(position.index, [...(this.#standing.get(position.index) ?? []), id]);
     } else if (result.kind === "unknown") {
       this.#fail(id, proposal, "outcome_unknown", unknownOutcome("the leader changed before it answered"));
+    } else if (result.kind === "rejected") {
+      const { by, code, detail } = result;
+      this.#fail(
+        id,
+        proposal,
+        code,
+        `Node ${quote(nodeOf(by))}, which leads, refuses the command: ${detail}`,
+      );
     } else if (result.reason === "too-large") {
       this.#fail(id, proposal, "payload_too_large", "The command is larger than the leader takes");
     } else if (result.reason === "stopped") {
@@ -125,7 +135,7 @@ export class Proposals {
     } else {
       proposal.state = "waiting";
       this.#waiting.add(id);
-      this.#arm(this.options.clock.now_ms() + retry_ms);
+      this.#deadlines.retrySoon();
     }
   }
 
@@ -158,8 +168,7 @@ export class Proposals {
 
   /** Ends everything: nothing is answered by a commit after this. */
   close(detail: string): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#deadlines.close();
     for (const [id, proposal] of this.#all) {
       if (proposal.state === "waiting") this.#fail(id, proposal, "unavailable", detail);
       else this.#fail(id, proposal, "outcome_unknown", unknownOutcome(detail));
@@ -235,29 +244,9 @@ export class Proposals {
     }
   }
 
-  #arm(due_ms: number): void {
-    if (this.#closed || due_ms >= this.#timerDue_ms) return;
-    this.#timer?.cancel();
-    this.#timerDue_ms = due_ms;
-    const delay_ms = Math.max(0, due_ms - this.options.clock.now_ms());
-    this.#timer = this.options.clock.after(delay_ms, () => this.#check());
-  }
-
-  #check(): void {
-    this.#timerDue_ms = Infinity;
-    const now_ms = this.options.clock.now_ms();
-    for (let next = this.#deadlines.peek(); next; next = this.#deadlines.peek()) {
-      const proposal = this.#all.get(next.id);
-      if (proposal && next.due_ms > now_ms) break;
-      this.#deadlines.pop();
-      if (proposal) this.#late(next.id, proposal);
-    }
-    this.retry();
-    const next = this.#deadlines.peek();
-    if (next) this.#arm(this.#waiting.size > 0 ? Math.min(next.due_ms, now_ms + retry_ms) : next.due_ms);
-  }
-
-  #late(id: number, proposal: Proposal): void {
+  #late(id: number): void {
+    const proposal = this.#all.get(id);
+    if (!proposal) return;
     const waited_ms = Math.round(proposal.due_ms - proposal.since_ms);
     if (proposal.state === "waiting") {
       const detail = `No leader took the command within ${waited_ms} ms: nothing was done`;

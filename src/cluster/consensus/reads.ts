@@ -1,12 +1,11 @@
 /** Linearizable reads on their way: asked of the core, tried again after a change of leader, answered or late. Bounded. */
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import { Heap } from "../../base/heap.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { ReadResult } from "../../raft/effects.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { ConsensusAnswer } from "./requests.ts";
 
 const readsLimit = 16_384;
-const retry_ms = 10;
 
 interface Read {
   readonly request: number;
@@ -30,17 +29,20 @@ export class Reads {
   /** Each try has an id of its own at the core. */
   readonly #attempts = new Map<number, number>();
   readonly #waiting = new Set<number>();
-  readonly #deadlines = new Heap<{ readonly id: number; readonly due_ms: number }>(
-    (a, b) => a.due_ms < b.due_ms,
-  );
+  readonly #deadlines: Deadlines;
   #lastId = 0;
   #lastAttempt = 0;
-  #timer: Timer | undefined;
-  #timerDue_ms = Infinity;
-  #closed = false;
   answered = 0;
 
-  constructor(private readonly options: ReadsOptions) {}
+  constructor(private readonly options: ReadsOptions) {
+    this.#deadlines = new Deadlines({
+      clock: options.clock,
+      isOpen: (id) => this.#all.has(id),
+      late: (id) => this.#late(id),
+      anyWaits: () => this.#waiting.size > 0,
+      retry: () => this.retry(),
+    });
+  }
 
   add(request: number, query: Uint8Array, timeout_ms: number): void {
     if (this.#all.size >= readsLimit) {
@@ -50,8 +52,7 @@ export class Reads {
     const id = ++this.#lastId;
     const due_ms = this.options.clock.now_ms() + timeout_ms;
     this.#all.set(id, { request, query, timeout_ms, due_ms });
-    this.#deadlines.push({ id, due_ms });
-    this.#arm(due_ms);
+    this.#deadlines.add(id, due_ms);
     if (this.options.hasLeader()) this.#ask(id);
     else this.#waiting.add(id);
   }
@@ -76,7 +77,7 @@ export class Reads {
       this.#fail(read.request, "unavailable", "This node takes no part in consensus any more");
     } else {
       this.#waiting.add(id);
-      this.#arm(this.options.clock.now_ms() + retry_ms);
+      this.#deadlines.retrySoon();
     }
   }
 
@@ -91,8 +92,7 @@ export class Reads {
   }
 
   close(detail: string): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#deadlines.close();
     for (const { request } of this.#all.values()) this.#fail(request, "unavailable", detail);
     this.#all.clear();
   }
@@ -107,28 +107,11 @@ export class Reads {
     this.options.answer({ kind: "failed", request, code, detail });
   }
 
-  #arm(due_ms: number): void {
-    if (this.#closed || due_ms >= this.#timerDue_ms) return;
-    this.#timer?.cancel();
-    this.#timerDue_ms = due_ms;
-    const delay_ms = Math.max(0, due_ms - this.options.clock.now_ms());
-    this.#timer = this.options.clock.after(delay_ms, () => this.#check());
-  }
-
-  #check(): void {
-    this.#timerDue_ms = Infinity;
-    const now_ms = this.options.clock.now_ms();
-    for (let next = this.#deadlines.peek(); next; next = this.#deadlines.peek()) {
-      const read = this.#all.get(next.id);
-      if (read && next.due_ms > now_ms) break;
-      this.#deadlines.pop();
-      if (!read) continue;
-      this.#all.delete(next.id);
-      this.#waiting.delete(next.id);
-      this.#fail(read.request, "no_quorum", `No majority confirmed the read within ${read.timeout_ms} ms`);
-    }
-    this.retry();
-    const next = this.#deadlines.peek();
-    if (next) this.#arm(this.#waiting.size > 0 ? Math.min(next.due_ms, now_ms + retry_ms) : next.due_ms);
+  #late(id: number): void {
+    const read = this.#all.get(id);
+    if (!read) return;
+    this.#all.delete(id);
+    this.#waiting.delete(id);
+    this.#fail(read.request, "no_quorum", `No majority confirmed the read within ${read.timeout_ms} ms`);
   }
 }

@@ -30,6 +30,8 @@ export interface ConsensusStateOptions {
   readonly applied: (position: LogPosition, outcome: Uint8Array) => void;
   /** Null: it is over. */
   readonly trouble: (detail: string | null) => void;
+  /** Part of it cannot be read. */
+  readonly damaged: (detail: string) => void;
 }
 
 export class ConsensusState {
@@ -64,7 +66,12 @@ export class ConsensusState {
 
   query(query: Uint8Array): { readonly bytes: Uint8Array; readonly appliedIndex: number } {
     const machine = this.#machine();
-    return { bytes: machine.query(query), appliedIndex: machine.applied.index };
+    try {
+      return { bytes: machine.query(query), appliedIndex: machine.applied.index };
+    } catch (thrown) {
+      this.#look(thrown);
+      throw thrown;
+    }
   }
 
   /** The highest boot of a node that the cluster has written down; 0 where none is known here. */
@@ -125,6 +132,7 @@ export class ConsensusState {
     } catch (thrown) {
       this.#pending = entries;
       this.#stuck = true;
+      this.#look(thrown);
       trouble(`cannot apply entry ${entries[0]?.index ?? 0}: ${reasonOf(thrown)}`);
       this.#retry = clock.after(retry_ms, () => this.#again());
       return;
@@ -151,6 +159,10 @@ export class ConsensusState {
         this.#commitLater(retry_ms);
       }
     });
+  }
+
+  #look(thrown: unknown): void {
+    if (thrown instanceof CaxtonError && thrown.code === "data_corrupt") this.options.damaged(thrown.message);
   }
 
   #again(): void {

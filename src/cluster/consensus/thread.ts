@@ -31,6 +31,12 @@ const grace_ms = 100;
 const statsTimeout_ms = 2_000;
 const stopTimeout_ms = 2_000;
 const questionsLimit = 32_768;
+/**
+ * Each message wakes the thread, which costs as much as several questions. Where it has so many already, the next ones
+ * go together: when it answers, or after so long.
+ */
+const manyQuestions = 8;
+const gather_ms = 1;
 
 export interface ConsensusThreadOptions {
   readonly open: OpenConsensus;
@@ -64,6 +70,8 @@ export class ConsensusThread implements Consensus {
   readonly #handlers = new Set<(status: ConsensusStatus) => void>();
   readonly #stopped = Promise.withResolvers<void>();
   #asked: ConsensusRequest[] = [];
+  /** What was asked waits for it. */
+  #gathering: Timer | undefined;
   #last = 0;
   #status: ConsensusStatus;
   #stopping = false;
@@ -234,11 +242,18 @@ export class ConsensusThread implements Consensus {
       });
       this.#questions.set(request, { resolve, reject, deadline });
       this.#asked.push({ ...asked, request });
-      if (this.#asked.length === 1) this.options.soon(() => this.#post());
+      if (this.#asked.length === 1) this.#postSoon();
     });
   }
 
+  #postSoon(): void {
+    if (this.#questions.size <= manyQuestions) this.options.soon(() => this.#post());
+    else this.#gathering = this.options.clock.after(gather_ms, () => this.#post());
+  }
+
   #post(): void {
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
     const requests = this.#asked;
     this.#asked = [];
     this.thread.post({ kind: "ask", requests });
@@ -261,6 +276,7 @@ export class ConsensusThread implements Consensus {
         return;
       case "answers":
         for (const answer of message.answers) this.#answered(answer);
+        if (this.#gathering !== undefined) this.#post();
         return;
       case "refused":
         this.options.refused(message.source, message.reason);
@@ -309,6 +325,8 @@ export class ConsensusThread implements Consensus {
   }
 
   #rejectAll(error: CaxtonError): void {
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
     for (const { reject, deadline } of this.#questions.values()) {
       deadline.cancel();
       reject(error);

@@ -5,7 +5,7 @@
 import type { AgentName, NodeId } from "../../base/ids.ts";
 import { unreachable } from "../../base/assert.ts";
 import { Directory } from "../../ownership/directory.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { Address, Datagrams } from "../../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../../swim/effects.ts";
 import type { SwimMember } from "../../swim/members.ts";
@@ -29,6 +29,7 @@ import { type TagsSync, tagsSyncOf } from "./tags-sync.ts";
 import { GossipHousekeeping } from "./housekeeping.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { aliveOthers, bootCeiling, memberAt, MemberViews } from "./views.ts";
+import { WakeTimer } from "./wake-timer.ts";
 import type { GossipStats, Member } from "../membership.ts";
 
 export interface GossipDriverOptions {
@@ -74,8 +75,7 @@ export class GossipDriver {
   readonly #views: MemberViews;
   readonly #joining: GossipJoining;
   readonly #housekeeping: GossipHousekeeping;
-  #timer: Timer | null = null;
-  #timerAt = Infinity;
+  readonly #timer: WakeTimer;
   #secondAt: number;
   #closed = false;
 
@@ -90,6 +90,7 @@ export class GossipDriver {
     this.#swim = new Swim(core, now);
     this.#swim.setBootCeiling(bootCeiling(clock));
     this.#secondAt = now + second_ms;
+    this.#timer = new WakeTimer(clock, () => this.#tick());
     this.#sync = new DirectorySync(
       {
         self,
@@ -227,7 +228,7 @@ export class GossipDriver {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#timer.cancel();
     this.#heartbeat.close();
     await this.#packets.close();
   }
@@ -378,7 +379,6 @@ export class GossipDriver {
     return this.#options.clock.now_ms();
   }
 
-  /** One timer, moved with what is due next: a wake-up for nothing costs far more than a timer. */
   #arm(): void {
     if (this.#closed) return;
     const due = Math.min(
@@ -387,12 +387,6 @@ export class GossipDriver {
       this.#tags.due(),
       this.#secondAt + secondSlack_ms,
     );
-    if (this.#timer && this.#timerAt === due) return;
-    this.#timer?.cancel();
-    this.#timerAt = due;
-    this.#timer = this.#options.clock.after(Math.max(0, due - this.#now()), () => {
-      this.#timer = null;
-      this.#tick();
-    });
+    this.#timer.set(due);
   }
 }

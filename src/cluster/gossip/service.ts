@@ -1,9 +1,11 @@
 /** The gossip driver behind a channel: what runs in the thread, apart from how the thread is made. */
 import { unreachable } from "../../base/assert.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
 import type { Datagrams } from "../../ports/datagrams.ts";
 import type { Certifier } from "../../wire/death-certificate.ts";
+import type { NodeId } from "../../base/ids.ts";
 import { type Deflate, packFrame, unpackFrame } from "../../wire/packed-frame.ts";
+import { packedFramesSince } from "../../wire/protocol-version.ts";
 import type { Sealer } from "../../wire/sealer.ts";
 import { GossipDriver } from "./driver.ts";
 import type { GossipReport } from "./reports.ts";
@@ -23,6 +25,8 @@ export interface GossipServiceOptions {
   /** The socket could not be bound: the service does nothing more. */
   readonly failed: (error: unknown) => void;
   readonly ended: () => void;
+  /** For a thread that has nothing to do but wait for others; `interrupted` once one of them came. */
+  readonly rehearse?: (interrupted: () => boolean) => void;
 }
 
 export interface GossipService {
@@ -33,6 +37,10 @@ export interface GossipService {
 /** Entries of one directory report; larger ones are split, so that main never stalls on one. */
 const reportEntries = 500;
 const nothing = new Uint8Array(0);
+/** Of one without seeds, which is to join later or is joined by others: the rest of the node has started by then. */
+const idleAfter_ms = 1_000;
+/** Somebody else is there, or is to be found, or this node goes. */
+const busying: ReadonlySet<ToGossip["kind"]> = new Set(["join", "contacted", "hello", "frame", "leave"]);
 
 export function startGossip(options: GossipServiceOptions): GossipService {
   return new Service(options);
@@ -40,12 +48,17 @@ export function startGossip(options: GossipServiceOptions): GossipService {
 
 class Service implements GossipService {
   #driver: GossipDriver | null = null;
+  #sealer: Sealer | null = null;
   #keys: readonly Uint8Array[] = [];
   #ended = false;
+  #idle: Timer | null = null;
+  /** Something of the cluster was heard or wanted. */
+  #busy = false;
 
   constructor(private readonly options: GossipServiceOptions) {}
 
   receive(message: ToGossip): void {
+    this.#busy ||= busying.has(message.kind);
     if (message.kind === "open") void this.#open(message);
     else if (message.kind === "stop") this.end();
     else if (this.#driver) this.#tell(this.#driver, message);
@@ -54,6 +67,7 @@ class Service implements GossipService {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#idle?.cancel();
     const closed = this.#driver?.close() ?? Promise.resolve();
     void closed.finally(() => {
       this.options.post({ kind: "stopped" });
@@ -77,13 +91,13 @@ class Service implements GossipService {
       timing,
       seed,
       clock,
-      sealerFor: (known) => sealerFor(present(), known),
+      sealerFor: (known) => (this.#sealer = sealerFor(present(), known)),
       ...(certifierFor === undefined
         ? {}
         : { certifierFor: (known: string) => certifierFor(present(), known) }),
       streams: {
         send: (to, bytes) => {
-          post({ kind: "frame", to, bytes: packFrame(bytes, this.options.deflate) });
+          post({ kind: "frame", to, bytes: this.#packed(to, bytes) });
           return true;
         },
         keep: (nodes) => post({ kind: "neighbours", nodes }),
@@ -97,10 +111,23 @@ class Service implements GossipService {
       const local = await driver.open(datagrams, bind);
       post({ kind: "opened", local, members: driver.members() });
       driver.join(seeds);
+      if (seeds.length === 0) this.#idle = clock.after(idleAfter_ms, () => this.#rehearse());
     } catch (error) {
       failed(error);
       this.end();
     }
+  }
+
+  /** Only for who is known to read it: an older node would skip it. */
+  #packed(to: NodeId, frame: Uint8Array): Uint8Array {
+    const version = this.#sealer?.versionWith?.(to) ?? 0;
+    return version < packedFramesSince ? frame : packFrame(frame, this.options.deflate);
+  }
+
+  #rehearse(): void {
+    if (this.#busy || this.#ended) return;
+    this.options.post({ kind: "idle" });
+    this.options.rehearse?.(() => this.#busy || this.#ended);
   }
 
   #tell(driver: GossipDriver, message: Exclude<ToGossip, { kind: "open" | "stop" }>): void {

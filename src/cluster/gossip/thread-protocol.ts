@@ -72,6 +72,8 @@ export type FromGossip =
   | { readonly kind: "opened"; readonly local: Address; readonly members: readonly Member[] }
   /** `open` failed; the thread ends. */
   | { readonly kind: "unopened"; readonly code: string; readonly detail: string }
+  /** Nothing to do since the start: time for what would be done for the first time later. */
+  | { readonly kind: "idle" }
   | { readonly kind: "report"; readonly report: GossipReport }
   | { readonly kind: "frame"; readonly to: NodeId; readonly bytes: Uint8Array }
   | {

@@ -226,6 +226,9 @@ export class GossipThread implements Membership {
           new CaxtonError(isErrorCode(message.code) ? message.code : "internal", message.detail),
         );
         return;
+      case "idle":
+        void this.options.peers.rehearse?.();
+        return;
       case "report":
         this.#report(message.report);
         return;
@@ -334,11 +337,8 @@ export class GossipThread implements Membership {
     let outcome: ContactOutcome;
     try {
       const host = isIpAddress(address.host) ? address.host : await this.options.resolve(address.host);
-      const { from, reply } = await this.options.peers.contact(
-        { host, port: address.port },
-        hello,
-        timeout_ms,
-      );
+      const to = { host, port: address.port };
+      const { from, reply } = await this.options.peers.contact(to, hello, timeout_ms);
       outcome = { kind: "answered", by: from, reply };
     } catch (error) {
       const code = error instanceof CaxtonError ? error.code : "unreachable";

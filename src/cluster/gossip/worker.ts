@@ -8,8 +8,10 @@ import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { systemClock } from "../../platform/node/clock.ts";
 import { openDatagrams } from "../../platform/node/datagrams.ts";
 import { rawDeflate } from "../../platform/node/deflate.ts";
+import { systemEntropy } from "../../platform/node/entropy.ts";
 import { createCertifier } from "../../security/death-certifier.ts";
 import { createGossipSealer } from "../../security/gossip-sealer.ts";
+import { rehearse } from "./rehearsal.ts";
 import { startGossip } from "./service.ts";
 import { NetworkCut, cuttableDatagrams } from "../network-cut.ts";
 import type { ToGossip } from "./thread-protocol.ts";
@@ -33,6 +35,18 @@ const service = startGossip({
     parent.postMessage({ kind: "unopened", code, detail: reasonOf(error) });
   },
   ended: () => parent.close(),
+  rehearse: (interrupted) => {
+    const key = systemEntropy.bytes(32);
+    const clusterName = "rehearsal";
+    void rehearse({
+      interrupted,
+      deflate: rawDeflate,
+      pause: () => new Promise((resolve) => setTimeout(resolve, 1)),
+      sealerFor: (node, clusterUuid) =>
+        createGossipSealer({ node, bootEpoch: 1, clusterName, clusterUuid, keys: [key] }),
+      certifierFor: (clusterUuid) => createCertifier({ clusterName, clusterUuid, keys: [key] }),
+    });
+  },
 });
 
 parent.on("message", (message: ToGossip) => service.receive(message));

@@ -144,6 +144,11 @@ export class PeerConnection {
     }
   }
 
+  /** This process did not run for so long: silence meanwhile proves nothing. */
+  forgive(slept_ms: number): void {
+    this.#heard_ms = Math.min(this.clock.now_ms(), this.#heard_ms + slept_ms);
+  }
+
   /** Ends at once. */
   close(kind: CloseKind, detail: string): void {
     const stream = this.#stream;

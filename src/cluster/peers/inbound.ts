@@ -38,7 +38,7 @@ export class PeerInbound {
   readonly #queue = new PeerQueue();
   readonly #connection: PeerConnection;
   readonly #answers: PeerAnswers;
-  readonly #since_ms: number;
+  #since_ms: number;
   #purpose: StreamPurpose | undefined;
   #bootEpoch = 0;
 
@@ -90,6 +90,12 @@ export class PeerInbound {
     if (this.#purpose === undefined && now_ms - this.#since_ms >= greetingTimeout_ms) {
       this.close("silent", "no greeting in time");
     } else this.#connection.check(now_ms);
+  }
+
+  /** This process did not run for so long. */
+  forgive(slept_ms: number): void {
+    this.#since_ms += slept_ms;
+    this.#connection.forgive(slept_ms);
   }
 
   close(kind: CloseKind, detail: string): void {

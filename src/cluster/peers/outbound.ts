@@ -92,6 +92,11 @@ export class PeerOutbound {
     if (this.#state.kind === "up") this.#state.connection.check(now_ms);
   }
 
+  /** This process did not run for so long. */
+  forgive(slept_ms: number): void {
+    if (this.#state.kind === "up") this.#state.connection.forgive(slept_ms);
+  }
+
   /** The peer has restarted: its old connection is dead, whatever TCP thinks. */
   renew(detail: string): void {
     if (this.#state.kind === "up") this.#state.connection.close("superseded", detail);

@@ -53,6 +53,8 @@ export interface Peers {
     hello: Uint8Array,
     timeout_ms: number,
   ): Promise<{ from: NodeId; reply: Uint8Array }>;
+  /** Does once, with itself, what a first contact needs, so that no code has to be loaded for it. Never rejects. */
+  rehearse?(): Promise<void>;
   /** Answers `contact`. */
   onContact(handler: (hello: Uint8Array, from: NodeId, remote: Address) => Promise<Uint8Array>): void;
   /** Where to connect to; the membership tells. */

@@ -41,7 +41,7 @@ export class NodeOperator implements OperatorService {
   constructor(parts: OperatorParts, guard: IntakeGuard) {
     this.#parts = parts;
     this.#guard = guard;
-    const { config, foundation, network, control, events, ownership, tags, hooks } = parts;
+    const { foundation, network, control, events, ownership, hooks } = parts;
     const { self, cluster, directory } = foundation;
     const { membership, peers, uuid } = network;
     const { consensus } = parts.consensus;
@@ -56,7 +56,7 @@ export class NodeOperator implements OperatorService {
       table,
       events,
       drain: (within_ms, isOver) => ownership.drain(within_ms, isOver),
-      reopen: () => tags.set({ maxAgents: config.node.max_agents }),
+      reopen: () => ownership.reopen(),
     });
     this.#rebuilding = new StateRebuilding({
       ...common,

@@ -28,18 +28,22 @@ export interface DrainOptions {
   readonly isOver: () => boolean;
 }
 
-/**
- * How many stayed: for them there was no room, no time or no quorum. What is under way at the end of the time is not
- * waited for: a hand-over may end at any step.
- */
-export async function drain(options: DrainOptions, within_ms: number): Promise<number> {
+export interface Drained {
+  /** For them there was no room, no time or no quorum, or their new node refused them. */
+  readonly stayed: number;
+  /** For which there was room, as far as this node knew. */
+  readonly placed: number;
+}
+
+/** What is under way at the end of the time is not waited for: a hand-over may end at any step. */
+export async function drain(options: DrainOptions, within_ms: number): Promise<Drained> {
   const { self, table, candidates, clock, prng, events, isOver } = options;
   const end_ms = clock.now_ms() + within_ms;
   const orphans = [...table.of(self)].flatMap((agent) => {
     const owned = table.get(agent);
     return owned === undefined ? [] : [orphanOf(owned, options.traffic)];
   });
-  if (orphans.length === 0) return 0;
+  if (orphans.length === 0) return { stayed: 0, placed: 0 };
   const others = candidates().filter(({ id }) => id !== self);
   const staying = stayingInstances(table, orphans);
   const plan = planFailover(orphans, others, initialPlacementState, prng, staying);
@@ -60,7 +64,7 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<n
   const stayed = orphans.length - gone;
   const done = `Handed over ${gone} of ${counted(orphans.length, "agent")}`;
   events.record(stayed > 0 ? "warn" : "info", "drain.done", done, { node: self, stayed });
-  return stayed;
+  return { stayed, placed: plan.placed.length };
 }
 
 async function handOne({ handOver, events }: DrainOptions, agent: AgentName, to: NodeId): Promise<boolean> {

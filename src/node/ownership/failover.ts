@@ -11,6 +11,7 @@ import type { Consensus } from "../../cluster/consensus/consensus.ts";
 import type { Member, Membership } from "../../cluster/membership.ts";
 import type { LeaseAuthority } from "../../cluster/leases/node-lease.ts";
 import type { AssignmentStore } from "../../control/assignment-store.ts";
+import type { SettingStore } from "../../control/setting-store.ts";
 import type { Candidate } from "../../placement/candidate.ts";
 import { planFailover, type Placed } from "../../placement/failover-plan.ts";
 import { initialPlacementState } from "../../placement/strategies.ts";
@@ -35,6 +36,7 @@ export interface FailoverOptions {
   readonly consensus: Pick<Consensus, "status" | "onStatus">;
   readonly table: AssignmentTable;
   readonly store: Pick<AssignmentStore, "move">;
+  readonly settings: Pick<SettingStore, "put" | "delete" | "list">;
   readonly authority: LeaseAuthority;
   readonly candidates: () => readonly Candidate[];
   readonly traffic: TrafficOf;
@@ -53,14 +55,16 @@ interface Loss {
   /** On the monotonic clock. */
   readonly since_ms: number;
   readonly boot: number;
+  /** Its boot epoch and incarnation. */
+  readonly life: string;
   /** Its launcher says that the process ended and is not back soon: nobody need look twice. */
   readonly certified: boolean;
   /** It may be back soon, and nobody must hurry. */
   readonly inOrder: boolean;
   /** Not before. */
   next_ms: number;
-  /** For how long it was waited for, because of earlier losses. */
-  readonly hold_ms: number;
+  /** For how long it is waited for, because of earlier losses; null until they were read. */
+  hold_ms: number | null;
   /** Agents of it were given away. */
   given: boolean;
   /** What was told of agents that stay. */
@@ -79,7 +83,7 @@ export class Failover {
 
   constructor(options: FailoverOptions) {
     this.#options = options;
-    this.#flaps = new FlapHold();
+    this.#flaps = new FlapHold(options.settings, options.clock);
     const { membership, consensus, table } = options;
     this.#unsubscribe = [
       membership.subscribe((event) => {
@@ -103,7 +107,7 @@ export class Failover {
 
   #member(member: Member, kind: string, reason: string): void {
     const { clock, authority } = this.#options;
-    const { id, status, bootEpoch: boot } = member;
+    const { id, status, bootEpoch: boot, incarnation } = member;
     const gone = status === "failed" || status === "left" || kind === "left";
     if (!gone) {
       this.#losses.delete(id);
@@ -117,9 +121,10 @@ export class Failover {
     if (same && (!crashed || known.certified)) return;
     if (crashed) authority.ended(id, boot);
     const since_ms = known?.since_ms ?? clock.now_ms();
-    const hold_ms = known?.hold_ms ?? this.#flaps.hold_ms(id, since_ms);
+    const hold_ms = known?.boot === boot ? known.hold_ms : null;
     const given = known?.given ?? false;
-    const loss = { since_ms, boot, certified: crashed, inOrder, hold_ms, given, next_ms: 0, told: "" };
+    const life = `${boot}.${incarnation}`;
+    const loss = { since_ms, boot, life, certified: crashed, inOrder, hold_ms, given, next_ms: 0, told: "" };
     this.#losses.set(id, loss);
     this.#soon(0);
   }
@@ -165,6 +170,10 @@ export class Failover {
       if (table.of(node).size === 0) continue;
       const now_ms = clock.now_ms();
       if (now_ms < loss.next_ms) continue;
+      if (loss.hold_ms === null) {
+        await this.#flaps.read();
+        loss.hold_ms = this.#flaps.hold_ms(node, loss.life);
+      }
       if (now_ms < loss.since_ms + this.#patience_ms(loss)) continue;
       const ready = this.#readyToMove(node, loss);
       if (ready.length === 0) continue;
@@ -187,6 +196,7 @@ export class Failover {
       this.#losses.set(node, {
         since_ms,
         boot: 0,
+        life: "",
         certified: false,
         inOrder: true,
         hold_ms: 0,
@@ -199,7 +209,7 @@ export class Failover {
 
   #patience_ms({ inOrder, hold_ms, certified: crashed }: Loss): number {
     const { restartGrace_ms, threshold } = this.#options;
-    return Math.max(hold_ms, crashed ? 0 : threshold * check_ms, inOrder ? restartGrace_ms : 0);
+    return Math.max(hold_ms ?? 0, crashed ? 0 : threshold * check_ms, inOrder ? restartGrace_ms : 0);
   }
 
   #readyToMove(node: NodeId, loss: Loss): readonly OwnedAgent[] {
@@ -232,7 +242,7 @@ export class Failover {
     }
     const text = `Redistributing ${counted(orphans.length, "agent")} from ${node}`;
     events.record("info", "failover.started", text, { node, agents: orphans.length });
-    if (!loss.given) this.#flaps.lost(node, clock.now_ms());
+    const isFirst = !loss.given;
     loss.given = true;
     this.#running.get(node)?.close();
     const running = new Redistribution({
@@ -253,6 +263,10 @@ export class Failover {
     }
     running.complete();
     await table.refresh();
+    if (isFirst)
+      await this.#flaps
+        .lost(node, loss.life)
+        .catch((error: unknown) => this.#options.failed("write down that a node was lost", reasonOf(error)));
     if (plan.unplaced.length > 0) {
       loss.next_ms = clock.now_ms() + again_ms;
       this.#tellUnplaced(node, plan.unplaced);

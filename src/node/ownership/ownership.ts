@@ -23,7 +23,9 @@ import type { Work } from "../work.ts";
 /** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
 const authority_ms = 10_000;
 const again_ms = 500;
-const drainRounds = 3;
+/** With a pause between two that doubles: others leave too, or what was on its way here arrives. */
+const drainRounds = 6;
+const drainPause_ms = 100;
 
 export class NodeOwnership {
   readonly reconciler: Reconciler;
@@ -81,6 +83,8 @@ export class NodeOwnership {
     });
     const { reconciler, handOver } = this;
     this.#peers = new AgentPeers({
+      self,
+      clock: systemClock,
       peers,
       local: work.agents,
       table,
@@ -122,6 +126,7 @@ export class NodeOwnership {
   /** Gives agents and undelivered mail to others, as far as that goes within the time; nothing new is placed here. */
   async drain(within_ms: number, isOver: () => boolean = () => false): Promise<void> {
     const { foundation, control, work, events, tags } = this.#parts;
+    this.#peers.gives = true;
     tags.set({ maxAgents: 0 });
     const end_ms = systemClock.now_ms() + within_ms;
     const options = {
@@ -140,17 +145,29 @@ export class NodeOwnership {
       (agent) => control.table.get(agent)?.spec.placement.strategy === "locality",
     );
     if (local) await work.traffic.gather();
-    // What was on its way here when the others had not heard yet goes in the next round.
-    for (let round = 0; round < drainRounds && control.table.of(foundation.self).size > 0; round++) {
+    // What was on its way here when the others had not heard yet, or to a node that leaves too, goes in a later round.
+    for (let round = 0; round < drainRounds; round++) {
+      if (control.table.of(foundation.self).size === 0 && !this.#peers.expects) break;
       const left_ms = end_ms - systemClock.now_ms();
       if (isOver() || (round > 0 && left_ms <= 0)) break;
-      await drain(options, Math.max(0, left_ms));
+      if (round > 0)
+        await new Promise<void>((resolve) => {
+          systemClock.after(Math.min(left_ms, drainPause_ms * 2 ** (round - 1)), resolve);
+        });
+      const { stayed, placed } = await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
+      if (stayed > 0 && placed === 0) break;
     }
     if (isOver()) return;
     const stayed = await this.#outbox.giveAway();
     if (stayed === 0) return;
     const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;
     events.record("warn", "drain.messages", text, { node: foundation.self, messages: stayed });
+  }
+
+  /** It gives nothing away any more, and takes agents again. */
+  reopen(): void {
+    this.#peers.gives = false;
+    this.#parts.tags.set({ maxAgents: this.#parts.config.node.max_agents });
   }
 
   close(): void {
@@ -199,6 +216,7 @@ export class NodeOwnership {
       consensus,
       table: control.table,
       store: control.assignments,
+      settings: control.settings,
       authority: leases,
       candidates: () => this.ownership.candidates(),
       traffic: (agent) => work.traffic.of(agent),

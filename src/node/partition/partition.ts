@@ -22,7 +22,8 @@ import type { Network } from "../network.ts";
 import { PartitionActions } from "./actions.ts";
 import { NodePartition } from "./service.ts";
 import { Rehearsals } from "./rehearsal.ts";
-import { type Perform, WriteQueue } from "./write-queue.ts";
+import type { Perform } from "./replay-round.ts";
+import { WriteQueue } from "./write-queue.ts";
 
 /** Applied writes of one replay that are told one by one; the others are in the report. */
 const toldApplied_max = 1_000;
@@ -135,7 +136,7 @@ export class Partition {
   }
 
   async #open(): Promise<void> {
-    const { config, foundation, network, consensus, events, failed } = this.#parts;
+    const { config, foundation, network, consensus, control, events, failed } = this.#parts;
     const { partition } = config.coordination;
     const { self } = foundation;
     const queue = await WriteQueue.open({
@@ -146,6 +147,7 @@ export class Partition {
       newId: uuidv7,
       mayReplay: () => !this.monitor.minority && consensus.consensus.status().quorum,
       revoked: (principal) => this.#revoked(principal),
+      together: (requests) => control.kv.together(requests),
       settled: (write) => this.#settled(write),
       dropped: (count, detail) => this.#dropped(count, detail),
       changed: () => this.#actions.changed(this.monitor.state, false),
@@ -170,7 +172,8 @@ export class Partition {
         consensus.consensus.cut(order);
       },
       newId: uuidv7,
-      report: (since_ms) => this.service.report(since_ms),
+      position: () => queue.position(),
+      report: (after) => this.service.report(0, after),
     });
     this.#service = new NodePartition({
       self,

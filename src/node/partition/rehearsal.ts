@@ -39,6 +39,10 @@ const orderSchema = v.strictObject({
   duration_ms: v.pipe(v.number(), v.minValue(0), v.maxValue(cutLimit_ms)),
 });
 type Order = v.InferOutput<typeof orderSchema>;
+/** Behind which of its queued writes those of the drill stand at that node. */
+const agreedSchema = v.strictObject({
+  position: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+});
 
 export interface RehearsalsOptions {
   readonly self: NodeId;
@@ -49,11 +53,15 @@ export interface RehearsalsOptions {
   readonly events: EventLog;
   readonly cut: (order: CutOrder) => void;
   readonly newId: () => string;
-  readonly report: (since_ms: number) => Promise<PartitionReport>;
+  /** Of the newest write that this node queued. */
+  readonly position: () => Promise<number>;
+  /** Of what each node queued behind such a position. */
+  readonly report: (after: ReadonlyMap<NodeId, number>) => Promise<PartitionReport>;
 }
 
 interface Commanded {
   rehearsal: Rehearsal;
+  readonly positions: ReadonlyMap<NodeId, number>;
   timer: Timer | undefined;
 }
 
@@ -73,9 +81,9 @@ export class Rehearsals {
   constructor(options: RehearsalsOptions) {
     this.#options = options;
     const { peers } = options;
-    peers.handle("partition.rehearse.agree", (body) => {
+    peers.handle("partition.rehearse.agree", async (body) => {
       this.#agree(parseBody(orderSchema, body));
-      return Promise.resolve(jsonBody({}));
+      return jsonBody({ position: await options.position() });
     });
     peers.handle("partition.rehearse.begin", (body) => {
       this.#begin(parseBody(orderSchema, body));
@@ -116,7 +124,15 @@ export class Rehearsals {
     const order: Order = { id: newId(), by: self, isolated, duration_ms };
     const others = alive.filter((node) => node !== self);
     this.#agree(order);
-    const refusals = await this.#tell(others, "partition.rehearse.agree", order);
+    const positions = new Map<NodeId, number>();
+    const refusals = await this.#tell(others, "partition.rehearse.agree", order, (node, answer) => {
+      positions.set(node, parseBody(agreedSchema, answer).position);
+    });
+    const own = await this.#options.position().catch((error: unknown) => {
+      refusals.push(`${self}: ${reasonOf(error)}`);
+      return 0;
+    });
+    positions.set(self, own);
     if (refusals.length > 0) {
       this.#forget(order.id);
       throw new CaxtonError(
@@ -136,7 +152,7 @@ export class Rehearsals {
       troubles,
     };
     this.#commanded?.timer?.cancel();
-    const commanded: Commanded = { rehearsal, timer: undefined };
+    const commanded: Commanded = { rehearsal, positions, timer: undefined };
     this.#commanded = commanded;
     commanded.timer = clock.after(begin_ms + duration_ms, () => {
       commanded.rehearsal = { ...commanded.rehearsal, phase: "healing" };
@@ -220,12 +236,17 @@ export class Rehearsals {
   }
 
   /** What did not work, by node. */
-  async #tell(nodes: readonly NodeId[], method: string, order: Order): Promise<readonly string[]> {
+  async #tell(
+    nodes: readonly NodeId[],
+    method: string,
+    order: Order,
+    answered: (node: NodeId, answer: Uint8Array) => void = () => undefined,
+  ): Promise<string[]> {
     const { peers } = this.#options;
     const told = await Promise.all(
       nodes.map(async (node) => {
         try {
-          await peers.request(node, method, jsonBody(order), { timeout_ms: request_ms });
+          answered(node, await peers.request(node, method, jsonBody(order), { timeout_ms: request_ms }));
           return [];
         } catch (error) {
           return [`${node}: ${reasonOf(error)}`];
@@ -258,18 +279,24 @@ export class Rehearsals {
 
   /** Whether it is over: all answer, none is cut off any more, nothing waits. */
   async #look(commanded: Commanded, late: boolean): Promise<boolean> {
-    const { rehearsal } = commanded;
-    const report = await this.#options.report(rehearsal.started_ms);
+    const { rehearsal, positions } = commanded;
+    const report = await this.#options.report(positions);
     const unsettled = report.nodes.filter(
       ({ state, counts }) =>
         counts.queued + counts.replaying > 0 || state === "minority" || state === "isolated",
     );
-    const missing = rehearsal.isolated.filter((node) => !report.nodes.some((one) => one.node === node));
+    const silent = rehearsal.isolated.filter((node) => !report.nodes.some((one) => one.node === node));
+    const hasLeft = (node: NodeId): boolean => {
+      const status = this.#options.membership.member(node)?.status;
+      return status === undefined || status === "left";
+    };
+    const missing = silent.filter((node) => !hasLeft(node));
     if ((unsettled.length > 0 || missing.length > 0) && !late) return false;
     const troubles = [
       ...rehearsal.troubles,
       ...unsettled.map(({ node }) => `${node} has not settled all that it queued`),
       ...missing.map((node) => `${node} does not answer`),
+      ...silent.filter(hasLeft).map((node) => `${node} has left the cluster meanwhile`),
     ];
     commanded.rehearsal = { ...rehearsal, phase: "ended", report, troubles };
     return true;

@@ -48,7 +48,8 @@ export async function judgeAnswer(answer: Response, replay: Replay): Promise<Jud
   return { kind: "settled", outcome, detail, version: null };
 }
 
-function appliedText({ expected, before, after }: Replay): string {
+/** What is told of one that took effect; empty where nothing but that is to be told. */
+export function appliedText({ expected, before, after }: Replay): string {
   if (after === null) return "";
   const isOver = before !== null && before !== expected && before !== after;
   if (after === 0)

@@ -22,6 +22,7 @@ import type { PartitionMonitor } from "../../cluster/partition-monitor.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import type { PartitionAction } from "../../ownership/partition-policy.ts";
 import { votersNeeded } from "../../ownership/partition-state.ts";
+import type { QueuedSince } from "../../store/queued-writes-table.ts";
 import type { Page } from "../../store/store.ts";
 import type { PartitionActions } from "./actions.ts";
 import { nodeReportSchema } from "./report.ts";
@@ -39,7 +40,10 @@ const nodeId = v.pipe(
   v.transform((text) => text as NodeId),
 );
 const reachSchema = v.strictObject({ unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)) });
-const sinceSchema = v.strictObject({ since_ms: v.pipe(v.number(), v.minValue(0)) });
+const sinceSchema = v.strictObject({
+  since_ms: v.pipe(v.number(), v.minValue(0)),
+  after: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+});
 const emptySchema = v.strictObject({});
 
 export interface NodePartitionOptions {
@@ -67,7 +71,7 @@ export class NodePartition implements PartitionService {
       return Promise.resolve(jsonBody({ unreached: monitor.view().unreached }));
     });
     peers.handle("partition.report", async (body) =>
-      jsonBody(await this.ownReport(parseBody(sinceSchema, body).since_ms)),
+      jsonBody(await this.ownReport(parseBody(sinceSchema, body))),
     );
     peers.handle("partition.replay", (body) => {
       parseBody(emptySchema, body);
@@ -127,14 +131,15 @@ export class NodePartition implements PartitionService {
     readonly limit: number;
     readonly cursor: string | null;
   }): Promise<Page<QueuedWriteView>> {
-    return await this.#options.queue.list({ ...options, since_ms: 0 });
+    return await this.#options.queue.list({ ...options, since_ms: 0, after: 0 });
   }
 
   write(id: string): Promise<QueuedWriteView> {
     return this.#options.queue.get(id);
   }
 
-  async report(since_ms: number): Promise<PartitionReport> {
+  async report(since_ms: number, after: ReadonlyMap<NodeId, number> = new Map()): Promise<PartitionReport> {
+    const sinceOf = (node: NodeId): QueuedSince => ({ since_ms, after: after.get(node) ?? 0 });
     const { self, membership } = this.#options;
     const nodes: NodeReport[] = [];
     const missing: { node: NodeId; reason: string }[] = [];
@@ -142,23 +147,23 @@ export class NodePartition implements PartitionService {
     const answers = asked.map(async ({ id: node, status }) => {
       if (status === "failed") missing.push({ node, reason: "it is not reached" });
       else
-        await this.#askReport(node, since_ms).then(
+        await this.#askReport(node, sinceOf(node)).then(
           (report) => nodes.push(report),
           (error: unknown) => missing.push({ node, reason: reasonOf(error) }),
         );
     });
-    nodes.push(await this.ownReport(since_ms));
+    nodes.push(await this.ownReport(sinceOf(self)));
     await Promise.all(answers);
     const byName = (a: { node: NodeId }, b: { node: NodeId }): number => (a.node < b.node ? -1 : 1);
     return { nodes: nodes.sort(byName), missing: missing.sort(byName) };
   }
 
-  async ownReport(since_ms: number): Promise<NodeReport> {
+  async ownReport(since: QueuedSince): Promise<NodeReport> {
     const { self, monitor, queue } = this.#options;
     // Asked for together, so that both are of one moment.
     const [page, counts] = await Promise.all([
-      queue.list({ limit: reportedWrites, cursor: null, since_ms }),
-      queue.counts(since_ms),
+      queue.list({ limit: reportedWrites, cursor: null, ...since }),
+      queue.counts(since),
     ]);
     return { node: self, state: monitor.state, counts, writes: page.items, more: page.next !== null };
   }
@@ -255,11 +260,9 @@ export class NodePartition implements PartitionService {
     return answers.flat();
   }
 
-  async #askReport(node: NodeId, since_ms: number): Promise<NodeReport> {
+  async #askReport(node: NodeId, since: QueuedSince): Promise<NodeReport> {
     const { peers } = this.#options;
-    const body = await peers.request(node, "partition.report", jsonBody({ since_ms }), {
-      timeout_ms: request_ms,
-    });
+    const body = await peers.request(node, "partition.report", jsonBody(since), { timeout_ms: request_ms });
     const report = parseBody(nodeReportSchema, body);
     if (report.node !== node) throw new CaxtonError("internal", `It answered for ${report.node}`);
     return report;

@@ -1,61 +1,46 @@
 /**
- * The queue of a minority's writes: durable before it is acknowledged, replayed on heal one after the other in this
- * node's order, each through the same handler as ever and each to one outcome. A crash in the middle repeats
- * nothing: what was begun is known to be, and goes again under the same Idempotency-Key.
+ * The queue of a minority's writes: durable before it is acknowledged, replayed on heal in this node's order, each
+ * through the same handler as ever and each to one outcome; writes of keys many at a time. A crash in the middle
+ * repeats nothing: what was begun is known to be, and goes again under the same Idempotency-Key.
  */
-import * as v from "valibot";
 import type { QueuedWriteView, WriteToQueue } from "../../api/partition-service.ts";
-import type { Replay } from "../../api/http/request.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
-import { type Role, isRole } from "../../security/roles.ts";
-import type { Principal } from "../../security/tokens.ts";
+import type { Timer } from "../../ports/clock.ts";
 import type { QueuedWritesStore } from "../../store/queued-writes-store.ts";
 import type {
+  QueuedSince,
   QueuedWriteCounts,
   QueuedWriteOutcome,
   QueuedWriteRow,
   QueuedWriteToDo,
+  SettledWrite,
 } from "../../store/queued-writes-table.ts";
 import type { Page } from "../../store/store.ts";
-import { judgeAnswer, type Judgement } from "./replay-judgement.ts";
+import { batchedCommands_max } from "../../wire/control-batch.ts";
+import { headOf, headTextOf } from "./queued-head.ts";
+import type { Judgement } from "./replay-judgement.ts";
+import { type Perform, replayRound, type RoundOptions } from "./replay-round.ts";
 
-/** As long as the control state remembers Idempotency-Keys: older, nobody can tell whether it was done elsewhere. */
-export const queuedWriteAge_ms_max = 24 * 3_600_000;
+/** Of the writes that are done together: with what stands around them they fit into one command. */
+const together_bytes = 512 * 1024;
+/** Subjects of writes whose commands may stand in one entry of the log. */
+const alike = "kv/";
+/** After a round that was not clear, so many are done one by one: of one alone it is clear whose fault it was. */
+const aloneAfter = 16;
 /** Tries of one write that end neither way, while there is a quorum. */
 const tries_max = 20;
 const firstRetry_ms = 200;
 const lastRetry_ms = 5_000;
 
-const headSchema = v.strictObject({
-  method: v.string(),
-  path: v.string(),
-  headers: v.record(v.string(), v.string()),
-  subject: v.string(),
-  roles: v.array(v.custom<Role>(isRole)),
-  tokenId: v.string(),
-  keyId: v.string(),
-  expires_s: v.number(),
-  requestId: v.string(),
-  observed: v.nullable(v.number()),
-});
-type Head = v.InferOutput<typeof headSchema>;
-
-/** The API's own `fetch`, told that it is a replay. */
-export type Perform = (request: Request, environment: { readonly replay: Replay }) => Promise<Response>;
-
-export interface WriteQueueOptions {
+export interface WriteQueueOptions extends Omit<RoundOptions, "perform"> {
   readonly self: NodeId;
   readonly store: QueuedWritesStore;
-  readonly clock: Clock;
   /** Writes that may wait. */
   readonly limit: number;
   readonly newId: () => string;
   /** There is a quorum: what waits may be done. */
   readonly mayReplay: () => boolean;
-  /** Why the principal may not do it any more, whatever its roles; null when it may. */
-  readonly revoked: (principal: Principal) => string | null;
   readonly settled: (write: QueuedWriteView) => void;
   /** An operator gave up so many that were not begun. */
   readonly dropped: (count: number, detail: string) => void;
@@ -77,12 +62,14 @@ export class WriteQueue {
   #delay_ms = firstRetry_ms;
   /** Tries of the write at the head, by this process. */
   #tries = { id: "", count: 0 };
+  /** So many are done one by one first. */
+  #alone = 0;
   #told: Record<QueuedWriteOutcome, number> | undefined;
   #closed = false;
 
   /** Counts what waits since the last run. */
   static async open(options: WriteQueueOptions): Promise<WriteQueue> {
-    const { queued, replaying } = await options.store.counts(0);
+    const { queued, replaying } = await options.store.counts({ since_ms: 0, after: 0 });
     return new WriteQueue(options, queued + replaying);
   }
 
@@ -105,25 +92,15 @@ export class WriteQueue {
   /** Durable when it resolves. Throws `unavailable` when full, and what the store throws. */
   async accept(write: WriteToQueue): Promise<QueuedWriteView> {
     const { store, clock, newId, limit } = this.#options;
-    const { principal, headers, body, subject, method, path, requestId, observed } = write;
-    const { subject: who, ...token } = principal;
-    const head: Head = {
-      method,
-      path,
-      headers: { ...headers },
-      ...token,
-      roles: [...principal.roles],
-      subject: who,
-      requestId,
-      observed,
-    };
+    const { principal, headers, body, subject, method, path } = write;
+    const who = principal.subject;
     const id = newId();
     // Counted before it is kept, so that no later write overtakes it.
     this.#depth++;
     let row: QueuedWriteRow;
     try {
       const idempotencyKey = headers["idempotency-key"] ?? null;
-      const text = JSON.stringify(head);
+      const text = headTextOf(write);
       row = await store.put(
         { id, principal: who, idempotencyKey, subject, at_ms: clock.wall_ms(), head: text, body },
         limit,
@@ -181,17 +158,21 @@ export class WriteQueue {
     return dropped;
   }
 
-  async list(options: {
-    readonly limit: number;
-    readonly cursor: string | null;
-    readonly since_ms: number;
-  }): Promise<Page<QueuedWriteView>> {
+  /** Of the newest write; those that are queued from now on stand behind it, whatever clocks do. */
+  async position(): Promise<number> {
+    const { items } = await this.#options.store.list({ limit: 1, cursor: null, since_ms: 0, after: 0 });
+    return items[0]?.position ?? 0;
+  }
+
+  async list(
+    options: QueuedSince & { readonly limit: number; readonly cursor: string | null },
+  ): Promise<Page<QueuedWriteView>> {
     const { items, next } = await this.#options.store.list(options);
     return { items: items.map((row) => this.#view(row)), next };
   }
 
-  counts(since_ms: number): Promise<QueuedWriteCounts> {
-    return this.#options.store.counts(since_ms);
+  counts(of: QueuedSince): Promise<QueuedWriteCounts> {
+    return this.#options.store.counts(of);
   }
 
   /** Throws `not_found`. */
@@ -210,26 +191,19 @@ export class WriteQueue {
   }
 
   async #run(perform: Perform): Promise<void> {
-    const { store, clock, mayReplay, began, settled, ended } = this.#options;
+    const { store, mayReplay, began, ended } = this.#options;
     if (this.#told === undefined) {
       began(this.#depth);
       this.#told = { applied: 0, conflicted: 0, refused: 0, expired: 0 };
     }
     while (!this.#closed && mayReplay()) {
-      const write = await store.take();
-      if (write === undefined) break;
-      const judgement = await this.#do(write, perform);
-      if (judgement.kind === "undone" || judgement.kind === "unclear") {
-        if (judgement.kind === "undone" && write.state === "queued") await store.putBack(write.id);
-        this.#again();
-        return;
-      }
-      const { outcome, detail, version } = judgement;
-      await store.settle({ id: write.id, outcome, detail, version, at_ms: clock.wall_ms() });
-      this.#delay_ms = firstRetry_ms;
-      this.#told[outcome]++;
-      settled(this.#view({ ...write, state: outcome, detail, settled_ms: clock.wall_ms() }));
-      this.#left();
+      const count = this.#alone > 0 ? 1 : batchedCommands_max;
+      const writes = await store.take({ count, bytes: together_bytes, alike });
+      if (writes.length === 0) break;
+      const judgements = await replayRound(writes, { ...this.#options, perform });
+      if (await this.#keep(writes, judgements, this.#told)) continue;
+      this.#again();
+      return;
     }
     if (this.#depth > 0) {
       if (mayReplay()) this.#again();
@@ -240,34 +214,45 @@ export class WriteQueue {
     ended(outcomes);
   }
 
-  async #do(write: QueuedWriteToDo, perform: Perform): Promise<Judgement> {
-    const { clock, revoked } = this.#options;
-    const age_ms = clock.wall_ms() - write.at_ms;
-    if (age_ms > queuedWriteAge_ms_max) {
-      const unsure = write.state === "replaying" ? "; an earlier try of it may have taken effect" : "";
-      return settle("expired", `It waited for more than a day${unsure}`);
+  /** Keeps what became of them, up to the first of which it is not known; whether it is known of all. */
+  async #keep(
+    writes: readonly QueuedWriteToDo[],
+    judgements: readonly Judgement[],
+    told: Record<QueuedWriteOutcome, number>,
+  ): Promise<boolean> {
+    const { store, clock, settled } = this.#options;
+    const at_ms = clock.wall_ms();
+    const outcomes: (SettledWrite & { readonly write: QueuedWriteToDo })[] = [];
+    const undone: string[] = [];
+    let known = true;
+    for (const [at, write] of writes.entries()) {
+      const judgement: Judgement | undefined = known ? this.#bounded(write, judgements[at]) : judgements[at];
+      known &&= judgement?.kind === "settled";
+      if (known && judgement?.kind === "settled") {
+        const { outcome, detail, version } = judgement;
+        outcomes.push({ id: write.id, outcome, detail, version, at_ms, write });
+      } else if (judgement?.kind === "undone" && write.state === "queued") undone.push(write.id);
+      else if (judgement?.kind === "unclear") this.#alone = aloneAfter;
     }
-    const head = headOf(write);
-    if (head === undefined) return settle("refused", "This version of the program cannot read it any more");
-    const { subject, roles, tokenId, keyId, expires_s } = head;
-    const principal: Principal = { subject, roles, tokenId, keyId, expires_s };
-    const why = revoked(principal);
-    if (why !== null) return settle("refused", why);
-    const replay: Replay = {
-      principal,
-      begun: write.state === "replaying",
-      expected: write.versionLeft ?? head.observed,
-      before: null,
-      after: null,
-    };
-    const judgement = await judgeAnswer(await perform(requestOf(write, head), { replay }), replay);
-    if (judgement.kind !== "unclear") return judgement;
+    if (outcomes.length > 0) await store.settle(outcomes.map(({ write: _, ...outcome }) => outcome));
+    if (undone.length > 0) await store.putBack(undone);
+    for (const { write, outcome, detail } of outcomes) {
+      this.#delay_ms = firstRetry_ms;
+      if (this.#alone > 0) this.#alone--;
+      told[outcome]++;
+      settled(this.#view({ ...write, state: outcome, detail, settled_ms: at_ms }));
+      this.#left();
+    }
+    return known;
+  }
+
+  /** What stays unclear is given up after so many tries. */
+  #bounded(write: QueuedWriteToDo, judgement: Judgement | undefined): Judgement | undefined {
+    if (judgement?.kind !== "unclear") return judgement;
     this.#tries = { id: write.id, count: this.#tries.id === write.id ? this.#tries.count + 1 : 1 };
     if (this.#tries.count < tries_max) return judgement;
-    return settle(
-      "refused",
-      `${judgement.detail} (after ${tries_max} tries, of which one may have taken effect)`,
-    );
+    const detail = `${judgement.detail} (after ${tries_max} tries, of which one may have taken effect)`;
+    return { kind: "settled", outcome: "refused", detail, version: null };
   }
 
   #again(): void {
@@ -303,27 +288,4 @@ export class WriteQueue {
       detail,
     };
   }
-}
-
-/** Undefined for what another version of the program wrote otherwise. */
-function headOf({ head }: QueuedWriteRow): Head | undefined {
-  try {
-    const read = v.safeParse(headSchema, JSON.parse(head));
-    return read.success ? read.output : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function settle(outcome: QueuedWriteOutcome, detail: string): Judgement {
-  return { kind: "settled", outcome, detail, version: null };
-}
-
-/** As it came; without a key of its own it has one by its id, so that no retry does it twice. */
-function requestOf({ id, body }: QueuedWriteToDo, { method, path, headers, requestId }: Head): Request {
-  return new Request(`http://replay${path}`, {
-    method,
-    headers: { "idempotency-key": `queued-write:${id}`, ...headers, "x-request-id": requestId },
-    ...(body.length === 0 ? {} : { body: body as Uint8Array<ArrayBuffer> }),
-  });
 }

@@ -21,6 +21,11 @@ export interface LauncherOptions {
 export interface LauncherTimings {
   readonly backoffFirst_ms: number;
   readonly backoffLast_ms: number;
+  /**
+   * At least this after a start that ended before it was ready: it will hardly go better at once, and a start costs
+   * half a second of a processor that what still runs on the machine needs just then.
+   */
+  readonly afterFailedStart_ms: number;
   /** Ready for this long makes the next crash the first one again. */
   readonly healthyAfter_ms: number;
   /** Between looks at the heartbeat. */
@@ -38,6 +43,7 @@ export interface LauncherTimings {
 const defaultTimings: LauncherTimings = {
   backoffFirst_ms: 50,
   backoffLast_ms: 30_000,
+  afterFailedStart_ms: 1_000,
   healthyAfter_ms: 60_000,
   tick_ms: heartbeatInterval_ms,
   silentTicks_max: 10,
@@ -50,9 +56,12 @@ const defaultTimings: LauncherTimings = {
 const drainTimeoutBeforeReady_ms = 30_000;
 
 /** What the node's process must find in its environment before it begins. */
-const nodeEnvironment = {
+export const nodeEnvironment = {
   // With fast memories, instantiating a module costs time in proportion to the live instances.
   BUN_JSC_useWasmFastMemory: "0",
+  // Of the allocator, ms: its thread looks for partly freed pages as often as this, not fourteen times a second. As much
+  // memory is given back, and an idle node takes a fifth less processor time.
+  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "2000",
 };
 
 /** Runs the node until it ends on purpose; the exit code to end with. Never throws. */
@@ -172,9 +181,11 @@ class Launcher {
     }
     if (this.#fatalExit !== undefined && !this.#everReady) return this.#finish(this.#fatalExit);
     // It was to come back and did not: nobody should wait for it any longer.
-    const failedToComeBack = this.#everReady && this.#readyAt_ms === undefined;
+    const failedStart = this.#readyAt_ms === undefined;
+    const failedToComeBack = this.#everReady && failedStart;
     const healthyFor_ms = this.#readyAt_ms === undefined ? 0 : performance.now() - this.#readyAt_ms;
     if (healthyFor_ms >= this.#timings.healthyAfter_ms) this.#backoff_ms = this.#timings.backoffFirst_ms;
+    if (failedStart) this.#backoff_ms = Math.max(this.#backoff_ms, this.#timings.afterFailedStart_ms);
     const delay_ms = this.#backoff_ms;
     this.#backoff_ms = Math.min(delay_ms * 2, this.#timings.backoffLast_ms);
     // After a single crash the node is back, in a new life, before anybody needs to know of the old one's end.

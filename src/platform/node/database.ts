@@ -60,6 +60,8 @@ function open(path: string, options: DatabaseOptions = {}): Database {
   const connection = new FileDatabase(file, connectLibsql(location, path, busyTimeout_ms));
   try {
     connection.execute(`PRAGMA cache_size=-${cache_kib}; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY`);
+    // The addon takes the names of columns for text, too, and ends the process where they are none.
+    connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema").all();
     if (options.readonly === true) return connection;
     connection.execute(`
       PRAGMA page_size=${page_bytes};

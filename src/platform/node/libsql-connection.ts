@@ -1,7 +1,7 @@
 /**
  * One libSQL connection behind the `Database` port: the only code that touches the native addon.
  * Every bound value is converted in `bindable`, because the addon aborts the whole process on a
- * boolean or an object, cuts text at a NUL, and binds every number as REAL.
+ * boolean or an object, cuts text at a NUL, and binds every number as REAL. What it reads is guarded-rows.ts's.
  */
 import { closeSync, openSync } from "node:fs";
 import Libsql from "libsql";
@@ -17,6 +17,7 @@ import type {
   Statement,
   TransactionMode,
 } from "../../ports/database.ts";
+import { type GuardedQuery, guardedQuery, type NativeColumn, plainColumns, readRow } from "./guarded-rows.ts";
 
 /** Distinct statements of one connection; a program that exceeds it builds SQL from data. */
 const statementsLimit = 512;
@@ -34,7 +35,7 @@ interface NativeStatement {
   /** Throws for a statement that returns no rows. */
   raw(on: boolean): NativeStatement;
   readonly reader: boolean;
-  columns(): readonly { readonly name: string }[];
+  columns(): readonly NativeColumn[];
 }
 
 interface NativeDatabase {
@@ -68,14 +69,16 @@ export function connectLibsql(location: string, name: string, timeout_ms: number
 
 export class LibsqlConnection implements Database {
   readonly #native: NativeDatabase;
-  readonly #name: string;
   readonly #statements = new Map<string, LibsqlStatement>();
   #open = true;
   #mode: Exclude<TransactionMode, "preview"> = "durable";
 
-  constructor(native: NativeDatabase, name: string) {
+  constructor(
+    native: NativeDatabase,
+    /** For messages. */
+    readonly name: string,
+  ) {
     this.#native = native;
-    this.#name = name;
   }
 
   execute(sql: string): void {
@@ -86,11 +89,15 @@ export class LibsqlConnection implements Database {
     const kept = this.#statements.get(sql);
     if (kept !== undefined) return kept;
     assert(this.#statements.size < statementsLimit, `at most ${statementsLimit} statements a connection`);
-    const native = this.guard(() => {
+    const statement = this.guard(() => {
       const prepared = this.#native.prepare(sql);
-      return prepared.reader ? prepared.raw(true) : prepared;
+      if (!prepared.reader) return new LibsqlStatement(this, prepared, sql, []);
+      const names = prepared.columns();
+      const guarded = guardedQuery(sql, names);
+      const native = guarded === undefined ? prepared : this.#native.prepare(guarded.sql);
+      const columns = guarded?.columns ?? plainColumns(names);
+      return new LibsqlStatement(this, native.raw(true), sql, columns);
     });
-    const statement = new LibsqlStatement(this, native, sql);
     this.#statements.set(sql, statement);
     return statement;
   }
@@ -161,7 +168,7 @@ export class LibsqlConnection implements Database {
     try {
       this.#native.close();
     } catch (thrown) {
-      throw databaseError(thrown, this.#name);
+      throw databaseError(thrown, this.name);
     }
   }
 
@@ -172,11 +179,11 @@ export class LibsqlConnection implements Database {
 
   /** Runs a call of the addon; whatever it throws comes out as a `CaxtonError`. */
   guard<T>(work: () => T): T {
-    if (!this.#open) throw new CaxtonError("storage_failed", `Database ${quote(this.#name)} is closed`);
+    if (!this.#open) throw new CaxtonError("storage_failed", `Database ${quote(this.name)} is closed`);
     try {
       return work();
     } catch (thrown) {
-      throw databaseError(thrown, this.#name);
+      throw databaseError(thrown, this.name);
     }
   }
 
@@ -191,12 +198,18 @@ class LibsqlStatement implements Statement {
   readonly #native: NativeStatement;
   readonly #parameters: number;
   readonly #sql: string;
-  #columns: readonly string[] | undefined;
+  readonly #columns: GuardedQuery["columns"];
 
-  constructor(connection: LibsqlConnection, native: NativeStatement, sql: string) {
+  constructor(
+    connection: LibsqlConnection,
+    native: NativeStatement,
+    sql: string,
+    columns: GuardedQuery["columns"],
+  ) {
     this.#connection = connection;
     this.#native = native;
     this.#sql = sql;
+    this.#columns = columns;
     this.#parameters = sql.split("?").length - 1;
   }
 
@@ -208,26 +221,19 @@ class LibsqlStatement implements Statement {
   get(...values: readonly SqlValue[]): SqlRow | undefined {
     const bound = this.#bind(values);
     const row = this.#connection.guard(() => this.#native.get(bound));
-    return row === undefined ? undefined : this.#row(row);
+    return row === undefined ? undefined : readRow(row, this.#columns, this.#connection.name);
   }
 
   all(...values: readonly SqlValue[]): SqlRow[] {
     const bound = this.#bind(values);
     const rows = this.#connection.guard(() => this.#native.all(bound));
-    return rows.map((row) => this.#row(row));
+    return rows.map((row) => readRow(row, this.#columns, this.#connection.name));
   }
 
   /** The addon would silently take too few or too many values. */
   #bind(values: readonly SqlValue[]): unknown[] {
     assert(values.length === this.#parameters, `${this.#parameters} values for: ${this.#sql}`);
     return values.map(bindable);
-  }
-
-  #row(native: NativeRow): SqlRow {
-    this.#columns ??= this.#native.columns().map((column) => column.name);
-    const row: Record<string, SqlValue> = {};
-    for (let i = 0; i < this.#columns.length; i++) row[this.#columns[i] as string] = readable(native[i]);
-    return row;
   }
 }
 
@@ -243,11 +249,6 @@ function bindable(value: SqlValue): unknown {
   }
   assert(value instanceof Uint8Array, "a value in SQL is null, a number, text or bytes");
   return value;
-}
-
-function readable(value: unknown): SqlValue {
-  if (value instanceof Uint8Array) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return value as SqlValue;
 }
 
 const codeOfResult: Readonly<Record<string, ErrorCode>> = {

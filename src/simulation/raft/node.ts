@@ -326,7 +326,7 @@ export class RaftNode {
     const answer = this.#writes.get(id);
     this.#writes.delete(id);
     if (answer === undefined) return;
-    if (result.kind === "refused") answer({ kind: "lost" });
+    if (result.kind === "refused" || result.kind === "rejected") answer({ kind: "lost" });
     else if (result.kind === "unknown") answer({ kind: "unknown" });
     else this.#await(result.position, answer);
   }

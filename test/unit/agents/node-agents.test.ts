@@ -631,3 +631,22 @@ test("a deployment above a ceiling of its cluster is refused, and leaves nothing
   expect(agents.list().map((agent) => agent.name)).toEqual(["a"]);
   await cluster.end();
 });
+
+test("of deployments at the same moment as many stay as a subject may have, at whichever nodes it asks", async () => {
+  const cluster = new Cluster();
+  const ceilings = { max_per_subject: 2 };
+  const nodes = [await cluster.start("node-1", { ceilings }), await cluster.start("node-2", { ceilings })];
+  const asked = await Promise.allSettled(
+    Array.from({ length: 6 }, (_, n) =>
+      present(nodes[n % 2], "a node").agents.cluster.deploy(request(`a${n}`, prebuiltAgent("echo"))),
+    ),
+  );
+  const refused = asked.flatMap((one) => (one.status === "rejected" ? [one.reason as CaxtonError] : []));
+  expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => "limit_exceeded"));
+  await until(() => nodes.every((node) => node.agents.table.size === 2));
+  const names = (node: AgentsNode): string[] => node.agents.cluster.list().map((agent) => agent.name);
+  await until(() => nodes.every((node) => names(node).length === 2));
+  const kept = asked.flatMap((one, n) => (one.status === "fulfilled" ? [`a${n}`] : []));
+  expect(names(present(nodes[0], "a node"))).toEqual(kept);
+  await cluster.end();
+});

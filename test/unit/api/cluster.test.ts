@@ -249,6 +249,24 @@ describe("members", () => {
     expect(seen).toEqual(["node-1", "node-2", "node-3"]);
   });
 
+  it("tell who is isolated, and that who has left has no agents any more", async () => {
+    const { call, services } = await apiWorld();
+    const answer = async () =>
+      (await (await call("GET", "/api/v1/cluster/members")).json()) as {
+        readonly isolated: readonly string[];
+        readonly members: readonly { readonly id: string; readonly agents: number }[];
+      };
+    const left = services.member("node-2", "left");
+    services.known.splice(1, 1, { ...left, load: { ...left.load, agents: 7 } });
+    expect((await answer()).isolated).toEqual([]);
+    services.operator.isolated.add("node-1");
+    const { isolated, members } = await answer();
+    expect(isolated).toEqual(["node-1"]);
+    expect(members.find(({ id }) => id === "node-2")?.agents).toBe(0);
+    const node = (await (await call("GET", "/api/cluster/nodes/node-2")).json()) as { active_agents: number };
+    expect(node.active_agents).toBe(0);
+  });
+
   it("are shown as they are now, whatever was shown before", async () => {
     const { call, services } = await apiWorld();
     const seen = async (): Promise<readonly string[]> => {

@@ -124,7 +124,10 @@ describe("a key", () => {
   it("is refused when the name, the value or the media type breaks a bound", async () => {
     const { call } = await apiWorld();
     expect((await call("PUT", `/api/v1/kv/${"x".repeat(513)}`, text("1"))).status).toBe(400);
-    expect((await call("PUT", "/api/v1/kv/a%00b", text("1"))).status).toBe(400);
+    for (const method of ["GET", "PUT", "DELETE"])
+      for (const key of ["a%00b", "a%0Ab", "%0A", "a%0D", "a/%0A/b", "%E2%80%A8%0A"])
+        expect([method, key, (await call(method, `/api/v1/kv/${key}`)).status]).toEqual([method, key, 400]);
+    expect((await call("PUT", "/api/v1/kv/%E2%80%A8", text("1"))).status).toBe(201);
     expect((await call("PUT", "/api/v1/kv/a", { body: new Uint8Array(1024 * 1024 + 1) })).status).toBe(413);
     expect((await call("PUT", "/api/v1/kv/a", { body: new Uint8Array(1024 * 1024) })).status).toBe(201);
     expect((await call("PUT", "/api/v1/kv/a", text("1", { "content-type": "nonsense" }))).status).toBe(415);

@@ -238,4 +238,36 @@ describe("a queued write that is done now", () => {
     expect((await deploy(replayed({ expected: 0 }))).status).toBe(201);
     expect((await deploy(replayed({ expected: 0 }))).status).toBe(409);
   });
+
+  it("that was begun and interrupted is applied where what it makes is there, and conflicts where it is not", async () => {
+    const { app, call } = await apiWorld();
+    const deploy = async (
+      body: Uint8Array<ArrayBuffer>,
+      begun: boolean,
+    ): Promise<[number, number | null]> => {
+      const replay = replayed({ begun, expected: 0 });
+      const headers = { "content-type": "application/wasm" };
+      const request = new Request("http://replay/api/v1/agents?name=pricer", {
+        method: "POST",
+        body,
+        headers,
+      });
+      return [(await app.fetch(request, { replay })).status, replay.after];
+    };
+    const remove = async (begun: boolean, expected: number): Promise<number> => {
+      const request = new Request("http://replay/api/v1/agents/pricer", { method: "DELETE" });
+      return (await app.fetch(request, { replay: replayed({ begun, expected }) })).status;
+    };
+    const other = new Uint8Array([...wasm, 0, 1, 0]);
+    const raw = { body: wasm, headers: { "content-type": "application/wasm" } };
+    expect((await call("POST", "/api/v1/agents?name=pricer", raw)).status).toBe(201);
+    expect(await deploy(wasm, true)).toEqual([200, 1]);
+    expect(await deploy(wasm, false)).toEqual([409, null]);
+    // Somebody else's, under the same name.
+    expect(await deploy(other, true)).toEqual([409, null]);
+    expect(await remove(true, 7)).toBe(409);
+    expect(await remove(false, 1)).toBe(200);
+    expect(await remove(true, 1)).toBe(200);
+    expect(await remove(false, 1)).toBe(409);
+  });
 });

@@ -31,7 +31,7 @@ describe("the OpenAPI document", () => {
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{([a-z]+)\}/g, ":$1")}`),
     );
     // A path that may have slashes says so in the router's way, which the document has no word for.
-    expect(listed.toSorted()).toEqual(listedRoutes.map((route) => route.replace("{.+}", "")).toSorted());
+    expect(listed.toSorted()).toEqual(listedRoutes.map((route) => route.replace("{[^]+}", "")).toSorted());
     expect(paths["/livez"]?.["get"]?.security).toEqual([]);
     expect(paths["/api/v1/agents"]?.["get"]?.security).toEqual([{ bearer: [] }]);
     expect(paths["/api/v1/agents/{name}"]?.["get"]?.parameters).toMatchObject([

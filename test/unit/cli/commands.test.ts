@@ -11,12 +11,12 @@ beforeEach(async () => {
 });
 afterEach(() => world.dispose());
 
-async function deployEcho(): Promise<void> {
+async function deployEcho(name = "echo"): Promise<void> {
   const file = join(world.folder, "echo.wasm");
   writeFileSync(file, Uint8Array.of(0, 1, 2));
-  expect(await world.caxton("deploy", file, "--name", "echo")).toEqual({
+  expect(await world.caxton("deploy", file, "--name", name)).toEqual({
     exit: 0,
-    stdout: "Deployed echo on node-1 (revision 1, module aaaaaaaaaaaa)\n",
+    stdout: `Deployed ${name} on node-1 (revision 1, module ae4b3280e56e)\n`,
     stderr: "",
   });
 }
@@ -192,6 +192,19 @@ describe("agents", () => {
     expect((await world.caxton("agents", "remove", "echo", "--yes")).stdout).toBe("Removed echo\n");
     const gone = await world.caxton("agent", "show", "echo");
     expect([gone.exit, gone.stderr]).toEqual([5, 'error: No agent "echo"\n']);
+  });
+
+  test("are listed as people count, and told how many are on each node", async () => {
+    for (const name of ["a10", "a2", "a1"]) await deployEcho(name);
+    const { stdout, stderr } = await world.caxton("agent", "list", "--by-node");
+    expect(cells(stdout).map((row) => row[1])).toEqual(["AGENT-ID", "a1", "a2", "a10"]);
+    expect(stderr).toBe("node-1: 3\n");
+    expect(cells((await world.caxton("agent", "list")).stdout).map((row) => row[0])).toEqual([
+      "AGENT-ID",
+      "a1",
+      "a2",
+      "a10",
+    ]);
   });
 
   test("deploy says why with wide, takes both spellings, and refuses what is no module", async () => {

@@ -76,6 +76,8 @@ test("help names every noun, and no alias", async () => {
     "message",
     "conversation",
     "cluster",
+    "kv",
+    "lock",
     "security",
     "config",
     "context",

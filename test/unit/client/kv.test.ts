@@ -28,6 +28,19 @@ describe("the client", () => {
     await expect(client.kv.get("config/a b?", "local")).rejects.toMatchObject({ code: "not_found" });
   });
 
+  it("reaches keys that read as places in a path, and refuses those that no URL can name", async () => {
+    const { client } = await world();
+    for (const key of ["a/../b", "./a", "a/.", "a//b", "/a", "a/", "..."]) {
+      await client.kv.put(key, value(key));
+      expect(await client.kv.get(key)).toMatchObject({ key, value: key });
+    }
+    expect((await client.kv.list("")).entries).toHaveLength(7);
+    for (const key of [".", ".."]) {
+      expect(() => client.kv.delete(key)).toThrow("a URL takes it for a place");
+      expect(() => client.locks.get(key)).toThrow("a URL takes it for a place");
+    }
+  });
+
   it("holds locks and writes under their tokens", async () => {
     const { client, services } = await world();
     const lock = await client.locks.acquire("job", { ttl: "5s", holder: "me" });

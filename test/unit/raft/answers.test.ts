@@ -88,6 +88,18 @@ describe("forwarded proposals", () => {
     expect(core.results("proposal")).toMatchObject([{ kind: "accepted" }]);
   });
 
+  test("that the leader never takes end with its word at once, and with nobody else's", () => {
+    const core = follower().give({ kind: "propose", id: 1, data: command });
+    const id = sentOf(core, "forward")[0]?.proposals[0]?.id ?? 0;
+    const [code, detail] = ["version_mismatch", "too new"];
+    const refused = (term: number): RaftMessage => ({ kind: "forward-refused", term, id, code, detail });
+    core.hear("c", refused(2)).hear("a", refused(1));
+    expect(core.results("proposal")).toEqual([]);
+    core.hear("a", refused(2)).hear("a", refused(2));
+    core.hear("a", { kind: "forward-reply", term: 2, results: [{ id, position: null }] });
+    expect(core.results("proposal")).toEqual([{ kind: "rejected", by: idOf("a"), code, detail }]);
+  });
+
   test("are so many at most", () => {
     const core = follower({ limits: { forwarded: 2 } });
     for (const id of [1, 2, 3]) core.give({ kind: "propose", id, data: command });

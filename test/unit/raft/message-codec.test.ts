@@ -64,6 +64,13 @@ const message: fc.Arbitrary<RaftMessage> = fc.oneof(
     term: u53,
     results: fc.array(fc.record({ id: u53, position: fc.option(position) }), { maxLength: 5 }),
   }),
+  fc.record({
+    kind: k("forward-refused"),
+    term: u53,
+    id: u53,
+    code: fc.stringMatching(/^[a-z_]{1,30}$/),
+    detail: fc.string({ maxLength: 200, unit: "binary" }).map((text) => text.toWellFormed()),
+  }),
   fc.record({ kind: k("read-index"), term: u53, token: u53 }),
   fc.record({ kind: k("read-index-reply"), term: u53, token: u53, index: fc.option(u53) }),
   fc.record({ kind: k("timeout-now"), term: u53 }),

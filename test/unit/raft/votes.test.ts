@@ -148,6 +148,22 @@ describe("loyalty", () => {
     expect(granted(new RaftCore("b", voters).hear("c", vote(2)))).toBe(true);
   });
 
+  test("is kept by time alone where a lease may count on it, also in a later term that somebody told of", () => {
+    const lease = { options: { leaseReads: true, hints: false } };
+    const core = new RaftCore("b", voters, lease).hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    core.hear("d", reply(3, false, false));
+    expect(granted(core.hear("c", vote(3)))).toBe(false);
+    core.now += 200;
+    expect(granted(core.hear("c", vote(3)))).toBe(true);
+  });
+
+  test("says nothing to who asks in a later term: it is no concern of the one that is loyal", () => {
+    const core = new RaftCore("b", voters).hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    core.sent.length = 0;
+    core.hear("c", vote(3));
+    expect(core.sent).toEqual([]);
+  });
+
   test("is owed by nobody who is alone: it leads at once", () => {
     expect(new RaftCore("a", ["a"]).give({ kind: "tick" }).raft.role).toBe("leader");
   });
@@ -174,3 +190,71 @@ describe("a leader's word to campaign at once", () => {
     expect(core.raft.status(core.now)).toMatchObject({ role: "candidate", term: 3 });
   });
 });
+
+describe("a word that nobody honest says", () => {
+  const stranger = "z";
+  const leader = (): RaftCore => new RaftCore("a", ["a", "b", "c"]).elect("b");
+  const follower = (): RaftCore =>
+    new RaftCore("a", ["a", "b", "c"]).hear("b", { kind: "heartbeat", term: 2, round: 1, commit: 0 });
+
+  test("of a term beyond all counting is none, whoever says it and whatever it is", () => {
+    const term = Number.MAX_SAFE_INTEGER;
+    const last = { index: 9, term };
+    const words: RaftMessage[] = [
+      { kind: "vote", term, pre: false, transfer: true, last },
+      { kind: "vote-reply", term, pre: false, granted: false },
+      { kind: "heartbeat", term, round: 1, commit: 0 },
+      { kind: "append", term, previous: { index: 0, term: 0 }, entries: [], commit: 0 },
+      { kind: "heartbeat-reply", term, round: 1 },
+      { kind: "timeout-now", term },
+    ];
+    for (const core of [follower(), leader()]) {
+      const { role } = core.raft;
+      for (const word of words) core.hear("b", word).hear(stranger, word);
+      expect([core.raft.role, core.raft.status(core.now).term]).toEqual([role, 2]);
+    }
+  });
+
+  test("of a later term is an answer's from members alone: a removed node ends no leadership with it", () => {
+    const answers = [
+      { kind: "heartbeat-reply", term: 7, round: 1 },
+      { kind: "vote-reply", term: 7, pre: false, granted: false },
+      { kind: "refused", term: 7, previous: 1, hint: { index: 0, term: 0 }, last: 0 },
+    ] as const;
+    for (const answer of answers) {
+      expect(leader().hear(stranger, answer).raft.role).toBe("leader");
+      expect(leader().hear("b", answer).raft.role).toBe("follower");
+    }
+  });
+
+  test("that the leader called it to campaign is believed of voters alone", () => {
+    const last = { index: 9, term: 2 };
+    const question = { kind: "vote", term: 3, pre: false, transfer: true, last } as const;
+    for (const core of [follower(), leader()]) {
+      const { role } = core.raft;
+      expect(core.hear(stranger, question).raft.role).toBe(role);
+      expect(core.raft.status(core.now).term).toBe(2);
+      expect(core.hear("c", question).raft.status(core.now).term).toBe(3);
+    }
+  });
+
+  test("of a second leader in one term stops a member that hears it of a member, and of nobody else", () => {
+    for (const kind of ["heartbeat", "append", "snapshot"] as const) {
+      for (const core of [follower(), leader()]) {
+        core.hear(stranger, leadersWord(kind));
+        expect(core.raft.status(core.now).stopped).toBeNull();
+        core.hear("c", leadersWord(kind));
+        expect(core.raft.status(core.now).stopped).toMatch(/leads in term 2, in which another leads/);
+      }
+    }
+  });
+});
+
+function leadersWord(kind: "heartbeat" | "append" | "snapshot"): RaftMessage {
+  const position = { index: 1, term: 1 };
+  if (kind === "heartbeat") return { kind, term: 2, round: 1, commit: 0 };
+  if (kind === "append") return { kind, term: 2, previous: position, entries: [], commit: 0 };
+  const configuration = { members: [], outgoing: null };
+  const mark = { transfer: 1, position, configuration };
+  return { kind, term: 2, mark, chunk: 0, bytes: new Uint8Array(0), final: true };
+}

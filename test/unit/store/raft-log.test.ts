@@ -214,22 +214,30 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
         "checksum of a boot that was heard of",
       ],
       // The addon ends the process where it meets text that is no UTF-8.
-      ["a vote that is no text", "UPDATE raft_state SET vote = CAST(x'6eff' AS TEXT)", "its hard state"],
-      ["a node that is no text", "UPDATE raft_identity SET node = CAST(x'6eff' AS TEXT)", "whose log it is"],
+      [
+        "a vote that is no text",
+        "UPDATE raft_state SET vote = CAST(x'6eff' AS TEXT)",
+        "raft_state.vote is no text",
+      ],
+      [
+        "a node that is no text",
+        "UPDATE raft_identity SET node = CAST(x'6eff' AS TEXT)",
+        "raft_identity.node is no text",
+      ],
       [
         "a node heard of that is no text",
         "UPDATE raft_seen SET participant = CAST(x'6eff' AS TEXT)",
-        "a boot that was heard of",
+        "raft_seen.participant is no text",
       ],
       [
         "a migration whose checksum is no text",
         "UPDATE migrations SET checksum = CAST(x'6eff' AS TEXT) WHERE version = 1",
-        "data_corrupt: Damaged: the checksum of a migration",
+        "migrations.checksum is no text",
       ],
       [
         "a migration whose name is no text",
         "UPDATE migrations SET name = CAST(x'6eff' AS TEXT) WHERE version = 1",
-        "data_corrupt: Damaged: the name of a migration",
+        "migrations.name is no text",
       ],
       ["a table of another shape", "ALTER TABLE raft_log RENAME COLUMN term TO tern", "tables are not those"],
       [

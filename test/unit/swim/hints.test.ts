@@ -51,6 +51,18 @@ describe("a hint", () => {
     expect(bench.now - began).toBeLessThan(1_200);
   });
 
+  test("after sleep is not followed for a while: others gave up their streams to this node meanwhile", () => {
+    const bench = settled();
+    bench.now += 16_000;
+    bench.step({ kind: "tick" });
+    bench.run(100, living(bench, ["b", "c"]));
+    const effects = bench.step({ kind: "hint", node: id("c"), boot: 5 });
+    expect(bench.sentTo("c", effects)).toEqual([]);
+    bench.run(2_000, living(bench, ["b", "c"]));
+    const later = bench.step({ kind: "hint", node: id("c"), boot: 5 });
+    expect(bench.sentTo("c", later).map(({ kind }) => kind)).toContain("probe");
+  });
+
   test("a member under short suspicion is asked and told again and again, and refutes", () => {
     const bench = settled();
     bench.step({ kind: "hint", node: id("c"), boot: 5 });

@@ -62,6 +62,24 @@ describe("local health", () => {
     expect(bench.swim.localHealth).toBe(1);
   });
 
+  test("kept from running for a moment, hears what came meanwhile before it accuses anybody", () => {
+    const bench = new SwimBench();
+    let sequence = 0;
+    bench.run(3_000, answering(bench, ["b", "c"]));
+    bench.run(probe_ms, (effect) => {
+      if (effect.kind !== "send" || sequence > 0) return;
+      for (const record of decodeRecords(joinRecords(effect.records)))
+        if (record.kind === "probe") sequence = record.sequence;
+    });
+    const target = bench.effects.findLast(({ kind }) => kind === "send");
+    bench.now = bench.swim.wake + 0.4 * timeout_ms;
+    // Another packet comes before the ack that decides.
+    bench.hear("c", aliveRecord("c", at(5, 3)));
+    if (target?.kind === "send") bench.hear(target.node, { kind: "ack", sequence });
+    bench.step({ kind: "tick" });
+    expect([bench.state("b"), bench.state("c")]).toEqual(["alive 1.0", "alive 5.3"]);
+  });
+
   test("a sleeper that is woken by a packet, not by its timer, accuses nobody either", () => {
     const bench = new SwimBench();
     bench.run(3_000, answering(bench, ["b", "c"]));

@@ -3,8 +3,8 @@ import type { MessageAnswer } from "../../../api/messages/message.ts";
 import type { NodeId } from "../../../base/ids.ts";
 import { command } from "../../command.ts";
 import { addressColumn, contentText } from "../columns.ts";
-import { moreNotice, pageFlags, pageQuery } from "../page-flags.ts";
-import type { PageFlags } from "../page-flags.ts";
+import { moreNotice, pageFlags, pageQuery } from "../../page-flags.ts";
+import type { PageFlags } from "../../page-flags.ts";
 import { nodeFlag, noticeNotAsked } from "./selection.ts";
 
 interface ListedLetter {

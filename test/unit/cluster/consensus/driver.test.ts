@@ -317,6 +317,28 @@ describe("a node that was away", () => {
     sameState(world, first, second);
   });
 
+  test("whose state turns out to be damaged while it runs takes part anew; the only voter goes on and says so", async () => {
+    const damage = "UPDATE kv SET media_type = CAST(x'ff' AS TEXT) WHERE key = 'a'";
+    for (const count of [3, 1]) {
+      const world = new ConsensusWorld();
+      const nodes = await world.cluster(count);
+      const first = world.leader() as ConsensusWorldNode;
+      const node = others(nodes, first)[0] ?? first;
+      expect(await put(first, "a", "1")).toBe("done");
+      world.until(() => node.data?.state?.applied.index === first.data?.state?.applied.index);
+      // What is applied is written a little later.
+      world.until(() => node.data?.state?.uncommitted === false);
+      node.databases.open("control.db 0").execute(damage);
+      const read = { kind: "read", query: getQuery("a"), consistency: "local", timeout_ms: 1_000 } as const;
+      for (let times = 0; times < 2; times++)
+        expect(await node.answer(read)).toMatchObject({ kind: "failed", code: "data_corrupt" });
+      expect(node.outdated).toEqual(
+        count === 1 ? [] : [expect.stringMatching(/control state is damaged: .*kv\.media_type is no text/)],
+      );
+      if (count === 1) expect(node.status?.trouble).toMatch(/kv\.media_type is no text/);
+    }
+  });
+
   test("that is the only voter refuses to start with a damaged log, and its files are left alone", async () => {
     const world = new ConsensusWorld();
     const [node] = (await world.cluster(1)) as [ConsensusWorldNode];

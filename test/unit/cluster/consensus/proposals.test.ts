@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Proposals } from "../../../../src/cluster/consensus/proposals.ts";
 import type { ConsensusAnswer } from "../../../../src/cluster/consensus/requests.ts";
+import type { RaftId } from "../../../../src/raft/configuration.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 
 const command = new Uint8Array(4);
@@ -23,6 +24,23 @@ function world() {
 function accepted(index: number, term: number) {
   return { kind: "accepted", position: { index, term } } as const;
 }
+
+describe("a proposal that the leader's program refuses", () => {
+  test("ends at once, with the leader's name and word", () => {
+    const { proposals, answers } = world();
+    proposals.add(1, command, 5_000);
+    const by = "node-2#1" as RaftId;
+    proposals.result(1, { kind: "rejected", by, code: "version_mismatch", detail: "upgrade it" });
+    expect(answers).toEqual([
+      {
+        kind: "failed",
+        request: 1,
+        code: "version_mismatch",
+        detail: 'Node "node-2", which leads, refuses the command: upgrade it',
+      },
+    ]);
+  });
+});
 
 describe("two proposals of different terms at one place of the log", () => {
   test("are both told the truth as soon as that entry is applied", () => {

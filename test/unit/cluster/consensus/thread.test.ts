@@ -4,15 +4,20 @@ import { present } from "../../../../src/base/assert.ts";
 import { CaxtonError } from "../../../../src/base/errors.ts";
 import { parseNodeId } from "../../../../src/base/ids.ts";
 import { spawnRaftWorker } from "../../../../src/cluster/consensus/spawn.ts";
+import { ConsensusStreams } from "../../../../src/cluster/consensus/streams.ts";
 import { ConsensusThread } from "../../../../src/cluster/consensus/thread.ts";
 import type { FromRaft, ToRaft } from "../../../../src/cluster/consensus/thread-protocol.ts";
 import { newLeaseCell } from "../../../../src/cluster/leases/cell.ts";
 import { systemClock } from "../../../../src/platform/node/clock.ts";
 import { systemEntropy } from "../../../../src/platform/node/entropy.ts";
+import { openStreams } from "../../../../src/platform/node/streams.ts";
 import type { Address } from "../../../../src/ports/datagrams.ts";
 import type { Thread } from "../../../../src/ports/threads.ts";
+import { encodeRaftMessage } from "../../../../src/raft/message-codec.ts";
+import type { RaftMessage } from "../../../../src/raft/messages.ts";
 import { defaultLimits } from "../../../../src/raft/options.ts";
 import { certificateAuthority, nodeIdentity } from "../../../../src/security/certificates.ts";
+import { encodeGreeting } from "../../../../src/wire/raft-greeting.ts";
 import { getQuery, putCommand, statusOfOutcome, valueOf } from "../../../support/kv-commands.ts";
 import { eventually } from "../../../support/node-process.ts";
 import { patience_ms } from "../../../support/patience.ts";
@@ -125,6 +130,35 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   }
 }
 
+/** A node with the cluster's key, and a link to another one's raft thread, on which it has greeted. */
+async function forgerOf(victim: Started): Promise<{ say(frame: Uint8Array): void; close(): Promise<void> }> {
+  const node = parseNodeId("forger");
+  const authority = certificateAuthority(new Uint8Array(32).fill(1));
+  const identity = nodeIdentity(authority, node, "test", { clock: systemClock, entropy: systemEntropy });
+  const up = Promise.withResolvers<void>();
+  const ignored = (): void => undefined;
+  const streams = new ConsensusStreams(
+    {
+      node,
+      bootEpoch: 1,
+      local: { host: "127.0.0.1", port: 0 },
+      identity,
+      streams: openStreams(),
+      clock: systemClock,
+      entropy: systemEntropy,
+    },
+    { frame: ignored, up: () => up.resolve(), down: ignored, gone: ignored },
+  );
+  await streams.listen();
+  const { self } = victim.thread;
+  streams.setAddress(self, victim.local);
+  streams.keep([self]);
+  await up.promise;
+  const say = (frame: Uint8Array): void => streams.send(self, "raft", frame);
+  say(encodeGreeting({ kind: "greeting", identity: 1, boot: 1, previousBoot: 0 }));
+  return { say, close: () => streams.close() };
+}
+
 describe("raft threads", () => {
   test("of three nodes agree over TLS; leadership is given away when one stops", async () => {
     const one = await start("one", { found: true });
@@ -163,6 +197,42 @@ describe("raft threads", () => {
     await until(() => one.refused.length > 0);
     expect(one.refused[0]).toMatch(/certificate/);
     expect(stranger.thread.status().members).toEqual([]);
+  });
+
+  test("what a node with the key that is no member forges changes nothing: no term, no leader, no entry", async () => {
+    const one = await start("one", { found: true });
+    await until(() => one.thread.status().ready);
+    const { term, last } = one.thread.status();
+    const forger = await forgerOf(one);
+    const position = { index: 2 ** 40, term };
+    const configuration = { members: [], outgoing: null };
+    const snapshot = { transfer: 1, position, configuration };
+    const bytes = new Uint8Array(9);
+    const words: RaftMessage[] = [
+      { kind: "heartbeat-reply", term: Number.MAX_SAFE_INTEGER, round: 1 },
+      { kind: "heartbeat-reply", term: term + 1, round: 1 },
+      { kind: "vote", term: term + 1, pre: false, transfer: true, last: position },
+      { kind: "vote", term: Number.MAX_SAFE_INTEGER, pre: false, transfer: true, last: position },
+      { kind: "heartbeat", term, round: 1, commit: 2 ** 40 },
+      { kind: "append", term, previous: position, entries: [], commit: 2 ** 40 },
+      { kind: "snapshot", term, mark: snapshot, chunk: 0, bytes, final: true },
+      { kind: "appended", term, match: 2 ** 40 },
+      { kind: "timeout-now", term },
+    ];
+    for (const message of words) forger.say(encodeRaftMessage({ from: 1, to: one.identity, message }));
+    // For a participant that it is not, of one that never greeted, and what is no message at all.
+    const message = { kind: "heartbeat", term: term + 1, round: 1, commit: 0 } as const;
+    forger.say(encodeRaftMessage({ from: 1, to: one.identity + 1, message }));
+    forger.say(encodeRaftMessage({ from: 2, to: one.identity, message }));
+    forger.say(new Uint8Array([1, 2, 3]));
+    await eventually("all of it was looked at", async () =>
+      (await one.thread.stats()).refusedFrames === 3 ? true : undefined,
+    );
+    expect(one.thread.status()).toMatchObject({ role: "leader", term, last });
+    const { outcome } = await one.thread.propose(putCommand("a", "1"), { timeout_ms: patience_ms });
+    expect(statusOfOutcome(outcome)).toBe("done");
+    expect(await read(one, "a")).toBe("1");
+    await forger.close();
   });
 
   test("a thread that hangs is told from one that refuses: what became of the command is not known", async () => {

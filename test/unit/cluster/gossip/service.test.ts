@@ -16,21 +16,27 @@ import {
   gossipVersion,
   type GossipRecord,
 } from "../../../../src/wire/gossip-records.ts";
+import { idleLoad } from "../../../../src/wire/gossip-tags.ts";
+import { type ProtocolRange, protocolRange } from "../../../../src/wire/protocol-version.ts";
 import { packedType, packFrame, unpackFrame } from "../../../../src/wire/packed-frame.ts";
 import { addressOf, aliveRecord, at, benchTags } from "../../../support/swim-bench.ts";
 import { until } from "../../../support/until.ts";
 
 const self = "a" as NodeId;
+const peer = "m1" as NodeId;
 const uuid = "0192f0c0-0000-7000-8000-000000000001";
 const keys = [new Uint8Array(32).fill(7)];
 
-async function opened() {
+/** With "m1", which speaks `protocol` and has sent one packet. */
+async function opened(protocol: ProtocolRange | null = protocolRange) {
   const clock = new VirtualClock();
+  const datagrams = memoryDatagrams(new MemoryNetwork(clock, new Prng(1)));
   const posted: FromGossip[] = [];
+  const rehearsals: (() => boolean)[] = [];
   const service = startGossip({
     clock,
     deflate: rawDeflate,
-    datagrams: memoryDatagrams(new MemoryNetwork(clock, new Prng(1))),
+    datagrams,
     sealerFor: (identity, clusterUuid) =>
       createGossipSealer({
         node: identity.self,
@@ -44,6 +50,7 @@ async function opened() {
       throw error;
     },
     ended: () => undefined,
+    rehearse: (interrupted) => rehearsals.push(interrupted),
   });
   const place = addressOf("a");
   const names = { self, boot: 1, cluster: "test", uuid, keys };
@@ -57,7 +64,23 @@ async function opened() {
   } as const;
   service.receive({ kind: "open", identity, seeds: [], seed: 1 });
   await until(() => posted.some(({ kind }) => kind === "opened"));
-  return { service, posted };
+  const heard = (): boolean => {
+    service.receive({ kind: "stats", request: 9 });
+    const last = posted.at(-1);
+    return last?.kind === "stats" && last.stats.packetsReceived > 0;
+  };
+  if (protocol !== null) {
+    const m1 = { node: peer, bootEpoch: 1, clusterName: "test", clusterUuid: uuid, keys, protocol };
+    const handlers = { packet: () => undefined, refused: () => undefined };
+    const socket = await datagrams.bind(addressOf("m1"), handlers);
+    socket.send(place, createGossipSealer(m1).seal(encodeRecords([])));
+    await clock.runUntilSettled(heard, 1_000);
+  }
+  return { service, posted, clock, rehearsals };
+}
+
+function framesOf(posted: readonly FromGossip[]): readonly Uint8Array[] {
+  return posted.flatMap((message) => (message.kind === "frame" ? [message.bytes] : []));
 }
 
 const crowd = Array.from({ length: 40 }, (_, i) => aliveRecord(`m${i}`, at(1, 0)));
@@ -69,10 +92,23 @@ describe("frames over streams", () => {
     const bytes = packFrame(encodeRecords(asked), rawDeflate);
     expect(bytes[1]).toBe(packedType);
     service.receive({ kind: "frame", from: "m1" as NodeId, bytes });
-    const answers = posted.flatMap((message) => (message.kind === "frame" ? [message.bytes] : []));
-    const table = answers.find((answer) => answer[1] === packedType);
+    const table = framesOf(posted).find((answer) => answer[1] === packedType);
     const records = decodeRecords(unpackFrame(table ?? new Uint8Array(), rawDeflate) ?? new Uint8Array());
     expect(records.filter(({ kind }) => kind === "member")).toHaveLength(crowd.length + 1);
+    service.end();
+  });
+
+  test.each([
+    ["speaks the version before", { lowest: 1, highest: 1 }],
+    ["nothing was heard of yet", null],
+  ])("are sent as they are to one that %s", async (_, protocol) => {
+    const { service, posted } = await opened(protocol);
+    const bytes = encodeRecords([...crowd, { kind: "push-pull", reply: true }]);
+    service.receive({ kind: "frame", from: peer, bytes });
+    const frames = framesOf(posted);
+    expect(frames.some((frame) => frame[1] === packedType)).toBe(false);
+    const told = frames.flatMap((frame) => decodeRecords(frame)).filter(({ kind }) => kind === "member");
+    expect(told).toHaveLength(crowd.length + 1);
     service.end();
   });
 
@@ -87,5 +123,28 @@ describe("frames over streams", () => {
     const last = posted.at(-1);
     expect(last?.kind === "stats" && last.stats.dropped["malformed"]).toBe(1);
     service.end();
+  });
+});
+
+describe("a thread that waits for others", () => {
+  test("rehearses a second after its start, until somebody comes", async () => {
+    const { service, posted, clock, rehearsals } = await opened();
+    service.receive({ kind: "beat" });
+    service.receive({ kind: "load", load: idleLoad });
+    clock.advance(900);
+    expect(rehearsals).toEqual([]);
+    clock.advance(200);
+    expect(posted.filter(({ kind }) => kind === "idle")).toHaveLength(1);
+    expect(rehearsals.map((interrupted) => interrupted())).toEqual([false]);
+    service.receive({ kind: "join", seeds: [addressOf("b")] });
+    expect(rehearsals.map((interrupted) => interrupted())).toEqual([true]);
+  });
+
+  test("does not when somebody came before", async () => {
+    const { service, posted, clock, rehearsals } = await opened();
+    service.receive({ kind: "join", seeds: [addressOf("b")] });
+    clock.advance(5_000);
+    expect(posted.filter(({ kind }) => kind === "idle")).toEqual([]);
+    expect(rehearsals).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import { parseNodeId } from "../../../../src/base/ids.ts";
 import { earlyFramesLimit } from "../../../../src/cluster/peers/early-frames.ts";
 import { queueLimit_bytes } from "../../../../src/cluster/peers/queue.ts";
 import { memoryIdentity } from "../../../../src/platform/memory/streams.ts";
+import { NodeClock } from "../../../../src/platform/memory/clock.ts";
 import { PeerWorld, type PeerWorldNode } from "../../../support/peer-world.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -116,6 +117,39 @@ test("a cut is noticed by silence on both ends, and the link comes back after it
   await world.until(() => atB.length === 2, 15_000);
   expect(atB[1]).toBe("message a during");
   expect(a.links[2]).toBe("b message up: connected");
+});
+
+test("a process that stood still for a while does not give up connections for its own silence", async () => {
+  const world = new PeerWorld();
+  const clock = new NodeClock(world.clock);
+  const [a, b] = [await world.node("a"), await world.node("b", { clock })];
+  world.introduce(a, b);
+  const received = collect(a);
+  // It speaks and hears nothing, so that its silence is the longer one.
+  for (let i = 1; i <= 5; i++) {
+    b.network.send(a.id, "message", bytes(`${i}`));
+    await world.until(() => received.length === i);
+    if (i < 5) await world.pass(900);
+  }
+  clock.pause();
+  world.network.pause("b");
+  await world.pass(12_000);
+  clock.resume();
+  world.network.resume("b");
+  await world.pass(3_000);
+  expect(b.links).toEqual(["a message up: connected"]);
+});
+
+test("a rehearsal is a connection of a node with itself, and leaves none", async () => {
+  const world = new PeerWorld();
+  const a = await world.node("a");
+  let over = false;
+  void a.network.rehearse().then(() => (over = true));
+  await world.until(() => over);
+  await world.pass(1_000);
+  expect(a.network.stats().bytesReceived).toBeGreaterThan(0);
+  expect(a.network.stats().connections).toBe(0);
+  expect(a.refused).toEqual([]);
 });
 
 test("an idle connection stays up", async () => {

@@ -45,7 +45,7 @@ function world(move: (agent: AgentName) => Promise<void>, places = 100) {
   };
   const run = async (within_ms: number): Promise<number | undefined> => {
     let stayed: number | undefined;
-    void drain(options, within_ms).then((count) => (stayed = count));
+    void drain(options, within_ms).then((drained) => ({ stayed } = drained));
     await clock.runUntilSettled(() => stayed !== undefined, 600_000);
     return stayed;
   };

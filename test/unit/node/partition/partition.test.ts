@@ -35,7 +35,7 @@ async function cutOff() {
   const status = { quorum: false, members: [self, ...others].map((node) => ({ node, role: "voter" })) };
   const queuedWrites = {
     put: async (write: table.NewQueuedWrite, limit: number) => table.putQueuedWrite(database, write, limit),
-    counts: async (since_ms: number) => table.countQueuedWrites(database, since_ms),
+    counts: async (of: table.QueuedSince) => table.countQueuedWrites(database, of),
     refuseUnbegun: async (detail: string) => table.takeUnbegunWrites(database, detail, clock.wall_ms()),
   };
   const { config } = loadConfig({ file: "caxton.yaml", flags: {}, env: {}, readFile: () => text });

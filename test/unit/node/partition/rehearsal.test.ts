@@ -36,8 +36,13 @@ class TestNode {
       events: this.events,
       cut: (order) => this.cuts.push(order),
       newId: () => `drill-of-${self}-${clock.now_ms()}`,
-      report: () =>
-        world.report === null ? Promise.reject(new Error("the disk is full")) : Promise.resolve(world.report),
+      position: () => Promise.resolve(10 + ids.indexOf(self)),
+      report: (after) => {
+        world.asked.push(new Map(after));
+        return world.report === null
+          ? Promise.reject(new Error("the disk is full"))
+          : Promise.resolve(world.report);
+      },
     });
   }
 }
@@ -46,6 +51,8 @@ class World {
   readonly clock = new VirtualClock();
   readonly network = new MemoryPeersNetwork(this.clock);
   report: PartitionReport | null = { nodes: [], missing: [] };
+  /** Positions behind which reports were asked for. */
+  readonly asked: ReadonlyMap<NodeId, number>[] = [];
   readonly nodes = ids.map((id) => new TestNode(id, this.network, this.clock, this));
 
   async settle<T>(work: Promise<T>): Promise<T | string> {
@@ -118,6 +125,12 @@ describe("a drill", () => {
     world.report = { nodes: [reportOf(3)], missing: [] };
     await world.clock.runUntilSettled(() => false, 5_000);
     expect(rehearsals.latest?.phase).toBe("healing");
+    // Of each node from where its queue stood when it agreed, whatever its clock says.
+    expect(world.asked.map((after) => [...after].toSorted())).toContainEqual([
+      [one, 10],
+      [two, 11],
+      [three, 12],
+    ]);
     world.report = { nodes: [reportOf(0)], missing: [] };
     await world.clock.runUntilSettled(() => rehearsals.latest?.phase === "ended", 5_000);
     expect(rehearsals.latest).toMatchObject({ phase: "ended", report: world.report, troubles: [] });
@@ -199,6 +212,20 @@ describe("a drill", () => {
       [[[three], 30_000]],
       [[[one, two], 30_000]],
     ]);
+  });
+
+  test("a node that left in the middle of it is told of, and waited for no longer", async () => {
+    await command([three]);
+    world.clock.advance(31_000);
+    await world.settle(Promise.resolve());
+    expect(world.node(one).rehearsals.latest?.phase).toBe("healing");
+    world.node(one).membership.setStatus(three, "left");
+    world.clock.advance(1_000);
+    await world.settle(Promise.resolve());
+    expect(world.node(one).rehearsals.latest).toMatchObject({
+      phase: "ended",
+      troubles: ["node-3 has left the cluster meanwhile"],
+    });
   });
 
   test("without a report it ends all the same, and says why there is none", async () => {

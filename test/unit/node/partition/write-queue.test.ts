@@ -2,23 +2,26 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WriteToQueue } from "../../../../src/api/partition-service.ts";
 import type { NodeId } from "../../../../src/base/ids.ts";
-import {
-  type Perform,
-  queuedWriteAge_ms_max,
-  WriteQueue,
-} from "../../../../src/node/partition/write-queue.ts";
+import { CaxtonError } from "../../../../src/base/errors.ts";
+import { CommandBatch, type CommandWay } from "../../../../src/control/command-batch.ts";
+import { type Perform, queuedWriteAge_ms_max } from "../../../../src/node/partition/replay-round.ts";
+import { WriteQueue } from "../../../../src/node/partition/write-queue.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { memoryDatabases } from "../../../../src/platform/memory/database.ts";
 import type { Database } from "../../../../src/ports/database.ts";
 import { openEngine } from "../../../../src/store/engine.ts";
 import type { QueuedWritesStore } from "../../../../src/store/queued-writes-store.ts";
 import * as table from "../../../../src/store/queued-writes-table.ts";
+import { encodeBatchOutcomes, readBatch } from "../../../../src/wire/control-batch.ts";
+import { encodeOutcome, outcome } from "../../../../src/wire/control-command.ts";
+import { controlCommands } from "../../../../src/wire/control-kinds.ts";
+import { Reader } from "../../../../src/wire/cursor.ts";
 
-/** What the cluster does with a write, one by one; the last goes on for ever. */
+/** What the cluster does with an entry of its log, one by one; the last goes on for ever. */
 type Fate =
   | "apply"
+  /** The first write of it finds another version. */
   | "conflict"
-  | "refuse"
   | "no_quorum"
   | "lost_before"
   | "lost_after"
@@ -31,6 +34,7 @@ class World {
   readonly database: Database;
   readonly applied: string[] = [];
   readonly #done = new Set<string>();
+  readonly #paths = new Map<string, string>();
   readonly ended: Record<string, number>[] = [];
   readonly dropped: number[] = [];
   /** Times that another number waited. */
@@ -38,6 +42,12 @@ class World {
   quorum = true;
   revoked: string | null = null;
   fates: Fate[] = [];
+  /** Of writes that are done together. */
+  most = 64;
+  /** Entries of the log, by how many writes each has. */
+  readonly entries: number[] = [];
+  /** Keys whose writer may not write any more. */
+  readonly forbidden = new Set<string>();
   limit = 1_000;
   #crash: (() => void) | undefined;
   #ids = 0;
@@ -50,13 +60,14 @@ class World {
     const { database, clock } = this;
     return {
       put: async (write, limit) => table.putQueuedWrite(database, write, limit),
-      take: async () => table.takeQueuedWrite(database),
-      putBack: async (id) => table.putQueuedWriteBack(database, id),
-      settle: async (settled) => table.putWriteOutcome(database, settled),
+      take: async (limit) =>
+        table.takeQueuedWrites(database, { ...limit, count: Math.min(limit.count, this.most) }),
+      putBack: async (ids) => table.putQueuedWritesBack(database, ids),
+      settle: async (settled) => table.putWriteOutcomes(database, settled),
       refuseUnbegun: async (detail) => table.takeUnbegunWrites(database, detail, clock.wall_ms()),
       get: async (id) => table.getQueuedWrite(database, id),
       list: async (options) => table.listQueuedWrites(database, options),
-      counts: async (since_ms) => table.countQueuedWrites(database, since_ms),
+      counts: async (of) => table.countQueuedWrites(database, of),
     };
   }
 
@@ -69,6 +80,7 @@ class World {
       newId: () => `id-${++this.#ids}`,
       mayReplay: () => this.quorum,
       revoked: () => this.revoked,
+      together: (requests) => new CommandBatch(this.log, requests),
       settled: () => undefined,
       dropped: (count) => this.dropped.push(count),
       changed: () => this.depths++,
@@ -80,38 +92,51 @@ class World {
     });
   }
 
-  readonly perform: Perform = async (request) => {
-    const fate = this.fates.length > 1 ? this.fates.shift() : (this.fates[0] ?? "apply");
-    const key = request.headers.get("idempotency-key") ?? "";
+  /** A handler: it refuses, or asks the cluster and tells what that said. */
+  readonly perform: Perform = async (request, { replay }) => {
     const problem = (status: number, code: string): Response =>
       Response.json({ code, detail: `told ${code}` }, { status });
-    const apply = (): void => {
-      if (!this.#done.has(key)) this.applied.push(new URL(request.url).pathname);
-      this.#done.add(key);
+    const { pathname } = new URL(request.url);
+    const key = request.headers.get("idempotency-key") ?? "";
+    if (this.forbidden.has(pathname)) return problem(403, "forbidden");
+    this.#paths.set(key, pathname);
+    const command = {
+      kind: controlCommands.kvPut,
+      body: new Uint8Array(),
+      principal: "",
+      idempotencyKey: key,
     };
-    switch (fate) {
-      case "conflict":
-        // Done already, as its key tells: the same outcome again.
-        if (this.#done.has(key)) return new Response("{}");
-        return problem(412, "precondition_failed");
-      case "refuse":
-        return problem(403, "forbidden");
-      case "no_quorum":
-        return problem(503, "no_quorum");
-      case "lost_before":
-        return problem(504, "outcome_unknown");
-      case "lost_after":
-        apply();
-        return problem(504, "outcome_unknown");
-      case "crash_after":
-        apply();
-        return await this.#end();
-      case "crash_before":
-        return await this.#end();
-      default:
-        apply();
-        return new Response("{}");
+    try {
+      const { outcome: said } = await (replay.way ?? this.log).command(command);
+      return said.status === "done" ? new Response("{}") : problem(412, "precondition_failed");
+    } catch (error) {
+      return problem(503, error instanceof CaxtonError ? error.code : "internal");
     }
+  };
+
+  /** One entry, and the cluster that remembers keys. */
+  readonly log: CommandWay = {
+    command: async ({ kind, body, idempotencyKey }) => {
+      const batch = kind === controlCommands.batch ? readBatch(new Reader(body)) : null;
+      const keys = batch?.map((one) => one.idempotencyKey) ?? [idempotencyKey ?? ""];
+      const fate = this.fates.length > 1 ? this.fates.shift() : (this.fates[0] ?? "apply");
+      if (fate === "crash_before") return await this.#end();
+      if (fate === "no_quorum") throw new CaxtonError("no_quorum", "told no_quorum");
+      if (fate === "lost_before") throw new CaxtonError("outcome_unknown", "told outcome_unknown");
+      this.entries.push(keys.length);
+      const outcomes = keys.map((key, at) => {
+        // What was done already has the same outcome again, as its key tells.
+        if (fate === "conflict" && at === 0 && !this.#done.has(key)) return outcome("conflict", 7);
+        if (!this.#done.has(key)) this.applied.push(this.#paths.get(key) ?? "");
+        this.#done.add(key);
+        return outcome("done", 1);
+      });
+      if (fate === "crash_after") return await this.#end();
+      if (fate === "lost_after") throw new CaxtonError("outcome_unknown", "told outcome_unknown");
+      const first = outcomes[0] ?? outcome("done");
+      if (batch === null) return { index: 1, outcome: first };
+      return { index: 1, outcome: outcome("done", 0, encodeBatchOutcomes(outcomes.map(encodeOutcome))) };
+    },
   };
 
   /** Runs to the end, with a new process after each crash. */
@@ -132,6 +157,8 @@ class World {
     return new Promise(() => undefined);
   }
 }
+
+const all = { since_ms: 0, after: 0 };
 
 function write(name: string, fields: Partial<WriteToQueue> = {}): WriteToQueue {
   const principal = {
@@ -160,20 +187,23 @@ describe("the queue of a minority's writes", () => {
     world.quorum = false;
     const queue = await world.open();
     queue.start(world.perform);
-    for (const name of ["a", "b", "c"]) await queue.accept(write(name));
-    expect([queue.depth, world.applied]).toEqual([3, []]);
+    for (const name of ["a", "b", "c", "d"]) await queue.accept(write(name));
+    expect([queue.depth, world.applied]).toEqual([4, []]);
     world.quorum = true;
-    world.fates = ["apply", "conflict", "refuse", "apply"];
-    await queue.accept(write("d"));
+    world.fates = ["conflict", "apply"];
+    world.forbidden.add("/api/v1/kv/c");
+    await queue.accept(write("e"));
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    expect(world.applied).toEqual(["/api/v1/kv/a", "/api/v1/kv/d"]);
-    expect(await queue.counts(0)).toMatchObject({ queued: 0, applied: 2, conflicted: 1, refused: 1 });
-    expect(world.ended).toEqual([{ applied: 2, conflicted: 1, refused: 1, expired: 0 }]);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
-    expect(items.map(({ state, detail }) => [state, detail])).toEqual([
+    expect(world.applied).toEqual(["b", "d", "e"].map((name) => `/api/v1/kv/${name}`));
+    expect(world.entries).toEqual([4]);
+    expect(await queue.counts(all)).toMatchObject({ queued: 0, applied: 3, conflicted: 1, refused: 1 });
+    expect(world.ended).toEqual([{ applied: 3, conflicted: 1, refused: 1, expired: 0 }]);
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
+    expect(items.toReversed().map(({ state, detail }) => [state, detail])).toEqual([
+      ["conflicted", "told precondition_failed"],
       ["applied", ""],
       ["refused", "told forbidden"],
-      ["conflicted", "told precondition_failed"],
+      ["applied", ""],
       ["applied", ""],
     ]);
   });
@@ -192,8 +222,10 @@ describe("the queue of a minority's writes", () => {
       fc.asyncProperty(
         fc.array(trouble, { maxLength: 40 }),
         fc.integer({ min: 1, max: 12 }),
-        async (fates, count) => {
+        fc.integer({ min: 1, max: 12 }),
+        async (fates, count, most) => {
           const world = new World();
+          world.most = most;
           world.quorum = false;
           const first = await world.open();
           const names = Array.from({ length: count }, (_, n) => `k${n}`);
@@ -202,7 +234,7 @@ describe("the queue of a minority's writes", () => {
           world.quorum = true;
           world.fates = [...fates, "apply"];
           const queue = await world.drain();
-          const { items } = await queue.list({ limit: 100, cursor: null, since_ms: 0 });
+          const { items } = await queue.list({ limit: 100, cursor: null, since_ms: 0, after: 0 });
           const outcomes = items.toReversed().map(({ path, state }) => [path, state]);
           expect(outcomes.map(([path]) => path)).toEqual(names.map((name) => `/api/v1/kv/${name}`));
           expect(outcomes.every(([, state]) => state === "applied" || state === "conflicted")).toBe(true);
@@ -213,8 +245,23 @@ describe("the queue of a minority's writes", () => {
           expect(world.applied).toEqual(world.applied.toSorted((a, b) => orderOf(a) - orderOf(b)));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
+  });
+
+  test("what is queued from now on stands behind a position, whatever the clock says", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    expect(await queue.position()).toBe(0);
+    world.clock.advance(5_000);
+    await queue.accept(write("a"));
+    const after = await queue.position();
+    world.clock.wall_ms = () => 0;
+    await queue.accept(write("b"));
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after });
+    expect(items.map(({ path }) => path)).toEqual(["/api/v1/kv/b"]);
+    expect(await queue.counts({ since_ms: 0, after })).toMatchObject({ queued: 1 });
   });
 
   test("the same key again is the same queued write", async () => {
@@ -241,7 +288,7 @@ describe("the queue of a minority's writes", () => {
     await queue.accept(write("a"));
     await queue.accept(write("b"));
     await expect(queue.accept(write("c"))).rejects.toMatchObject({ code: "unavailable" });
-    expect([queue.depth, (await queue.counts(0)).queued]).toEqual([2, 2]);
+    expect([queue.depth, (await queue.counts(all)).queued]).toEqual([2, 2]);
   });
 
   test("a principal whose key is gone is refused; what waited for more than a day has expired", async () => {
@@ -256,7 +303,7 @@ describe("the queue of a minority's writes", () => {
     world.quorum = true;
     queue.replay();
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([
       ["refused", "its key is gone"],
       ["expired", "It waited for more than a day"],
@@ -274,7 +321,7 @@ describe("the queue of a minority's writes", () => {
     world.quorum = true;
     world.fates = [...Array.from({ length: 20 }, () => "lost_before" as const), "apply"];
     const queue = await world.drain();
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state }) => state)).toEqual(["applied", "refused"]);
     expect(items[1]?.detail).toContain("after 20 tries");
   });
@@ -287,7 +334,7 @@ describe("the queue of a minority's writes", () => {
     expect(await queue.drop("dropped by hand")).toBe(1);
     expect(await queue.drop("again")).toBe(0);
     expect([queue.depth, world.dropped, world.depths]).toEqual([0, [1], 2]);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([["refused", "dropped by hand"]]);
   });
 
@@ -327,9 +374,9 @@ describe("the queue of a minority's writes", () => {
     world.quorum = false;
     const queue = await world.open();
     for (const name of ["a", "b"]) await queue.accept(write(name));
-    await world.store.take();
+    await world.store.take({ count: 1, bytes: 1, alike: "kv/" });
     expect([await queue.drop("dropped by hand"), queue.depth]).toEqual([1, 1]);
-    expect(await queue.counts(0)).toMatchObject({ replaying: 1, refused: 1 });
+    expect(await queue.counts(all)).toMatchObject({ replaying: 1, refused: 1 });
   });
 
   test("an outcome stays as it is, and the oldest outcomes are forgotten", async () => {
@@ -339,7 +386,7 @@ describe("the queue of a minority's writes", () => {
     const { id } = await queue.accept(write("a"));
     await queue.drop("dropped by hand");
     const late = { id, outcome: "applied", detail: "", version: 1, at_ms: 1 } as const;
-    await world.store.settle(late);
+    await world.store.settle([late]);
     expect(await queue.get(id)).toMatchObject({ state: "refused", detail: "dropped by hand" });
     world.database.execute(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
@@ -348,7 +395,7 @@ describe("the queue of a minority's writes", () => {
     );
     await queue.accept(write("b"));
     await queue.drop("dropped by hand");
-    const { applied, refused } = await queue.counts(0);
+    const { applied, refused } = await queue.counts(all);
     expect([applied + refused, refused]).toEqual([10_000, 1]);
   });
 
@@ -363,7 +410,7 @@ describe("the queue of a minority's writes", () => {
     world.quorum = true;
     queue.replay();
     await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
-    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0 });
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
     expect(items.map(({ state, detail }) => [state, detail])).toEqual([
       ["applied", ""],
       ["refused", "This version of the program cannot read it any more"],
@@ -395,6 +442,82 @@ describe("the queue of a minority's writes", () => {
       world.clock.advance(1_000);
     }
     expect(expected).toEqual([1, 7]);
+  });
+
+  test("what stops one stops those after it, and nothing of them is done before it", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    for (const name of ["a", "b", "c"]) await queue.accept(write(name));
+    world.quorum = true;
+    const busy = { code: "too_many_requests", detail: "later" };
+    let refusals = 1;
+    queue.start((request, environment) =>
+      request.url.endsWith("/b") && refusals-- > 0
+        ? Promise.resolve(Response.json(busy, { status: 429 }))
+        : world.perform(request, environment),
+    );
+    await world.clock.runUntilSettled(() => world.applied.length === 1, 100);
+    expect(await queue.counts(all)).toMatchObject({ applied: 1, replaying: 1, queued: 1 });
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    expect(world.applied).toEqual(["a", "b", "c"].map((name) => `/api/v1/kv/${name}`));
+    // One by one after what was not clear.
+    expect(world.entries).toEqual([1, 1, 1]);
+  });
+
+  test("what is wrong with many together is no refusal of any: they are tried one by one", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    for (const name of ["a", "b", "c"]) await queue.accept(write(name));
+    world.quorum = true;
+    const { command } = world.log;
+    Object.assign(world.log, {
+      command: (request: Parameters<CommandWay["command"]>[0]) =>
+        request.kind === controlCommands.batch
+          ? Promise.reject(new CaxtonError("version_mismatch", "It knows no batches"))
+          : command(request),
+    });
+    queue.start(world.perform);
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    expect(await queue.counts(all)).toMatchObject({ applied: 3 });
+    expect(world.applied).toHaveLength(3);
+  });
+
+  test("what is no key's write, or too large, is done alone, in its turn", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    const large = { body: new Uint8Array(400 * 1024) };
+    for (const name of ["a", "b"]) await queue.accept(write(name));
+    await queue.accept(write("agent", { subject: "agent/pricer" }));
+    for (const name of ["c", "d"]) await queue.accept(write(name));
+    await queue.accept(write("e", large));
+    await queue.accept(write("f", large));
+    world.quorum = true;
+    queue.start(world.perform);
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    expect(world.entries).toEqual([2, 1, 3, 1]);
+    const names = ["a", "b", "agent", "c", "d", "e", "f"];
+    expect(world.applied).toEqual(names.map((name) => `/api/v1/kv/${name}`));
+  });
+
+  test("two writes of one key that are done together tell of each other's version, not of somebody else's", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    for (let n = 0; n < 2; n++) await queue.accept(write("a", { observed: 3 }));
+    world.quorum = true;
+    let version = 5;
+    queue.start(async (request, environment) => {
+      environment.replay.before = 3;
+      const answer = await world.perform(request, environment);
+      environment.replay.after = version++;
+      return answer;
+    });
+    await world.clock.runUntilSettled(() => queue.depth === 0, 10_000);
+    const { items } = await queue.list({ limit: 10, cursor: null, since_ms: 0, after: 0 });
+    expect(items.toReversed().map(({ detail }) => detail)).toEqual(["now at version 5", "now at version 6"]);
   });
 
   test("a later write of the queue knows the version that an earlier one left", async () => {

@@ -1,5 +1,5 @@
 /** `--limit` and `--cursor` of commands that list what may be long. */
-import { asText, wholeNumber } from "../parse.ts";
+import { asText, wholeNumber } from "./parse.ts";
 
 export interface PageFlags {
   readonly limit: number;

@@ -1,0 +1,242 @@
+/** What a node does when assignments are late, ended, or switched in the middle of something: never by an old word. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { encodeSpec } from "../../../src/agents/agent-requests.ts";
+import type { OwnedAgent } from "../../../src/agents/assignment-table.ts";
+import type { DeployRequest } from "../../../src/agents/deployment.ts";
+import { present } from "../../../src/base/assert.ts";
+import { CaxtonError } from "../../../src/base/errors.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../../src/base/ids.ts";
+import { AssignmentStore } from "../../../src/control/assignment-store.ts";
+import { ControlClient } from "../../../src/control/control-client.ts";
+import { VirtualClock } from "../../../src/platform/memory/clock.ts";
+import { testSpec } from "../../support/agent-specs.ts";
+import { AgentsNode, prebuiltAgent } from "../../support/agents-node.ts";
+import { MemoryPeersNetwork } from "../../support/memory-peers.ts";
+import { testMessage } from "../../support/messages.ts";
+import { SharedDirectory } from "../../support/shared-directory.ts";
+import { SingleNodeConsensus } from "../../support/single-node-consensus.ts";
+import { until } from "../../support/until.ts";
+
+const agent = "counter" as AgentName;
+const [first, second] = ["node-1", "node-2"] as NodeId[] as [NodeId, NodeId];
+const opened: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).toReversed()) await close();
+});
+
+class Cluster {
+  readonly consensus = new SingleNodeConsensus();
+  readonly #directory = new SharedDirectory();
+  readonly #network = new MemoryPeersNetwork(new VirtualClock());
+  readonly #folder = mkdtempSync(join(tmpdir(), "caxton-reconciler-"));
+  readonly #running = new Map<NodeId, AgentsNode>();
+  #messages = 0;
+
+  constructor() {
+    opened.push(async () => {
+      for (const node of this.#running.keys()) await this.stop(node);
+      this.consensus.state.close();
+      rmSync(this.#folder, { recursive: true });
+    });
+  }
+
+  async start(id: NodeId): Promise<AgentsNode> {
+    const [membership, peers] = [this.#directory.join(id), this.#network.join(id)];
+    const path = join(this.#folder, `${id}.db`);
+    const node = await AgentsNode.start({ path, membership, peers, consensus: this.consensus });
+    this.#running.set(id, node);
+    return node;
+  }
+
+  async stop(id: NodeId): Promise<void> {
+    const node = this.#running.get(id);
+    this.#running.delete(id);
+    await node?.stop();
+  }
+
+  /** Has it count once more; what it says. */
+  async counted(node: AgentsNode): Promise<string | undefined> {
+    const before = node.textsFrom(agent).length;
+    const id = ++this.#messages;
+    const message = { sender: "~alice@node-1", receiver: agent, content: "+1", replyWith: `t-${id}` };
+    await node.deliver(testMessage(id, message));
+    await until(() => node.textsFrom(agent).length > before);
+    return node.textsFrom(agent).at(-1);
+  }
+}
+
+function counter(): DeployRequest {
+  const { priority, capabilities, limits, restart, onNodeLoss, partition, critical } = testSpec(agent);
+  const placement = { ...testSpec(agent).placement, targetNode: first };
+  const wishes = { priority, capabilities, limits, restart, onNodeLoss, partition, critical, placement };
+  const options = { ...wishes, durability: "local" as const };
+  return { name: agent, wasm: prebuiltAgent("counter"), options, instances: null, principal: "test" };
+}
+
+const ownedOf = (node: AgentsNode): OwnedAgent => present(node.agents.table.get(agent), "the assignment");
+
+/** The node's own replica tells this of the agent, until it is asked again. */
+function tellStale(node: AgentsNode, stale: OwnedAgent): () => void {
+  const { table } = node.agents;
+  table.get = () => stale;
+  return () => Reflect.deleteProperty(table, "get");
+}
+
+describe("an old word", () => {
+  test.each([
+    ["of another owner", { node: second, epoch: 0 }],
+    ["of an owner here, with another revision", { epoch: 0, revision: 9 }],
+    ["of an earlier revision", { revision: 1 }],
+  ])("%s changes nothing", async (_, old) => {
+    const cluster = new Cluster();
+    const node = await cluster.start(first);
+    await node.agents.cluster.deploy(counter());
+    await node.agents.cluster.deploy(counter());
+    expect(await cluster.counted(node)).toBe("1");
+    const owned = ownedOf(node);
+    const { epoch, revision } = { ...owned, ...old };
+    const undo = tellStale(node, { ...owned, ...old, spec: { ...owned.spec, epoch, revision } });
+    await node.agents.reconciler.settle(agent);
+    undo();
+    expect(node.agents.local.get(agent)?.spec).toMatchObject({
+      epoch: owned.epoch,
+      revision: owned.revision,
+    });
+    expect(await cluster.counted(node)).toBe("2");
+  });
+});
+
+test("an agent that is removed stays so, although this node has not told all that it had before assignments", async () => {
+  const cluster = new Cluster();
+  const client = new ControlClient(cluster.consensus, new VirtualClock(), () => 1_000);
+  const store = new AssignmentStore(client);
+  const broken = testSpec("broken", { module: "0".repeat(64) as ModuleHash, durability: "local" });
+  const put = { agent: broken.name, node: first, expected: null, revision: 1, above: 0, continues: 0 };
+  await store.put({ ...put, cause: "deployed", suspended: false, spec: encodeSpec(broken) }, "");
+  const node = await cluster.start(first);
+  expect(node.agents.reconciler.failing).toBe(1);
+  await node.agents.cluster.deploy(counter());
+  await node.agents.cluster.remove(agent);
+  await until(() => !node.agents.local.has(agent));
+  await node.agents.table.refresh("linearizable");
+  expect([node.agents.table.get(agent), await store.get(agent, "linearizable")]).toEqual([undefined, null]);
+});
+
+describe("a hand-over", () => {
+  test("of what this node has under an older epoch than it owns is refused, and moves nothing", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    // It is to begin anew here, and cannot put aside yet what it had.
+    const { local, assignments, table } = one.agents;
+    local.yieldTo = () => Promise.reject(new CaxtonError("disk_full", "no room"));
+    const move = { agent, from: first, epoch: ownedOf(one).epoch, to: first, continues: 0, transfer: 0 };
+    expect(await assignments.move({ cause: "failover", term: 0, moves: [move] }, "")).toBe(1);
+    await table.refresh("linearizable");
+    await until(() => one.agents.reconciler.failing === 1);
+    await expect(two.agents.cluster.migrate(agent, second)).rejects.toMatchObject({ code: "conflict" });
+    expect([ownedOf(one).node, two.agents.local.has(agent)]).toEqual([first, false]);
+    Reflect.deleteProperty(local, "yieldTo");
+    await until(() => local.get(agent)?.spec.epoch === ownedOf(one).epoch);
+    await until(() => one.status(agent) === "running");
+    expect(await cluster.counted(one)).toBe("1");
+  });
+
+  test("that the target cannot take leaves the agent where it is, and it goes on with all that it had", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    Object.assign(two.store.client, {
+      putIncoming: () => Promise.reject(new CaxtonError("disk_full", "no room")),
+    });
+    await expect(two.agents.cluster.migrate(agent, second)).rejects.toMatchObject({ code: "disk_full" });
+    await until(() => one.status(agent) === "running");
+    expect(await cluster.counted(one)).toBe("2");
+    expect(await one.store.client.listKept(agent)).toEqual([]);
+  });
+
+  test("whose decision was lost on the way leaves the agent here, and it goes on with all that it had", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    const { assignments } = one.agents;
+    assignments.move = () => {
+      Reflect.deleteProperty(assignments, "move");
+      return Promise.reject(new CaxtonError("outcome_unknown", "The leader was lost"));
+    };
+    await expect(two.agents.cluster.migrate(agent, second)).rejects.toMatchObject({
+      code: "outcome_unknown",
+    });
+    await until(() => one.status(agent) === "running");
+    expect(await cluster.counted(one)).toBe("2");
+    expect(await one.store.client.listKept(agent)).toEqual([]);
+  });
+
+  test("after which the old node ends at once leaves no copy there, not even one that is kept", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    const switched = Promise.withResolvers<void>();
+    one.agents.local.moved = () => {
+      switched.resolve();
+      return new Promise(() => undefined);
+    };
+    void two.agents.cluster.migrate(agent, second).catch(() => undefined);
+    await switched.promise;
+    await cluster.stop(first);
+    const again = await cluster.start(first);
+    await until(() => !again.agents.local.has(agent));
+    expect(await again.store.client.listKept(agent)).toEqual([]);
+    await two.agents.table.refresh("linearizable");
+    await until(() => two.status(agent) === "running");
+    expect(await cluster.counted(two)).toBe("2");
+  });
+});
+
+describe("a node that gives its agents away", () => {
+  test("takes none: what is moved to it is refused and stays, with all that it had; afterwards it takes them again", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    two.agents.answers.gives = true;
+    const refusal = one.agents.cluster.migrate(agent, second);
+    await expect(refusal).rejects.toMatchObject({ code: "no_capacity" });
+    await expect(refusal).rejects.toThrow('Node "node-2" takes no agents: it is leaving, or isolated');
+    expect(await cluster.counted(one)).toBe("2");
+    two.agents.answers.gives = false;
+    await one.agents.cluster.migrate(agent, second);
+    expect(await cluster.counted(two)).toBe("3");
+  });
+
+  test("knows of the one that it admitted just before, until the cluster has decided about it", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    const stored = Promise.withResolvers<void>();
+    const decided = Promise.withResolvers<void>();
+    const { assignments } = one.agents;
+    const decide = assignments.move.bind(assignments);
+    assignments.move = async (moves, principal) => {
+      stored.resolve();
+      await decided.promise;
+      return await decide(moves, principal);
+    };
+    const { answers, table } = two.agents;
+    expect(answers.expects).toBe(false);
+    const moving = one.agents.cluster.migrate(agent, second);
+    await stored.promise;
+    answers.gives = true;
+    expect([answers.expects, table.of(second).size]).toEqual([true, 0]);
+    decided.resolve();
+    await moving;
+    expect([answers.expects, table.of(second).size]).toEqual([false, 1]);
+  });
+});
