@@ -150,7 +150,12 @@ describe("loyalty", () => {
 
   test("is kept by time alone where a lease may count on it, also in a later term that somebody told of", () => {
     const lease = { options: { leaseReads: true, hints: false } };
-    const core = new RaftCore("b", voters, lease).hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 1 });
+    const core = new RaftCore("b", voters, lease).hear("a", {
+      kind: "heartbeat",
+      term: 2,
+      round: 1,
+      commit: 1,
+    });
     core.hear("d", reply(3, false, false));
     expect(granted(core.hear("c", vote(3)))).toBe(false);
     core.now += 200;
