@@ -88,6 +88,8 @@ export class Directory {
     if (claims.boot > head.boot) return "ahead";
     const { complete } = claims.head;
     if (complete !== head.complete) return complete < head.complete ? "behind" : "ahead";
+    // The rest is on its way; or its owner never said it.
+    if (claims.hasEarly) return "ahead";
     return claims.contradicts(head) ? "contradicts" : "same";
   }
 

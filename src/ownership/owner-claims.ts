@@ -32,6 +32,8 @@ export class OwnerClaims {
   /** Removals up to here may be forgotten: a delta from before it must be a full list. */
   #floor = 0;
   #hash = 0;
+  /** As it was asked for last: one object as long as it stays the same. */
+  #head: DirectoryHead | undefined;
 
   constructor(
     readonly owner: NodeId,
@@ -41,12 +43,20 @@ export class OwnerClaims {
   ) {}
 
   get head(): DirectoryHead {
-    return { boot: this.boot, complete: this.#complete, hash: this.#hash };
+    const [complete, hash] = [this.#complete, this.#hash];
+    if (this.#head?.complete !== complete || this.#head.hash !== hash)
+      this.#head = { boot: this.boot, complete, hash };
+    return this.#head;
   }
 
   /** True when `head`, of the same boot epoch, cannot be of the same history. */
   contradicts(head: DirectoryHead): boolean {
     return this.#early.size === 0 && head.complete === this.#complete && head.hash !== this.#hash;
+  }
+
+  /** Changes are known that come after a gap. */
+  get hasEarly(): boolean {
+    return this.#early.size > 0;
   }
 
   get size(): number {

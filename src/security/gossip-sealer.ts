@@ -224,9 +224,11 @@ function subkeyOf(key: AcceptedKey, header: DatagramHeader): Uint8Array {
 
 function nonceOf(counter: number): Uint8Array {
   const nonce = new Uint8Array(nonce_bytes);
-  const view = new DataView(nonce.buffer);
-  view.setUint32(0, counter % 0x1_0000_0000, true);
-  view.setUint32(4, Math.floor(counter / 0x1_0000_0000), true);
+  const [low, high] = [counter % 0x1_0000_0000, Math.floor(counter / 0x1_0000_0000)];
+  for (let i = 0; i < 4; i++) {
+    nonce[i] = low >>> (8 * i);
+    nonce[4 + i] = high >>> (8 * i);
+  }
   return nonce;
 }
 

@@ -6,11 +6,13 @@ import { DirectoryNews } from "./checkers/directory-news.ts";
 import { FalseFailure } from "./checkers/false-failure.ts";
 import { FalseSuspicion } from "./checkers/false-suspicion.ts";
 import { GoneTraffic } from "./checkers/gone-traffic.ts";
+import { HeardAccusers } from "./checkers/heard-accusers.ts";
 import { IdleLoad } from "./checkers/idle-load.ts";
 import { Incarnations } from "./checkers/incarnations.ts";
 import { Joining } from "./checkers/joining.ts";
 import { LocalHealth } from "./checkers/local-health.ts";
 import { MessageOrder, MessagesEnd } from "./checkers/messages.ts";
+import { MissedGoodbyes } from "./checkers/missed-goodbyes.ts";
 import { PacketSize, PacketTrust } from "./checkers/packets.ts";
 import { Resurrection } from "./checkers/resurrection.ts";
 import { Storms } from "./checkers/storms.ts";
@@ -24,11 +26,13 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   FalseSuspicion,
   Joining,
   Departures,
+  MissedGoodbyes,
   Convergence,
   DirectoryNews,
   MessagesEnd,
   MessageOrder,
   LocalHealth,
+  HeardAccusers,
   GoneTraffic,
   IdleLoad,
   Storms,

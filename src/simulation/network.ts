@@ -43,6 +43,8 @@ export class SimulatedNetwork {
   /** The packet that its receiver is handling right now. */
   delivering: Packet | null = null;
   readonly #ports: (Port | null)[];
+  readonly #addresses: readonly Address[];
+  readonly #places: ReadonlyMap<string, number>;
   readonly #generators: readonly Prng[];
   readonly #recent: Packet[] = [];
   #recentAt = 0;
@@ -64,6 +66,8 @@ export class SimulatedNetwork {
     this.sentPackets = new Float64Array(links.nodes);
     this.sentBytes = new Float64Array(links.nodes);
     this.#ports = Array.from({ length: links.nodes }, () => null);
+    this.#addresses = this.#ports.map((_, node) => addressOf(node));
+    this.#places = new Map(this.#addresses.map(({ host }, node) => [host, node]));
     this.#generators = this.#ports.map((_, node) => generatorOf(options.seed, `packets of ${node}`));
   }
 
@@ -74,7 +78,7 @@ export class SimulatedNetwork {
       local,
       send: (to, bytes) => {
         if (this.#ports[node]?.life !== life) return "closed";
-        this.#send(node, nodeAt(to.host), bytes);
+        this.#send(node, this.#at(to.host), bytes);
         return "sent";
       },
       close: () => {
@@ -102,6 +106,11 @@ export class SimulatedNetwork {
       if (!packet) return;
       this.#carry(copyOf(packet), prng.float() * reordered_ms);
     }
+  }
+
+  /** −1 of an address that no machine has. */
+  #at(host: string): number {
+    return this.#places.get(host) ?? -1;
   }
 
   #send(from: number, to: number, bytes: Uint8Array): void {
@@ -147,7 +156,7 @@ export class SimulatedNetwork {
     (this.hosts[to] as Host).receive(() => {
       if (this.#ports[to] !== port) return;
       this.delivering = packet;
-      port.handlers.packet(addressOf(from), packet.bytes);
+      port.handlers.packet(this.#addresses[from] as Address, packet.bytes);
       this.delivering = null;
     });
   }

@@ -1,5 +1,6 @@
 /** What a checker works with: the truth, the views, the bounds, and the drivers' public faces. */
 import type { GossipDriver } from "../cluster/gossip/driver.ts";
+import type { GossipStats } from "../cluster/membership.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Links } from "./links.ts";
 import type { Observer } from "./observer.ts";
@@ -17,6 +18,8 @@ export interface Scene {
   readonly nodes: readonly SimulatedNode[];
   now(): number;
   driver(node: number): GossipDriver | undefined;
+  /** What its driver counts: the same snapshot for all who ask at one moment. */
+  stats(node: number): GossipStats | undefined;
   /** Packets that the node ever sent. */
   sentPackets(node: number): number;
   /** When all views and directories first agreed with the truth since the last disturbance; null before. */

@@ -11,7 +11,9 @@ import { seededEntropy } from "../platform/memory/entropy.ts";
 import type { Timer } from "../ports/clock.ts";
 import { createGossipSealer } from "../security/gossip-sealer.ts";
 import type { TimingProfile } from "../swim/timing.ts";
+import type { ByteMemo } from "../wire/byte-memo.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
+import type { GossipRecord } from "../wire/gossip-records.ts";
 import type { Opened, Sealer } from "../wire/sealer.ts";
 import { seedOf } from "./generator.ts";
 import { Disk } from "./disk.ts";
@@ -39,6 +41,7 @@ export interface NodeWorld {
   readonly plain: boolean;
   readonly network: SimulatedNetwork;
   readonly streams: StreamWorld;
+  readonly memo: ByteMemo<GossipRecord>;
   /** Whose addresses a node is given to join by; the first founded the cluster. */
   readonly seeds: readonly number[];
   readonly region: (node: number) => string;
@@ -233,6 +236,7 @@ export class SimulatedNode {
       plain: world.plain,
       seed: seedOf(world.seed, `core of ${index} ${number}`),
       clock: this.host,
+      memo: world.memo,
       sealerFor: (uuid) => this.#sealer(uuid, number),
       streams: {
         send: (to, bytes) => this.#life?.streams.send(nodeIndex(to), "gossip", bytes) ?? false,

@@ -151,7 +151,7 @@ export class Story implements Observer {
   #told(bucket: Bucket): Part[] {
     const parts = [...bucket.values()];
     const all = new Set(parts.flatMap(({ subjects }) => [...subjects]));
-    if (all.size <= namedNodes || all.size === this.world.nodes.length) return [merged(parts)];
+    if (all.size <= namedNodes) return [merged(parts)];
     const sides = new Map<string, Part[]>();
     for (const part of parts) {
       const side = [...this.#regionsOf([...part.observers])].sort().join(" ");

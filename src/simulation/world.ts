@@ -5,8 +5,11 @@
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { GossipDriver } from "../cluster/gossip/driver.ts";
+import type { GossipStats } from "../cluster/membership.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { VirtualClock } from "../platform/memory/clock.ts";
+import { ByteMemo } from "../wire/byte-memo.ts";
+import type { GossipRecord } from "../wire/gossip-records.ts";
 import { Agreement } from "./agreement.ts";
 import { type Bounds, boundsOf } from "./bounds.ts";
 import { FaultInjector } from "./fault-injector.ts";
@@ -53,6 +56,9 @@ export class World implements Scene {
   readonly #observers: Observer[] = [];
   readonly #injector: FaultInjector;
   readonly #prng: Prng;
+  readonly #memo = new ByteMemo<GossipRecord>();
+  readonly #stats = new Map<number, GossipStats>();
+  #statsAt_ms = -1;
   #unsettled: Promise<void>[] = [];
   #stopped = false;
   /** Promises of the event just run may have been resolved. */
@@ -93,6 +99,7 @@ export class World implements Scene {
           plain: scenario.plain === true,
           network: this.network,
           streams,
+          memo: this.#memo,
           seeds,
           region: (node) => this.geography.names[this.links.region(node)] ?? "",
           beating: faults.some(({ kind }) => kind === "wedge"),
@@ -115,7 +122,6 @@ export class World implements Scene {
     }
     const prng = generatorOf(seed, "faults");
     const { clock, geography, links, network, truth } = this;
-    const happened = (node: number, what: Happening): void => this.#happened(node, what);
     this.#injector = new FaultInjector({
       clock,
       scenario,
@@ -125,7 +131,7 @@ export class World implements Scene {
       nodes,
       truth,
       prng,
-      happened,
+      happened: (node, what) => this.#happened(node, what),
       settle: this.#settle,
     });
     this.#injector.check();
@@ -146,6 +152,16 @@ export class World implements Scene {
 
   driver(node: number): GossipDriver | undefined {
     return this.nodes[node]?.driver;
+  }
+
+  stats(node: number): GossipStats | undefined {
+    if (this.#statsAt_ms !== this.now()) this.#stats.clear();
+    this.#statsAt_ms = this.now();
+    const known = this.#stats.get(node);
+    if (known) return known;
+    const stats = this.driver(node)?.stats();
+    if (stats) this.#stats.set(node, stats);
+    return stats;
   }
 
   sentPackets(node: number): number {

@@ -27,9 +27,10 @@ const leastRumor_bytes = 16;
 
 export class Rumors {
   readonly #rumors = new Map<string, Rumor>();
-  /** By level, which is priority then times sent; within one, oldest first. */
-  readonly #levels = new Map<number, Map<string, Rumor>>();
-  #order: readonly number[] = [];
+  /** By level, which is priority then times sent; within one, oldest first. Levels once used stay: they are few. */
+  readonly #levels: { readonly level: number; readonly rumors: Map<string, Rumor> }[] = [];
+  /** How many there are of each priority. */
+  readonly #waiting = [0, 0, 0];
 
   get size(): number {
     return this.#rumors.size;
@@ -51,8 +52,8 @@ export class Rumors {
 
   clear(): void {
     this.#rumors.clear();
-    this.#levels.clear();
-    this.#order = [];
+    this.#levels.length = 0;
+    this.#waiting.fill(0);
   }
 
   /** Records that fit `budget_bytes`; each counts as sent once, and goes after `limit` times. */
@@ -69,7 +70,7 @@ export class Rumors {
   }
 
   #choose(budget_bytes: number): Rumor[] {
-    const waiting = new Set(this.#order.map((level) => Math.floor(level / levelsPerPriority)));
+    const waiting = [0, 1, 2].filter((priority) => (this.#waiting[priority] as number) > 0);
     const chosen = new Set<Rumor>();
     let left_bytes = budget_bytes;
     const [highest, ...lower] = waiting;
@@ -86,9 +87,10 @@ export class Rumors {
   #fill(chosen: Set<Rumor>, room_bytes: number, priority?: number): number {
     let used_bytes = 0;
     let misfits = 0;
-    for (const level of this.#order) {
+    for (const { level, rumors } of this.#levels) {
+      if (rumors.size === 0) continue;
       if (priority !== undefined && Math.floor(level / levelsPerPriority) !== priority) continue;
-      for (const rumor of this.#levels.get(level)?.values() ?? []) {
+      for (const rumor of rumors.values()) {
         if (room_bytes - used_bytes < leastRumor_bytes || misfits >= misfitsLimit) return used_bytes;
         if (chosen.has(rumor)) continue;
         if (rumor.bytes.length > room_bytes - used_bytes) {
@@ -103,29 +105,27 @@ export class Rumors {
   }
 
   #place(rumor: Rumor): void {
-    const level = levelOf(rumor);
-    const there = this.#levels.get(level);
-    if (there) {
-      there.set(rumor.key, rumor);
-      return;
-    }
-    this.#levels.set(level, new Map([[rumor.key, rumor]]));
-    this.#order = [...this.#levels.keys()].sort((a, b) => a - b);
+    this.#rumorsOf(levelOf(rumor)).set(rumor.key, rumor);
+    this.#waiting[rumor.priority] = (this.#waiting[rumor.priority] as number) + 1;
   }
 
   #drop(rumor: Rumor): void {
     this.#rumors.delete(rumor.key);
-    const level = levelOf(rumor);
-    const there = this.#levels.get(level);
-    there?.delete(rumor.key);
-    if (there?.size !== 0) return;
-    this.#levels.delete(level);
-    this.#order = this.#order.filter((one) => one !== level);
+    this.#rumorsOf(levelOf(rumor)).delete(rumor.key);
+    this.#waiting[rumor.priority] = (this.#waiting[rumor.priority] as number) - 1;
+  }
+
+  #rumorsOf(level: number): Map<string, Rumor> {
+    const at = this.#levels.findIndex((one) => one.level >= level);
+    const there = this.#levels[at];
+    if (there?.level === level) return there.rumors;
+    const fresh = { level, rumors: new Map<string, Rumor>() };
+    this.#levels.splice(at < 0 ? this.#levels.length : at, 0, fresh);
+    return fresh.rumors;
   }
 
   #dropLeast(): void {
-    const last = this.#levels.get(this.#order.at(-1) ?? 0);
-    for (const rumor of last?.values() ?? []) {
+    for (const rumor of this.#levels.findLast(({ rumors }) => rumors.size > 0)?.rumors.values() ?? []) {
       this.#drop(rumor);
       return;
     }

@@ -17,8 +17,9 @@ export class Failing {
 
   /** The sweep waits for the next tick after its time: there is one in each period. */
   due(): number {
-    const times = this.#times();
     let due = Infinity;
+    if (!this.state.members.hasSuspects) return due;
+    const times = this.#times();
     for (const { suspicion } of this.state.members.suspects()) {
       if (!suspicion) continue;
       const deadline = suspicion.deadline(times.least_ms, times.most_ms, times.expected);
@@ -38,6 +39,7 @@ export class Failing {
   /** What was found is told at once, not with the next round of gossip: others wait for it. */
   #judge(): void {
     const { state } = this;
+    if (!state.members.hasSuspects || this.due() > state.now) return;
     const times = this.#times();
     let found = false;
     for (const member of [...state.members.suspects()]) {

@@ -59,6 +59,10 @@ export class Members {
     return this.#alive;
   }
 
+  get hasSuspects(): boolean {
+    return this.#suspects.size > 0;
+  }
+
   /** May be changed while it is walked. */
   suspects(): IterableIterator<SwimMember> {
     return this.#suspects.values();

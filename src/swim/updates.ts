@@ -115,14 +115,15 @@ export function applySuspect(
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "suspect", accuser);
   const member = accused(state, node, incarnation);
-  if (!member) return "ignored";
+  if (!member) return aboutTheGone(state, node, incarnation);
   if (accuser !== state.self && !state.members.get(accuser))
     return refuse(state, "unknown_accuser", "ignored");
   const newer = compareIncarnations(incarnation, member.incarnation);
   if (!isPresent(member)) {
     // No effect, but it shows that the owner has spoken since: older words must not count any more.
+    const verdict = aboutTheGone(state, node, incarnation);
     member.incarnation = incarnation;
-    return newer === 0 ? aboutTheGone(member) : "ignored";
+    return verdict;
   }
   if (member.status === "suspect" && newer === 0) {
     if (member.suspicion?.hasHeard(accuser) || !mayAccuse(state, accuser)) return "ignored";
@@ -140,9 +141,11 @@ export function applySuspect(
   return "taken";
 }
 
-/** Whoever still accuses a member that has left missed its goodbye, and is told. */
-function aboutTheGone({ status }: SwimMember): Verdict {
-  return status === "left" ? "answer" : "ignored";
+/** Whoever still accuses a member that has left missed its goodbye, which raised its incarnation, and is told. */
+function aboutTheGone(state: SwimState, node: NodeId, said: Incarnation): Verdict {
+  const member = state.members.get(node);
+  if (member?.status !== "left" || compareIncarnations(said, member.incarnation) > 0) return "ignored";
+  return "answer";
 }
 
 /** This node's own probes are limited by its local health. */
@@ -170,12 +173,13 @@ export function applyFailed(
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "failed", accuser);
   const member = accused(state, node, incarnation);
-  if (!member) return "ignored";
+  if (!member) return aboutTheGone(state, node, incarnation);
   // Of a suspect it was to be expected; of a member in good standing it is an accusation like others.
   if (member.status === "alive" && !mayAccuse(state, accuser)) return "ignored";
+  const verdict = aboutTheGone(state, node, incarnation);
   const isNews = isPresent(member);
   member.incarnation = incarnation;
-  if (!isNews) return aboutTheGone(member);
+  if (!isNews) return verdict;
   setStatus(state, member, "failed");
   spreadMember(state, member);
   state.emit({ kind: "member", event: "failed", member, reason });

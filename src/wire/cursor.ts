@@ -104,7 +104,11 @@ export class Reader {
 
   /** UTF-8 text with a varint length in bytes before it, at most `limit` bytes. */
   text(limit: number): string {
-    return decodeUtf8(this.blob(limit));
+    const length = this.varint();
+    if (length > limit) throw new WireError(`blob of ${length} bytes, at most ${limit}`);
+    const start = this.skip(length);
+    const ascii = length <= shortText_bytes ? asciiOf(this.bytes, start, start + length) : undefined;
+    return ascii ?? decodeUtf8(this.bytes.subarray(start, start + length));
   }
 
   /** A varint count of items, each at least `itemBytes` long, so that a count cannot outgrow the input. */
@@ -138,6 +142,20 @@ export class Reader {
     const { buffer, byteOffset, byteLength } = this.bytes;
     return (this.#floats ??= new DataView(buffer, byteOffset, byteLength));
   }
+}
+
+/** Names, mostly: a decoder costs more than they are long. */
+const shortText_bytes = 32;
+
+/** Undefined when it is not ASCII alone. */
+function asciiOf(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = "";
+  for (let at = start; at < end; at++) {
+    const code = bytes[at] ?? 0x80;
+    if (code >= 0x80) return undefined;
+    text += String.fromCharCode(code);
+  }
+  return text;
 }
 
 /** A growing buffer. `finish` returns the bytes written; the writer may then be reused after `reset`. */

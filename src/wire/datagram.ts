@@ -39,14 +39,13 @@ export function datagramHeader_bytes(sender: NodeId): number {
 
 /** Writes the header at the start of `bytes` and returns its length. */
 export function writeDatagramHeader(bytes: Uint8Array, header: DatagramHeader): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   bytes[0] = datagramFormat;
   bytes[1] = header.protocol.lowest;
   bytes[2] = header.protocol.highest;
   bytes[3] = header.sender.length;
   bytes.set(header.keyId, 4);
-  writeU64(view, 12, header.bootEpoch);
-  writeU64(view, 20, header.counter);
+  writeU64(bytes, 12, header.bootEpoch);
+  writeU64(bytes, 20, header.counter);
   bytes.set(header.instance, 28);
   for (let i = 0; i < header.sender.length; i++) bytes[fixed_bytes + i] = header.sender.charCodeAt(i);
   return fixed_bytes + header.sender.length;
@@ -63,9 +62,8 @@ export function readDatagramHeader(
   const sealedAt = fixed_bytes + senderLength;
   if (bytes.length > datagramLimit_bytes || bytes.length < sealedAt + sealTag_bytes) return undefined;
   if (bytes[0] !== datagramFormat || senderLength === 0 || senderLength > senderLimit_bytes) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const bootEpoch = readU64(view, 12);
-  const counter = readU64(view, 20);
+  const bootEpoch = readU64(bytes, 12);
+  const counter = readU64(bytes, 20);
   const protocol = { lowest: bytes[1] as number, highest: bytes[2] as number };
   if (bootEpoch === undefined || counter === undefined || protocol.lowest > protocol.highest)
     return undefined;
@@ -83,13 +81,23 @@ export function readDatagramHeader(
   return { header, sealedAt };
 }
 
-function writeU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % 0x1_0000_0000, true);
-  view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+function writeU64(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, value % 0x1_0000_0000);
+  writeU32(bytes, at + 4, Math.floor(value / 0x1_0000_0000));
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = value >>> (8 * i);
 }
 
 /** Undefined above 2⁵³−1, where a number is no longer exact. */
-function readU64(view: DataView, at: number): number | undefined {
-  const high = view.getUint32(at + 4, true);
-  return high > 0x1f_ffff ? undefined : high * 0x1_0000_0000 + view.getUint32(at, true);
+function readU64(bytes: Uint8Array, at: number): number | undefined {
+  const high = readU32(bytes, at + 4);
+  return high > 0x1f_ffff ? undefined : high * 0x1_0000_0000 + readU32(bytes, at);
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let i = 3; i >= 0; i--) value = value * 0x100 + (bytes[at + i] as number);
+  return value;
 }

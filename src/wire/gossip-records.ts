@@ -4,6 +4,7 @@
  * unknown type from 128 up is skipped (a newer node's extra), any other unknown type is refused.
  */
 import type { NodeId } from "../base/ids.ts";
+import type { ByteMemo } from "./byte-memo.ts";
 import { Reader, WireError, Writer } from "./cursor.ts";
 import { type Coordinate, readCoordinate, writeCoordinate } from "./gossip-coordinate.ts";
 import { type DeathCertificate, readCertificate, writeCertificate } from "./death-certificate.ts";
@@ -146,6 +147,12 @@ const kinds = new Map<number, RecordKind>(
   (Object.keys(types) as RecordKind[]).map((kind) => [types[kind], kind]),
 );
 const firstOptionalType = 128;
+/** What goes round, and so comes again and again. */
+const repeatedTypes: ReadonlySet<number> = new Set(
+  (["alive", "suspect", "failed", "left", "removed", "load", "head", "change"] as const).map(
+    (kind) => types[kind],
+  ),
+);
 const waitLimit_ms = 60_000;
 
 const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
@@ -200,27 +207,38 @@ export function encodeRecords(records: readonly GossipRecord[]): Uint8Array<Arra
   return joinRecords(records.map(encodeRecord));
 }
 
-/** Reads a whole packet or frame, or throws `WireError`. */
-export function decodeRecords(bytes: Uint8Array): GossipRecord[] {
+/** Reads a whole packet or frame, or throws `WireError`. `memo` spares what it has read before; its records are shared. */
+export function decodeRecords(bytes: Uint8Array, memo?: ByteMemo<GossipRecord>): GossipRecord[] {
   if (bytes.length > frameLimit_bytes) throw new WireError("frame too long");
   const reader = new Reader(bytes);
   if (reader.u8() !== gossipVersion) throw new WireError("gossip of another version");
   const records: GossipRecord[] = [];
   while (reader.remaining > 0) {
+    const begins = reader.at;
     const type = reader.u8();
     const length = reader.varint();
     const start = reader.skip(length);
-    const body = new Reader(bytes, start, start + length);
+    const end = start + length;
     const kind = kinds.get(type);
     if (kind === undefined) {
       if (type < firstOptionalType) throw new WireError("unknown record");
       continue;
     }
     if (records.length === recordsLimit) throw new WireError("too many records");
-    records.push(readBody(kind, body));
-    body.finish();
+    records.push(
+      memo && repeatedTypes.has(type)
+        ? memo.of(bytes, begins, end, () => readRecord(kind, bytes, start, end))
+        : readRecord(kind, bytes, start, end),
+    );
   }
   return records;
+}
+
+function readRecord(kind: RecordKind, bytes: Uint8Array, start: number, end: number): GossipRecord {
+  const body = new Reader(bytes, start, end);
+  const record = readBody(kind, body);
+  body.finish();
+  return record;
 }
 
 function writeBody(writer: Writer, record: GossipRecord): void {

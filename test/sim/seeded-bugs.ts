@@ -173,7 +173,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "|| step < 0) {",
     scenario: "attacks",
     checker: "incarnations",
-    always: true,
+    always: "thorough",
   },
   {
     name: "an accusation of a life that never began is taken",
@@ -276,7 +276,7 @@ export const seededBugs: readonly SeededBug[] = [
     },
     scenario: "attacks",
     checker: "packet-size",
-    always: true,
+    always: "thorough",
   },
   {
     name: "whoever takes a place in the list of the living keeps the old one: the gone stay in it",
@@ -285,6 +285,24 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "",
     scenario: "goodbyes-in-turn",
     checker: "gone-traffic",
+    always: true,
+  },
+  {
+    name: "who accuses one that has left is not told of its goodbye",
+    file: "swim/updates.ts",
+    text: 'if (member?.status !== "left" || compareIncarnations(said, member.incarnation) > 0) return "ignored";\n  return "answer";',
+    patched: 'return member ? "ignored" : "answer";',
+    scenario: "missed-goodbye",
+    checker: "missed-goodbyes",
+    always: true,
+  },
+  {
+    name: "whoever has accused too many is never heard again",
+    file: "swim/accusers.ts",
+    text: "known.left + (now - known.at) / period_ms",
+    patched: "known.left",
+    scenario: "refuted-accuser",
+    checker: "heard-accusers",
     always: true,
   },
   {

@@ -138,7 +138,8 @@ function withVersion(bytes: Uint8Array, version: number): Uint8Array {
   return bytes;
 }
 
-function flipped(bytes: Uint8Array, prng: Prng): Uint8Array {
+/** In place: one to four bits. */
+export function flipped(bytes: Uint8Array, prng: Prng): Uint8Array {
   for (let flips = 1 + prng.below(4); flips > 0; flips--) {
     const at = prng.below(bytes.length);
     bytes[at] = (bytes[at] ?? 0) ^ (1 << prng.below(8));

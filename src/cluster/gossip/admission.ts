@@ -122,7 +122,11 @@ export function readWelcome(bytes: Uint8Array, uuid: string | null): Welcome {
         elsewhere: true,
       };
     }
-    return { kind: "welcome", uuid: answer.uuid, frames: answer.records.map(decodeRecords) };
+    return {
+      kind: "welcome",
+      uuid: answer.uuid,
+      frames: answer.records.map((records) => decodeRecords(records)),
+    };
   } catch (error) {
     if (error instanceof WireError)
       return { kind: "refused", reason: "its answer is malformed", elsewhere: false };

@@ -45,6 +45,11 @@ const earlyRecordsLimit = 256;
 const silence_ms = 5_000;
 /** No packet is overtaken by more. */
 const overtaking_ms = 5_000;
+/**
+ * So long after the last change its owner's head goes round, too. News misses one of a hundred members now and then;
+ * whoever misses both is one of millions, and else would learn of it only when the two happen to speak.
+ */
+const confirm_ms = 1_500;
 /** Keeps a frame of heads below 64 KiB. */
 const headsPerFrame = 500;
 
@@ -59,7 +64,10 @@ export class DirectorySync {
   /** Since when this copy has been ahead of its owner's own word. */
   readonly #aheadSince = new Map<NodeId, number>();
   readonly #convergence: Convergence;
+  /** Heads as they were encoded last. */
+  readonly #encoded = new Map<NodeId, { readonly head: DirectoryHead; readonly record: Uint8Array }>();
   #beginAt: number;
+  #confirmAt = Infinity;
 
   constructor(
     private readonly options: DirectorySyncOptions,
@@ -80,6 +88,7 @@ export class DirectorySync {
     if (changes.length === 0) return;
     if (changes.length <= spreadLimit) for (const change of changes) this.#spreadChange(self, boot, change);
     else this.#spreadHead(self);
+    this.#confirmAt = now + confirm_ms;
     this.#convergence.told(directory.head(self)?.complete ?? 0, aliveOthers(), now);
   }
 
@@ -89,9 +98,17 @@ export class DirectorySync {
     const records: Uint8Array[] = [];
     for (const owner of [self, node]) {
       const head = directory.head(owner);
-      if (head) records.push(encodeRecord({ kind: "head", owner, head }));
+      if (head) records.push(this.#headRecord(owner, head));
     }
     return records;
+  }
+
+  #headRecord(owner: NodeId, head: DirectoryHead): Uint8Array {
+    const known = this.#encoded.get(owner);
+    if (known?.head === head) return known.record;
+    const record = encodeRecord({ kind: "head", owner, head });
+    this.#encoded.set(owner, { head, record });
+    return record;
   }
 
   hear(from: NodeId, record: DirectoryRecord, now: number): void {
@@ -117,7 +134,7 @@ export class DirectorySync {
 
   /** Every head in frames: for a push-pull. */
   allHeads(): Uint8Array[][] {
-    const records = this.options.directory.heads().map((head) => encodeRecord({ kind: "head", ...head }));
+    const records = this.options.directory.heads().map(({ owner, head }) => this.#headRecord(owner, head));
     const frames: Uint8Array[][] = [];
     for (let at = 0; at < records.length; at += headsPerFrame)
       frames.push(records.slice(at, at + headsPerFrame));
@@ -131,12 +148,13 @@ export class DirectorySync {
 
   forget(node: NodeId): void {
     this.#behind.delete(node);
+    this.#encoded.delete(node);
     this.#convergence.lost(node);
     this.#aheadSince.delete(node);
   }
 
   due(): number {
-    let due = this.#beginAt;
+    let due = Math.min(this.#beginAt, this.#confirmAt);
     for (const behind of this.#behind.values()) due = Math.min(due, behind.pullAt);
     return due;
   }
@@ -146,6 +164,10 @@ export class DirectorySync {
     if (this.#beginAt <= now) {
       this.#beginAt = Infinity;
       directory.begin(self, boot);
+    }
+    if (this.#confirmAt <= now) {
+      this.#confirmAt = Infinity;
+      this.#spreadHead(self);
     }
     for (const [owner, behind] of this.#behind) {
       if (behind.pullAt > now) continue;

@@ -11,6 +11,7 @@ import type { SwimEffect, SwimInput } from "../../swim/effects.ts";
 import type { SwimMember } from "../../swim/members.ts";
 import { Swim } from "../../swim/swim.ts";
 import { type TimingOverrides, type TimingProfile, timingOf } from "../../swim/timing.ts";
+import type { ByteMemo } from "../../wire/byte-memo.ts";
 import type { AgentClaim } from "../../wire/gossip-directory.ts";
 import type { GossipRecord } from "../../wire/gossip-records.ts";
 import { isDirectoryRecord, isTagsRecord, joinRecords } from "../../wire/gossip-records.ts";
@@ -52,6 +53,8 @@ export interface GossipDriverOptions {
   readonly certifierFor?: (uuid: string) => Certifier;
   readonly streams: GossipStreams;
   readonly report: (report: GossipReport) => void;
+  /** Of records that were read before; drivers of one process may share one. */
+  readonly memo?: ByteMemo<GossipRecord>;
 }
 
 /** Last-seen times and the automatic profile are looked at this often, and later by this much to spare a wake-up. */
@@ -61,10 +64,10 @@ const secondSlack_ms = 400;
 export class GossipDriver {
   readonly #options: GossipDriverOptions;
   readonly #swim: Swim;
-  readonly #directory = new Directory();
+  readonly directory = new Directory();
   readonly #sync: DirectorySync;
   readonly #statistics = new GossipStatistics();
-  readonly #reader = new GossipReader(this.#statistics);
+  readonly #reader: GossipReader;
   readonly #refusals: GossipRefusals;
   readonly #tags: TagsSync;
   readonly #heartbeat: Heartbeat;
@@ -78,11 +81,11 @@ export class GossipDriver {
 
   constructor(options: GossipDriverOptions) {
     this.#options = options;
+    this.#reader = new GossipReader(this.#statistics, options.memo);
     const { self, boot, address, tags, seed, clock, streams, plain } = options;
     const now = clock.now_ms();
     const timing = timingOf(options.profile, options.timing);
-    const reserved_bytes = headsReserve_bytes(self);
-    const limits = { payloadLimit_bytes, reserved_bytes };
+    const limits = { payloadLimit_bytes, reserved_bytes: headsReserve_bytes(self) };
     const core = { self, boot, address, tags: briefTags(tags), timing, seed, plain, ...limits };
     this.#swim = new Swim(core, now);
     this.#swim.setBootCeiling(bootCeiling(clock));
@@ -92,7 +95,7 @@ export class GossipDriver {
       {
         self,
         boot,
-        directory: this.#directory,
+        directory: this.directory,
         bootOf: (node) => this.#swim.member(node)?.incarnation.boot,
         aliveOthers: () => aliveOthers(this.#swim, self),
         send: (to, records) => streams.send(to, joinRecords(records)),
@@ -138,10 +141,6 @@ export class GossipDriver {
 
   get uuid(): string | null {
     return this.#joining.uuid;
-  }
-
-  get directory(): Directory {
-    return this.#directory;
   }
 
   members(): Member[] {
@@ -328,7 +327,7 @@ export class GossipDriver {
         streams.contact(effect.contact, effect.address, this.#joining.hello(), effect.timeout_ms);
         return;
       case "member":
-        this.#directory.setAbsent(effect.member.id, effect.member.status === "left");
+        this.directory.setAbsent(effect.member.id, effect.member.status === "left");
         this.#sync.member(effect.member);
         report({
           kind: "member",
@@ -339,7 +338,7 @@ export class GossipDriver {
         this.#reportDirectory();
         return;
       case "forgotten":
-        this.#directory.forget(effect.member.id);
+        this.directory.forget(effect.member.id);
         this.#sync.forget(effect.member.id);
         this.#tags.forget(effect.member.id);
         report({ kind: "forgotten", member: this.#views.of(effect.member), reason: effect.reason });
@@ -367,7 +366,7 @@ export class GossipDriver {
   }
 
   #reportDirectory(): void {
-    const difference = this.#directory.takeDifference();
+    const difference = this.directory.takeDifference();
     if (difference) this.#options.report({ kind: "directory", difference });
   }
 

@@ -1,5 +1,6 @@
 /** Bytes of packets and frames as records, without those that are signed falsely. Counts what it drops. */
 import type { Certifier, DeathCertificate } from "../../wire/death-certificate.ts";
+import { ByteMemo } from "../../wire/byte-memo.ts";
 import { WireError } from "../../wire/cursor.ts";
 import { decodeRecords, type GossipRecord } from "../../wire/gossip-records.ts";
 import type { GossipStatistics } from "./statistics.ts";
@@ -7,7 +8,10 @@ import type { GossipStatistics } from "./statistics.ts";
 export class GossipReader {
   #certifier: Certifier | null = null;
 
-  constructor(private readonly statistics: GossipStatistics) {}
+  constructor(
+    private readonly statistics: GossipStatistics,
+    private readonly memo = new ByteMemo<GossipRecord>(),
+  ) {}
 
   /** From now on certificates are checked; before, none is believed. */
   certifyWith(certifier: Certifier | null): void {
@@ -17,7 +21,9 @@ export class GossipReader {
   /** Undefined when they are no records. */
   read(bytes: Uint8Array): GossipRecord[] | undefined {
     try {
-      return decodeRecords(bytes).filter((record) => record.kind !== "certificate" || this.isSigned(record));
+      return decodeRecords(bytes, this.memo).filter(
+        (record) => record.kind !== "certificate" || this.isSigned(record),
+      );
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.statistics.dropped("malformed");

@@ -25,6 +25,8 @@ export class Detection implements Checker {
   happened(node: number, what: Happening): void {
     if (what === "crashed") this.#crashed.set(node, this.scene.now());
     else if (what !== "removed") this.#crashed.delete(node);
+    // Its new life is unknown to those whom it does not reach.
+    if (what === "started") this.#isolated.delete(node);
   }
 
   second(): void {
@@ -50,7 +52,8 @@ export class Detection implements Checker {
     if (reached) this.#isolated.delete(node);
     else if (!this.#isolated.has(node)) this.#isolated.set(node, this.scene.now());
     const since_ms = this.#isolated.get(node);
-    if (since_ms !== undefined) this.#look(node, since_ms, "it was cut off");
+    // Whoever comes out from behind a cut may have heard it there until now, and say so in good faith.
+    if (since_ms !== undefined) this.#look(node, Math.max(since_ms, truth.mended_ms), "it was cut off");
   }
 
   #look(subject: number, since_ms: number, why: string): void {

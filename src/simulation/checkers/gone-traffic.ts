@@ -14,6 +14,8 @@ export class GoneTraffic implements Checker {
   checked = 0;
   /** When an observer learned it, by observer and subject; NaN else. */
   readonly #since: Float64Array;
+  /** When somebody last held it for present, who may have asked any other to probe it. */
+  readonly #doubted: Float64Array;
   readonly #nodes: number;
 
   constructor(
@@ -22,6 +24,7 @@ export class GoneTraffic implements Checker {
   ) {
     this.#nodes = scene.nodes.length;
     this.#since = new Float64Array(this.#nodes ** 2).fill(Number.NaN);
+    this.#doubted = new Float64Array(this.#nodes).fill(-Infinity);
   }
 
   reported(observer: number, report: GossipReport): void {
@@ -40,6 +43,8 @@ export class GoneTraffic implements Checker {
     const since_ms = this.#since[from * this.#nodes + to] as number;
     // A life that has begun since is answered, and one that still ends is as well.
     if (Number.isNaN(since_ms) || this.scene.nodes[to]?.life !== undefined) return;
+    if (this.scene.views.wrongAbout(to) > 0) this.#doubted[to] = this.scene.now();
+    if (this.scene.now() - (this.#doubted[to] as number) < grace_ms) return;
     // Who was cut off or hung may ask this one to probe it for a while yet.
     const { truth, bounds } = this.scene;
     if (this.scene.now() - since_ms < grace_ms || truth.calm_ms() < bounds.grace_ms) return;
@@ -48,5 +53,7 @@ export class GoneTraffic implements Checker {
 
   second(): void {
     for (const since_ms of this.#since) if (!Number.isNaN(since_ms)) this.checked++;
+    for (let to = 0; to < this.#nodes; to++)
+      if (this.scene.views.wrongAbout(to) > 0) this.#doubted[to] = this.scene.now();
   }
 }

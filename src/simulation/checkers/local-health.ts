@@ -39,7 +39,7 @@ export class LocalHealth implements Checker {
     for (const { index } of scene.nodes) {
       if (!truth.wellFor(index, 3 * bounds.grace_ms)) continue;
       this.checked++;
-      const score = scene.driver(index)?.stats().localHealth ?? 0;
+      const score = scene.stats(index)?.localHealth ?? 0;
       if (score <= (isQuiet ? 0 : highest)) continue;
       this.broken(`${nodeName(index)} is well, and its local health is ${score} of 7 (0 is well)`);
       return;

@@ -17,7 +17,7 @@ export class PacketSize implements Checker {
   /** A larger one is not sent, and what it said is lost. */
   second(): void {
     for (const { index } of this.scene.nodes) {
-      const refused = this.scene.driver(index)?.stats().dropped["too_large"] ?? 0;
+      const refused = this.scene.stats(index)?.dropped["too_large"] ?? 0;
       if (refused > 0) this.broken(`${nodeName(index)} made ${refused} packets that are too large`);
     }
   }

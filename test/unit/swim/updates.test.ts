@@ -206,6 +206,19 @@ describe("a stale word of a member about itself", () => {
     expect(bench.sentTo("c", effects)).toContainEqual(alive("c", at(5, 3)));
   });
 
+  test("whoever accuses one that has left, and missed its goodbye, is told of it", () => {
+    for (const kind of ["suspect", "failed"] as const) {
+      const bench = new Bench();
+      bench.hear("c", { kind: "left", node: id("c"), incarnation: at(5, 4) });
+      const told = (incarnation: Incarnation): GossipRecord[] =>
+        bench.sentTo("b", bench.hear("b", accuse(kind, "c", incarnation)));
+      // Of what it said before its goodbye, and of the goodbye's own incarnation.
+      for (const counter of [3, 4])
+        expect(told(at(5, counter))).toContainEqual({ kind: "left", node: id("c"), incarnation: at(5, 4) });
+      expect(told(at(5, 5)).some((record) => record.kind === "left")).toBe(false);
+    }
+  });
+
   test("a probe of a failed member is acked with its accusation, one of a stranger with a question", () => {
     const bench = new Bench();
     bench.fail("c", at(5, 3));

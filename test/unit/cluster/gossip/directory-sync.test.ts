@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { AgentName, ModuleHash } from "../../../../src/base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../../../src/base/ids.ts";
+import { DirectorySync } from "../../../../src/cluster/gossip/directory-sync.ts";
+import { RecentSamples } from "../../../../src/cluster/gossip/statistics.ts";
+import { Directory } from "../../../../src/ownership/directory.ts";
+import { decodeRecords, joinRecords } from "../../../../src/wire/gossip-records.ts";
 import { World, type WorldNode } from "../../../support/gossip-world.ts";
 
 const module = "cd".repeat(32) as ModuleHash;
@@ -169,4 +173,37 @@ describe("the agent directory over gossip", () => {
     world.clock.advance(5_000);
     expect(owner.driver.stats().convergence_ms).toHaveLength(1);
   });
+});
+
+test("a row of changes is followed by its owner's head, once, for whom their news has missed", () => {
+  const spread: string[] = [];
+  const sync = new DirectorySync(
+    {
+      self: "n1" as NodeId,
+      boot: 1,
+      directory: new Directory(),
+      bootOf: () => 1,
+      aliveOthers: () => [],
+      send: () => true,
+      spread: (_key, bytes) => {
+        for (const record of decodeRecords(joinRecords([bytes])))
+          spread.push(record.kind === "head" ? `head ${record.head.complete}` : record.kind);
+      },
+      refuse: () => undefined,
+      convergence: new RecentSamples(1),
+    },
+    0,
+  );
+  sync.announce(named("a", 2), [], 0);
+  sync.announce(named("b", 1), [], 1_000);
+  const tick = (): number => {
+    const now = sync.due();
+    sync.run(now);
+    return now;
+  };
+  expect(spread).toEqual(["change", "change", "change"]);
+  expect(tick()).toBeGreaterThan(1_000);
+  expect(spread.slice(3)).toEqual(["head 3"]);
+  expect(sync.due()).toBe(Infinity);
+  expect(spread).toHaveLength(4);
 });
