@@ -18,6 +18,8 @@ const unanswered_max = 8;
  * known it, the journal, was lost with the node (`--on-node-loss restart`). Never where the journal is kept.
  */
 const repeated_max = 1;
+/** At the end, so many more may pass one whose reply was given up: conversations wait for no other's order. */
+const more_max = 200;
 /** Keys that are read at the same time at the end. */
 const readsAtOnce = 16;
 
@@ -88,7 +90,7 @@ type Counted = number | "unknown" | { readonly problem: string };
  * answered with n: neither lost nor counted twice nor counted by somebody else. So it must where it may begin anew on
  * another node, while it does not; a count that is too low is a new life only if the cluster has given the agent a new
  * epoch since, and starts with what was sent since and at most one message more. A reply is lost when the node dies
- * to which it came; the next count tells what the message did.
+ * to which it came, or comes later than it is waited for; then later counts tell what the message did.
  */
 export class CounterLedger {
   readonly #problems: string[] = [];
@@ -131,39 +133,45 @@ export class CounterLedger {
 
   async #follow(agent: string, at: MachineNode, mayBeginAnew: boolean): Promise<void> {
     let last = 0;
-    let unknown = 0;
+    /** Accepted, their replies not waited for any longer, and not counted yet as far as is known. */
+    let open = 0;
     /** Under which its latest life was seen. */
     let epoch = mayBeginAnew ? await this.#epochAbove(0, agent, at) : 0;
-    // The last one is to be answered: it says what became of those before it.
-    for (let n = 1; !this.#ended || (unknown > 0 && !this.#abandoned); n++) {
+    let more = 0;
+    // The last ones are to be answered until it is known what became of those before them.
+    for (
+      let n = 1;
+      !this.#ended || (open > 0 && !mayBeginAnew && !this.#abandoned && more++ < more_max);
+      n++
+    ) {
       const counted = await this.#send(agent, at, n);
       if (counted === "unknown") {
-        unknown++;
+        open++;
         this.#unknown++;
         continue;
       }
-      const goesOn = counted === last + 1 + unknown;
-      const mayBeAnew = mayBeginAnew && typeof counted === "number" && counted < last + 1 + unknown;
-      if (mayBeAnew && counted >= 1 && counted <= unknown + 1 + repeated_max) {
-        // That node may hear later of it than the message found its way.
-        const now = await this.#epochAbove(epoch, agent, at).catch(() => epoch);
-        if (now > epoch) {
-          this.#anew++;
-          if (counted > unknown + 1) this.#repeated++;
-          this.#answered++;
-          [epoch, last, unknown] = [now, counted, 0];
-          continue;
-        }
+      const [lowest, highest] = [last + 1, last + 1 + open];
+      if (typeof counted === "number" && counted >= lowest && counted <= highest) {
+        this.#answered++;
+        [last, open] = [counted, highest - counted];
+        continue;
       }
-      if (!goesOn) {
+      // That node may hear later of a new life than the message found its way.
+      const mayBeAnew = typeof counted === "number" && counted >= 1 && counted <= open + 1 + repeated_max;
+      const now =
+        mayBeginAnew && mayBeAnew ? await this.#epochAbove(epoch, agent, at).catch(() => epoch) : epoch;
+      if (!mayBeAnew || now === epoch) {
         const what = typeof counted === "number" ? `was answered with ${counted}` : counted.problem;
-        this.#problems.push(`${agent}: message ${n} ${what}, after ${last} and ${unknown} lost replies`);
+        this.#problems.push(`${agent}: message ${n} ${what}, after ${last} and ${open} lost replies`);
         return;
       }
+      this.#anew++;
+      if (counted > open + 1) this.#repeated++;
       this.#answered++;
-      last = counted;
-      unknown = 0;
+      [epoch, last, open] = [now, counted, Math.max(0, open + 1 - counted)];
     }
+    if (open > 0 && !mayBeginAnew && !this.#abandoned)
+      this.#problems.push(`${agent}: ${open} messages that were accepted were never counted`);
   }
 
   async #epochAbove(epoch: number, agent: string, at: MachineNode): Promise<number> {
