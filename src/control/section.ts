@@ -7,6 +7,7 @@
  */
 import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
+import { LruMap } from "../base/lru-map.ts";
 import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
 import { Writer } from "../wire/cursor.ts";
 import { RowBuffer } from "./row-buffer.ts";
@@ -42,6 +43,9 @@ export interface RowMark {
 export const digest_bytes = 16;
 /** Rows of a section whose small columns are kept at hand: what was changed lately is changed again. */
 const kept_max = 16_384;
+/** Whole rows of a section that were read lately, and how large each may be. */
+const read_max = 256;
+const readRow_bytes = 16 * 1_024;
 const sqlTypes = { integer: "INTEGER", text: "TEXT", bytes: "BLOB" } as const;
 
 export function columnsOf(definition: SectionDefinition): readonly ColumnDefinition[] {
@@ -67,13 +71,15 @@ export class Section {
   readonly #table: string;
   readonly #columns: readonly ColumnDefinition[];
   /** What selects all columns, and the small ones. */
-  readonly #whole: string;
+  readonly #all: string;
   readonly #smallOnly: string;
   readonly #digest = new Uint8Array(digest_bytes);
   readonly #encoder = new Writer(1_024);
   readonly #small: readonly { readonly name: string; readonly at: number }[];
   /** As they are in the table, without large columns, the least recently used first. */
   readonly #kept = new Map<SqlValue, SqlRow & RowMark>();
+  /** As they are in the table, whole: what many ask for is read once. */
+  readonly #whole = new LruMap<SqlValue, SqlRow & RowMark>(read_max);
   readonly #get: Statement;
   readonly #peek: Statement;
   readonly #delete: Statement;
@@ -91,10 +97,10 @@ export class Section {
     this.#table = table;
     this.#columns = columnsOf(definition);
     this.#small = this.#columns.flatMap(({ name, large }, at) => (large === true ? [] : [{ name, at }]));
-    this.#whole = selected(this.#columns);
+    this.#all = selected(this.#columns);
     this.#smallOnly = selected(this.#columns.filter(({ large }) => large !== true));
     const key = definition.key.name;
-    this.#get = database.prepare(`SELECT ${this.#whole} FROM ${table} WHERE ${key} = ?`);
+    this.#get = database.prepare(`SELECT ${this.#all} FROM ${table} WHERE ${key} = ?`);
     this.#peek = database.prepare(`SELECT ${this.#smallOnly} FROM ${table} WHERE ${key} = ?`);
     const names = [...this.#columns.map(({ name }) => name), "size", "digest"];
     this.#unwritten = new RowBuffer(database, table, names);
@@ -108,6 +114,7 @@ export class Section {
     this.bytes = totals.bytes;
     this.#digest.set(totals.digest);
     this.#kept.clear();
+    this.#whole.clear();
     this.#unwritten.clear();
     this.changed = false;
   }
@@ -118,8 +125,14 @@ export class Section {
   }
 
   get(key: SqlValue): (SqlRow & RowMark) | undefined {
+    const known = this.#whole.get(key);
+    if (known !== undefined) return known;
     if (this.#unwritten.has(key)) this.flush();
-    return this.#get.get(key) as (SqlRow & RowMark) | undefined;
+    const row = this.#get.get(key) as (SqlRow & RowMark) | undefined;
+    // Keys of bytes are equal without being the same.
+    const isSmall = row !== undefined && row.size <= readRow_bytes && !(key instanceof Uint8Array);
+    if (isSmall) this.#whole.set(key, row);
+    return row;
   }
 
   /** Without large columns. */
@@ -138,6 +151,7 @@ export class Section {
    * are. The row counts from now on, and lies in its table after `flush` or the next look that would miss it.
    */
   put(before: RowMark | undefined, values: readonly SqlValue[]): void {
+    this.#whole.delete(values[0] as SqlValue);
     const encoded = this.encode(values);
     const digest = digestOf(encoded);
     this.#unwritten.put(values[0] as SqlValue, [...values, encoded.length, digest], encoded.length);
@@ -153,6 +167,7 @@ export class Section {
     if (this.#unwritten.has(key)) this.flush();
     const { changes } = this.#delete.run(key);
     assert(changes === 1, `a row that was there is deleted from ${this.#table}`);
+    this.#whole.delete(key);
     this.#kept.delete(key);
     this.#count(before, -1);
   }
@@ -166,7 +181,7 @@ export class Section {
   walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
     this.flush();
     const key = this.definition.key.name;
-    const select = `SELECT ${small ? this.#smallOnly : this.#whole} FROM ${this.#table}`;
+    const select = `SELECT ${small ? this.#smallOnly : this.#all} FROM ${this.#table}`;
     const rows =
       after === null
         ? this.#database.prepare(`${select} ORDER BY ${key} LIMIT ?`).all(limit)
@@ -191,7 +206,7 @@ export class Section {
   above(column: string, value: number, limit: number): readonly (SqlRow & RowMark)[] {
     this.flush();
     const rows = this.#database
-      .prepare(`SELECT ${this.#whole} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${column} LIMIT ?`)
+      .prepare(`SELECT ${this.#all} FROM ${this.#table} WHERE ${column} > ? ORDER BY ${column} LIMIT ?`)
       .all(value, limit);
     return rows as (SqlRow & RowMark)[];
   }

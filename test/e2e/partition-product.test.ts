@@ -14,6 +14,7 @@ import { statusLines } from "../../src/cli/cluster/status.ts";
 import { MachineNode, type Watch } from "../support/machine-node.ts";
 import { canMakeNamespaces, type Machines } from "../support/namespaces.ts";
 import { eventually } from "../support/node-process.ts";
+import { thorough } from "../support/thorough.ts";
 import { allAlive, startThreeMachines, type ThreeMachines } from "../support/three-machines.ts";
 
 const possible = canMakeNamespaces();
@@ -247,7 +248,7 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
     } finally {
       machines.heal(2);
     }
-    for (let kills = 0; kills < 2; kills++) {
+    for (let kills = 0; kills < (thorough ? 2 : 1); kills++) {
       await eventually("some are replayed", async () =>
         (await get(two, `counted-${1 + kills * 50}`)).body === "counted" ? true : undefined,
       );

@@ -9,8 +9,8 @@ export const consensusSeededBugs: readonly RaftSeededBug[] = [
   {
     name: "answers leave before they are on disk",
     file: "cluster/consensus/driver.ts",
-    text: "this.#sendFirst(effects, ({ after }) => after === 0)",
-    patched: "this.#sendFirst(effects, ({ after }) => after >= 0)",
+    text: "this.#outgoing.sendFirst(effects, ({ after }) => after === 0)",
+    patched: "this.#outgoing.sendFirst(effects, ({ after }) => after >= 0)",
     checkers: ["durable-promise", "durable-ack"],
     always: true,
   },

@@ -162,7 +162,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
   {
     name: "a read without asking whether this is still the leader",
     file: "raft/reads.ts",
-    text: "if (!options.leaseReads || leading.transfer !== null) return false;",
+    text: "if (!options.leaseReads) return false;",
     patched: "if (leading.firstIndex >= 0) return true;",
     checkers: ["linearizability"],
     from: 16,

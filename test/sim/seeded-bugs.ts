@@ -173,7 +173,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "|| step < 0) {",
     scenario: "attacks",
     checker: "incarnations",
-    always: true,
+    always: "thorough",
   },
   {
     name: "an accusation of a life that never began is taken",
@@ -276,7 +276,7 @@ export const seededBugs: readonly SeededBug[] = [
     },
     scenario: "attacks",
     checker: "packet-size",
-    always: true,
+    always: "thorough",
   },
   {
     name: "whoever takes a place in the list of the living keeps the old one: the gone stay in it",

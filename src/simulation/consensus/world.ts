@@ -3,7 +3,6 @@
  * disks, streams and clocks, with clients of the key-value store and of locks, and troubles. Then all is healed: they
  * have to agree, row by row, and to serve. The same seed is the same run, to the hash.
  */
-import { Heap } from "../../base/heap.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Prng } from "../../base/prng.ts";
 import type { ConsensusReport } from "../../cluster/consensus/requests.ts";
@@ -20,15 +19,15 @@ import { ConsensusNode } from "./node.ts";
 import type { ProcessOptions } from "./process.ts";
 import { type ConsensusScenario, consensusNatureOf, nodeNames } from "./scenario.ts";
 import { ConsensusTroubles } from "./troubles.ts";
+import { Agenda } from "../agenda.ts";
 import { generatorOf } from "../generator.ts";
-import { checkHistory } from "../linearizability.ts";
 import { RaftCheckers, RaftViolation } from "../raft/checkers.ts";
-import { toTicks_ms } from "../ticks.ts";
+import { demandLinearizable, type ViolationFound, violationOf } from "../raft/verdict.ts";
 import { Trace } from "../trace.ts";
 
 export interface ConsensusRunResult {
   readonly seed: number;
-  readonly violation: { readonly checker: string; readonly what: string; readonly at_ms: number } | null;
+  readonly violation: ViolationFound | null;
   readonly hash: string;
   readonly events: number;
   readonly committed: number;
@@ -44,12 +43,6 @@ export interface ConsensusRunResult {
   readonly story: readonly string[];
 }
 
-interface Event {
-  readonly at: number;
-  readonly number: number;
-  readonly work: () => void;
-}
-
 const settle_ms = 150;
 const service_ms = 8_000;
 const eventsLimit = 200_000;
@@ -60,20 +53,17 @@ const patience_ms = 800;
 const reopen_ms = 150;
 
 class ConsensusWorld {
-  now = 0;
   readonly nodes: ConsensusNode[] = [];
   readonly links: ConsensusLinks;
   readonly checkers: RaftCheckers;
   readonly trace = new Trace();
   readonly story: string[] = [];
-  events = 0;
   changes = 0;
   transfers = 0;
-  #number = 0;
   #moments = 0;
   #isWoken = false;
   #broken: RaftViolation | null = null;
-  readonly #heap = new Heap<Event>((a, b) => a.at < b.at || (a.at === b.at && a.number < b.number));
+  readonly #agenda = new Agenda();
   readonly #prng: Prng;
   readonly #byName = new Map<NodeId, ConsensusNode>();
   readonly #back = new Map<ConsensusNode, number>();
@@ -103,8 +93,16 @@ class ConsensusWorld {
     this.#troubles = new ConsensusTroubles(this, scenario, generatorOf(seed, "troubles"));
   }
 
+  get now(): number {
+    return this.#agenda.now;
+  }
+
+  get events(): number {
+    return this.#agenda.events;
+  }
+
   at(time_ms: number, work: () => void): void {
-    this.#heap.push({ at: Math.max(toTicks_ms(time_ms), this.now), number: this.#number++, work });
+    this.#agenda.at(time_ms, work);
   }
 
   woken(): void {
@@ -209,11 +207,7 @@ class ConsensusWorld {
     this.#clients.stop();
     await this.#serve();
     this.#compareRows();
-    const verdict = checkHistory(this.#clients.history);
-    if (verdict.kind === "undecided")
-      throw new RaftViolation("undecided", `the history of key ${verdict.key} is too tangled to judge`);
-    if (verdict.kind === "violation")
-      throw new RaftViolation("linearizability", `key ${verdict.key}: ${JSON.stringify(verdict.around)}`);
+    demandLinearizable(this.#clients.history);
   }
 
   dispose(): void {
@@ -225,17 +219,11 @@ class ConsensusWorld {
   }
 
   async #until(end: number): Promise<void> {
-    for (;;) {
-      const next = this.#heap.peek();
-      if (next === undefined || next.at > end) break;
-      this.#heap.pop();
-      this.now = next.at;
-      this.events++;
+    for (let work = this.#agenda.next(end); work !== undefined; work = this.#agenda.next(end)) {
       if (this.events > eventsLimit) throw new RaftViolation("no-loop", "too many events");
-      next.work();
+      work();
       if (this.#isWoken) await this.#promises();
     }
-    this.now = end;
   }
 
   /** All that was settled goes on. */
@@ -328,9 +316,7 @@ export async function runConsensus(
   try {
     await world.run();
   } catch (thrown) {
-    const known = thrown instanceof RaftViolation;
-    const what = thrown instanceof Error ? (known ? thrown.message : (thrown.stack ?? thrown.message)) : "";
-    violation = { checker: known ? thrown.checker : "no-throw", what, at_ms: world.now };
+    violation = violationOf(thrown, world.now);
   }
   const { committed, elections } = world.checkers;
   const { events, answered, changes, transfers, story, nodes } = world;

@@ -3,27 +3,26 @@
  * and troubles; then everything is healed, and it has to converge and to serve. Every step is checked. The same seed is
  * the same run, to the hash.
  */
-import { Heap } from "../../base/heap.ts";
 import type { Prng } from "../../base/prng.ts";
 import { identityOf, type RaftId } from "../../raft/configuration.ts";
 import type { MembershipResult, RaftEffect, TransferResult } from "../../raft/effects.ts";
 import type { Entry } from "../../raft/entry.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../../raft/message-codec.ts";
 import type { RaftMessage } from "../../raft/messages.ts";
+import { Agenda } from "../agenda.ts";
 import { generatorOf } from "../generator.ts";
-import { checkHistory } from "../linearizability.ts";
 import { RaftCheckers, RaftViolation } from "./checkers.ts";
 import { RaftClients, type RaftClientsWorld } from "./clients.ts";
 import { RaftNetwork } from "./network.ts";
 import { RaftNode, type RaftNodeWorld } from "./node.ts";
 import { foundersOf, memberIds, natureOf, type RaftScenario } from "./scenario.ts";
 import { RaftTroubles, type RaftTroublesWorld } from "./troubles.ts";
-import { toTicks_ms } from "../ticks.ts";
 import { Trace } from "../trace.ts";
+import { demandLinearizable, type ViolationFound, violationOf } from "./verdict.ts";
 
 export interface RaftRunResult {
   readonly seed: number;
-  readonly violation: { readonly checker: string; readonly what: string; readonly at_ms: number } | null;
+  readonly violation: ViolationFound | null;
   readonly hash: string;
   readonly events: number;
   readonly committed: number;
@@ -34,12 +33,6 @@ export interface RaftRunResult {
   readonly snapshots: number;
   /** The last lines of what happened; empty unless asked for. */
   readonly story: readonly string[];
-}
-
-interface Event {
-  readonly at: number;
-  readonly number: number;
-  readonly work: () => void;
 }
 
 /** After everything was healed clients go on for a while; then it has to serve and to agree within a bound. */
@@ -55,18 +48,15 @@ const worldsOfBytes = 8;
 const storyLimit = 400;
 
 class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
-  now = 0;
   readonly nodes = new Map<RaftId, RaftNode>();
   readonly network: RaftNetwork;
   readonly checkers: RaftCheckers;
   readonly trace = new Trace();
   readonly story: string[] = [];
-  events = 0;
   changes = 0;
   transfers = 0;
-  #number = 0;
   #moments = 0;
-  readonly #heap = new Heap<Event>((a, b) => a.at < b.at || (a.at === b.at && a.number < b.number));
+  readonly #agenda = new Agenda();
   readonly #prng: Prng;
   readonly #crashes = new Map<RaftNode, { left: number; readonly back_ms: number }>();
   readonly #clients: RaftClients;
@@ -93,8 +83,16 @@ class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
     this.#troubles = new RaftTroubles(this, scenario, generatorOf(seed, "troubles"));
   }
 
+  get now(): number {
+    return this.#agenda.now;
+  }
+
+  get events(): number {
+    return this.#agenda.events;
+  }
+
   at(time_ms: number, work: () => void): void {
-    this.#heap.push({ at: Math.max(toTicks_ms(time_ms), this.now), number: this.#number++, work });
+    this.#agenda.at(time_ms, work);
   }
 
   say(line: () => string): void {
@@ -175,11 +173,7 @@ class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
     this.#until(faults_ms + settle_ms);
     this.#clients.stop();
     this.#serve();
-    const verdict = checkHistory(this.#clients.history);
-    if (verdict.kind === "undecided")
-      throw new RaftViolation("undecided", `the history of key ${verdict.key} is too tangled to judge`);
-    if (verdict.kind === "violation")
-      throw new RaftViolation("linearizability", `key ${verdict.key}: ${JSON.stringify(verdict.around)}`);
+    demandLinearizable(this.#clients.history);
   }
 
   /** Every member answers a read, and all have come to the same, within the bound. */
@@ -220,16 +214,10 @@ class RaftWorld implements RaftNodeWorld, RaftClientsWorld, RaftTroublesWorld {
   }
 
   #until(end: number): void {
-    for (;;) {
-      const next = this.#heap.peek();
-      if (next === undefined || next.at > end) break;
-      this.#heap.pop();
-      this.now = next.at;
-      this.events++;
+    for (let work = this.#agenda.next(end); work !== undefined; work = this.#agenda.next(end)) {
       if (this.events > eventsLimit) throw new RaftViolation("no-loop", "too many events");
-      next.work();
+      work();
     }
-    this.now = end;
   }
 
   #comesBack(node: RaftNode, back_ms: number): void {
@@ -296,9 +284,7 @@ export function runRaft(scenario: RaftScenario, telling = false): RaftRunResult 
   try {
     world.run();
   } catch (thrown) {
-    const known = thrown instanceof RaftViolation;
-    const what = thrown instanceof Error ? (known ? thrown.message : (thrown.stack ?? thrown.message)) : "";
-    violation = { checker: known ? thrown.checker : "no-throw", what, at_ms: world.now };
+    violation = violationOf(thrown, world.now);
   }
   const { committed, elections, snapshots } = world.checkers;
   const { events, answered, changes, transfers, story } = world;

@@ -106,3 +106,37 @@ it("not more rows wait than the bound", () => {
   for (let i = 0; i < 600; i++) put(section, `word-${i}`, i);
   expect(written(database).length).toBeGreaterThanOrEqual(500);
 });
+
+describe("a row that was read before", () => {
+  it("is not looked up again, and is as it was last written", () => {
+    const { database, section } = opened();
+    put(section, "a", 1);
+    expect(section.get("a")?.["count"]).toBe(1);
+    database.execute("UPDATE words SET count = 7");
+    expect(section.get("a")?.["count"]).toBe(1);
+    put(section, "a", 2);
+    expect(section.get("a")?.["count"]).toBe(2);
+    const before = section.peek("a");
+    if (before === undefined) throw new Error("it was put");
+    section.delete(before, "a");
+    expect(section.get("a")).toBeUndefined();
+  });
+
+  it("is forgotten when its transaction is taken back", () => {
+    const { database, section } = opened();
+    put(section, "a", 1);
+    section.flush();
+    expect(section.get("a")?.["count"]).toBe(1);
+    database.execute("DELETE FROM words");
+    section.restore({ rows: 0, bytes: 0, digest: new Uint8Array(16) });
+    expect(section.get("a")).toBeUndefined();
+  });
+
+  it("is read anew each time where it is large", () => {
+    const { database, section } = opened();
+    section.put(undefined, ["a", 1, new Uint8Array(16 * 1_024)]);
+    expect(section.get("a")?.["count"]).toBe(1);
+    database.execute("UPDATE words SET count = 7");
+    expect(section.get("a")?.["count"]).toBe(7);
+  });
+});

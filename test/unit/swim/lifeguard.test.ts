@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { present } from "../../../src/base/assert.ts";
 import { Awareness } from "../../../src/swim/awareness.ts";
 import { stormCaution } from "../../../src/swim/join-storm.ts";
 import type { SwimEffect } from "../../../src/swim/effects.ts";
@@ -64,18 +65,24 @@ describe("local health", () => {
 
   test("kept from running for a moment, hears what came meanwhile before it accuses anybody", () => {
     const bench = new SwimBench();
-    let sequence = 0;
     bench.run(3_000, answering(bench, ["b", "c"]));
+    let asked: { readonly node: string; readonly sequence: number; readonly at: number } | null = null;
     bench.run(probe_ms, (effect) => {
-      if (effect.kind !== "send" || sequence > 0) return;
+      if (effect.kind !== "send") return;
       for (const record of decodeRecords(joinRecords(effect.records)))
-        if (record.kind === "probe") sequence = record.sequence;
+        if (record.kind === "probe") asked ??= { ...record, node: effect.node, at: bench.now };
     });
-    const target = bench.effects.findLast(({ kind }) => kind === "send");
-    bench.now = bench.swim.wake + 0.4 * timeout_ms;
-    // Another packet comes before the ack that decides.
-    bench.hear("c", aliveRecord("c", at(5, 3)));
-    if (target?.kind === "send") bench.hear(target.node, { kind: "ack", sequence });
+    const {
+      node,
+      sequence,
+      at: sent,
+    } = present<{ node: string; sequence: number; at: number }>(asked, "a probe");
+    bench.run(Math.max(0, sent + probe_ms - 1 - bench.now));
+    bench.now = sent + probe_ms + 0.4 * timeout_ms;
+    // Another packet is read before the ack.
+    const other = node === "b" ? "c" : "b";
+    bench.hear(other, { kind: "nack", sequence: 0 });
+    bench.hear(node, { kind: "ack", sequence });
     bench.step({ kind: "tick" });
     expect([bench.state("b"), bench.state("c")]).toEqual(["alive 1.0", "alive 5.3"]);
   });
