@@ -46,6 +46,7 @@ export const simulate = command<Flags>({
     "caxton simulate --nodes 30 --seed 7",
     "caxton simulate --nodes 100 --regions zones --faults region-cut",
     "caxton simulate --nodes 100 --regions cities --format json",
+    "caxton simulate --scenario caxton-simulation-detection-seed7.json",
   ],
   parameters: {
     flags: {
@@ -68,7 +69,7 @@ export const simulate = command<Flags>({
         parse: asText,
         optional: true,
         placeholder: "FILE",
-        brief: "Play this one; other flags change it",
+        brief: "Play this one, as a failing run leaves it; other flags change it",
       },
       duration: {
         kind: "parsed",

@@ -81,6 +81,8 @@ class Shrinking {
 
   async lessNoise(): Promise<void> {
     await this.#try({ ...this.best.scenario, network: perfectNetwork });
+    const { messages: _, ...silent } = this.best.scenario;
+    await this.#try(silent);
     await this.#try({ ...this.best.scenario, agents: 0 });
   }
 

@@ -35,7 +35,15 @@ export function summaryLines(result: RunResult): string[] {
     const verdict = violations > 0 ? "BROKEN " : checked > 0 ? "held   " : "unseen ";
     lines.push(`${verdict}      ${name.padEnd(16)} ${rule} (${checked} checks)`);
   }
+  lines.push(verdictLine(result));
   return lines;
+}
+
+function verdictLine({ invariants, violation }: RunResult): string {
+  const unseen = invariants.filter(({ checked, violations }) => checked === 0 && violations === 0).length;
+  const rest = unseen > 0 ? `; ${unseen} had nothing to look at in this run` : "";
+  if (violation !== null) return `verdict      ${violation.checker} broke`;
+  return `verdict      ${invariants.length - unseen} invariants held at every step${rest}`;
 }
 
 function detectionLines({ figures }: RunResult): string[] {

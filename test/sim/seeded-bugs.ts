@@ -306,6 +306,16 @@ export const seededBugs: readonly SeededBug[] = [
     always: true,
   },
   {
+    name: "a failure out of another's table is believed at once",
+    file: "swim/updates.ts",
+    text: 'if (row.status !== "alive") applySuspect(state, row.node, row.incarnation, source);',
+    patched:
+      'if (row.status === "failed") applyFailed(state, row.node, row.incarnation, source);\n' +
+      '  else if (row.status === "suspect") applySuspect(state, row.node, row.incarnation, source);',
+    scenario: "cut-as-long-as-suspicion",
+    checker: "false-failure",
+  },
+  {
     name: "news is passed on for ever",
     file: "swim/dissemination.ts",
     text: "if (rumor.sent >= limit) continue;",

@@ -171,7 +171,8 @@ function isAuthority(record: GossipRecord, members: readonly WorldNode[]): boole
 }
 
 describe("a member whose memory flips bits before it seals", () => {
-  const runs = Math.ceil(packets / 4);
+  // Time goes on between them, which costs more than they do.
+  const runs = Math.min(100_000, Math.ceil(packets / 4));
 
   test(
     `${runs} of its packets throw nothing, and do no lasting harm`,
