@@ -19,6 +19,7 @@ export function batchCommand(
   return defineCommand({
     kind: controlCommands.batch,
     version: 1,
+    since: 4,
     name: "batch",
     read: (reader) =>
       readBatch(reader).map((command) => {

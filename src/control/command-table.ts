@@ -12,7 +12,10 @@ import { idempotencySection } from "./idempotency.ts";
 import type { SectionDefinition } from "./section.ts";
 import { sessionSection } from "./sessions.ts";
 
-/** Rises when a command or a version of one is added: a node tells it, so that nobody proposes what others lack. */
+/**
+ * Rises when a command or a version of one is added. Each node tells its own; a leader takes no command that a node of
+ * the cluster does not know yet, because that node would have to stop there.
+ */
 export const controlLevel = 4;
 
 export const features: readonly Feature[] = [nodes, settings, kv, locks, assignments, registrations];

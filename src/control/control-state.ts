@@ -39,6 +39,7 @@ import type { ControlContext } from "./feature.ts";
 import { HeldEntries } from "./held-entries.ts";
 import { IdempotencyRecords, idempotencySection, recordId, requestDigest } from "./idempotency.ts";
 import { sweepInterval_ms } from "./limits.ts";
+import { OldestProgram } from "./oldest-program.ts";
 import type {
   CommittedEntry,
   Halt,
@@ -81,6 +82,7 @@ export class ControlState implements ReplicatedState {
   readonly #records: IdempotencyRecords;
   readonly #table: CommandTable;
   readonly #context: ControlContext;
+  readonly #oldest: OldestProgram;
   readonly #held: HeldEntries;
   readonly #chainInput = new Writer(1_024);
   #head: { -readonly [K in keyof ControlHead]: ControlHead[K] };
@@ -109,11 +111,7 @@ export class ControlState implements ReplicatedState {
     this.#table = new CommandTable(
       [...own, batch, ...features.flatMap(({ commands }) => commands)],
       [
-        ...hashQueries(
-          database,
-          () => this.hash,
-          () => this.#written(),
-        ),
+        ...hashQueries(database, { hash: () => this.hash, sections: () => this.#written() }),
         ...features.flatMap(({ queries }) => queries),
       ],
     );
@@ -122,6 +120,7 @@ export class ControlState implements ReplicatedState {
       head: () => this.#head,
       principal: () => this.#principal,
     });
+    this.#oldest = new OldestProgram(this.#context, () => this.#reloads);
     this.#held = new HeldEntries({
       database,
       save: () => this.#save(),
@@ -169,12 +168,12 @@ export class ControlState implements ReplicatedState {
       const decoded = decodeControlCommand(command);
       const known = this.#table.command(decoded.kind, decoded.version);
       if (known === undefined) throw unknownCommand(decoded);
+      this.#oldest.demand(known);
       known.prepare(decoded.body);
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
-      throw new CaxtonError("invalid_argument", `Malformed control command: ${thrown.message}`, {
-        cause: thrown,
-      });
+      const detail = `Malformed control command: ${thrown.message}`;
+      throw new CaxtonError("invalid_argument", detail, { cause: thrown });
     }
     return stampCommand(command, Math.max(0, Math.floor(elapsed_ms)), Math.max(0, Math.floor(wall_ms)));
   }

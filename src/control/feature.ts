@@ -31,6 +31,8 @@ interface CommandDefinition<C> {
   /** Never reused, and in a log for ever. */
   readonly kind: number;
   readonly version: number;
+  /** The level of the first program that knows it: see `controlLevel`. */
+  readonly since: number;
   readonly name: string;
   /** Throws `WireError`. What is left over is refused by the caller. */
   readonly read: (reader: Reader) => C;
@@ -40,16 +42,18 @@ interface CommandDefinition<C> {
 export interface Command {
   readonly kind: number;
   readonly version: number;
+  readonly since: number;
   readonly name: string;
   /** Reads the body, and gives what executes it. Throws `WireError`. */
   prepare(body: Uint8Array): (context: ControlContext) => ControlOutcome;
 }
 
 export function defineCommand<C>(definition: CommandDefinition<C>): Command {
-  const { kind, version, name, read, apply } = definition;
+  const { kind, version, since, name, read, apply } = definition;
   return {
     kind,
     version,
+    since,
     name,
     prepare: (body) => {
       const reader = new Reader(body);

@@ -11,6 +11,7 @@ export function sessionCommands(sessions: Sessions, mark: () => void): readonly 
     defineCommand({
       kind: controlCommands.sessionOpen,
       version: 1,
+      since: 1,
       name: "session.open",
       read: nothing,
       apply: (context) => {
@@ -21,6 +22,7 @@ export function sessionCommands(sessions: Sessions, mark: () => void): readonly 
     defineCommand({
       kind: controlCommands.sessionClose,
       version: 1,
+      since: 1,
       name: "session.close",
       read: (reader: Reader) => reader.u64(),
       apply: (_, id) => (sessions.close(id) ? outcome("done", id) : outcome("not_found")),
@@ -28,6 +30,7 @@ export function sessionCommands(sessions: Sessions, mark: () => void): readonly 
     defineCommand({
       kind: controlCommands.mark,
       version: 1,
+      since: 1,
       name: "mark",
       read: nothing,
       apply: () => {

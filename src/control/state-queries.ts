@@ -33,10 +33,13 @@ function fileDamage(database: Database): string | null {
 
 export function hashQueries(
   database: Database,
-  now: () => ControlHash,
-  /** With everything written to their tables that is kept in memory. */
-  sections: () => readonly Section[],
+  now: {
+    readonly hash: () => ControlHash;
+    /** With everything written to their tables that is kept in memory. */
+    readonly sections: () => readonly Section[];
+  },
 ): readonly Query[] {
+  const { hash, sections } = now;
   const named = (name: string): Section => {
     const section = sections().find(({ definition }) => definition.name === name);
     if (section === undefined) throw unknownSection(name);
@@ -47,7 +50,7 @@ export function hashQueries(
       kind: controlQueries.hash,
       name: "hash",
       read: () => null,
-      run: () => encodeControlHash(now()),
+      run: () => encodeControlHash(hash()),
     }),
     defineQuery({
       kind: controlQueries.fileCheck,

@@ -99,6 +99,7 @@ function meets(row: SqlRow | undefined, expected: AssignmentExpectation | null):
 const put = defineCommand({
   kind: controlCommands.assignmentPut,
   version: 1,
+  since: 2,
   name: "assignment.put",
   read: readAssignmentPut,
   apply: (context, command) => {
@@ -138,6 +139,7 @@ const put = defineCommand({
 const move = defineCommand({
   kind: controlCommands.assignmentMove,
   version: 1,
+  since: 2,
   name: "assignment.move",
   read: readAssignmentMoves,
   apply: (context, { cause, term, moves }) => {
@@ -173,6 +175,7 @@ function moveOne(context: ControlContext, command: AssignmentMove, cause: number
 const remove = defineCommand({
   kind: controlCommands.assignmentRemove,
   version: 1,
+  since: 2,
   name: "assignment.remove",
   read: readAssignmentRemove,
   apply: (context, { agent, expected }) => {
@@ -195,6 +198,7 @@ const remove = defineCommand({
 const suspend = defineCommand({
   kind: controlCommands.assignmentSuspend,
   version: 1,
+  since: 2,
   name: "assignment.suspend",
   read: readAssignmentSuspend,
   apply: (context, { agent, epoch, suspended }): ControlOutcome => {

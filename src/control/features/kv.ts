@@ -38,6 +38,7 @@ const entryOverhead_bytes = 1_024;
 const put = defineCommand({
   kind: controlCommands.kvPut,
   version: 1,
+  since: 1,
   name: "kv.put",
   read: readKvPut,
   apply: (context, { key, value, mediaType, condition, fence }) => {
@@ -58,6 +59,7 @@ const put = defineCommand({
 const remove = defineCommand({
   kind: controlCommands.kvDelete,
   version: 1,
+  since: 1,
   name: "kv.delete",
   read: readKvDelete,
   apply: (context, { key, condition, fence }) => {

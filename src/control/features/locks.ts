@@ -50,6 +50,7 @@ export function fenceOf(view: ControlView, name: string): number {
 const acquire = defineCommand({
   kind: controlCommands.lockAcquire,
   version: 1,
+  since: 1,
   name: "lock.acquire",
   read: readLockAcquire,
   apply: (context, command) => {
@@ -93,6 +94,7 @@ function keep(
 const release = defineCommand({
   kind: controlCommands.lockRelease,
   version: 1,
+  since: 1,
   name: "lock.release",
   read: readLockRelease,
   apply: (context, { name, token }) => {

@@ -10,7 +10,7 @@ import {
   readNodeRecord,
 } from "../../wire/control-node.ts";
 import { raftRoles } from "../../wire/gossip-tags.ts";
-import { type Feature, defineCommand, defineQuery } from "../feature.ts";
+import { type ControlView, type Feature, defineCommand, defineQuery } from "../feature.ts";
 import type { SectionDefinition } from "../section.ts";
 import type { NodeId } from "../../base/ids.ts";
 
@@ -31,6 +31,7 @@ const known: SectionDefinition = {
 const put = defineCommand({
   kind: controlCommands.nodePut,
   version: 1,
+  since: 1,
   name: "node.put",
   read: readNodeRecord,
   apply: (context, node) => {
@@ -50,6 +51,7 @@ const put = defineCommand({
 const remove = defineCommand({
   kind: controlCommands.nodeRemove,
   version: 1,
+  since: 1,
   name: "node.remove",
   read: readNodeId,
   apply: (context, id) => {
@@ -79,6 +81,20 @@ function nodeOf(row: SqlRow): NodeRecord {
     level: Number(row["level"]),
     removed: row["removed"] === 1,
   };
+}
+
+/** The node whose program is the oldest, of those that belong to the cluster; undefined while none has said who it is. */
+export function oldestNode(view: ControlView): NodeRecord | undefined {
+  let oldest: NodeRecord | undefined;
+  for (const node of view.section(known).walk(null, nodesLimit).map(nodeOf)) {
+    if (!node.removed && node.level < (oldest?.level ?? Infinity)) oldest = node;
+  }
+  return oldest;
+}
+
+/** Rises with every change of what `oldestNode` reads. */
+export function writesOfNodes(view: ControlView): number {
+  return view.section(known).writes;
 }
 
 export const nodes: Feature = { name: "nodes", sections: [known], commands: [put, remove], queries: [list] };

@@ -44,6 +44,7 @@ const registered: SectionDefinition = {
 const put = defineCommand({
   kind: controlCommands.registrationPut,
   version: 1,
+  since: 3,
   name: "registration.put",
   read: readRegistrationPut,
   apply: (context, details) => {
@@ -60,6 +61,7 @@ const put = defineCommand({
 const remove = defineCommand({
   kind: controlCommands.registrationRemove,
   version: 1,
+  since: 3,
   name: "registration.remove",
   read: readRegistrationRemoval,
   apply: (context, { id, version }) => {
@@ -75,6 +77,7 @@ const remove = defineCommand({
 const judge = defineCommand({
   kind: controlCommands.registrationJudge,
   version: 1,
+  since: 3,
   name: "registration.judge",
   read: readJudgements,
   apply: (context, { term, judgements }) => {

@@ -20,6 +20,7 @@ const values: SectionDefinition = {
 const put = defineCommand({
   kind: controlCommands.settingPut,
   version: 1,
+  since: 1,
   name: "setting.put",
   read: readSettingPut,
   apply: (context, { name, value, version }) => {
@@ -37,6 +38,7 @@ const put = defineCommand({
 const remove = defineCommand({
   kind: controlCommands.settingDelete,
   version: 1,
+  since: 1,
   name: "setting.delete",
   read: readSettingName,
   apply: (context, name) => {

@@ -357,6 +357,7 @@ describe("control commands", () => {
       sessionOpen: 1,
       sessionClose: 2,
       mark: 3,
+      batch: 4,
       nodePut: 10,
       nodeRemove: 11,
       settingPut: 20,

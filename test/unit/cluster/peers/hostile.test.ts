@@ -136,7 +136,7 @@ test("whoever is refused is told why before the connection closes", async () => 
     {
       kind: "goodbye",
       code: "version_mismatch",
-      detail: "protocol versions 9 to 9, and this node speaks 1 to 1",
+      detail: "protocol versions 9 to 9, and this node speaks 1 to 2",
     },
   ]);
   expect(victim.refused[0]).toContain("protocol versions 9 to 9");
