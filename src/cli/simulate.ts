@@ -45,7 +45,6 @@ export const simulate = command<Flags>({
   examples: [
     "caxton simulate --nodes 30 --seed 7",
     "caxton simulate --nodes 100 --regions zones --faults region-cut",
-    "caxton simulate --nodes 100 --regions cities --format json",
     "caxton simulate --scenario caxton-simulation-detection-seed7.json",
   ],
   parameters: {
