@@ -6,7 +6,7 @@
  */
 
 /** For each entry committed meanwhile it gets so many at least: the gap closes by the rest. */
-const gain = 2;
+const gain = 1.5;
 /** Where little is committed: from one portion to the next so many times as long as the last one took. */
 const rest = 6;
 /** One that was cut off for a while took long for another reason. */

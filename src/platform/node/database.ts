@@ -57,7 +57,8 @@ function open(path: string, options: DatabaseOptions = {}): Database {
   }
   const location = options.readonly === true ? `${pathToFileURL(file).href}?mode=ro` : file;
   if (options.readonly !== true) makePrivate(file);
-  const connection = new FileDatabase(file, connectLibsql(location, path, busyTimeout_ms));
+  const readonly = options.readonly === true;
+  const connection = new FileDatabase(file, connectLibsql(location, path, busyTimeout_ms), readonly);
   try {
     connection.execute(`PRAGMA cache_size=-${cache_kib}; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY`);
     // The addon takes the names of columns for text, too, and ends the process where they are none.
@@ -115,15 +116,20 @@ function refuseDirectory(file: string): void {
   throw new CaxtonError("storage_failed", `Database ${quote(file)} is a directory`);
 }
 
-/** Adds what only a file has: a full disk told from other failures, and the log emptied at the end. */
+/**
+ * Adds what only a file has: a full disk told from other failures, and the log emptied by its writer at the end. Who
+ * only reads leaves the log alone: to empty it would wait, with its whole thread, for a transaction of the writer.
+ */
 class FileDatabase implements Database {
   readonly #file: string;
   readonly #inner: Database;
+  readonly #readonly: boolean;
   #closed = false;
 
-  constructor(file: string, inner: Database) {
+  constructor(file: string, inner: Database, readonly: boolean) {
     this.#file = file;
     this.#inner = inner;
+    this.#readonly = readonly;
   }
 
   execute(sql: string): void {
@@ -153,7 +159,7 @@ class FileDatabase implements Database {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      this.#inner.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+      if (!this.#readonly) this.#inner.execute("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch {
       // The log stays and is read at the next open; nothing is lost by that.
     }
