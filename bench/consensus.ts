@@ -124,7 +124,8 @@ export const bench: Bench = {
           ? [{ metric: "etcd (50/300 ms): kill −9 until the first write", unit: "ms", runs: etcdKills }]
           : []),
         await transferFigure(nodes, scale.kills),
-        ...(await catchUpFigures(nodes, scale.behind, scale.seconds, log)),
+        ...(await catchUpFigures(nodes, { ...scale, log, by: "by the log" })),
+        ...(await snapshotFigures({ ...scale, log })),
       ];
     } finally {
       await etcd?.dispose();
@@ -264,11 +265,33 @@ async function transferFigure(nodes: readonly TestNodeProcess[], times: number):
   };
 }
 
+interface CatchUp {
+  readonly behind: number;
+  readonly seconds: number;
+  readonly warm: number;
+  readonly log: (line: string) => void;
+  readonly by: string;
+}
+
+/** As it is by default: the log is kept for a while only, and who is behind it gets a snapshot. */
+async function snapshotFigures(scale: Omit<CatchUp, "by">): Promise<readonly Figure[]> {
+  const nodes = await startVoters(3);
+  try {
+    const leader = await leaderOf(nodes);
+    const token = leader.token();
+    await warmUp(scale.warm, {
+      write: (client, count) => put(leader, token, keyOf(client, count)),
+      read: (client) => get(leader, token, keyOf(client, 0)),
+    });
+    return await catchUpFigures(nodes, { ...scale, by: "by a snapshot" });
+  } finally {
+    await Promise.all(nodes.map((node) => node.dispose()));
+  }
+}
+
 async function catchUpFigures(
   nodes: readonly TestNodeProcess[],
-  behind: number,
-  seconds: number,
-  log: (line: string) => void,
+  { behind, seconds, log, by }: CatchUp,
 ): Promise<readonly Figure[]> {
   const leader = await leaderOf(nodes);
   const away = nodes.find((node) => node !== leader) as TestNodeProcess;
@@ -295,8 +318,10 @@ async function catchUpFigures(
   const level_ms = performance.now();
   const rate = during / ((level_ms - ready_ms) / 1_000);
   const whole = await load(manyClients, seconds, write);
-  const what = `writes while a follower catches up ${written.toLocaleString("en-US")} entries`;
-  log(`${alone.perSecond} /s while it was away, ${rate} /s meanwhile, ${whole.perSecond} /s with all in step`);
+  const what = `writes while a follower catches up ${written.toLocaleString("en-US")} entries ${by}`;
+  log(
+    `${alone.perSecond} /s while it was away, ${rate} /s meanwhile, ${whole.perSecond} /s with all in step`,
+  );
   return [
     {
       metric: `${what}, to those with all three in step`,
@@ -306,7 +331,7 @@ async function catchUpFigures(
     },
     { metric: `${what}, to those of two alone`, unit: "%", runs: [(100 * rate) / alone.perSecond] },
     {
-      metric: "until it had caught up beside them, its start included",
+      metric: `until it had caught up ${by} beside them, its start included`,
       unit: "s",
       runs: [(level_ms - began_ms) / 1_000],
     },
