@@ -118,7 +118,7 @@ export class AgentPeers {
   #forgetDecided(): void {
     const { table, clock } = this.#options;
     for (const [name, { epoch, at_ms }] of this.#admitted)
-      if (table.get(name)?.epoch !== epoch || clock.now_ms() - at_ms > onItsWay_ms)
+      if ((table.get(name)?.epoch ?? 0) !== epoch || clock.now_ms() - at_ms > onItsWay_ms)
         this.#admitted.delete(name);
   }
 

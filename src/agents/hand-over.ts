@@ -52,7 +52,7 @@ export class HandOver {
       if (owned === undefined || owned.node !== self || local.get(name)?.spec.epoch !== owned.epoch) {
         throw new CaxtonError("conflict", `Agent ${quote(name)} is not this node's to hand over`);
       }
-      await peers.request(to, agentMethods.admit, jsonBody({ name }), { timeout_ms: prepare_ms });
+      await this.#askRoom(name, to);
       await peers.request(to, keepMethod, encodeUtf8(owned.spec.module), { timeout_ms: prepare_ms });
       await this.#moveHeld(owned, to, cause);
     });
@@ -63,6 +63,16 @@ export class HandOver {
         // It is the other node's, which tries again by itself.
         this.#options.failed(`start agent ${quote(name)} on node ${quote(to)}`, reasonOf(error));
       });
+  }
+
+  /** Throws why the other node takes no agents. One of an older program takes them without being asked. */
+  async #askRoom(name: AgentName, to: NodeId): Promise<void> {
+    try {
+      const timeout_ms = prepare_ms;
+      await this.#options.peers.request(to, agentMethods.admit, jsonBody({ name }), { timeout_ms });
+    } catch (error) {
+      if (!(error instanceof CaxtonError) || error.code !== "not_found") throw error;
+    }
   }
 
   async #moveHeld(owned: OwnedAgent, to: NodeId, cause: AssignmentCause): Promise<void> {

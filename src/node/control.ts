@@ -2,6 +2,7 @@
 import type { NodeId } from "../base/ids.ts";
 import { AutopilotDriver } from "../cluster/consensus/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus/consensus.ts";
+import { ControlLevels } from "../cluster/consensus/control-levels.ts";
 import { ControlRelay } from "../cluster/consensus/control-relay.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers/peers.ts";
@@ -81,16 +82,23 @@ export function startControl({ consensus, network, clock, config, events, failed
   });
   const replicas = new ReplicaQueries(consensus, peers);
   const voters_max = config.raft.voters;
-  const autopilot = new AutopilotDriver({
+  const levels = new ControlLevels({
+    self: membership.self,
+    peers,
+    learned: () => autopilot.recordsChanged(),
+  });
+  const autopilot: AutopilotDriver = new AutopilotDriver({
     consensus,
     membership,
     client,
     clock,
     voters_max,
+    levels,
     changed: (text) => events.record("info", "raft.members", `Members of consensus: ${text}`, {}),
   });
   const unsubscribe = membership.subscribe((event) => {
-    if (event.kind === "joined" || event.kind === "alive" || event.kind === "updated") autopilot.lifeBegan();
+    if (event.kind === "joined" || event.kind === "alive" || event.kind === "updated")
+      autopilot.recordsChanged();
   });
   return {
     assignments,

@@ -20,7 +20,8 @@ export const members = command({
 
 /** The documents have two tables: load while all are well, and when each was last seen while one is not. */
 export function columnsFor(
-  { now, isolated }: Pick<MembersAnswer, "now" | "isolated">,
+  // A node of an older program does not say who is isolated.
+  { now, isolated = [] }: Pick<MembersAnswer, "now"> & Partial<Pick<MembersAnswer, "isolated">>,
   allAlive: boolean,
   wide: boolean,
 ): Column<Member>[] {

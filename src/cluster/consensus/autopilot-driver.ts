@@ -6,7 +6,6 @@ import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Asker } from "../../control/kv-store.ts";
 import type { ControlClient } from "../../control/control-client.ts";
-import { controlLevel } from "../../control/command-table.ts";
 import { Autopilot, autopilotTiming, type AutopilotTiming } from "../../ownership/autopilot.ts";
 import type { NodePresence, PilotNode, PilotStep, PilotView } from "../../ownership/autopilot-view.ts";
 import { canSpareVote, successorOf } from "../../ownership/safe-to-stop.ts";
@@ -20,6 +19,7 @@ import {
   type NodeRecord,
 } from "../../wire/control-node.ts";
 import type { Consensus, ConsensusMember } from "./consensus.ts";
+import type { ControlLevels } from "./control-levels.ts";
 import type { Member, Membership } from "../membership.ts";
 
 const look_ms = 500;
@@ -43,6 +43,8 @@ export interface AutopilotDriverOptions {
   readonly clock: Clock;
   /** The most voters; null: by the number of nodes. */
   readonly voters_max: number | null;
+  /** Which commands a node's program knows, as far as that is known; see `ControlLevels`. */
+  readonly levels: Pick<ControlLevels, "of" | "keepOnly">;
   readonly timing?: AutopilotTiming;
   /** A change of members came about, in words for people. */
   readonly changed?: (text: string) => void;
@@ -106,8 +108,11 @@ export class AutopilotDriver {
     return true;
   }
 
-  /** A node began another life: it is written down at the next look, since until then it may not act. */
-  lifeBegan(): void {
+  /**
+   * A node began another life, or more is known of one: it is written down at the next look, since until then it may
+   * not act.
+   */
+  recordsChanged(): void {
     this.#recordsDue_ms = 0;
     this.#look(0);
   }
@@ -173,14 +178,14 @@ export class AutopilotDriver {
 
   /** Brings the records of nodes in line with what gossip knows, a few at a time. */
   async #keepRecords(): Promise<void> {
-    const { client, consensus, membership } = this.#options;
+    const { client, consensus, membership, levels } = this.#options;
     const { bytes } = await client.query(controlQueries.nodes, new Uint8Array(), "local");
     const records = new Map(decodeNodeRecords(bytes).map((record) => [record.id, record]));
     const present = membership.members().filter(({ status }) => status !== "left");
     let written = 0;
     for (const member of present) {
-      const record = recordOf(member);
       const before = records.get(member.id);
+      const record = recordOf(member, levels.of(member, before?.level));
       if (written >= records_max) return;
       if (record === null || (before !== undefined && sameRecord(before, record))) continue;
       if (before !== undefined && before.bootEpoch < record.bootEpoch && !this.#hasGreeted(record)) {
@@ -199,6 +204,7 @@ export class AutopilotDriver {
       ...present.map(({ id }) => id),
       ...consensus.status().members.map(({ node }) => node),
     ]);
+    levels.keepOnly(known);
     for (const { id, removed } of records.values()) {
       if (removed || known.has(id) || written >= records_max) continue;
       written++;
@@ -251,10 +257,10 @@ const presences: Readonly<Record<Member["status"], NodePresence>> = {
   left: "gone",
 };
 
-function recordOf({ id, bootEpoch, tags }: Member): NodeRecord | null {
+function recordOf({ id, bootEpoch, tags }: Member, level: number): NodeRecord | null {
   const { raft, region, zone } = tags;
   if (raft === undefined) return null;
-  return { id, role: raft.role, bootEpoch, region, zone, level: controlLevel, removed: false };
+  return { id, role: raft.role, bootEpoch, region, zone, level, removed: false };
 }
 
 function sameRecord(a: NodeRecord, b: NodeRecord): boolean {

@@ -242,8 +242,6 @@ export class Failover {
     }
     const text = `Redistributing ${counted(orphans.length, "agent")} from ${node}`;
     events.record("info", "failover.started", text, { node, agents: orphans.length });
-    const isFirst = !loss.given;
-    loss.given = true;
     this.#running.get(node)?.close();
     const running = new Redistribution({
       node,
@@ -263,10 +261,13 @@ export class Failover {
     }
     running.complete();
     await table.refresh();
-    if (isFirst)
+    // Not before: a move that found no quorum gave nothing away, and is done again.
+    if (!loss.given) {
+      loss.given = true;
       await this.#flaps
         .lost(node, loss.life)
         .catch((error: unknown) => this.#options.failed("write down that a node was lost", reasonOf(error)));
+    }
     if (plan.unplaced.length > 0) {
       loss.next_ms = clock.now_ms() + again_ms;
       this.#tellUnplaced(node, plan.unplaced);

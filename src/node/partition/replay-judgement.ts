@@ -51,7 +51,9 @@ export async function judgeAnswer(answer: Response, replay: Replay): Promise<Jud
 /** What is told of one that took effect; empty where nothing but that is to be told. */
 export function appliedText({ expected, before, after }: Replay): string {
   if (after === null) return "";
-  const isOver = before !== null && before !== expected && before !== after;
+  // Versions rise: a higher one was written over this one, of which an earlier try took effect.
+  const isBefore = before !== null && (after === 0 ? before !== 0 : before < after);
+  const isOver = isBefore && before !== expected;
   if (after === 0)
     return isOver ? `gone now, with version ${before}, which was written meanwhile` : "gone now";
   return isOver

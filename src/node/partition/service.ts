@@ -262,7 +262,9 @@ export class NodePartition implements PartitionService {
 
   async #askReport(node: NodeId, since: QueuedSince): Promise<NodeReport> {
     const { peers } = this.#options;
-    const body = await peers.request(node, "partition.report", jsonBody(since), { timeout_ms: request_ms });
+    // An older program refuses to be asked for a position.
+    const asked = jsonBody(since.after === 0 ? { since_ms: since.since_ms } : since);
+    const body = await peers.request(node, "partition.report", asked, { timeout_ms: request_ms });
     const report = parseBody(nodeReportSchema, body);
     if (report.node !== node) throw new CaxtonError("internal", `It answered for ${report.node}`);
     return report;

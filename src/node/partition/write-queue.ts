@@ -26,8 +26,12 @@ import { type Perform, replayRound, type RoundOptions } from "./replay-round.ts"
 const together_bytes = 512 * 1024;
 /** Subjects of writes whose commands may stand in one entry of the log. */
 const alike = "kv/";
-/** After a round that was not clear, so many are done one by one: of one alone it is clear whose fault it was. */
+/**
+ * After a round that did not end, so many are done one by one: of one alone it is clear whose fault it was. Twice as many
+ * after each further one: a leader of an older program takes no batch ever, and does not even say so.
+ */
 const aloneAfter = 16;
+const aloneAfter_max = 1_024;
 /** Tries of one write that end neither way, while there is a quorum. */
 const tries_max = 20;
 const firstRetry_ms = 200;
@@ -64,6 +68,7 @@ export class WriteQueue {
   #tries = { id: "", count: 0 };
   /** So many are done one by one first. */
   #alone = 0;
+  #aloneNext = aloneAfter;
   #told: Record<QueuedWriteOutcome, number> | undefined;
   #closed = false;
 
@@ -232,7 +237,11 @@ export class WriteQueue {
         const { outcome, detail, version } = judgement;
         outcomes.push({ id: write.id, outcome, detail, version, at_ms, write });
       } else if (judgement?.kind === "undone" && write.state === "queued") undone.push(write.id);
-      else if (judgement?.kind === "unclear") this.#alone = aloneAfter;
+      else if (judgement?.kind === "unclear") this.#alone = Math.max(this.#alone, aloneAfter);
+    }
+    if (writes.length > 1) {
+      if (!known) this.#alone = this.#aloneNext;
+      this.#aloneNext = known ? aloneAfter : Math.min(2 * this.#aloneNext, aloneAfter_max);
     }
     if (outcomes.length > 0) await store.settle(outcomes.map(({ write: _, ...outcome }) => outcome));
     if (undone.length > 0) await store.putBack(undone);

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LogTail } from "../../../src/cli/agent/logs.ts";
+import { columnsFor } from "../../../src/cli/cluster/members.ts";
 import { statusText } from "../../../src/cli/cluster/performance.ts";
 import { summaryOf } from "../../../src/cli/cluster/compare-state.ts";
 import { statusLines } from "../../../src/cli/cluster/status.ts";
@@ -9,6 +10,14 @@ import { eventLine, EventOrder } from "../../../src/cli/follow-events.ts";
 import { renderTable } from "../../../src/cli/table.ts";
 
 describe("tables", () => {
+  test("of members show those that are isolated, where the node says so", () => {
+    const member = { id: "node-2", status: "alive" } as never;
+    const statusOf = (answer: { now: string; isolated?: string[] }) =>
+      columnsFor(answer, true, false)[1]?.cell(member);
+    expect(statusOf({ now: "", isolated: ["node-2"] })).toBe("alive (isolated)");
+    expect(statusOf({ now: "" })).toBe("alive");
+  });
+
   test("align like the documents'", () => {
     const table = renderTable(
       ["NODE-ID", "STATUS", "LAST-SEEN", "AGENTS"],

@@ -11,11 +11,14 @@ import type {
   MemberChange,
 } from "../../../../src/cluster/consensus/consensus.ts";
 import type { Member, MemberStatus } from "../../../../src/cluster/membership.ts";
+import { ControlLevels } from "../../../../src/cluster/consensus/control-levels.ts";
+import { controlLevel } from "../../../../src/control/command-table.ts";
 import { ControlClient } from "../../../../src/control/control-client.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { encodeControlQuery } from "../../../../src/wire/control-command.ts";
 import { controlQueries } from "../../../../src/wire/control-kinds.ts";
 import { decodeNodeRecords } from "../../../../src/wire/control-node.ts";
+import { Writer } from "../../../../src/wire/cursor.ts";
 import { idleLoad } from "../../../../src/wire/gossip-tags.ts";
 import { SingleNodeConsensus } from "../../../support/single-node-consensus.ts";
 
@@ -28,6 +31,8 @@ class World {
   readonly members = new Map<string, Member>();
   /** In which boot each has greeted. */
   readonly greeted = new Map<string, number>();
+  asked = 0;
+  readonly levels = new Map<string, number | CaxtonError>();
   taking: ConsensusMember[] = [this.#taking("n1", "voter")];
   role: ConsensusStatus["role"] = "leader";
   ready = true;
@@ -50,7 +55,24 @@ class World {
       client,
       clock: this.clock,
       voters_max: null,
+      levels: new ControlLevels({
+        self,
+        peers: {
+          handle: () => undefined,
+          request: (node) => this.#answer(node),
+        },
+        learned: () => this.driver.recordsChanged(),
+      }),
     });
+  }
+
+  /** What that node says when it is asked which commands its program knows. */
+  async #answer(node: string): Promise<Uint8Array> {
+    await Promise.resolve();
+    this.asked++;
+    const level = this.levels.get(node) ?? controlLevel;
+    if (level instanceof CaxtonError) throw level;
+    return new Writer().u16(level).finish();
   }
 
   seen(id: string, status: MemberStatus = "alive", bootEpoch = 7, identity = 1): void {
@@ -249,6 +271,29 @@ describe("the autopilot's driver", () => {
     world.greet("n2", 10);
     await world.pass(1_000);
     expect(world.records()[1]).toMatchObject({ id: "n2", bootEpoch: 10 });
+  });
+
+  it("writes down which commands a node's own program knows, not the leader's", async () => {
+    const world = new World();
+    const old = new CaxtonError("not_found", 'This node does not answer "control.level"');
+    world.levels.set("n2", old).set("n3", controlLevel + 1);
+    world.levels.set("n4", new CaxtonError("unreachable", "no answer"));
+    for (const node of ["n2", "n3", "n4"]) world.seen(node);
+    await world.pass(6_000);
+    const levels = () => world.records().map(({ level }) => level);
+    expect(levels()).toEqual([controlLevel, 3, controlLevel + 1, 3]);
+    // It is asked again until it answers; another life has perhaps another program.
+    world.levels.set("n4", controlLevel).set("n3", 1);
+    await world.pass(6_000);
+    expect(levels()).toEqual([controlLevel, 3, controlLevel + 1, controlLevel]);
+    const { asked } = world;
+    await world.pass(60_000);
+    expect(world.asked - asked).toBeLessThan(15);
+    world.levels.delete("n2");
+    world.seen("n2", "alive", 8);
+    world.greet("n2", 8);
+    await world.pass(6_000);
+    expect(levels()).toEqual([controlLevel, controlLevel, controlLevel + 1, controlLevel]);
   });
 
   it("takes no node that has not said what it is in consensus", async () => {

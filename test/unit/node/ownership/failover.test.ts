@@ -240,6 +240,21 @@ describe("a lost node", () => {
     expect(world.ownerOf("a")).not.toBe("n3");
   });
 
+  test.each(["no_quorum", "lost_after"] as const)(
+    "a loss is written down though the first move of its agents got no answer: %s",
+    async (fault) => {
+      const world = new World();
+      await world.assign("a", "n3");
+      world.consensus.faults.push(fault);
+      // Beyond the client's own tries.
+      if (fault === "no_quorum") for (let n = 0; n < 3; n++) world.consensus.faults.push(fault);
+      world.membership.setStatus(node("n3"), "failed");
+      await world.pass(10_000);
+      expect(world.ownerOf("a")).not.toBe("n3");
+      expect((await world.settings.list("local")).map(({ name }) => name)).toEqual(["failover.lost.n3"]);
+    },
+  );
+
   test("one that is lost again is waited for longer", async () => {
     const world = new World();
     await world.assign("a", "n3");

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { GoingOn } from "../../../../src/agents/goes-on.ts";
+import { CaxtonError } from "../../../../src/base/errors.ts";
 import type { NodeId } from "../../../../src/base/ids.ts";
 import type { ConsensusStatus } from "../../../../src/cluster/consensus/consensus.ts";
 import { loadConfig } from "../../../../src/config/load-config.ts";
@@ -35,15 +36,18 @@ async function cutOff() {
   const status = { quorum: false, members: [self, ...others].map((node) => ({ node, role: "voter" })) };
   const queuedWrites = {
     put: async (write: table.NewQueuedWrite, limit: number) => table.putQueuedWrite(database, write, limit),
+    list: async (options: Parameters<typeof table.listQueuedWrites>[1]) =>
+      table.listQueuedWrites(database, options),
     counts: async (of: table.QueuedSince) => table.countQueuedWrites(database, of),
     refuseUnbegun: async (detail: string) => table.takeUnbegunWrites(database, detail, clock.wall_ms()),
   };
   const { config } = loadConfig({ file: "caxton.yaml", flags: {}, env: {}, readFile: () => text });
   const events = new EventLog(clock, 1);
+  const peers = new MemoryPeersNetwork(clock);
   const parts = {
     config,
     foundation: { self, store: { client: { queuedWrites } } },
-    network: { membership, peers: new MemoryPeersNetwork(clock).join(self), cut: () => undefined },
+    network: { membership, peers: peers.join(self), cut: () => undefined },
     consensus: {
       consensus: {
         status: () => status as unknown as ConsensusStatus,
@@ -56,7 +60,7 @@ async function cutOff() {
     keys: { all: () => [] },
     failed: () => undefined,
   } as unknown as PartitionParts;
-  return { partition: await Partition.start(parts), events };
+  return { partition: await Partition.start(parts), events, membership, peers };
 }
 
 let world: Awaited<ReturnType<typeof cutOff>>;
@@ -112,4 +116,19 @@ test("what a node has when it begins to serve counts at once", () => {
   );
   expect(world.partition.service.action).toBe("continue-critical");
   expect(goingOn.at(-1)).toBe("critical");
+});
+
+test("a node of an older program is asked for its report as it knows it", async () => {
+  const [old] = others as [NodeId];
+  world.membership.setStatus(old, "alive");
+  const counts = { queued: 0, replaying: 0, applied: 0, conflicted: 0, refused: 0, expired: 0 };
+  world.peers.join(old).handle("partition.report", (body) => {
+    const asked = JSON.parse(new TextDecoder().decode(body)) as object;
+    if (Object.keys(asked).join() !== "since_ms") throw new CaxtonError("invalid_argument", "unknown key");
+    const report = { node: old, state: "healthy", counts, writes: [], more: false };
+    return Promise.resolve(new TextEncoder().encode(JSON.stringify(report)));
+  });
+  const { nodes, missing } = await world.partition.service.report(0, new Map([[self, 1]]));
+  expect(missing.map(({ node }) => node)).toEqual(["node-2"]);
+  expect(nodes.map(({ node }) => node)).toEqual([old, self]);
 });

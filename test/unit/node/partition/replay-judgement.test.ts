@@ -13,6 +13,8 @@ describe("what is said of a write that took effect", () => {
     expect(await told({})).toBe("now at version 6");
     expect(await told({ before: 7, after: 8 })).toBe("now at version 8, over 7, which was written meanwhile");
     expect(await told({ after: null })).toBe("");
+    // It took effect at an earlier try, with a later one of the same key behind it.
+    expect(await told({ begun: true, before: 7, after: 6 })).toBe("now at version 6");
   });
 
   test("that it is gone: a removal leaves no version", async () => {

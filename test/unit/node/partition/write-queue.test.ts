@@ -484,6 +484,30 @@ describe("the queue of a minority's writes", () => {
     expect(world.applied).toHaveLength(3);
   });
 
+  test("a leader of an older program, which leaves a batch unanswered, holds up nothing for long", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    const count = 300;
+    for (let n = 0; n < count; n++) await queue.accept(write(`k${n}`));
+    world.quorum = true;
+    const { command } = world.log;
+    let batches = 0;
+    Object.assign(world.log, {
+      command: (request: Parameters<CommandWay["command"]>[0]) => {
+        if (request.kind !== controlCommands.batch) return command(request);
+        batches++;
+        return Promise.reject(new CaxtonError("no_quorum", "No leader took the command within 5 s"));
+      },
+    });
+    queue.start(world.perform);
+    await world.clock.runUntilSettled(() => queue.depth === 0, 100_000);
+    expect(await queue.counts(all)).toMatchObject({ applied: count });
+    expect(world.applied).toEqual(Array.from({ length: count }, (_, n) => `/api/v1/kv/k${n}`));
+    // Each takes as long as a request waits for a leader.
+    expect(batches).toBeLessThan(7);
+  });
+
   test("what is no key's write, or too large, is done alone, in its turn", async () => {
     const world = new World();
     world.quorum = false;
