@@ -27,6 +27,8 @@ interface Sending {
   heard: number;
   repeated: number;
   readonly pace: CatchUpPace;
+  /** It came too late the last time: now it goes without rests. */
+  readonly hurries: boolean;
   /** All chunks are there; what follows in the log stays until the follower has it. */
   installed: boolean;
 }
@@ -45,6 +47,8 @@ const portionEntries = Number.MAX_SAFE_INTEGER;
 export class SnapshotSending {
   #sending: Sending | null = null;
   #notBefore = -Infinity;
+  /** Whose transfer came to its deadline last, and was not begun again. */
+  #late: RaftId | null = null;
 
   constructor(private readonly state: RaftState) {}
 
@@ -159,8 +163,10 @@ export class SnapshotSending {
       heard: now,
       repeated: now,
       pace,
+      hurries: to === this.#late,
       installed: false,
     };
+    this.#late = null;
     state.out.emit({ kind: "snapshot-open", transfer: this.#sending.transfer });
   }
 
@@ -168,6 +174,7 @@ export class SnapshotSending {
     const { state } = this;
     const { now, timing } = state;
     const peer = state.leading.peers.get(sending.to);
+    if (now >= sending.deadline && !sending.installed) this.#late = sending.to;
     const silent = !rests(sending) && now - sending.heard >= patience * timing.election_ms;
     if (peer === undefined || now >= sending.deadline || (silent && !sending.installed)) {
       this.#end(true);
@@ -208,7 +215,8 @@ export class SnapshotSending {
   }
 
   /** When more chunks may leave; infinite while what is under way has to arrive before. */
-  #nextPortion({ deadline, pace, reach, wanted }: Sending): number {
+  #nextPortion({ deadline, pace, reach, wanted, hurries }: Sending): number {
+    if (hurries) return -Infinity;
     const { log, options } = this.state;
     const hurry = deadline - (1 - paced) * options.limits.snapshot_ms;
     return Math.min(hurry, pace.notBefore(log.commit, reach > wanted));

@@ -19,9 +19,7 @@ test("an agent that was admitted is expected until the cluster decides, also one
     table: { get },
   } as unknown as AgentPeersOptions);
   for (const name of ["known", "new"]) {
-    const asked = asker.request(self, "agents.admit", new TextEncoder().encode(JSON.stringify({ name })), {
-      timeout_ms: 1_000,
-    });
+    const asked = asker.request(self, "agents.admit", new TextEncoder().encode(JSON.stringify({ name })));
     await clock.runUntilSettled(() => false, 100);
     await asked;
     expect(peers.expects, name).toBe(true);
