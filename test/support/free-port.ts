@@ -10,8 +10,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Below the ephemeral ports of Linux (32,768 on) and macOS (49,152 on), as is the port of Raft, 1,000 above gossip's. */
+/** Below the ephemeral ports of Linux (32,768 on) and macOS (49,152 on), as is the port of Raft. */
 const [first, end] = [15_000, 31_000] as const;
+/** From a port of gossip to that of Raft. Of two thousands only the first is given, so that it is nobody else's. */
+const toRaft = 1_000;
 const attempts = 1_000;
 const folder = join(tmpdir(), "caxton-test-ports");
 
@@ -19,8 +21,9 @@ const folder = join(tmpdir(), "caxton-test-ports");
 export async function freePort(): Promise<number> {
   mkdirSync(folder, { recursive: true });
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const port = randomInt(first, end);
-    if (reserved(port) && (await takesTcp(port)) && (await takesUdp(port))) return port;
+    const port = first + 2 * toRaft * randomInt((end - first) / (2 * toRaft)) + randomInt(toRaft);
+    const free = reserved(port) && (await takesTcp(port)) && (await takesUdp(port));
+    if (free && (await takesTcp(port + toRaft))) return port;
   }
   throw new Error(`No free port between ${first} and ${end} in ${attempts} attempts`);
 }
