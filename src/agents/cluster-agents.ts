@@ -223,7 +223,7 @@ export class ClusterAgents {
     if (owned.node === to) return await this.show(name);
     if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
     if (target.tags.maxAgents === 0) {
-      const why = "it is leaving or isolated, or its node.max_agents is 0";
+      const why = "it is leaving, isolated or a witness, or its node.max_agents is 0";
       throw new CaxtonError("no_capacity", `Node "${to}" takes no agents: ${why}`);
     }
     if (table.of(to).size >= target.tags.maxAgents) {

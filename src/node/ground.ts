@@ -10,6 +10,7 @@ import type { LoadedConfig } from "../config/load-config.ts";
 import { systemClock } from "../platform/node/clock.ts";
 import { ClusterKeys } from "../security/jwks.ts";
 import { logger } from "../telemetry/log.ts";
+import { agentPlaces } from "./agent-places.ts";
 import { startConsensus, type NodeConsensus } from "./consensus.ts";
 import { startControl, type Control } from "./control.ts";
 import { EventLog } from "./events/event-log.ts";
@@ -159,6 +160,7 @@ export async function closeFoundation(foundation: Foundation): Promise<void> {
 }
 
 function tagsOf(config: Config): NodeTags {
-  const { region, zone, max_agents, weight, services } = config.node;
-  return { version: caxtonVersion, region, zone, api: "", maxAgents: max_agents, weight, services };
+  const { region, zone, weight, services } = config.node;
+  const maxAgents = agentPlaces(config.node);
+  return { version: caxtonVersion, region, zone, api: "", maxAgents, weight, services };
 }

@@ -86,6 +86,8 @@ function percent(value: number): number {
 export function unavailability(node: Candidate): string | null {
   if (node.status !== "alive") return node.status === "left" ? "has left" : `is ${node.status}`;
   if (!node.healthy) return "is not healthy";
+  if (node.maxAgents === 0)
+    return "takes no agents (it is leaving, isolated or a witness, or its node.max_agents is 0)";
   if (!(node.agents < node.maxAgents)) return `is full (${node.agents} of ${node.maxAgents} agents)`;
   return null;
 }

@@ -56,6 +56,12 @@ test.skipIf(!thorough)(
     const roles = (await leaderView(one))?.members.map(({ node, role }) => `${node}: ${role}`);
     expect(roles?.toSorted()).toEqual(["data-1: voter", "data-2: voter", "witness: witness"]);
     await put(witness, "a", "1");
+    const echo = new URL("../../wasm-agents/echo.wasm", import.meta.url).pathname;
+    const refused = await one.cli("deploy", echo, "--name", "misplaced", "--target-node", "witness");
+    expect(refused.stderr).toContain("takes no agents");
+    expect((await one.cli("deploy", echo, "--name", "e", "--instances", "4")).stderr).toBe("");
+    const { agents } = (await one.json("agent", "list")) as { agents: { node: string }[] };
+    expect(agents.map(({ node }) => node).toSorted()).toEqual(["data-1", "data-1", "data-2", "data-2"]);
     await holds(witness, "a", "linearizable");
     for (const { id, api, dataDir } of [one, two])
       clients.start({ id, api, tokenFile: `${dataDir}/admin.token` }, 2, ["w"]);

@@ -15,6 +15,7 @@ import { drain } from "./drain.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { Failover } from "./failover.ts";
 import type { Ground } from "../ground.ts";
+import { agentPlaces } from "../agent-places.ts";
 import { OpenStreams } from "../open-streams.ts";
 import { OutboxHandOver } from "./outbox-hand-over.ts";
 import { Rebalancer } from "./rebalancing.ts";
@@ -167,7 +168,7 @@ export class NodeOwnership {
   /** It gives nothing away any more, and takes agents again. */
   reopen(): void {
     this.#peers.gives = false;
-    this.#parts.tags.set({ maxAgents: this.#parts.config.node.max_agents });
+    this.#parts.tags.set({ maxAgents: agentPlaces(this.#parts.config.node) });
   }
 
   close(): void {

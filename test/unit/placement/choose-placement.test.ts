@@ -107,7 +107,7 @@ describe("what can be said of a node", () => {
     [{ status: "left" }, "has left"],
     [{ healthy: false }, "is not healthy"],
     [{ agents: 100 }, "is full (100 of 100 agents)"],
-    [{ maxAgents: 0 }, "is full (0 of 0 agents)"],
+    [{ maxAgents: 0 }, "takes no agents (it is leaving, isolated or a witness, or its node.max_agents is 0)"],
     [{ agents: Number.NaN }, "is full (NaN of 100 agents)"],
   ])("%j: %s", (fields, reason) => {
     expect(unavailability(node("a", fields))).toBe(reason);
