@@ -24,7 +24,7 @@ export function consistencyOf(
   throw new CaxtonError(
     "no_quorum",
     "This node is cut off from the majority: it cannot answer a linearizable read. " +
-      "With ?consistency=local it tells what it last knew, which may be old",
+      "With ?consistency=local (--consistency local) it tells what it last knew, which may be old",
   );
 }
 
