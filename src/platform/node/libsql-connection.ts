@@ -240,7 +240,9 @@ class LibsqlStatement implements Statement {
 function bindable(value: SqlValue): unknown {
   if (value === null || typeof value === "bigint") return value;
   if (typeof value === "number") {
-    assert(Number.isFinite(value), "numbers in SQL are finite");
+    // Where a row of before was damaged, what is reckoned from it is no number.
+    if (!Number.isFinite(value))
+      throw new CaxtonError("data_corrupt", "What is to be written is no number: its source is damaged");
     return Number.isSafeInteger(value) ? BigInt(value) : value;
   }
   if (typeof value === "string") {
