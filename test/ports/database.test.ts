@@ -117,9 +117,11 @@ describe.each(Object.entries(subjects))("%s", (_, make) => {
   test("a value that would end the process in the addon is an assertion instead", () => {
     const database = withTable();
     const insert = database.prepare("INSERT INTO t (b) VALUES (?)");
-    for (const value of [true, {}, [1], undefined, Number.NaN, "cut\0here", new ArrayBuffer(3)]) {
+    for (const value of [true, {}, [1], undefined, "cut\0here", new ArrayBuffer(3)]) {
       expect(() => insert.run(value as SqlValue)).toThrow(AssertionError);
     }
+    // What is reckoned from a damaged row may be none: the file's fault, not the program's.
+    expect(codeOf(() => insert.run(Number.NaN))).toBe("data_corrupt");
     expect(() => insert.run()).toThrow(AssertionError);
     expect(() => insert.run(1, 2)).toThrow(AssertionError);
     expect(count(database)).toBe(0);

@@ -13,7 +13,7 @@ afterAll(async () => {
 });
 
 test("a flipped bit anywhere in a store or a control state ends no process", async () => {
-  const rounds = thorough ? 400 : 30;
+  const rounds = thorough ? 100 : 30;
   const script = processes.start("damaged-databases.ts", [directory.path, "3", String(rounds)]);
   const { code, signal } = await script.ended;
   // The last line names the file and the bit of the round in which it ended.
