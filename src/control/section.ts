@@ -7,7 +7,9 @@
  */
 import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
+import { CaxtonError } from "../base/errors.ts";
 import { LruMap } from "../base/lru-map.ts";
+import { compareUtf8 } from "../base/utf8-order.ts";
 import type { Database, SqlRow, SqlValue, Statement } from "../ports/database.ts";
 import { Writer } from "../wire/cursor.ts";
 import { RowBuffer } from "./row-buffer.ts";
@@ -177,7 +179,10 @@ export class Section {
     this.#unwritten.flush();
   }
 
-  /** Rows in order after a key (null: from the first), all columns unless `small`. */
+  /**
+   * Rows in order after a key (null: from the first), all columns unless `small`. Throws `data_corrupt` where they do
+   * not ascend: who goes from the last of them to the next would never come to an end.
+   */
   walk(after: SqlValue, limit: number, small = false): readonly (SqlRow & RowMark)[] {
     this.flush();
     const key = this.definition.key.name;
@@ -186,6 +191,17 @@ export class Section {
       after === null
         ? this.#database.prepare(`${select} ORDER BY ${key} LIMIT ?`).all(limit)
         : this.#database.prepare(`${select} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`).all(after, limit);
+    let before = after;
+    for (const row of rows) {
+      const at = row[key] as SqlValue;
+      if (before !== null && !ascends(before, at)) {
+        throw new CaxtonError(
+          "data_corrupt",
+          `The keys of ${this.#table} in the control state do not ascend`,
+        );
+      }
+      before = at;
+    }
     return rows as (SqlRow & RowMark)[];
   }
 
@@ -256,6 +272,13 @@ export class Section {
     this.changed = true;
     this.writes++;
   }
+}
+
+/** Whether `after` follows `before` in the order of the table. */
+function ascends(before: SqlValue, after: SqlValue): boolean {
+  if (typeof before === "string" && typeof after === "string") return compareUtf8(before, after) < 0;
+  if (before instanceof Uint8Array && after instanceof Uint8Array) return Buffer.compare(before, after) < 0;
+  return typeof before === "number" && typeof after === "number" && before < after;
 }
 
 function selected(columns: readonly ColumnDefinition[]): string {

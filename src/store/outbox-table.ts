@@ -1,4 +1,5 @@
 /** Messages that this node promised to deliver to agents elsewhere, oldest first. */
+import { CaxtonError } from "../base/errors.ts";
 import type { Database } from "../ports/database.ts";
 import { bytesOf, idBytes } from "./agent-tables.ts";
 import type { QueueEffects } from "./journal-effects.ts";
@@ -36,7 +37,7 @@ export function applyToOutbox(database: Database, effects: QueueEffects): void {
   addToTally(database, "outbox", count, bytes);
 }
 
-/** The messages after row `after`, as many as one answer may hold. */
+/** The messages after row `after`, as many as one answer may hold. Throws `data_corrupt` where rows do not ascend. */
 export function readOutbox(database: Database, after: number): OutboxPage {
   const messages: Uint8Array[] = [];
   const next = database.prepare(
@@ -48,8 +49,11 @@ export function readOutbox(database: Database, after: number): OutboxPage {
     const rows = next.all(last);
     for (const row of rows) {
       const message = bytesOf(row["message"]);
+      const at = Number(row["sequence"]);
+      // Who went on from a row that lies before would never come to an end.
+      if (!(at > last)) throw new CaxtonError("data_corrupt", "The outbox in the store is out of order");
       messages.push(message);
-      last = Number(row["sequence"]);
+      last = at;
       bytes += message.length;
       if (bytes >= outboxPage_bytes) return { messages, last };
     }

@@ -1,4 +1,5 @@
 /** Key-value with versions, compare-and-set and fenced writes. */
+import { compareUtf8 } from "../../base/utf8-order.ts";
 import { controlCommands, controlQueries } from "../../wire/control-kinds.ts";
 import { type ControlOutcome, outcome } from "../../wire/control-command.ts";
 import {
@@ -111,9 +112,9 @@ const list = defineQuery({
     const section = view.section(entries);
     const found: KvEntry[] = [];
     // A prefix is a key's lower bound, and may be a key itself.
-    const own = prefix !== "" && byteOrder(after, prefix) < 0 ? section.peek(prefix) : undefined;
+    const own = prefix !== "" && compareUtf8(after, prefix) < 0 ? section.peek(prefix) : undefined;
     if (own !== undefined) found.push(entryOf(own));
-    const start = byteOrder(after, prefix) > 0 ? after : prefix;
+    const start = compareUtf8(after, prefix) > 0 ? after : prefix;
     for (const row of section.walk(start === "" ? null : start, limit + 1, true)) {
       if (!String(row["key"]).startsWith(prefix)) break;
       found.push(entryOf(row));
@@ -121,11 +122,6 @@ const list = defineQuery({
     return encodeKvPage({ entries: found.slice(0, limit), more: found.length > limit });
   },
 });
-
-/** The engine's order of text: by its UTF-8 bytes, which is that of code points. */
-function byteOrder(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
 
 function entryOf(row: SqlRow): KvEntry {
   return {

@@ -140,3 +140,18 @@ describe("a row that was read before", () => {
     expect(section.get("a")?.["count"]).toBe(7);
   });
 });
+
+describe("a table whose keys are out of order", () => {
+  it("is refused by who walks it, for a walk from page to page would never end", () => {
+    const { database, section } = opened();
+    for (const word of ["a", "b", "d"]) put(section, word, 1);
+    section.flush();
+    // As a flipped bit leaves it: the engine believes the order that it once wrote.
+    database.execute("PRAGMA writable_schema = ON");
+    database.execute(
+      "UPDATE sqlite_schema SET sql = replace(sql, 'PRIMARY KEY (word)', 'PRIMARY KEY (word DESC)')",
+    );
+    database.execute("PRAGMA writable_schema = RESET");
+    expect(() => section.walk(null, 10)).toThrow("The keys of words in the control state do not ascend");
+  });
+});
