@@ -17,6 +17,7 @@ import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./joining/join-guard.ts";
 import type { NodeOwnership } from "./ownership/ownership.ts";
+import { storeLostSince } from "./ownership/store-age.ts";
 import { guardIntake, type IntakeGuard } from "./operator/intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
 import type { NodeOperator } from "./operator/operator-service.ts";
@@ -124,6 +125,7 @@ function agentsOf({
     ceilings: ceilingsOf(config),
     mayAct: () => consensus.leases.holds(),
     groups: work.routes.groups,
+    lostSince: async (node) => await storeLostSince(control.settings, node).catch(() => null),
   });
 }
 
