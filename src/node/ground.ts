@@ -103,12 +103,15 @@ export async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => consensus.stop());
-  const control = startControl({ ...consensus, network, clock: systemClock, config, events, failed });
+  const late: { partition?: Partition } = {};
+  const cutOff = (): boolean => late.partition?.monitor.minority ?? false;
+  const control = startControl({ ...consensus, network, clock: systemClock, config, events, cutOff, failed });
   undo.push(() => Promise.resolve(control.stop()));
   const { membership } = network;
   const keys = new ClusterKeys();
   const common = { config, foundation, network, events, failed };
   const partition = await Partition.start({ ...common, consensus, control, keys });
+  late.partition = partition;
   undo.push(() => partition.close());
   const known = await KnownPeers.start({
     membership,

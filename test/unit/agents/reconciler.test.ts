@@ -253,6 +253,33 @@ describe("a hand-over", () => {
     expect(await one.store.client.listKept(agent)).toEqual([]);
   });
 
+  test("of more than can be moved is refused before the agent is stopped, and says how much it is", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    const request = counter();
+    const limits = { ...request.options.limits, inbox_bytes: 100 * 1024 ** 2 };
+    await one.agents.cluster.deploy({ ...request, options: { ...request.options, limits } });
+    await one.agents.cluster.suspend(agent);
+    const content = "x".repeat(10 * 1024 ** 2 - 1_024);
+    for (let id = 900; id < 907; id++)
+      await one.deliver(testMessage(id, { sender: "~alice@node-1", receiver: agent, content }));
+    const stops: string[] = [];
+    const stop = one.agents.threads.stop.bind(one.agents.threads);
+    one.agents.threads.stop = (name, ...rest) => {
+      stops.push(name);
+      return stop(name, ...rest);
+    };
+    const refused = await refusalOf(two.agents.cluster.migrate(agent, second));
+    expect(refused).toMatchObject({
+      code: "payload_too_large",
+      message: expect.stringMatching(
+        /^Agent "counter" has 7\d\.\dMB of mail and state, and at most 60MiB can be moved: it goes on/,
+      ) as string,
+    });
+    expect([stops, ownedOf(one).node, one.status(agent)]).toEqual([[], first, "suspended"]);
+    await one.agents.cluster.remove(agent);
+  });
+
   test("whose decision was lost on the way leaves the agent here, and it goes on with all that it had", async () => {
     const cluster = new Cluster();
     const [one, two] = [await cluster.start(first), await cluster.start(second)];

@@ -17,6 +17,7 @@ class Teller {
   /** The nodes that were compared last. */
   compared: readonly NodeId[] = [];
   quorum = true;
+  readonly partition = { minority: false, action: null };
   readonly service: NodeCluster;
 
   constructor() {
@@ -37,7 +38,7 @@ class Teller {
         member: (node: NodeId) => this.members.find((member) => member.id === node),
       } as unknown as ClusterServiceOptions["membership"],
       consensus: { status } as unknown as ClusterServiceOptions["consensus"],
-      partition: { minority: false, action: null },
+      partition: this.partition,
       lease: { stats: { held: false } } as unknown as ClusterServiceOptions["lease"],
       comparer: {
         compare: (nodes: readonly NodeId[]) => {
@@ -59,6 +60,22 @@ class Teller {
 }
 
 describe("the status of a cluster", () => {
+  test("says that writes are queued once they are, and before that, that they wait", async () => {
+    const teller = new Teller();
+    const told = async () => {
+      const { status, operations } = await teller.service.status();
+      return [status.split(" ")[0], operations];
+    };
+    teller.quorum = false;
+    expect(await told()).toEqual(["UNDECIDED", "READ-WRITE"]);
+    teller.partition.minority = true;
+    expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
+    teller.quorum = true;
+    expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
+    teller.partition.minority = false;
+    expect(await told()).toEqual(["HEALTHY", "READ-WRITE"]);
+  });
+
   test("is not healthy where a member that runs takes no part in consensus, unless it has just come", async () => {
     const teller = new Teller();
     teller.clock.advance(60_000);
