@@ -126,6 +126,23 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
     expect(codeOf(() => log.term(4))).toContain("data_corrupt");
   });
 
+  test("reads entries anew when asked to, and says which one has been damaged meanwhile", () => {
+    const log = reopen();
+    for (let from = 1; from <= 2_000; from += 100)
+      append(log, ...Array.from({ length: 100 }, (_, i) => entry(from + i, 1, 8)));
+    log.check(1, 2_000);
+    log.database.execute("UPDATE raft_log SET data = x'ff' WHERE position = 1500");
+    log.check(1, 1_499);
+    log.check(1_501, 2_000);
+    for (const [first, last] of [
+      [1_500, 1_500],
+      [1, 1_500],
+      [1_500, 2_000],
+      [1_499, 1_501],
+    ] as const)
+      expect(codeOf(() => log.check(first, last))).toMatch(/^data_corrupt: .*checksum of entry 1500/);
+  });
+
   test("a reset puts an empty log at its base", () => {
     const log = reopen();
     append(log, entry(1, 1), entry(2, 1));
