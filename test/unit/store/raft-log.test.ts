@@ -143,6 +143,17 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
       expect(codeOf(() => log.check(first, last))).toMatch(/^data_corrupt: .*checksum of entry 1500/);
   });
 
+  test("what was compacted and not removed yet is removed after the next opening", () => {
+    const log = reopen();
+    append(log, ...Array.from({ length: 9 }, (_, i) => entry(i + 1, 1)));
+    log.compact({ index: 6, term: 1 }, configurationOfOne(1));
+    const again = reopen(2);
+    const rows = (): unknown => again.database.prepare("SELECT count(*) AS count FROM raft_log").get();
+    expect(rows()).toEqual({ count: 9 });
+    while (again.tidy());
+    expect([rows(), again.base.index, again.last.index]).toEqual([{ count: 3 }, 6, 9]);
+  });
+
   test("a reset puts an empty log at its base", () => {
     const log = reopen();
     append(log, entry(1, 1), entry(2, 1));
@@ -297,8 +308,12 @@ test("a failed commit changes nothing, in memory neither", () => {
     entries: [entry(2, 9)],
   };
   expect(codeOf(() => log.persist([records]))).toBe("storage_failed: no");
+  const reset = { base: { index: 50, term: 9 }, configuration: configurationOfOne(3) };
+  const anew = { ...records, reset, truncateFrom: null, entries: [] };
+  expect(codeOf(() => log.persist([anew]))).toBe("storage_failed: no");
+  expect(codeOf(() => log.endInstall({ ...reset.base, configuration: reset.configuration }))).toMatch("no");
   databases.failCommits(undefined);
-  expect(pictureOf(log)).toEqual(before);
+  expect([pictureOf(log), log.stored(0).configurations]).toEqual([before, []]);
   log.persist([records]);
   expect(log.last).toEqual({ index: 2, term: 9 });
   databases.dispose();
