@@ -107,14 +107,12 @@ export async function startGround(
   const cutOff = (): boolean => late.partition?.monitor.minority ?? false;
   const control = startControl({ ...consensus, network, clock: systemClock, config, events, cutOff, failed });
   undo.push(() => Promise.resolve(control.stop()));
-  const { membership } = network;
   const keys = new ClusterKeys();
   const common = { config, foundation, network, events, failed };
-  const partition = await Partition.start({ ...common, consensus, control, keys });
-  late.partition = partition;
+  const partition = (late.partition = await Partition.start({ ...common, consensus, control, keys }));
   undo.push(() => partition.close());
   const known = await KnownPeers.start({
-    membership,
+    membership: network.membership,
     store: foundation.store.client,
     clock: systemClock,
     failed,
