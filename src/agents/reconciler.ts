@@ -239,12 +239,13 @@ export class Reconciler {
       } else await local.reassign(name, epoch);
     }
     const now = local.get(name);
-    if (now === undefined) await this.#startNew(owned);
+    if (now === undefined) await this.#startNew(owned, here !== undefined);
     else if (now.spec.epoch === epoch) await this.#keepRunning(owned);
     await this.#suspend(owned);
   }
 
-  async #startNew(owned: OwnedAgent): Promise<void> {
+  /** `aside`: what was here of it was put aside. */
+  async #startNew(owned: OwnedAgent, aside: boolean): Promise<void> {
     const { local, modules, event } = this.#options;
     const { agent, spec, suspended, transfer, previous, cause } = owned;
     await modules().having(spec.module, previous ?? this.#options.self, async () => {
@@ -252,7 +253,7 @@ export class Reconciler {
       await local.start(spec, suspended);
       const kept = spec.durability !== "volatile" && (cause === "failover" || transfer !== 0);
       if (!kept || previous === null) return;
-      if (isSetBack(owned)) event({ kind: "set_back", agent, anew: true });
+      if (isSetBack(owned) && !aside) event({ kind: "set_back", agent, anew: true });
       else event({ kind: "lost", agent, from: previous });
     });
   }

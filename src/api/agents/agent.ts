@@ -71,7 +71,7 @@ export const agentSchema = v.object({
       assigned_at: timeSchema,
       /** The lost node that has what the agent had; null when nothing was lost. */
       state_lost_with: v.nullable(v.string()),
-      /** Where that is its own node: since when what it did may be gone. Earlier versions leave it out. */
+      /** Where that node came back with an old copy of its data: since when what it did may be gone; 1970: with none. */
       state_lost_since: v.optional(v.nullable(timeSchema), null),
       /** The node that says it runs there. */
       runs_on: v.nullable(v.string()),

@@ -85,10 +85,10 @@ function assignmentRows(node: string, assignment: Assignment): [string, string][
 }
 
 function lostText(node: string, { state_lost_with, state_lost_since }: Assignment): string {
-  if (state_lost_with !== node) return `it began anew; what it had is on ${state_lost_with}`;
-  const from = state_lost_since === null ? "without its data" : "with an old copy of its data";
-  const since = state_lost_since === null ? "until then" : `since ${state_lost_since}`;
-  return `${node} came back ${from}: what it did ${since} is gone`;
+  if (state_lost_with !== node || state_lost_since === null)
+    return `it began anew; what it had is on ${state_lost_with}`;
+  if (Date.parse(state_lost_since) === 0) return `${node} came back without its data: what it had is gone`;
+  return `${node} came back with an old copy of its data: what it did since ${state_lost_since} is gone`;
 }
 
 function keptText({ node, epoch, owner, at, inbox, keys }: AgentAnswer["kept_journals"][number]): string {

@@ -19,8 +19,8 @@ const number = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Marks are Unix ms of this node, so they say roughly when a store had them, and rise. */
 const settingSchema = v.strictObject({
   mark: number,
-  /** The mark of the copy that came back last, 0: none ever did. */
-  since: number,
+  /** The mark of the copy that came back last, 0: a new store did; null: none ever did. */
+  since: v.nullable(number),
 });
 const markSchema = v.strictObject({
   mark: number,
@@ -70,7 +70,7 @@ export class StoreAge {
         `The cluster's state is older than this node's store: it knows the store of ${isoOf(told.mark)}, ` +
           `and this is that of ${isoOf(mark.mark)}`,
       );
-    await this.#tell(mark, told, told?.since ?? 0);
+    await this.#tell(mark, told, told?.since ?? null);
     return null;
   }
 
@@ -116,14 +116,14 @@ export class StoreAge {
     const { settings, self } = this.#options;
     const found = (await settings.list("linearizable")).find(({ name }) => name === prefix + self);
     if (found === undefined) return null;
-    const told = read(settingSchema, found.value) ?? { mark: 0, since: 0 };
+    const told = read(settingSchema, found.value) ?? { mark: 0, since: null };
     return { ...told, version: found.version };
   }
 
   async #tell(
     { next }: Mark,
     told: { readonly mark: number; readonly version: number } | null,
-    since: number,
+    since: number | null,
   ): Promise<void> {
     const { settings, self, store } = this.#options;
     if (told?.mark !== next)
@@ -133,14 +133,13 @@ export class StoreAge {
   }
 }
 
-/** Since when what that node's agents did may be gone, as this node's replica knows; null where its store is no old copy. */
+/** Since when what that node's agents did may be gone (0: ever), as this node's replica knows; null where its store is no old copy. */
 export async function storeLostSince(
   settings: Pick<SettingStore, "list">,
   node: NodeId,
 ): Promise<number | null> {
   const found = (await settings.list("local")).find(({ name }) => name === prefix + node);
-  const since = found === undefined ? undefined : read(settingSchema, found.value)?.since;
-  return since === undefined || since === 0 ? null : since;
+  return found === undefined ? null : (read(settingSchema, found.value)?.since ?? null);
 }
 
 function isoOf(at_ms: number): string {

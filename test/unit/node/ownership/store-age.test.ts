@@ -106,7 +106,10 @@ describe("a store", () => {
     const cluster = new Cluster();
     await lived(cluster, undefined);
     const empty = await cluster.begin(undefined);
-    expect(await empty.age.look()).toEqual({ since_ms: 0, marked_ms: 2_000 });
+    const found = { since_ms: 0, marked_ms: 2_000 };
+    expect(await empty.age.look()).toEqual(found);
+    await empty.age.accept(found);
+    expect(await storeLostSince(cluster.settings, self)).toBe(0);
   });
 
   test("that was copied while it ran is an old one if it was marked since, and is not if nothing was committed", async () => {
@@ -136,7 +139,7 @@ describe("a store", () => {
     const restored = new Cluster();
     restored.wall_ms = 10_000;
     await lived(restored, undefined);
-    await restored.settings.put(`store.mark.${self}`, JSON.stringify({ mark: 2_000, since: 0 }));
+    await restored.settings.put(`store.mark.${self}`, JSON.stringify({ mark: 2_000, since: null }));
     const life = await lived(restored, disk);
     expect(restored.told).toHaveLength(1);
     await lived(restored, await life.copy());
