@@ -157,6 +157,17 @@ const waitLimit_ms = 60_000;
 
 const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
 const tagsKinds = new Set<RecordKind>(["tags-digest", "tags-pull", "tags-delta"]);
+const newsKinds = new Set<RecordKind>([
+  "alive",
+  "suspect",
+  "failed",
+  "left",
+  "removed",
+  "load",
+  "member",
+  "grave",
+  "certificate",
+]);
 const probeKinds = new Set<RecordKind>([
   "probe",
   "ack",
@@ -180,7 +191,7 @@ export function isProbeRecord(record: GossipRecord): record is ProbeRecord {
 }
 
 export function isNewsRecord(record: GossipRecord): record is NewsRecord {
-  return !isDirectoryRecord(record) && !isProbeRecord(record) && !isTagsRecord(record);
+  return newsKinds.has(record.kind);
 }
 
 /** One record with its type and length, ready to be joined to others. */
