@@ -157,17 +157,6 @@ const waitLimit_ms = 60_000;
 
 const directoryKinds = new Set<RecordKind>(["head", "change", "pull", "chunk"]);
 const tagsKinds = new Set<RecordKind>(["tags-digest", "tags-pull", "tags-delta"]);
-const newsKinds = new Set<RecordKind>([
-  "alive",
-  "suspect",
-  "failed",
-  "left",
-  "removed",
-  "load",
-  "member",
-  "grave",
-  "certificate",
-]);
 const probeKinds = new Set<RecordKind>([
   "probe",
   "ack",
@@ -177,6 +166,9 @@ const probeKinds = new Set<RecordKind>([
   "push-pull",
   "coordinate",
 ]);
+const newsKinds = new Set(
+  [...kinds.values()].filter((kind) => ![directoryKinds, tagsKinds, probeKinds].some((set) => set.has(kind))),
+);
 
 export function isDirectoryRecord(record: GossipRecord): record is DirectoryRecord {
   return directoryKinds.has(record.kind);
