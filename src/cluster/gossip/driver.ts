@@ -14,7 +14,7 @@ import { type TimingOverrides, type TimingProfile, timingOf } from "../../swim/t
 import type { ByteMemo } from "../../wire/byte-memo.ts";
 import type { AgentClaim } from "../../wire/gossip-directory.ts";
 import type { GossipRecord } from "../../wire/gossip-records.ts";
-import { isDirectoryRecord, isTagsRecord, joinRecords } from "../../wire/gossip-records.ts";
+import { isDirectoryRecord, isNewsRecord, isTagsRecord, joinRecords } from "../../wire/gossip-records.ts";
 import { briefTags, type NodeLoad, type NodeTags } from "../../wire/gossip-tags.ts";
 import type { Certifier } from "../../wire/death-certificate.ts";
 import type { Sealer } from "../../wire/sealer.ts";
@@ -270,6 +270,7 @@ export class GossipDriver {
   #hearDirectory(from: NodeId, records: readonly GossipRecord[], byStream: boolean): void {
     const now = this.#now();
     for (const record of records) {
+      if (isNewsRecord(record)) continue;
       if (isDirectoryRecord(record)) this.#sync.hear(from, record, now);
       else if (isTagsRecord(record)) this.#tags.hear(from, record, now, byStream);
     }

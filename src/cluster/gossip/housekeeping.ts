@@ -7,7 +7,7 @@ import type { Swim } from "../../swim/swim.ts";
 import { autoTiming, type TimingOverrides, type TimingProfile } from "../../swim/timing.ts";
 import type { GossipReport, GossipStreams } from "./reports.ts";
 import type { GossipStatistics } from "./statistics.ts";
-import { bootCeiling, type MemberViews } from "./views.ts";
+import { aliveOthers, bootCeiling, type MemberViews } from "./views.ts";
 
 export interface HousekeepingOptions {
   readonly self: NodeId;
@@ -45,8 +45,7 @@ export class GossipHousekeeping {
 
   run(): void {
     const { options, swim, views } = this;
-    const nodes = [...swim.members].map((member) => [member.id, views.lastSeen_ms(member)] as const);
-    options.report({ kind: "seen", nodes });
+    options.report({ kind: "seen", nodes: views.lastSeen(swim.members) });
     swim.setBootCeiling(bootCeiling(options.clock));
     this.#keepNeighbours();
     this.#reportPlaces();
@@ -57,8 +56,7 @@ export class GossipHousekeeping {
 
   /** Members in good standing: a stream to others would only be dialled in vain. */
   #keepNeighbours(): void {
-    const alive = [...this.swim.members].filter(({ status }) => status === "alive").map(({ id }) => id);
-    const neighbours = neighboursOf(this.options.self, alive);
+    const neighbours = neighboursOf(this.options.self, aliveOthers(this.swim, this.options.self));
     const names = neighbours.join(" ");
     this.#alike = names === this.#seen ? this.#alike + 1 : 1;
     this.#seen = names;
