@@ -8,10 +8,11 @@ export const neighboursCount = 3;
 
 export function neighboursOf(self: NodeId, present: readonly NodeId[], count = neighboursCount): NodeId[] {
   const here = placeOf(self);
-  const after = (node: NodeId): number => (placeOf(node) - here) >>> 0;
-  const others = present.filter((node) => node !== self);
-  others.sort((a, b) => after(a) - after(b) || (a < b ? -1 : 1));
-  return others.slice(0, count);
+  const others = present
+    .filter((node) => node !== self)
+    .map((node) => ({ node, after: (placeOf(node) - here) >>> 0 }));
+  others.sort((a, b) => a.after - b.after || (a.node < b.node ? -1 : 1));
+  return others.slice(0, count).map(({ node }) => node);
 }
 
 /** FNV-1a, finished by a multiplication that spreads names that differ in their last digit. */
