@@ -347,7 +347,7 @@ describe("the partner of a push-pull", () => {
     const partners = new Map<string, number>();
     for (let second = 1; second <= 3_000; second++) {
       bench.now = second * 1_000;
-      bench.hear("b", ...names.map((name) => alive(name, at(5 + second, 0))));
+      bench.hear("b", ...names.map((name) => alive(name, at(5, second))));
       for (const effect of bench.swim.step({ kind: "tick" }, bench.now))
         if (effect.kind === "exchange") partners.set(effect.node, (partners.get(effect.node) ?? 0) + 1);
     }
