@@ -208,12 +208,10 @@ export class AssignedOwnership implements Ownership {
       if (table.get(name) === undefined) counts.set(node, (counts.get(node) ?? 0) + 1);
       else this.#placed.delete(name);
     }
-    return membership
-      .members()
-      .map((member) => ({
-        ...candidateOf(member, counts.get(member.id) ?? 0, connections?.(member.id) ?? 0),
-        healthy: isUnheard?.(member.id) !== true,
-      }));
+    return membership.members().map((member) => ({
+      ...candidateOf(member, counts.get(member.id) ?? 0, connections?.(member.id) ?? 0),
+      healthy: isUnheard?.(member.id) !== true,
+    }));
   }
 }
 

@@ -166,7 +166,6 @@ export class PartitionMonitor {
   #noteStreams(members: ConsensusStatus["members"], now_ms: number): void {
     const without = new Set(members.filter(({ contact }) => !contact).map(({ node }) => node));
     for (const node of this.#silentSince_ms.keys()) if (!without.has(node)) this.#silentSince_ms.delete(node);
-    for (const node of without)
-      if (!this.#silentSince_ms.has(node)) this.#silentSince_ms.set(node, now_ms);
+    for (const node of without) if (!this.#silentSince_ms.has(node)) this.#silentSince_ms.set(node, now_ms);
   }
 }

@@ -64,7 +64,7 @@ export interface Control {
 }
 
 export function startControl(parts: ControlParts): Control {
-  const { consensus, leases, network, clock, config, events, failed } = parts;
+  const { consensus, network, clock, config, events, failed } = parts;
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
   const client = new ControlClient(relay, clock, () =>
@@ -75,17 +75,7 @@ export function startControl(parts: ControlParts): Control {
   const balancing = new Balancing(client, consensus, failed);
   const settings = new SettingStore(client);
   const modes = new OperatorModes({ store: settings, consensus, clock, failed });
-  const { lease_ttl: ttl_ms, clock_drift: drift } = config.failover;
-  const unheard = new UnheardNodes({
-    membership,
-    consensus,
-    store: settings,
-    authority: leases,
-    terms: { ttl_ms, drift },
-    clock,
-    events,
-    failed,
-  });
+  const unheard = unheardBy(parts, settings);
   const registrations = new NodeRegistrations({
     self: membership.self,
     store: new RegistrationStore(client),
@@ -141,4 +131,12 @@ export function startControl(parts: ControlParts): Control {
       registrations.close();
     },
   };
+}
+
+function unheardBy(parts: ControlParts, store: SettingStore): UnheardNodes {
+  const { consensus, leases: authority, network, clock, config, events, failed } = parts;
+  const { lease_ttl: ttl_ms, clock_drift: drift } = config.failover;
+  const { membership } = network;
+  const terms = { ttl_ms, drift };
+  return new UnheardNodes({ membership, consensus, store, authority, terms, clock, events, failed });
 }

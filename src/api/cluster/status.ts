@@ -83,7 +83,11 @@ export function addStatus(api: ApiRoutes): void {
         voters: [...voters],
         isolated: [...isolated],
         lease: held,
-        unheard: unheard.map(({ node, by, since_ms }) => ({ node, by, since: new Date(since_ms).toISOString() })),
+        unheard: unheard.map(({ node, by, since_ms }) => ({
+          node,
+          by,
+          since: new Date(since_ms).toISOString(),
+        })),
       };
     },
   );

@@ -48,7 +48,9 @@ export function partitionLines(answer: OverviewAnswer, strategy: Strategy): stri
   });
   lines.push(...blindLines(answer));
   for (const { node: lost, by } of unheard)
-    lines.push(`No lease: ${lost}, since the leader (${by}) does not hear it: its agents go to others, unless they wait for it`);
+    lines.push(
+      `No lease: ${lost}, since the leader (${by}) does not hear it: its agents go to others, unless they wait for it`,
+    );
   if (leader === null && groups.length === 1 && blind.length === 0)
     lines.push(`No leader: ${voters_reached} of ${voters} voters in reach, ${needed} needed`);
   return [...lines, ...actionLines(answer, strategy, node)];

@@ -137,7 +137,11 @@ export class LeaseGrants {
   ages(): LeaseAges | null {
     if (this.#term === null) return null;
     const now_ms = this.#options.clock.now_ms();
-    const granted = [...this.#latest].map(([node, { boot, at_ms }]) => ({ node, boot, ago_ms: now_ms - at_ms }));
+    const granted = [...this.#latest].map(([node, { boot, at_ms }]) => ({
+      node,
+      boot,
+      ago_ms: now_ms - at_ms,
+    }));
     return { leading_ms: now_ms - this.#ledAt_ms, granted };
   }
 

@@ -287,15 +287,21 @@ export class Rebalancer implements BalancingService {
     this.#joins.set(node, timer);
   }
 
-  /** Since when it is there, Unix ms, if it is steady, and has just started or was away once; else null. */
+  /** Since when it is there, Unix ms, if it is steady and has just started, or was away once and lost agents; else null. */
   #thereSince_ms(node: NodeId, came_ms: number): number | null {
     const { membership, table, clock, unheard } = this.#options;
     const member = membership.member(node);
-    if (member?.status !== "alive" || unheard.has(node) || table.of(node).size > 0) return null;
+    if (member?.status !== "alive" || unheard.has(node)) return null;
+    const isEmpty = table.of(node).size === 0;
     const loss = this.#losses.get(node);
     const isRecent = (at_ms: number | null): boolean =>
       at_ms !== null && clock.now_ms() - at_ms < unsteady_ms;
-    if (loss !== undefined && isRecent(loss.at_ms)) return isRecent(loss.before_ms) ? null : came_ms;
+    if (loss !== undefined && isRecent(loss.at_ms)) {
+      // Those that wait for their node are on it still.
+      const gave = isEmpty || wereGivenAway(table, node);
+      return gave && !isRecent(loss.before_ms) ? came_ms : null;
+    }
+    if (!isEmpty) return null;
     return clock.wall_ms() - member.bootEpoch < newcomer_ms ? member.bootEpoch : null;
   }
 
@@ -320,6 +326,12 @@ export class Rebalancer implements BalancingService {
 /** Where they go when their node is lost is decided by what was gathered last. */
 function goByTraffic(table: AssignmentTable): boolean {
   for (const { spec } of table.all()) if (spec.placement.strategy === "locality") return true;
+  return false;
+}
+
+/** Some agent is where it is since that node was lost. */
+function wereGivenAway(table: AssignmentTable, node: NodeId): boolean {
+  for (const { cause, previous } of table.all()) if (cause === "failover" && previous === node) return true;
   return false;
 }
 

@@ -155,7 +155,9 @@ export class UnheardNodes {
     const log = logger("lease");
     if (by === null) log.info(text);
     else log.warn(text);
-    events.record(by === null ? "info" : "warn", by === null ? "lease.heard" : "lease.unheard", text, { node });
+    events.record(by === null ? "info" : "warn", by === null ? "lease.heard" : "lease.unheard", text, {
+      node,
+    });
   }
 
   #lookSoon(): void {
@@ -202,7 +204,11 @@ export class UnheardNodes {
       })
       .map(({ id, bootEpoch }) => {
         const present = this.#present.get(id);
-        return { node: id, boot: bootEpoch, present_ms: present === undefined ? null : now_ms - present.since_ms };
+        return {
+          node: id,
+          boot: bootEpoch,
+          present_ms: present === undefined ? null : now_ms - present.since_ms,
+        };
       });
   }
 }

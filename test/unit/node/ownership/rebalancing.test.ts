@@ -313,6 +313,22 @@ describe("a node that is back and has nothing", () => {
     expect(world.counts()["n3"]).toBeGreaterThan(0);
   });
 
+  test("agents that waited for it are on it still: it gets its part where others were given away, and else nothing", async () => {
+    const world = await aged();
+    await world.assign("waits", "n3", { onNodeLoss: "wait" });
+    world.membership.setStatus(node("n3"), "failed");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(10_000);
+    expect(world.counts()["n3"]).toBe(1);
+    await world.assign("given", "n2");
+    world.membership.setStatus(node("n2"), "failed");
+    await world.moves("given" as AgentName, node("n1"), "failover");
+    world.membership.setStatus(node("n2"), "alive");
+    await world.assign("new", "n2");
+    await world.pass(10_000);
+    expect(world.counts()["n2"]).toBeGreaterThan(1);
+  });
+
   test("gets nothing where that is switched off", async () => {
     const world = await aged(false);
     world.membership.setStatus(node("n3"), "failed");
