@@ -85,6 +85,11 @@ export class AssignedOwnership implements Ownership {
     return this.#counts;
   }
 
+  /** An agent of a lost node goes there, as this node decided. */
+  chose(node: NodeId): void {
+    this.#count(node, "chosen");
+  }
+
   #count(node: NodeId, what: keyof PlacementCounts): void {
     const counts = this.#counts.get(node) ?? { chosen: 0, failed: 0 };
     counts[what]++;
@@ -181,7 +186,7 @@ export class AssignedOwnership implements Ownership {
     if (chosen.kind === "refused") throw new CaxtonError(chosen.code, chosen.why);
     this.#state = chosen.state;
     this.#placed.set(name, chosen.node);
-    this.#count(chosen.node, "chosen");
+    this.chose(chosen.node);
     return { node: chosen.node, why: chosen.why };
   }
 

@@ -140,7 +140,8 @@ export class PartitionMonitor {
       self: membership.self,
       members: members.map(({ id }) => id),
       leader,
-      voterSets: [parts.filter(({ role }) => role !== "learner").map(({ node }) => node)],
+      // A node that takes part anew is there twice while its vote changes hands.
+      voterSets: [[...new Set(parts.filter(({ role }) => role !== "learner").map(({ node }) => node))]],
       reachable: new Set(alive.map(({ id }) => id)),
       quorumSize,
     };

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { join } from "node:path";
+import type { StatsAnswer } from "../../src/api/cluster/nodes.ts";
 import { askAgent, deployAgent } from "../support/agent-requests.ts";
 import { startVoters } from "../support/consensus-nodes.ts";
 import { type TestNodeProcess, eventually } from "../support/node-process.ts";
@@ -87,6 +88,13 @@ describe("owners", () => {
       return found.length === agents && found.every(({ status }) => status === "running") ? found : undefined;
     });
     expect(new Set(seen.map(({ node }) => node))).toEqual(new Set(["node-1", "node-2", "node-3"]));
+    // Who decided has counted it, and the figures of all nodes are those of the assignments.
+    const { registry, balancer } = (await one.ask("/api/cluster/stats")) as StatsAnswer;
+    const sum = (of: StatsAnswer["balancer"]): number =>
+      of.backends.reduce((total, { chosen }) => total + chosen, 0);
+    expect(sum(balancer)).toBe(agents);
+    expect(registry.total_agents).toBe(agents);
+    expect(sum(((await two.ask("/api/cluster/stats")) as StatsAnswer).balancer)).toBe(0);
   });
 
   test("an agent moves with all that it has", async () => {

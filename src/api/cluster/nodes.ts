@@ -113,7 +113,15 @@ export function addNodes(api: ApiRoutes): void {
   api.add(
     "get",
     "/api/cluster/stats",
-    { tag, summary: "Statistics of the cluster", answer: statsAnswer },
+    {
+      tag,
+      summary: "Statistics of the cluster",
+      description:
+        "`registry` counts agents where they are assigned. `balancer.backends` is of the node that answers, since it started: " +
+        "`chosen` are the placements that it decided itself (deployments that were asked of it and, as leader, agents of lost nodes), " +
+        "`failed` those of them that could not start.",
+      answer: statsAnswer,
+    },
     async () => {
       const { leader, nodes } = await all();
       return {

@@ -42,6 +42,8 @@ export interface FailoverOptions {
   readonly authority: Pick<LeaseAuthority, "permission" | "ended" | "admit">;
   readonly unheard: Pick<UnheardNodes, "word" | "subscribe">;
   readonly candidates: () => readonly Candidate[];
+  /** An agent was given to that node. */
+  readonly chose: (node: NodeId) => void;
   readonly traffic: TrafficOf;
   readonly events: EventLog;
   readonly clock: Clock;
@@ -271,6 +273,7 @@ export class Failover {
       const part = plan.placed.slice(from, from + batch);
       const moved = part.flatMap((placed) => moveOf(placed, byName));
       await store.move({ cause: "failover", term, moves: moved }, "");
+      for (const { to } of part) this.#options.chose(to);
       running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
     }
     running.complete();

@@ -223,6 +223,7 @@ export class NodeOwnership {
       authority: leases,
       unheard: control.unheard,
       candidates: () => this.ownership.candidates(),
+      chose: (node) => this.ownership.chose(node),
       traffic: (agent) => work.traffic.of(agent),
       events,
       clock: systemClock,

@@ -58,6 +58,7 @@ class World {
   readonly table = new AssignmentTable(this.store, this.consensus, this.clock, this.failed);
   readonly authority = new Permits();
   readonly unheard = new UnheardTable();
+  readonly chosen: NodeId[] = [];
   readonly events = new EventLog(this.clock, 1);
   failover: Failover;
 
@@ -96,6 +97,7 @@ class World {
       authority: this.authority,
       traffic: () => this.traffic,
       candidates: () => ownership.candidates(),
+      chose: (id) => this.chosen.push(id),
       events: this.events,
       clock: this.clock,
       prng,
@@ -155,6 +157,7 @@ describe("a lost node", () => {
     const owners = ["a", "b", "c"].map((name) => world.ownerOf(name));
     expect(owners.every((owner) => owner === "n1" || owner === "n2")).toBe(true);
     expect(world.ownerOf("stays")).toBe("n2");
+    expect(world.chosen.toSorted()).toEqual(owners.toSorted());
     expect(world.table.get(agent("a"))).toMatchObject({ cause: "failover", previous: "n3", continues: 0 });
     await world.pass(1_500);
     for (const name of ["a", "b", "c"]) world.runs(name);
