@@ -58,9 +58,11 @@ export const statsAnswer = v.object({
 });
 export type StatsAnswer = v.InferOutput<typeof statsAnswer>;
 
+const tag = "cluster (documented shapes)";
+
 export function addNodes(api: ApiRoutes): void {
-  const { cluster, balancing, node: self, nodes: registry } = api.services;
-  const all = async (): Promise<{ readonly leader: string | null; readonly nodes: readonly NodeView[] }> => {
+  const { cluster, nodes: registry } = api.services;
+  const all = async (): Promise<Nodes> => {
     const by = await nodeViewer(api.services, api.clock.wall_ms());
     const members = cluster.members();
     // One that joined by gossip meanwhile tells of itself; the name of one that has left is free.
@@ -70,7 +72,6 @@ export function addNodes(api: ApiRoutes): void {
     const others = members.filter(({ id }) => !names.has(id)).map((member) => nodeView(member, by));
     return { leader: by.leader, nodes: [...others, ...registered.map(registeredView)] };
   };
-  const tag = "cluster (documented shapes)";
   api.add(
     "get",
     "/api/cluster/nodes",
@@ -110,6 +111,13 @@ export function addNodes(api: ApiRoutes): void {
       return { assignments, count: assignments.length };
     },
   );
+  addStats(api, all);
+}
+
+type Nodes = { readonly leader: string | null; readonly nodes: readonly NodeView[] };
+
+function addStats(api: ApiRoutes, all: () => Promise<Nodes>): void {
+  const { cluster, balancing, node: self } = api.services;
   api.add(
     "get",
     "/api/cluster/stats",
