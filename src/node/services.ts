@@ -63,6 +63,7 @@ export function servicesOf(
     table: control.table,
     lease: parts.consensus.leases,
     modes: control.modes,
+    unheard: control.unheard,
   });
   const services: NodeServices = {
     node: foundation.self,
@@ -124,6 +125,7 @@ function agentsOf({
     handOver,
     ceilings: ceilingsOf(config),
     mayAct: () => consensus.leases.holds(),
+    isUnheard: (node) => control.unheard.has(node),
     groups: work.routes.groups,
     lostSince: async (node) => await storeLostSince(control.settings, node).catch(() => null),
   });

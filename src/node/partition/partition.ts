@@ -36,7 +36,7 @@ export interface PartitionParts {
   readonly consensus: {
     readonly consensus: Consensus & { cut(order: CutOrder): void; giveUp(): Promise<void> };
   };
-  readonly control: Pick<Control, "kv">;
+  readonly control: Pick<Control, "kv" | "unheard">;
   readonly events: EventLog;
   readonly keys: ClusterKeys;
   readonly failed: (what: string, reason: string) => void;
@@ -186,6 +186,7 @@ export class Partition {
       actions: this.#actions,
       queue,
       rehearsals: this.#rehearsals,
+      unheard: control.unheard,
       queueWrites: partition.queue_writes,
       servesReads: partition.degraded_mode,
     });
