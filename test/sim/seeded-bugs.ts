@@ -194,10 +194,19 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a start in the far future is believed",
     file: "swim/updates.ts",
-    text: "return next.boot <= state.bootCeiling && next.counter <= counterLimit / 2;",
+    text: "return next.boot <= state.bootCeiling && next.counter <= (isHearsay ? counterStepLimit : counterLimit / 2);",
     patched: "return true;",
     scenario: "attacks",
     checker: "incarnations",
+  },
+  {
+    name: "who knows nobody yet believes another's word of an incarnation of any size",
+    file: "swim/updates.ts",
+    text: "(isHearsay ? counterStepLimit : counterLimit / 2)",
+    patched: "counterLimit / 2",
+    scenario: "lie-to-a-newcomer",
+    checker: "incarnations",
+    always: true,
   },
   {
     name: "nothing is ever refuted: a partition never heals",
@@ -318,8 +327,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "news is passed on for ever",
     file: "swim/dissemination.ts",
-    text: "if (rumor.sent >= limit) continue;",
-    patched: "if (rumor.sent >= 100 * limit) continue;",
+    text: "if (rumor.sent + 1 >= limit) {",
+    patched: "if (rumor.sent + 1 >= 100 * limit) {",
     scenario: "crash-and-restart",
     checker: "idle-load",
   },
