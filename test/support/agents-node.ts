@@ -204,6 +204,7 @@ export class AgentsNode {
       },
       mayAct: options.mayAct ?? (() => true),
       groups: new InstanceGroups(table),
+      lostSince: () => Promise.resolve(null),
     });
     await local.load();
     await table.refresh("linearizable");
