@@ -192,6 +192,15 @@ export const seededBugs: readonly SeededBug[] = [
     checker: "local-health",
   },
   {
+    name: "who knows nobody yet believes another's word of an incarnation of any size",
+    file: "swim/updates.ts",
+    text: "(isHearsay ? counterStepLimit : counterLimit / 2)",
+    patched: "counterLimit / 2",
+    scenario: "lie-to-a-newcomer",
+    checker: "incarnations",
+    always: true,
+  },
+  {
     name: "nothing is ever refuted: a partition never heals",
     file: "swim/refutation.ts",
     text: 'if (state.phase === "leaving") return "ignored";',
@@ -310,8 +319,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "news is passed on for ever",
     file: "swim/dissemination.ts",
-    text: "if (rumor.sent >= limit) continue;",
-    patched: "if (rumor.sent >= 100 * limit) continue;",
+    text: "if (rumor.sent + 1 >= limit) {",
+    patched: "if (rumor.sent + 1 >= 100 * limit) {",
     scenario: "crash-and-restart",
     checker: "idle-load",
   },
