@@ -366,12 +366,11 @@ export class SimulatedNode {
   /** A member from now on; its agents are told to the others. */
   #entered(): void {
     this.world.happened(this.index, "joined");
-    if (this.#agents.size === 0) return;
     const changed = [...this.#agents].map(([agent, claim]) => ({ agent, ...claim }));
     const life = this.#life;
     this.host.after(bringBack_ms, () => {
       if (this.#life !== life) return;
-      life?.driver.announce(changed, []);
+      if (changed.length > 0) life?.driver.announce(changed, []);
       life?.messaging?.begin();
     });
   }

@@ -410,6 +410,14 @@ export const seededBugs: readonly SeededBug[] = [
     always: true,
   },
   {
+    name: "a new life is believed of itself alone: who cannot reach it never hears of it",
+    file: "swim/new-lives.ts",
+    text: "if (claim.sources.size >= sourcesNeeded) {",
+    patched: "if (claim.sources.size >= 100 * sourcesNeeded) {",
+    scenario: "restart-behind-a-cut",
+    checker: "joining",
+  },
+  {
     name: "a death certificate's signature is not checked",
     file: "cluster/gossip/reader.ts",
     text: "if (this.#certifier?.verify(certificate) === true) return true;",
