@@ -37,6 +37,7 @@ import type { ModuleKeepers } from "./module-keepers.ts";
 import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { isSetBack } from "./set-back.ts";
 import { unreadableReason, unreadableView } from "./unreadable-agent.ts";
 
 /** The peer may have to fetch the module (up to 16 MiB) and prepare it. */
@@ -63,7 +64,11 @@ export interface ClusterAgentsOptions {
   readonly ceilings: AgentCeilings;
   /** This node has its lease. */
   readonly mayAct: () => boolean;
+  /** The leader does not hear that node, so it has no lease. */
+  readonly isUnheard: (node: NodeId) => boolean;
   readonly groups: InstanceGroups;
+  /** Since when what agents of a node with an old copy of its data did may be gone; null where that is not known. */
+  readonly lostSince: (node: NodeId) => Promise<number | null>;
 }
 
 export class ClusterAgents {
@@ -167,7 +172,10 @@ export class ClusterAgents {
       return this.#unassigned(entry, await this.#detailFrom(name, entry.node));
     }
     const kept = await this.#keptJournals(owned);
-    return { ...this.#view(owned, await this.#detailFrom(name, owned.node)), kept };
+    const view = this.#view(owned, await this.#detailFrom(name, owned.node));
+    if (view.assignment === null || !isSetBack(owned)) return { ...view, kept };
+    const lostSince_ms = await this.#options.lostSince(owned.node);
+    return { ...view, assignment: { ...view.assignment, lostSince_ms }, kept };
   }
 
   /** All instances of a name that has several. */
@@ -222,6 +230,12 @@ export class ClusterAgents {
     }
     if (owned.node === to) return await this.show(name);
     if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
+    if (this.#options.isUnheard(to)) {
+      throw new CaxtonError(
+        "no_capacity",
+        `Node "${to}" has no lease, since the leader does not hear it: an agent would stand still there`,
+      );
+    }
     if (target.tags.maxAgents === 0) {
       const why = "it is leaving, isolated or a witness, or its node.max_agents is 0";
       throw new CaxtonError("no_capacity", `Node "${to}" takes no agents: ${why}`);
@@ -292,15 +306,17 @@ export class ClusterAgents {
     const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
     const status = this.#statusOf(owned, runs ? entry.status : "starting");
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
-    const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
+    const runsOn = entry?.node ?? null;
+    const assignment = { cause, previous, previousEpoch, at_ms, lost, lostSince_ms: null, runsOn };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
   }
 
   #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
-    const { membership, mayAct } = this.#options;
+    const { membership, mayAct, isUnheard } = this.#options;
     if (!this.#isThere(node)) return "orphaned";
-    const parks = node === membership.self && announced === "running" && spec.partition !== "continue";
-    return parks && !mayAct() ? "parked" : announced;
+    if (announced !== "running" || spec.partition === "continue") return announced;
+    const acts = node === membership.self ? mayAct() : !isUnheard(node);
+    return acts ? announced : "parked";
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {

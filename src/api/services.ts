@@ -61,6 +61,7 @@ export interface ClusterStatus {
   readonly node: NodeId;
   /**
    * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by contact with a leader that has a quorum;
+   * "UNDECIDED (…)" while none is heard and it may be an election;
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
@@ -75,6 +76,8 @@ export interface ClusterStatus {
   readonly voters: readonly NodeId[];
   /** Whether the node that answers may act for its agents; null where it has none to act for. */
   readonly lease: { readonly held: boolean; readonly losses: number; readonly without_ms: number } | null;
+  /** Nodes that are there and get no lease: the leader that is named does not hear them. `since_ms`: Unix. */
+  readonly unheard: readonly { readonly node: NodeId; readonly by: NodeId; readonly since_ms: number }[];
   /** Nodes that operators keep from traffic. */
   readonly isolated: readonly NodeId[];
   /** Of clients' messages. */
@@ -151,6 +154,8 @@ export interface ClusterService {
     readonly migrating: boolean;
     readonly assignedAt_ms?: number;
   })[];
+  /** How many agents are assigned to each node that has any. */
+  agentCounts(): ReadonlyMap<NodeId, number>;
   ping(node: NodeId): Promise<PingResult>;
   /**
    * Leaves gracefully; when `node` is another one, that node is asked to. `handOver`: its agents go to others first;

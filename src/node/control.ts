@@ -4,13 +4,14 @@ import { AutopilotDriver } from "../cluster/consensus/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus/consensus.ts";
 import { ControlLevels } from "../cluster/consensus/control-levels.ts";
 import { ControlRelay } from "../cluster/consensus/control-relay.ts";
+import type { LeaseAuthority } from "../cluster/leases/node-lease.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers/peers.ts";
 import { ReplicaQueries } from "../cluster/consensus/replica-queries.ts";
 import { StateComparer } from "../cluster/consensus/state-comparison.ts";
 import { VoteHandover } from "../cluster/consensus/vote-handover.ts";
 import type { Config } from "../config/keys.ts";
-import { ControlClient } from "../control/control-client.ts";
+import { ControlClient, type Patience } from "../control/control-client.ts";
 import { AssignmentStore } from "../control/assignment-store.ts";
 import { AssignmentTable } from "../agents/assignment-table.ts";
 import { KvStore } from "../control/kv-store.ts";
@@ -22,19 +23,23 @@ import { Balancing } from "./ownership/balancing.ts";
 import type { EventLog } from "./events/event-log.ts";
 import { OperatorModes } from "./operator/operator-modes.ts";
 import { NodeRegistrations } from "./operator/registrations.ts";
+import { UnheardNodes } from "./ownership/unheard-nodes.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
 const command_ms = 10_000;
 /** The same while no quorum is known: time for an election, and no more. */
-const commandWithoutQuorum_ms = 3_000;
+const withoutQuorum_ms = 3_000;
 
 export interface ControlParts {
   readonly consensus: Consensus;
+  readonly leases: Pick<LeaseAuthority, "ages">;
   readonly network: { readonly peers: Peers; readonly membership: Membership };
   readonly clock: Clock;
   readonly config: Config;
   readonly events: EventLog;
+  /** Known to be in a minority: no leader is waited for as long as ever. */
+  readonly cutOff: () => boolean;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -45,6 +50,8 @@ export interface Control {
   readonly settings: SettingStore;
   /** What operators have told the whole cluster. */
   readonly modes: OperatorModes;
+  /** Nodes that are there, and get no lease since the leader does not hear them. */
+  readonly unheard: UnheardNodes;
   readonly registrations: NodeRegistrations;
   readonly kv: KvStore;
   readonly locks: LockService;
@@ -58,17 +65,22 @@ export interface Control {
   stop(): void;
 }
 
-export function startControl({ consensus, network, clock, config, events, failed }: ControlParts): Control {
+export function startControl(parts: ControlParts): Control {
+  const { consensus, network, clock, config, events, cutOff, failed } = parts;
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
-  const client = new ControlClient(relay, clock, () =>
-    consensus.status().quorum ? command_ms : commandWithoutQuorum_ms,
-  );
+  const patience_ms: Patience = (what) => {
+    if (consensus.status().quorum) return command_ms;
+    // Until it is known whether this is a partition a command waits: then it ends with what is true of it.
+    return what === "query" || cutOff() ? withoutQuorum_ms : command_ms;
+  };
+  const client = new ControlClient(relay, clock, patience_ms, cutOff);
   const assignments = new AssignmentStore(client);
   const table = new AssignmentTable(assignments, consensus, clock, failed);
   const balancing = new Balancing(client, consensus, failed);
   const settings = new SettingStore(client);
   const modes = new OperatorModes({ store: settings, consensus, clock, failed });
+  const unheard = unheardBy(parts, settings);
   const registrations = new NodeRegistrations({
     self: membership.self,
     store: new RegistrationStore(client),
@@ -106,6 +118,7 @@ export function startControl({ consensus, network, clock, config, events, failed
     balancing,
     settings,
     modes,
+    unheard,
     registrations,
     kv: new KvStore(client),
     locks: new LockService(client, clock),
@@ -119,7 +132,16 @@ export function startControl({ consensus, network, clock, config, events, failed
       table.close();
       balancing.close();
       modes.close();
+      unheard.close();
       registrations.close();
     },
   };
+}
+
+function unheardBy(parts: ControlParts, store: SettingStore): UnheardNodes {
+  const { consensus, leases: authority, network, clock, config, events, failed } = parts;
+  const { lease_ttl: ttl_ms, clock_drift: drift } = config.failover;
+  const { membership } = network;
+  const terms = { ttl_ms, drift };
+  return new UnheardNodes({ membership, consensus, store, authority, terms, clock, events, failed });
 }

@@ -17,6 +17,7 @@ import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./joining/join-guard.ts";
 import type { NodeOwnership } from "./ownership/ownership.ts";
+import { storeLostSince } from "./ownership/store-age.ts";
 import { guardIntake, type IntakeGuard } from "./operator/intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
 import type { NodeOperator } from "./operator/operator-service.ts";
@@ -62,6 +63,7 @@ export function servicesOf(
     table: control.table,
     lease: parts.consensus.leases,
     modes: control.modes,
+    unheard: control.unheard,
   });
   const services: NodeServices = {
     node: foundation.self,
@@ -123,7 +125,9 @@ function agentsOf({
     handOver,
     ceilings: ceilingsOf(config),
     mayAct: () => consensus.leases.holds(),
+    isUnheard: (node) => control.unheard.has(node),
     groups: work.routes.groups,
+    lostSince: async (node) => await storeLostSince(control.settings, node).catch(() => null),
   });
 }
 

@@ -67,6 +67,8 @@ class AesGcmSealer implements GossipSealer {
   readonly #instance: Uint8Array;
   readonly #cluster: Uint8Array;
   readonly #protocol: ProtocolRange;
+  /** By the length of a header: room for one, then the cluster. */
+  readonly #associated = new Map<number, Uint8Array>();
   readonly #senders = new Map<NodeId, Sender>();
   #keyring: Keyring;
   #subkey: Uint8Array;
@@ -170,10 +172,16 @@ class AesGcmSealer implements GossipSealer {
     return new Uint8Array(payload);
   }
 
+  /** Valid until the next packet. */
   #associatedData(header: Uint8Array): Uint8Array {
-    const data = new Uint8Array(header.length + this.#cluster.length);
+    const { length } = header;
+    let data = this.#associated.get(length);
+    if (!data) {
+      data = new Uint8Array(length + this.#cluster.length);
+      data.set(this.#cluster, length);
+      this.#associated.set(length, data);
+    }
     data.set(header);
-    data.set(this.#cluster, header.length);
     return data;
   }
 

@@ -3,6 +3,7 @@ import { isPresent, type SwimMember } from "./members.ts";
 import { recordOf, type SwimState } from "./state.ts";
 import { gossip, sendPacket } from "./packets.ts";
 import { suspicionBounds } from "./suspicion.ts";
+import type { Timing } from "./timing.ts";
 import { applyFailed } from "./updates.ts";
 
 /** The tables are swept this often. */
@@ -10,8 +11,21 @@ const sweep_ms = 1_000;
 /** Before a suspicion ends, in probe periods: two round trips at least. */
 const lastCallPeriods = 2;
 
+interface Times {
+  readonly least_ms: number;
+  readonly most_ms: number;
+  readonly expected: number;
+}
+
 export class Failing {
   #sweepAt = 0;
+  /** Times as they were worked out last, and what for. */
+  #known: {
+    readonly present: number;
+    readonly alive: number;
+    readonly timing: Timing;
+    readonly times: Times;
+  } | null = null;
 
   constructor(private readonly state: SwimState) {}
 
@@ -73,12 +87,16 @@ export class Failing {
     for (const { suspicion } of this.state.members.suspects()) suspicion?.forgive(lag_ms);
   }
 
-  /** Further accusers are expected only of members that could speak up. */
-  #times(): { readonly least_ms: number; readonly most_ms: number; readonly expected: number } {
+  /** Further accusers are expected only of members that could speak up. Asked for at every step: kept while it holds. */
+  #times(): Times {
     const { timing, members, plain } = this.state;
+    const [present, alive, known] = [members.present, members.alive.length, this.#known];
+    if (known?.present === present && known.alive === alive && known.timing === timing) return known.times;
     // This node's own row is alive and does not count; the accused is not alive.
-    const expected = plain ? 0 : Math.min(timing.suspicionConfirmations, members.alive.length - 1);
-    return { ...suspicionBounds(timing, members.present), expected };
+    const expected = plain ? 0 : Math.min(timing.suspicionConfirmations, alive - 1);
+    const times = { ...suspicionBounds(timing, present), expected };
+    this.#known = { present, alive, timing, times };
+    return times;
   }
 
   #reap(): void {

@@ -180,10 +180,12 @@ export class Hearing {
 const askedMost = 4;
 
 function questionsOf(records: readonly GossipRecord[]): ProbeRecord[] {
-  const asked = new Map<ProbeRecord["kind"], number>();
-  return records.filter(isProbeRecord).filter(({ kind }) => {
-    const before = asked.get(kind) ?? 0;
-    asked.set(kind, before + 1);
-    return before < (kind === "push-pull" ? 1 : askedMost);
-  });
+  const questions: ProbeRecord[] = [];
+  for (const record of records) {
+    if (!isProbeRecord(record)) continue;
+    const most = record.kind === "push-pull" ? 1 : askedMost;
+    const before = questions.reduce((sum, { kind }) => sum + (kind === record.kind ? 1 : 0), 0);
+    if (before < most) questions.push(record);
+  }
+  return questions;
 }

@@ -6,12 +6,29 @@ import type { NodeId } from "../base/ids.ts";
 
 export const neighboursCount = 3;
 
-export function neighboursOf(self: NodeId, present: readonly NodeId[], count = neighboursCount): NodeId[] {
+interface Placed {
+  readonly node: NodeId;
+  /** How far it is along the ring. */
+  readonly after: number;
+}
+
+export function neighboursOf(self: NodeId, present: Iterable<NodeId>, count = neighboursCount): NodeId[] {
   const here = placeOf(self);
-  const after = (node: NodeId): number => (placeOf(node) - here) >>> 0;
-  const others = present.filter((node) => node !== self);
-  others.sort((a, b) => after(a) - after(b) || (a < b ? -1 : 1));
-  return others.slice(0, count);
+  const nearest: Placed[] = [];
+  for (const node of present) {
+    if (node === self) continue;
+    const one = { node, after: (placeOf(node) - here) >>> 0 };
+    const last = nearest[count - 1];
+    if (last && !isBefore(one, last)) continue;
+    const at = nearest.findIndex((other) => isBefore(one, other));
+    nearest.splice(at < 0 ? nearest.length : at, 0, one);
+    nearest.length = Math.min(nearest.length, count);
+  }
+  return nearest.map(({ node }) => node);
+}
+
+function isBefore(a: Placed, b: Placed): boolean {
+  return a.after < b.after || (a.after === b.after && a.node < b.node);
 }
 
 /** FNV-1a, finished by a multiplication that spreads names that differ in their last digit. */

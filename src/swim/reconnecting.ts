@@ -68,9 +68,12 @@ export class Reconnecting {
 
   /** Who is reached, and a table without the gone, can wait for the tick that there is in each period anyway. */
   due(): number {
+    return Math.min(this.#hasGone ? this.#deadProbeAt : Infinity, this.#dueAt);
+  }
+
+  get #hasGone(): boolean {
     const { members } = this.state;
-    const due = members.present < members.size ? this.#deadProbeAt : Infinity;
-    return Math.min(due, this.#dueAt);
+    return members.present < members.size;
   }
 
   run(): void {
@@ -161,11 +164,12 @@ export class Reconnecting {
   #reached(target: Target): boolean {
     if (this.state.phase === "outside") return false;
     if (target.node === this.state.self) return true;
+    const known = target.node === null ? undefined : this.state.members.get(target.node);
+    if (known && isPresent(known)) return true;
     const { host, port } = target.address;
     for (const member of this.state.members.all()) {
       if (!isPresent(member)) continue;
-      if (member.id === target.node || (member.address.port === port && member.address.host === host))
-        return true;
+      if (member.address.port === port && member.address.host === host) return true;
     }
     return false;
   }
@@ -177,7 +181,7 @@ export class Reconnecting {
       const member = target.node === null ? undefined : this.state.members.get(target.node);
       if (!member || isPresent(member)) this.#targets.delete(key);
     }
-    for (const member of this.state.members.all()) {
+    for (const member of this.#hasGone ? this.state.members.all() : []) {
       if (isPresent(member) || this.#targets.size >= seedsLimit) continue;
       const key = keyOf(member.address);
       if (!this.#targets.has(key)) this.#targets.set(key, this.#target(member.address, member.id, false));
@@ -187,7 +191,7 @@ export class Reconnecting {
 
   #probeDead(): void {
     const { state } = this;
-    const dead = [...state.members.all()].filter((member) => member.status === "failed");
+    const dead = this.#hasGone ? [...state.members.all()].filter(({ status }) => status === "failed") : [];
     const member = state.prng.pick(dead);
     if (!member) return;
     this.#sequence = (this.#sequence + 1) >>> 0;

@@ -35,6 +35,8 @@ const accusersLimit = 16;
 
 export class Suspicion {
   readonly #accusers = new Set<NodeId>();
+  /** The last time-out that was worked out, and what for. */
+  #known = { least_ms: 0, most_ms: 0, confirmations: -1, expected: 0, timeout_ms: 0 };
   /** Set while this node has a sign that the process is gone, and hears nothing of it. */
   #shortDeadline = Infinity;
   /** Its subject was told once more, shortly before the end. */
@@ -70,8 +72,18 @@ export class Suspicion {
 
   /** When it turns into failure. */
   deadline(least_ms: number, most_ms: number, expected: number): number {
-    const deadline = this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
-    return Math.min(deadline, this.#shortDeadline);
+    return Math.min(this.began + this.#timeout_ms(least_ms, most_ms, expected), this.#shortDeadline);
+  }
+
+  /** Every step of a node asks for it, of each suspect. */
+  #timeout_ms(least_ms: number, most_ms: number, expected: number): number {
+    const { confirmations } = this;
+    const known = this.#known;
+    const isSame = known.confirmations === confirmations && known.expected === expected;
+    if (isSame && known.least_ms === least_ms && known.most_ms === most_ms) return known.timeout_ms;
+    const timeout_ms = suspicionTimeout(least_ms, most_ms, confirmations, expected);
+    this.#known = { least_ms, most_ms, confirmations, expected, timeout_ms };
+    return timeout_ms;
   }
 
   shorten(deadline: number): void {

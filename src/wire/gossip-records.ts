@@ -166,6 +166,9 @@ const probeKinds = new Set<RecordKind>([
   "push-pull",
   "coordinate",
 ]);
+const newsKinds = new Set(
+  [...kinds.values()].filter((kind) => ![directoryKinds, tagsKinds, probeKinds].some((set) => set.has(kind))),
+);
 
 export function isDirectoryRecord(record: GossipRecord): record is DirectoryRecord {
   return directoryKinds.has(record.kind);
@@ -180,7 +183,7 @@ export function isProbeRecord(record: GossipRecord): record is ProbeRecord {
 }
 
 export function isNewsRecord(record: GossipRecord): record is NewsRecord {
-  return !isDirectoryRecord(record) && !isProbeRecord(record) && !isTagsRecord(record);
+  return newsKinds.has(record.kind);
 }
 
 /** One record with its type and length, ready to be joined to others. */

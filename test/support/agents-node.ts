@@ -194,6 +194,7 @@ export class AgentsNode {
       store: assignments,
       reconciler,
       handOver,
+      isUnheard: () => false,
       ceilings: {
         ...{ max_memory: agentMost.memory_bytes, max_fuel: agentMost.fuel, max_priority: "critical" },
         max_per_subject: null,
@@ -201,6 +202,7 @@ export class AgentsNode {
       },
       mayAct: options.mayAct ?? (() => true),
       groups: new InstanceGroups(table),
+      lostSince: () => Promise.resolve(null),
     });
     await local.load();
     await table.refresh("linearizable");

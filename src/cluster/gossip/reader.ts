@@ -21,9 +21,9 @@ export class GossipReader {
   /** Undefined when they are no records. */
   read(bytes: Uint8Array): GossipRecord[] | undefined {
     try {
-      return decodeRecords(bytes, this.memo).filter(
-        (record) => record.kind !== "certificate" || this.isSigned(record),
-      );
+      const records = decodeRecords(bytes, this.memo);
+      if (!records.some(isCertificate)) return records;
+      return records.filter((record) => !isCertificate(record) || this.isSigned(record));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.statistics.dropped("malformed");
@@ -36,4 +36,8 @@ export class GossipReader {
     this.statistics.dropped("false_certificate");
     return false;
   }
+}
+
+function isCertificate(record: GossipRecord): record is Extract<GossipRecord, { kind: "certificate" }> {
+  return record.kind === "certificate";
 }

@@ -18,13 +18,20 @@ export class MemberViews {
     const { id, address, status, incarnation, load } = member;
     const { boot: bootEpoch, counter } = incarnation;
     const tags = this.tags.whole(id, bootEpoch, member.tags);
-    const lastSeen_ms = this.lastSeen_ms(member);
+    const lastSeen_ms = this.#lastSeen_ms(member, this.clock.wall_ms(), this.clock.now_ms());
     return { id, address, status, bootEpoch, incarnation: counter, tags, load, lastSeen_ms };
   }
 
-  lastSeen_ms(member: SwimMember): number {
-    const wall_ms = this.clock.wall_ms();
-    return member.id === this.self ? wall_ms : wall_ms - Math.round(this.clock.now_ms() - member.heard);
+  /** Of all of them, at one moment. */
+  lastSeen(members: Iterable<SwimMember>): (readonly [NodeId, number])[] {
+    const [wall_ms, now] = [this.clock.wall_ms(), this.clock.now_ms()];
+    const seen: (readonly [NodeId, number])[] = [];
+    for (const member of members) seen.push([member.id, this.#lastSeen_ms(member, wall_ms, now)]);
+    return seen;
+  }
+
+  #lastSeen_ms({ id, heard }: SwimMember, wall_ms: number, now: number): number {
+    return id === this.self ? wall_ms : wall_ms - Math.round(now - heard);
   }
 }
 

@@ -17,6 +17,9 @@ class Teller {
   /** The nodes that were compared last. */
   compared: readonly NodeId[] = [];
   quorum = true;
+  /** Nodes that the leader does not hear. */
+  unheard: NodeId[] = [];
+  readonly partition = { minority: false, action: null };
   readonly service: NodeCluster;
 
   constructor() {
@@ -37,7 +40,7 @@ class Teller {
         member: (node: NodeId) => this.members.find((member) => member.id === node),
       } as unknown as ClusterServiceOptions["membership"],
       consensus: { status } as unknown as ClusterServiceOptions["consensus"],
-      partition: { minority: false, action: null },
+      partition: this.partition,
       lease: { stats: { held: false } } as unknown as ClusterServiceOptions["lease"],
       comparer: {
         compare: (nodes: readonly NodeId[]) => {
@@ -46,9 +49,14 @@ class Teller {
         },
       } as unknown as ClusterServiceOptions["comparer"],
       modes: { isolated: new Set(), shedPercentage: 0 } as unknown as ClusterServiceOptions["modes"],
+      unheard: { has: (node) => this.unheard.includes(node), list: () => this.#words() },
       safeToStop: () => ({ safe: true, why: "2 of the other 2 voters are well, 2 are needed" }),
     };
     this.service = new NodeCluster(options as ClusterServiceOptions);
+  }
+
+  #words(): ReturnType<ClusterServiceOptions["unheard"]["list"]> {
+    return this.unheard.map((node) => ({ node, by: id("n1"), since_ms: 0 }));
   }
 
   seen(name: string, status: MemberStatus = "alive", bootEpoch = 1): void {
@@ -59,6 +67,33 @@ class Teller {
 }
 
 describe("the status of a cluster", () => {
+  test("names whom the leader does not hear", async () => {
+    const teller = new Teller();
+    teller.clock.advance(60_000);
+    teller.unheard = [id("n2")];
+    expect(await teller.service.status()).toMatchObject({
+      status: "DEGRADED (the leader does not hear n2)",
+      operations: "READ-WRITE",
+      unheard: [{ node: "n2", by: "n1" }],
+    });
+  });
+
+  test("says that writes are queued once they are, and before that, that they wait", async () => {
+    const teller = new Teller();
+    const told = async () => {
+      const { status, operations } = await teller.service.status();
+      return [status.split(" ")[0], operations];
+    };
+    teller.quorum = false;
+    expect(await told()).toEqual(["UNDECIDED", "READ-WRITE"]);
+    teller.partition.minority = true;
+    expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
+    teller.quorum = true;
+    expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
+    teller.partition.minority = false;
+    expect(await told()).toEqual(["HEALTHY", "READ-WRITE"]);
+  });
+
   test("is not healthy where a member that runs takes no part in consensus, unless it has just come", async () => {
     const teller = new Teller();
     teller.clock.advance(60_000);

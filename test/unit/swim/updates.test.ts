@@ -339,3 +339,23 @@ describe("whatever a member says", () => {
     );
   });
 });
+
+describe("the partner of a push-pull", () => {
+  test("is mostly one of three neighbours, to whom there is a stream, and now and then anybody", () => {
+    const bench = new Bench();
+    const names = ["b", "c", ...Array.from({ length: 40 }, (_, i) => `m${i}`)];
+    const partners = new Map<string, number>();
+    for (let second = 1; second <= 3_000; second++) {
+      bench.now = second * 1_000;
+      bench.hear("b", ...names.map((name) => alive(name, at(5, second))));
+      for (const effect of bench.swim.step({ kind: "tick" }, bench.now))
+        if (effect.kind === "exchange") partners.set(effect.node, (partners.get(effect.node) ?? 0) + 1);
+    }
+    const times = [...partners.values()].toSorted((a, b) => b - a);
+    const all = times.reduce((sum, one) => sum + one, 0);
+    const near = times.slice(0, 3).reduce((sum, one) => sum + one, 0);
+    expect(all).toBeGreaterThan(80);
+    expect(near / all).toBeGreaterThan(0.65);
+    expect(near / all).toBeLessThan(0.85);
+  });
+});

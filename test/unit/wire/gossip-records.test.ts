@@ -20,6 +20,7 @@ import {
 import { encodeTags, tagsLimit_bytes } from "../../../src/wire/gossip-tags.ts";
 import { isIpAddress } from "../../../src/wire/gossip-values.ts";
 import { gossipRecord, nodeId, tags } from "./gossip-arbitraries.ts";
+import { testLimit_ms } from "../../support/patience.ts";
 import { thorough } from "../../support/thorough.ts";
 
 /** True when the bytes are refused in the one way that a decoder may refuse; throws on any other. */
@@ -96,28 +97,37 @@ describe("gossip records", () => {
 });
 
 describe("fuzzed packets", () => {
-  const runs = Number(process.env["CAXTON_FUZZ_PACKETS"] ?? (thorough ? 100_000 : 20_000));
+  const asked = process.env["CAXTON_FUZZ_PACKETS"];
+  const runs = Number(asked ?? (thorough ? 100_000 : 20_000));
+  const limit_ms = asked === undefined ? testLimit_ms : 3_600_000;
 
-  test(`${runs} random, cut or damaged packets are read or refused, never worse`, () => {
-    const prng = new Prng(20_260_101);
-    const good = fc.sample(fc.array(gossipRecord, { minLength: 1, maxLength: 5 }), { numRuns: 200, seed: 7 });
-    const packets = good.map((records) => encodeRecords(records));
-    let accepted = 0;
-    for (let run = 0; run < runs; run++) {
-      const bytes = (prng.pick(packets) ?? new Uint8Array()).slice(
-        0,
-        prng.chance(0.3) ? prng.below(200) : undefined,
-      );
-      if (prng.chance(0.1)) for (let i = 1; i < bytes.length; i++) bytes[i] = prng.below(256);
-      for (let flips = prng.below(4); flips > 0 && bytes.length > 0; flips--) {
-        const at = prng.below(bytes.length);
-        bytes[at] = (bytes[at] ?? 0) ^ (1 << prng.below(8));
+  test(
+    `${runs} random, cut or damaged packets are read or refused, never worse`,
+    { timeout: limit_ms },
+    () => {
+      const prng = new Prng(20_260_101);
+      const good = fc.sample(fc.array(gossipRecord, { minLength: 1, maxLength: 5 }), {
+        numRuns: 200,
+        seed: 7,
+      });
+      const packets = good.map((records) => encodeRecords(records));
+      let accepted = 0;
+      for (let run = 0; run < runs; run++) {
+        const bytes = (prng.pick(packets) ?? new Uint8Array()).slice(
+          0,
+          prng.chance(0.3) ? prng.below(200) : undefined,
+        );
+        if (prng.chance(0.1)) for (let i = 1; i < bytes.length; i++) bytes[i] = prng.below(256);
+        for (let flips = prng.below(4); flips > 0 && bytes.length > 0; flips--) {
+          const at = prng.below(bytes.length);
+          bytes[at] = (bytes[at] ?? 0) ^ (1 << prng.below(8));
+        }
+        if (!refused(() => decodeRecords(bytes))) accepted++;
       }
-      if (!refused(() => decodeRecords(bytes))) accepted++;
-    }
-    expect(accepted).toBeGreaterThan(0);
-    expect(accepted).toBeLessThan(runs);
-  });
+      expect(accepted).toBeGreaterThan(0);
+      expect(accepted).toBeLessThan(runs);
+    },
+  );
 });
 
 describe("hello and answer", () => {
