@@ -7,7 +7,7 @@ test("many lost ones that come back together are not taken for sleep: who is sus
   const bench = new SwimBench();
   const names = [...bench.fill(12), "b"];
   let contact = 0;
-  bench.run(40_000, (effect) => {
+  bench.run(60_000, (effect) => {
     if (effect.kind !== "contact") return;
     if (contact > 0) bench.step({ kind: "contacted", contact, by: null });
     ({ contact } = effect);
