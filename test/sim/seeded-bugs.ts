@@ -75,8 +75,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a suspicion never becomes a failure",
     file: "swim/suspicion.ts",
-    text: "return Math.min(deadline, this.#shortDeadline);",
-    patched: "return deadline + Infinity;",
+    text: "return Math.min(this.began + this.#timeout_ms(least_ms, most_ms, expected), this.#shortDeadline);",
+    patched: "return this.#timeout_ms(least_ms, most_ms, expected) + Infinity;",
     scenario: "removal",
     checker: "detection",
     always: "thorough",
@@ -310,8 +310,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "news is passed on for ever",
     file: "swim/dissemination.ts",
-    text: "if (rumor.sent >= limit) continue;",
-    patched: "if (rumor.sent >= 100 * limit) continue;",
+    text: "if (rumor.sent + 1 >= limit) {",
+    patched: "if (rumor.sent + 1 >= 100 * limit) {",
     scenario: "crash-and-restart",
     checker: "idle-load",
   },
@@ -326,7 +326,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "tables are never exchanged: what packets lost is not repaired",
     file: "swim/push-pull.ts",
-    text: "if (partner) this.exchange(partner.id, true);",
+    text: "if (partner !== undefined) this.exchange(partner, true);",
     patched: "void partner;",
     scenario: "missed-removal",
     checker: "departures",
