@@ -11,7 +11,6 @@ import type { Peers } from "../cluster/peers/peers.ts";
 import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
-import { unfitness } from "../placement/choose-placement.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
 import { type AgentCeilings, decidedBefore, demandWithin, deployedBy } from "./agent-ceilings.ts";
@@ -35,6 +34,7 @@ import type { InstanceGroups } from "./instance-groups.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleKeepers } from "./module-keepers.ts";
 import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
+import { demandRoom } from "./migration-target.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { isSetBack } from "./set-back.ts";
@@ -229,22 +229,7 @@ export class ClusterAgents {
       throw new CaxtonError("node_not_found", `No node "${to}" in this cluster. See: caxton cluster members`);
     }
     if (owned.node === to) return await this.show(name);
-    if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
-    if (this.#options.isUnheard(to)) {
-      throw new CaxtonError(
-        "no_capacity",
-        `Node "${to}" has no lease, since the leader does not hear it: an agent would stand still there`,
-      );
-    }
-    if (target.tags.maxAgents === 0) {
-      const why = "it is leaving, isolated or a witness, or its node.max_agents is 0";
-      throw new CaxtonError("no_capacity", `Node "${to}" takes no agents: ${why}`);
-    }
-    if (table.of(to).size >= target.tags.maxAgents) {
-      throw new CaxtonError("no_capacity", `Node "${to}" has its ${target.tags.maxAgents} agents`);
-    }
-    const unfit = unfitness(target.tags, owned.spec.placement);
-    if (unfit !== null) throw new CaxtonError("no_capacity", `Node "${to}" ${unfit}`);
+    demandRoom(target, owned, { agents: table.of(to).size, unheard: this.#options.isUnheard(to) });
     this.#demandThere(owned);
     await this.#migrateFrom(owned.node, name, to);
     await this.#seen(() => membership.locate(name)?.node === to);

@@ -69,12 +69,7 @@ export function startControl(parts: ControlParts): Control {
   const { consensus, network, clock, config, events, cutOff, failed } = parts;
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
-  const patience_ms: Patience = (what) => {
-    if (consensus.status().quorum) return command_ms;
-    // Until it is known whether this is a partition a command waits: then it ends with what is true of it.
-    return what === "query" || cutOff() ? withoutQuorum_ms : command_ms;
-  };
-  const client = new ControlClient(relay, clock, patience_ms, cutOff);
+  const client = new ControlClient(relay, clock, patienceOf(parts), cutOff);
   const assignments = new AssignmentStore(client);
   const table = new AssignmentTable(assignments, consensus, clock, failed);
   const balancing = new Balancing(client, consensus, failed);
@@ -135,6 +130,14 @@ export function startControl(parts: ControlParts): Control {
       unheard.close();
       registrations.close();
     },
+  };
+}
+
+function patienceOf({ consensus, cutOff }: ControlParts): Patience {
+  return (what) => {
+    if (consensus.status().quorum) return command_ms;
+    // Until it is known whether this is a partition a command waits: then it ends with what is true of it.
+    return what === "query" || cutOff() ? withoutQuorum_ms : command_ms;
   };
 }
 

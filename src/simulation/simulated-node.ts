@@ -366,8 +366,10 @@ export class SimulatedNode {
   /** A member from now on; its agents are told to the others. */
   #entered(): void {
     this.world.happened(this.index, "joined");
-    const changed = [...this.#agents].map(([agent, claim]) => ({ agent, ...claim }));
     const life = this.#life;
+    // What was promised goes again, also where no agent is left.
+    if (this.#agents.size === 0 && !life?.messaging) return;
+    const changed = [...this.#agents].map(([agent, claim]) => ({ agent, ...claim }));
     this.host.after(bringBack_ms, () => {
       if (this.#life !== life) return;
       if (changed.length > 0) life?.driver.announce(changed, []);

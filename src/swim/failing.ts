@@ -19,6 +19,7 @@ interface Times {
 
 export class Failing {
   #sweepAt = 0;
+  #due: { readonly at: number; readonly times: Times; readonly version: number } | null = null;
   /** Times as they were worked out last, and what for. */
   #known: {
     readonly present: number;
@@ -31,9 +32,17 @@ export class Failing {
 
   /** The sweep waits for the next tick after its time: there is one in each period. */
   due(): number {
-    let due = Infinity;
-    if (!this.state.members.hasSuspects) return due;
+    const { members } = this.state;
+    if (!members.hasSuspects) return Infinity;
     const times = this.#times();
+    // Asked for at every step: looked at anew only when something changed.
+    if (this.#due?.times !== times || this.#due.version !== members.suspicionsVersion)
+      this.#due = { at: this.#earliest(times), times, version: members.suspicionsVersion };
+    return this.#due.at;
+  }
+
+  #earliest(times: Times): number {
+    let due = Infinity;
     for (const { suspicion } of this.state.members.suspects()) {
       if (!suspicion) continue;
       const deadline = suspicion.deadline(times.least_ms, times.most_ms, times.expected);
@@ -73,7 +82,7 @@ export class Failing {
   #lastCall({ id, address, suspicion }: SwimMember, deadline: number): void {
     const { state } = this;
     if (!suspicion || suspicion.lastCalled || deadline - this.#lastCall_ms > state.now) return;
-    suspicion.lastCalled = true;
+    suspicion.lastCall();
     const member = state.members.get(id);
     if (member && !state.plain) sendPacket(state, id, address, [recordOf(state, member)]);
   }
@@ -87,7 +96,7 @@ export class Failing {
     for (const { suspicion } of this.state.members.suspects()) suspicion?.forgive(lag_ms);
   }
 
-  /** Further accusers are expected only of members that could speak up. Asked for at every step: kept while it holds. */
+  /** Further accusers are expected only of members that could speak up. Kept while they hold. */
   #times(): Times {
     const { timing, members, plain } = this.state;
     const [present, alive, known] = [members.present, members.alive.length, this.#known];

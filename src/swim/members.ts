@@ -43,6 +43,7 @@ export class Members {
   readonly #alive: SwimMember[] = [];
   readonly #places = new Map<NodeId, number>();
   readonly #suspects = new Map<NodeId, SwimMember>();
+  #suspicionsVersion = 0;
   readonly #graves = new Map<NodeId, Grave>();
 
   get size(): number {
@@ -57,6 +58,15 @@ export class Members {
   /** This node included, as long as it does not leave. */
   get alive(): readonly SwimMember[] {
     return this.#alive;
+  }
+
+  /** Changes with whatever may change when a suspicion ends. */
+  get suspicionsVersion(): number {
+    return this.#suspicionsVersion;
+  }
+
+  suspicionChanged(): void {
+    this.#suspicionsVersion++;
   }
 
   get hasSuspects(): boolean {
@@ -112,7 +122,7 @@ export class Members {
   }
 
   #strike({ id }: SwimMember): void {
-    this.#suspects.delete(id);
+    if (this.#suspects.delete(id)) this.#suspicionsVersion++;
     const place = this.#places.get(id);
     if (place === undefined) return;
     this.#places.delete(id);

@@ -35,19 +35,19 @@ const accusersLimit = 16;
 
 export class Suspicion {
   readonly #accusers = new Set<NodeId>();
-  /** The last time-out that was worked out, and what for. */
-  #known = { least_ms: 0, most_ms: 0, confirmations: -1, expected: 0, timeout_ms: 0 };
   /** Set while this node has a sign that the process is gone, and hears nothing of it. */
   #shortDeadline = Infinity;
-  /** Its subject was told once more, shortly before the end. */
-  lastCalled = false;
+  #lastCalled = false;
 
   constructor(
     /** When it began, moved forward by the time that this node itself was asleep. */
     public began: number,
     first: NodeId,
+    /** Told of every change of the deadline. */
+    private readonly changed: () => void = () => {},
   ) {
     this.#accusers.add(first);
+    changed();
   }
 
   /** Accusers beyond the first. */
@@ -67,37 +67,41 @@ export class Suspicion {
   confirm(accuser: NodeId): boolean {
     if (this.#accusers.has(accuser) || this.#accusers.size >= accusersLimit) return false;
     this.#accusers.add(accuser);
+    this.changed();
     return true;
+  }
+
+  /** Its subject was told once more, shortly before the end. */
+  get lastCalled(): boolean {
+    return this.#lastCalled;
+  }
+
+  lastCall(): void {
+    this.#lastCalled = true;
+    this.changed();
   }
 
   /** When it turns into failure. */
   deadline(least_ms: number, most_ms: number, expected: number): number {
-    return Math.min(this.began + this.#timeout_ms(least_ms, most_ms, expected), this.#shortDeadline);
-  }
-
-  /** Every step of a node asks for it, of each suspect. */
-  #timeout_ms(least_ms: number, most_ms: number, expected: number): number {
-    const { confirmations } = this;
-    const known = this.#known;
-    const isSame = known.confirmations === confirmations && known.expected === expected;
-    if (isSame && known.least_ms === least_ms && known.most_ms === most_ms) return known.timeout_ms;
-    const timeout_ms = suspicionTimeout(least_ms, most_ms, confirmations, expected);
-    this.#known = { least_ms, most_ms, confirmations, expected, timeout_ms };
-    return timeout_ms;
+    const deadline = this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
+    return Math.min(deadline, this.#shortDeadline);
   }
 
   shorten(deadline: number): void {
     this.#shortDeadline = Math.min(this.#shortDeadline, deadline);
+    this.changed();
   }
 
   /** Something was heard after all: the ordinary time again. */
   prolong(): void {
     this.#shortDeadline = Infinity;
+    this.changed();
   }
 
   /** This node was asleep for so long. */
   forgive(lag_ms: number): void {
     this.began += lag_ms;
     this.#shortDeadline += lag_ms;
+    this.changed();
   }
 }

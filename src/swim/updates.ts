@@ -22,7 +22,12 @@ export const counterStepLimit = 1_000;
 /** `answer`: the subject itself said something old, and must be told what is held against it. */
 export type Verdict = "taken" | "ignored" | "answer";
 
-export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId): Verdict {
+export function applyAlive(
+  state: SwimState,
+  update: AliveUpdate,
+  source: NodeId,
+  isHearsay = update.node !== source,
+): Verdict {
   if (update.node === state.self) return refuteIfAccused(state, update.incarnation, "alive", source);
   const member = state.members.get(update.node);
   const grave = state.members.grave(update.node);
@@ -32,7 +37,8 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
   if (!member) {
     if (isBuried(state, update.node, update.incarnation)) return refuse(state, "stale", stale);
     if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
-    if (!plausible(state, undefined, update.incarnation)) return refuse(state, "poisoned", "ignored");
+    if (!plausible(state, undefined, update.incarnation, isHearsay))
+      return refuse(state, "poisoned", "ignored");
     welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
     return "taken";
   }
@@ -42,7 +48,8 @@ export function applyAlive(state: SwimState, update: AliveUpdate, source: NodeId
     if (member.status === "alive") return "ignored";
     return refuse(state, "stale", stale);
   }
-  if (!plausible(state, member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
+  if (!plausible(state, member.incarnation, update.incarnation, isHearsay))
+    return refuse(state, "poisoned", "ignored");
   const sameLife = update.incarnation.boot === member.incarnation.boot;
   if (!sameLife && !isVouched(state, update, source)) return refuse(state, "unvouched_life", "ignored");
   if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
@@ -149,7 +156,7 @@ export function applySuspect(
   if (!mayAccuse(state, accuser)) return "ignored";
   member.incarnation = incarnation;
   setStatus(state, member, "suspect");
-  member.suspicion = new Suspicion(state.now, accuser);
+  member.suspicion = new Suspicion(state.now, accuser, () => state.members.suspicionChanged());
   spreadSuspicion(state, member, accuser);
   state.emit({ kind: "member", event: "suspect", member, reason });
   return "taken";
@@ -237,7 +244,7 @@ export function applyMemberState(state: SwimState, row: MemberState, source: Nod
   if (row.status === "left") return applyLeft(state, row.node, row.incarnation, source);
   // It lived and ended, and was not heard of here: there is nothing to learn of one who is gone here, too.
   if (known && gone && !isPresent(known) && row.incarnation.boot > known.incarnation.boot) return "ignored";
-  const verdict = applyAlive(state, row, source);
+  const verdict = applyAlive(state, row, source, false);
   if (row.status !== "alive") applySuspect(state, row.node, row.incarnation, source);
   if (row.loadSequence > 0) {
     const { node, loadSequence: sequence, load } = row;
@@ -279,10 +286,19 @@ export function accused(state: SwimState, node: NodeId, incarnation: Incarnation
   return member;
 }
 
-/** A word that an honest owner may give: a small step, or a new life that began before now. */
-export function plausible(state: SwimState, known: Incarnation | undefined, next: Incarnation): boolean {
+/**
+ * A word that an honest owner may give: a small step, or a new life that began before now. Of a life that is not
+ * known here nobody can tell how far it is: if far, it says so itself, or a table does. By another's news alone a
+ * liar would put a name out of its owner's reach at whoever joins.
+ */
+export function plausible(
+  state: SwimState,
+  known: Incarnation | undefined,
+  next: Incarnation,
+  isHearsay = false,
+): boolean {
   if (next.boot === known?.boot) return next.counter - known.counter <= counterStepLimit;
-  return next.boot <= state.bootCeiling && next.counter <= counterLimit / 2;
+  return next.boot <= state.bootCeiling && next.counter <= (isHearsay ? counterStepLimit : counterLimit / 2);
 }
 
 function setStatus(state: SwimState, member: SwimMember, status: SwimMember["status"]): void {

@@ -75,8 +75,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a suspicion never becomes a failure",
     file: "swim/suspicion.ts",
-    text: "return Math.min(this.began + this.#timeout_ms(least_ms, most_ms, expected), this.#shortDeadline);",
-    patched: "return this.#timeout_ms(least_ms, most_ms, expected) + Infinity;",
+    text: "return Math.min(deadline, this.#shortDeadline);",
+    patched: "return deadline + Infinity;",
     scenario: "removal",
     checker: "detection",
     always: "thorough",
@@ -190,6 +190,15 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "if (now >= this.#floorUntil + 1e9) this.#floor = 0;",
     scenario: "removal",
     checker: "local-health",
+  },
+  {
+    name: "who knows nobody yet believes another's word of an incarnation of any size",
+    file: "swim/updates.ts",
+    text: "(isHearsay ? counterStepLimit : counterLimit / 2)",
+    patched: "counterLimit / 2",
+    scenario: "lie-to-a-newcomer",
+    checker: "incarnations",
+    always: true,
   },
   {
     name: "nothing is ever refuted: a partition never heals",
