@@ -47,9 +47,11 @@ export function drawClosing({ seed, nodes, names, bounds }: Plan, at_ms: number)
   const rest_ms = naps_ms + shortPause_ms + nap_ms + breath_ms;
   if (!has("remove", "cut")) return { faults: naps, end_ms: rest_ms };
   const missers = Math.max(1, Math.min(missersMost, Math.floor(others.length / 3)));
-  const removed_ms = Math.max(rest_ms, at_ms + Math.ceil(bounds.detection_ms) + breath_ms);
+  // Who started but now is known to all before it crashes: a removal is about the life that its operator knows.
+  const crashed_ms = at_ms + 2 * breath_ms;
+  const removed_ms = Math.max(rest_ms, crashed_ms + Math.ceil(bounds.detection_ms) + breath_ms);
   const cast = { removed: others.slice(-missers), missers: others.slice(0, missers) };
-  const faults = [...naps, ...missedRemovals(cast, formatNodeSet(range(seeds)), at_ms, removed_ms)];
+  const faults = [...naps, ...missedRemovals(cast, formatNodeSet(range(seeds)), crashed_ms, removed_ms)];
   return { faults, end_ms: removed_ms + missers * (missed_ms + breath_ms) };
 }
 
