@@ -1,6 +1,6 @@
 /**
  * What follows the random faults of a drawn scenario, each where nothing else hides what comes of it: machines that
- * stand still, and then either removals that one node each misses, or the loss of all seeds and a cut.
+ * stand still, and then removals that one node each misses.
  */
 import type { Bounds } from "./bounds.ts";
 import { generatorOf } from "./generator.ts";
@@ -9,7 +9,7 @@ import type { FaultName } from "./random-schedule.ts";
 import { type Fault, seedsCount } from "./scenario.ts";
 
 /** Fewer nodes have nobody to spare. */
-export const closingNodes = 5;
+const closingNodes = 5;
 /** Is gone for good since the opening. */
 export const openingRemoved = 4;
 const breath_ms = 1_000;
@@ -22,7 +22,7 @@ const networkFirst_ms = 150;
 const missed_ms = 1_900;
 const missersMost = 3;
 
-export interface Closing {
+interface Closing {
   readonly faults: readonly Fault[];
   /** When all of it is over. */
   readonly end_ms: number;
@@ -45,23 +45,13 @@ export function drawClosing({ seed, nodes, names, bounds }: Plan, at_ms: number)
   const naps_ms = at_ms + Math.ceil(bounds.grace_ms) + breath_ms;
   const naps = has("pause", "cut") ? nap(others.slice(0, 1 + napping(nodes)), naps_ms) : [];
   const rest_ms = naps_ms + shortPause_ms + nap_ms + breath_ms;
-  const losesSeeds = prng.chance(0.4);
-  // Nobody is left by whom to join again: the halves must find each other.
-  if (losesSeeds && has("crash", "cut")) {
-    const cut = others.slice(0, Math.ceil(others.length / 2));
-    // So long that nobody of the other half is even suspected any more.
-    const cut_ms = Math.ceil(1.5 * bounds.detection_ms);
-    const lost: Fault[] = [
-      { kind: "crash", at_ms, nodes: formatNodeSet(range(seeds)) },
-      { kind: "cut", at_ms: rest_ms, for_ms: cut_ms, nodes: formatNodeSet(cut.toSorted(ascending)) },
-    ];
-    return { faults: [...naps, ...lost], end_ms: rest_ms + cut_ms };
-  }
   if (!has("remove", "cut")) return { faults: naps, end_ms: rest_ms };
   const missers = Math.max(1, Math.min(missersMost, Math.floor(others.length / 3)));
-  const removed_ms = Math.max(rest_ms, at_ms + Math.ceil(bounds.detection_ms) + breath_ms);
+  // Who started but now is known to all before it crashes: a removal is about the life that its operator knows.
+  const crashed_ms = at_ms + 2 * breath_ms;
+  const removed_ms = Math.max(rest_ms, crashed_ms + Math.ceil(bounds.detection_ms) + breath_ms);
   const cast = { removed: others.slice(-missers), missers: others.slice(0, missers) };
-  const faults = [...naps, ...missedRemovals(cast, formatNodeSet(range(seeds)), at_ms, removed_ms)];
+  const faults = [...naps, ...missedRemovals(cast, formatNodeSet(range(seeds)), crashed_ms, removed_ms)];
   return { faults, end_ms: removed_ms + missers * (missed_ms + breath_ms) };
 }
 

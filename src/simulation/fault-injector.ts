@@ -4,6 +4,7 @@ import type { Prng } from "../base/prng.ts";
 import type { VirtualClock } from "../platform/memory/clock.ts";
 import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { encodeRecord, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
+import type { NodeTags } from "../wire/gossip-tags.ts";
 import type { Degradation, Links } from "./links.ts";
 import { addressOf, type SimulatedNetwork } from "./network.ts";
 import { parseNodeSet } from "./node-set.ts";
@@ -275,21 +276,7 @@ export class FaultInjector {
         address,
         tags: row.tags,
       },
-      // A restart that was none, in its place and in the liar's own.
-      {
-        kind: "alive",
-        node: subject.id,
-        incarnation: { boot: boot + 1 + liar.index, counter: 0 },
-        address,
-        tags: row.tags,
-      },
-      {
-        kind: "alive",
-        node: subject.id,
-        incarnation: { boot: boot + restarted + liar.index, counter: 0 },
-        address: addressOf(liar.index),
-        tags: row.tags,
-      },
+      ...(liar === subject ? [] : this.#restarts(liar, subject, row.tags)),
       { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation: { boot, counter }, accuser: liar.id },
@@ -317,6 +304,19 @@ export class FaultInjector {
     if (nodes[to]?.life === undefined || to === liar.index) return;
     liar.forge(to, joinRecords([encodeRecord({ kind: "certificate", ...certificate })]));
     network.forge(liar.index, to, encodeCertificatePacket(certificate));
+  }
+
+  /** A new life that never began, in the other's place and in the liar's own. */
+  #restarts(liar: SimulatedNode, subject: SimulatedNode, tags: NodeTags): GossipRecord[] {
+    const boot = this.world.truth.boot[subject.index] as number;
+    const restart = (epochs: number, where: SimulatedNode): GossipRecord => ({
+      kind: "alive",
+      node: subject.id,
+      incarnation: { boot: boot + epochs + liar.index, counter: 0 },
+      address: addressOf(where.index),
+      tags,
+    });
+    return [restart(1, subject), restart(restarted, liar)];
   }
 
   /** As many old accusations of it as a packet holds: each asks for a longer answer. */

@@ -131,6 +131,11 @@ export class Truth implements Observer {
     return this.#disturbances[node] !== 0;
   }
 
+  /** No fault disturbed it for so long, whether or not it ran: nothing old waits to be heard there. */
+  calmFor(node: number, duration_ms: number): boolean {
+    return !this.disturbed(node) && this.now() - (this.#calmSince[node] as number) >= duration_ms;
+  }
+
   /** Runs, as a member, undisturbed, for at least so long. */
   wellFor(node: number, duration_ms: number): boolean {
     if (this.up[node] === 0 || this.disturbed(node) || this.#isStorm()) return false;

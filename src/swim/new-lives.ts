@@ -18,7 +18,7 @@ const sourcesNeeded = 2;
 const sharedTables = 2;
 const claimsLimit = 1_024;
 
-export type Vouching = "believed" | "ask" | "wait";
+type Vouching = "believed" | "ask" | "wait";
 
 export class NewLives {
   readonly #claims = new Map<string, Claim>();

@@ -111,9 +111,11 @@ export class Swim {
     const isLate = state.now > this.#wake && state.now - this.#wake <= this.#lagLimit_ms;
     this.#take(input);
     // What came while this node was kept from running is heard before anybody is judged by its absence.
-    if (isLate && input.kind !== "tick") this.#planGossip();
+    const waits = isLate && input.kind !== "tick";
+    if (waits) this.#planGossip();
     else this.#runDue();
-    this.#wake = this.#due();
+    // What had to wait for its turn is due now: only a tick that comes later than it was asked for is late.
+    this.#wake = waits ? this.#due() : Math.max(this.#due(), state.now);
     const { effects } = state;
     state.effects = [];
     return effects;

@@ -242,6 +242,8 @@ export function applyMemberState(state: SwimState, row: MemberState, source: Nod
   const gone = row.status === "failed" || row.status === "left";
   if (!known && gone) return learnGone(state, row);
   if (row.status === "left") return applyLeft(state, row.node, row.incarnation, source);
+  // It lived and ended, and was not heard of here: there is nothing to learn of one who is gone here, too.
+  if (known && gone && !isPresent(known) && row.incarnation.boot > known.incarnation.boot) return "ignored";
   const verdict = applyAlive(state, row, source, false);
   if (row.status !== "alive") applySuspect(state, row.node, row.incarnation, source);
   if (row.loadSequence > 0) {

@@ -7,6 +7,11 @@ import type { Scenario } from "../../src/simulation/scenario.ts";
 const draw = (seed: number, faults: readonly FaultName[] = faultNames, nodes = 8): Scenario =>
   drawScenario({ seed, nodes, regions: "zones", faults, loss: 0, agents: 2, messages: 4 });
 
+/** `CAXTON_SIM_SEEDS=n` plays n seeds from `CAXTON_SIM_FROM` on. */
+const seeds = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
+const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
+const perSeed_ms = 60_000;
+
 describe("the scenario of `caxton simulate`", () => {
   test("with all kinds of faults looks at every invariant, and each holds", async () => {
     const { violation, invariants } = await runScenario(draw(7));
@@ -39,4 +44,15 @@ describe("the scenario of `caxton simulate`", () => {
     for (const { faults, duration_ms } of [short, draw(1, ["crash"], 4)])
       expect(faults.every(({ at_ms }) => at_ms >= 10_000 && at_ms < duration_ms)).toBe(true);
   });
+
+  test.runIf(seeds > 0)(
+    "breaks no invariant, whatever the seed",
+    async () => {
+      for (let seed = first; seed < first + seeds; seed++) {
+        const { violation } = await runScenario(draw(seed, faultNames, 10));
+        expect({ seed, violation }).toEqual({ seed, violation: null });
+      }
+    },
+    seeds * perSeed_ms,
+  );
 });

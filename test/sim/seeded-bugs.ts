@@ -335,7 +335,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "tables are never exchanged: what packets lost is not repaired",
     file: "swim/push-pull.ts",
-    text: "if (partner) this.exchange(partner.id, true);",
+    text: "if (partner !== undefined) this.exchange(partner, true);",
     patched: "void partner;",
     scenario: "missed-removal",
     checker: "departures",
@@ -417,6 +417,14 @@ export const seededBugs: readonly SeededBug[] = [
     scenario: "attacks",
     checker: "incarnations",
     always: true,
+  },
+  {
+    name: "a new life is believed of itself alone: who cannot reach it never hears of it",
+    file: "swim/new-lives.ts",
+    text: "if (claim.sources.size >= sourcesNeeded) {",
+    patched: "if (claim.sources.size >= 100 * sourcesNeeded) {",
+    scenario: "restart-behind-a-cut",
+    checker: "joining",
   },
   {
     name: "a death certificate's signature is not checked",

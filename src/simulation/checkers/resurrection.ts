@@ -54,6 +54,7 @@ export class Resurrection implements Checker {
     const gone_ms = this.#goneSince.get(nodeIndex(id)) ?? Infinity;
     if (
       this.scene.now() - gone_ms > this.scene.bounds.grace_ms &&
+      this.scene.truth.calmFor(node, this.scene.bounds.grace_ms) &&
       this.scene.truth.present[nodeIndex(id)] === 0
     ) {
       this.broken(`${nodeName(node)} takes ${id} for ${status}, which all others have long known to be gone`);

@@ -82,7 +82,7 @@ describe("a hint", () => {
     bench.step({ kind: "hint", node: id("c"), boot: 5 });
     bench.run(firstAnswers_ms + 1, living(bench, ["b"]));
     bench.run(timeout_ms + 1, living(bench, ["b"], ["c"]));
-    bench.run(2 * probe_ms, living(bench, ["b"], ["c"]));
+    bench.run(3 * probe_ms, living(bench, ["b"], ["c"]));
     expect(bench.state("c")).toBe("suspect 5.3");
   });
 

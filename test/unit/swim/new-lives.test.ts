@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { GossipRecord } from "../../../src/wire/gossip-records.ts";
+import type { GossipRecord, MemberStatus } from "../../../src/wire/gossip-records.ts";
+import type { Incarnation } from "../../../src/wire/gossip-values.ts";
 import { idleLoad } from "../../../src/wire/gossip-tags.ts";
 import type { SwimEffect } from "../../../src/swim/effects.ts";
 import { addressOf, aliveRecord, at, benchTags, id, SwimBench } from "../../support/swim-bench.ts";
@@ -7,11 +8,34 @@ import { addressOf, aliveRecord, at, benchTags, id, SwimBench } from "../../supp
 const asked = (bench: SwimBench, effects: readonly SwimEffect[]): boolean =>
   bench.sentTo("c", effects).some(({ kind }) => kind === "introduce");
 
+const rowOf = (incarnation: Incarnation, status: MemberStatus): GossipRecord => ({
+  kind: "member",
+  node: id("c"),
+  incarnation,
+  address: addressOf("b"),
+  tags: benchTags,
+  status,
+  age_ms: 0,
+  loadSequence: 0,
+  load: idleLoad,
+});
+
 describe("a new life of a member", () => {
   test("is believed of itself at once", () => {
     const bench = new SwimBench();
     bench.hear("c", aliveRecord("c", at(6, 0)));
     expect(bench.state("c")).toBe("alive 6.0");
+  });
+
+  test("tells of its load from the first on, however much the last one told", () => {
+    const bench = new SwimBench();
+    const load = (boot: number, sequence: number, agents: number): GossipRecord => {
+      return { kind: "load", node: id("c"), boot, sequence, load: { ...idleLoad, agents } };
+    };
+    bench.hear("c", load(5, 9, 3));
+    bench.hear("c", aliveRecord("c", at(6, 0)), load(6, 1, 4));
+    bench.hear("c", load(5, 10, 5));
+    expect(bench.swim.member(id("c"))?.load.agents).toBe(4);
   });
 
   test("is not believed of one other, who may lie: it is asked itself, once a period", () => {
@@ -28,18 +52,7 @@ describe("a new life of a member", () => {
 
   test("nor of one other's table, nor by calling it another life each time", () => {
     const bench = new SwimBench();
-    const row: GossipRecord = {
-      kind: "member",
-      node: id("c"),
-      incarnation: at(6, 0),
-      address: addressOf("b"),
-      tags: benchTags,
-      status: "alive",
-      age_ms: 0,
-      loadSequence: 0,
-      load: idleLoad,
-    };
-    bench.hear("b", row);
+    bench.hear("b", rowOf(at(6, 0), "alive"));
     for (let boot = 7; boot < 3_000; boot++) bench.hear("b", aliveRecord("c", at(boot, 0)));
     expect(bench.state("c")).toBe("alive 5.3");
   });
@@ -52,6 +65,14 @@ describe("a new life of a member", () => {
     expect(bench.state("c")).toBe("alive 5.3");
     bench.hear("n2", aliveRecord("c", at(6, 1)));
     expect(bench.state("c")).toBe("alive 6.1");
+  });
+
+  test("that has ended as well is nothing to learn of one who is gone", () => {
+    const bench = new SwimBench();
+    bench.fill(2);
+    bench.hear("c", { kind: "left", node: id("c"), incarnation: at(5, 4) });
+    for (const name of ["n1", "n2"]) bench.hear(name, rowOf(at(6, 0), "failed"));
+    expect(bench.state("c")).toBe("left 5.4");
   });
 
   test("is not believed of two who say so long after each other", () => {

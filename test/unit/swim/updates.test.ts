@@ -149,9 +149,10 @@ describe("poisoned values are refused, counted, and change nothing", () => {
 
   test("a life far ahead that is not known here, by another's news; not by its own, nor out of a table", () => {
     const far = at(6, 5_000);
-    for (const [name, state] of [
-      ["c", "alive 5.3"],
-      ["d", "unknown"],
+    // A new life of whom is known here is believed of itself, or of two.
+    for (const [name, state, byTable] of [
+      ["c", "alive 5.3", "alive 5.3"],
+      ["d", "unknown", "alive 6.5000"],
     ] as const) {
       const bench = new Bench();
       bench.hear("b", alive(name, far));
@@ -163,7 +164,7 @@ describe("poisoned values are refused, counted, and change nothing", () => {
       const { node, address, tags } = alive(name, far) as Extract<GossipRecord, { kind: "alive" }>;
       const row = { status: "alive", age_ms: 0, loadSequence: 0, load: idleLoad } as const;
       other.hear("b", { kind: "member", node, incarnation: far, address, tags, ...row });
-      expect(other.state(name)).toBe("alive 6.5000");
+      expect([other.state(name), other.refused("poisoned")]).toEqual([byTable, 0]);
     }
   });
 
