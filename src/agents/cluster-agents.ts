@@ -63,6 +63,8 @@ export interface ClusterAgentsOptions {
   readonly ceilings: AgentCeilings;
   /** This node has its lease. */
   readonly mayAct: () => boolean;
+  /** The leader does not hear that node, so it has no lease. */
+  readonly isUnheard: (node: NodeId) => boolean;
   readonly groups: InstanceGroups;
 }
 
@@ -222,6 +224,12 @@ export class ClusterAgents {
     }
     if (owned.node === to) return await this.show(name);
     if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
+    if (this.#options.isUnheard(to)) {
+      throw new CaxtonError(
+        "no_capacity",
+        `Node "${to}" has no lease, since the leader does not hear it: an agent would stand still there`,
+      );
+    }
     if (target.tags.maxAgents === 0) {
       const why = "it is leaving, isolated or a witness, or its node.max_agents is 0";
       throw new CaxtonError("no_capacity", `Node "${to}" takes no agents: ${why}`);
@@ -297,10 +305,11 @@ export class ClusterAgents {
   }
 
   #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
-    const { membership, mayAct } = this.#options;
+    const { membership, mayAct, isUnheard } = this.#options;
     if (!this.#isThere(node)) return "orphaned";
-    const parks = node === membership.self && announced === "running" && spec.partition !== "continue";
-    return parks && !mayAct() ? "parked" : announced;
+    if (announced !== "running" || spec.partition === "continue") return announced;
+    const acts = node === membership.self ? mayAct() : !isUnheard(node);
+    return acts ? announced : "parked";
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {

@@ -61,6 +61,8 @@ export interface AssignedOwnershipOptions {
   /** Messages a second that the agent has with agents on each node, and what this node has under way to others. */
   readonly traffic?: (agent: AgentName) => ReadonlyMap<NodeId, number>;
   readonly connections?: (node: NodeId) => number;
+  /** The leader does not hear it: it gets no lease, and could not act for an agent. */
+  readonly isUnheard?: (node: NodeId) => boolean;
 }
 
 export class AssignedOwnership implements Ownership {
@@ -81,6 +83,11 @@ export class AssignedOwnership implements Ownership {
   /** Since this node started, of the placements that it decided. */
   get placements(): ReadonlyMap<NodeId, Readonly<PlacementCounts>> {
     return this.#counts;
+  }
+
+  /** An agent of a lost node goes there, as this node decided. */
+  chose(node: NodeId): void {
+    this.#count(node, "chosen");
   }
 
   #count(node: NodeId, what: keyof PlacementCounts): void {
@@ -179,7 +186,7 @@ export class AssignedOwnership implements Ownership {
     if (chosen.kind === "refused") throw new CaxtonError(chosen.code, chosen.why);
     this.#state = chosen.state;
     this.#placed.set(name, chosen.node);
-    this.#count(chosen.node, "chosen");
+    this.chose(chosen.node);
     return { node: chosen.node, why: chosen.why };
   }
 
@@ -200,25 +207,27 @@ export class AssignedOwnership implements Ownership {
 
   /** Every member as placement sees it, with what was just placed. */
   candidates(): Candidate[] {
-    const { membership, table } = this.#options;
+    const { membership, table, connections, isUnheard } = this.#options;
     const counts = new Map(table.counts());
     for (const [name, node] of this.#placed) {
       if (table.get(name) === undefined) counts.set(node, (counts.get(node) ?? 0) + 1);
       else this.#placed.delete(name);
     }
-    return membership
-      .members()
-      .map((member) =>
-        candidateOf(member, counts.get(member.id) ?? 0, this.#options.connections?.(member.id) ?? 0),
-      );
+    return membership.members().map((member) => ({
+      ...candidateOf(member, counts.get(member.id) ?? 0, connections?.(member.id) ?? 0),
+      healthy: isUnheard?.(member.id) !== true,
+    }));
   }
 }
 
-function candidateOf({ id, status, tags, load }: Member, agents: number, connections: number): Candidate {
+function candidateOf(
+  { id, status, tags, load }: Member,
+  agents: number,
+  connections: number,
+): Omit<Candidate, "healthy"> {
   return {
     id,
     status,
-    healthy: true,
     agents,
     maxAgents: tags.maxAgents,
     cpu_percent: load.cpu_percent,

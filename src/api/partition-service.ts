@@ -4,6 +4,7 @@
  */
 import type { NodeId } from "../base/ids.ts";
 import type { PartitionAction } from "../ownership/partition-policy.ts";
+import type { PartitionSide } from "../ownership/partition-map.ts";
 import type { PartitionState } from "../ownership/partition-state.ts";
 import type { Principal } from "../security/tokens.ts";
 import type { QueuedWriteState } from "../store/queued-writes-table.ts";
@@ -46,8 +47,8 @@ export interface QueuedWriteView {
 
 export interface PartitionGroup {
   readonly nodes: readonly NodeId[];
-  /** What is known of it from here: whether its voters can be a quorum. */
-  readonly side: "majority" | "minority" | "unknown";
+  /** What is known of it from here: whether it hears a leader with a quorum, as it says, or could have one. */
+  readonly side: PartitionSide;
 }
 
 export interface PartitionOverview {
@@ -58,6 +59,10 @@ export interface PartitionOverview {
   readonly groups: readonly PartitionGroup[];
   /** Pairs of reachable nodes of which one says that it does not reach the other. */
   readonly blind: readonly { readonly from: NodeId; readonly to: NodeId }[];
+  /** The leader that this node hears. */
+  readonly leader: NodeId | null;
+  /** Nodes that get no lease, since the leader `by` does not hear them. */
+  readonly unheard: readonly { readonly node: NodeId; readonly by: NodeId }[];
   readonly voters_reached: number;
   readonly voters: number;
   readonly needed: number;

@@ -75,6 +75,8 @@ export interface ClusterStatus {
   readonly voters: readonly NodeId[];
   /** Whether the node that answers may act for its agents; null where it has none to act for. */
   readonly lease: { readonly held: boolean; readonly losses: number; readonly without_ms: number } | null;
+  /** Nodes that are there and get no lease: the leader that is named does not hear them. `since_ms`: Unix. */
+  readonly unheard: readonly { readonly node: NodeId; readonly by: NodeId; readonly since_ms: number }[];
   /** Nodes that operators keep from traffic. */
   readonly isolated: readonly NodeId[];
   /** Of clients' messages. */
@@ -151,6 +153,8 @@ export interface ClusterService {
     readonly migrating: boolean;
     readonly assignedAt_ms?: number;
   })[];
+  /** How many agents are assigned to each node that has any. */
+  agentCounts(): ReadonlyMap<NodeId, number>;
   ping(node: NodeId): Promise<PingResult>;
   /**
    * Leaves gracefully; when `node` is another one, that node is asked to. `handOver`: its agents go to others first;

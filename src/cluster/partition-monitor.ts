@@ -11,7 +11,7 @@ import {
   PartitionWatch,
   votersNeeded,
 } from "../ownership/partition-state.ts";
-import type { Consensus } from "./consensus/consensus.ts";
+import type { Consensus, ConsensusStatus } from "./consensus/consensus.ts";
 import type { Membership } from "./membership.ts";
 
 export interface PartitionMonitorOptions {
@@ -31,13 +31,20 @@ export interface PartitionView {
   /** This node among them; those that left are in neither. */
   readonly reached: readonly NodeId[];
   readonly unreached: readonly NodeId[];
+  /** Of those in reach, by way of others at least: the raft threads have no stream to each other, for some time. */
+  readonly silent: readonly NodeId[];
   readonly voters: readonly NodeId[];
   readonly votersReached: number;
   /** Voters that are needed. */
   readonly needed: number;
   /** A leader with a quorum is heard now, whatever the state says of lately. */
   readonly leader: boolean;
+  /** Which, while one is heard. */
+  readonly leaderNode: NodeId | null;
 }
+
+/** A stream that is lost is dialled anew at once: what takes longer is told. */
+const silent_ms = 2_000;
 
 type Listener = (change: PartitionChange) => void;
 
@@ -46,6 +53,8 @@ export class PartitionMonitor {
   readonly #watch: PartitionWatch;
   readonly #listeners = new Set<Listener>();
   readonly #unsubscribe: readonly (() => void)[];
+  /** Since when the raft thread has had no stream to each of the others, on the monotonic clock. */
+  readonly #silentSince_ms = new Map<NodeId, number>();
   #timer: Timer | undefined;
   #since_ms: number;
 
@@ -74,6 +83,10 @@ export class PartitionMonitor {
 
   view(): PartitionView {
     const { members, reachable, self, leader, voterSets, quorumSize } = this.#contacts();
+    const { consensus, clock } = this.#options;
+    const before_ms = clock.now_ms() - silent_ms;
+    const isSilent = (node: NodeId): boolean =>
+      (this.#silentSince_ms.get(node) ?? Number.POSITIVE_INFINITY) <= before_ms;
     const inReach = (node: NodeId): boolean => node === self || reachable.has(node);
     const voters = voterSets[0] ?? [];
     return {
@@ -81,10 +94,12 @@ export class PartitionMonitor {
       since_ms: this.#since_ms,
       reached: members.filter(inReach),
       unreached: members.filter((node) => !inReach(node)),
+      silent: members.filter((node) => inReach(node) && isSilent(node)),
       voters,
       votersReached: voters.filter(inReach).length,
       needed: votersNeeded(voters.length, quorumSize),
       leader,
+      leaderNode: leader ? consensus.status().leader : null,
     };
   }
 
@@ -125,7 +140,8 @@ export class PartitionMonitor {
       self: membership.self,
       members: members.map(({ id }) => id),
       leader,
-      voterSets: [parts.filter(({ role }) => role !== "learner").map(({ node }) => node)],
+      // A node that takes part anew is there twice while its vote changes hands.
+      voterSets: [[...new Set(parts.filter(({ role }) => role !== "learner").map(({ node }) => node))]],
       reachable: new Set(alive.map(({ id }) => id)),
       quorumSize,
     };
@@ -133,9 +149,11 @@ export class PartitionMonitor {
 
   #judge(): void {
     const { consensus, clock } = this.#options;
+    const { members } = consensus.status();
     // Before it is in a cluster it is in no part of one.
-    if (consensus.status().members.length === 0) return;
+    if (members.length === 0) return;
     const now_ms = clock.now_ms();
+    this.#noteStreams(members, now_ms);
     const change = this.#watch.judge(this.#contacts(), now_ms);
     this.#timer?.cancel();
     const due_ms = this.#watch.due_ms();
@@ -144,5 +162,11 @@ export class PartitionMonitor {
     if (change === null) return;
     this.#since_ms = clock.wall_ms();
     for (const listener of [...this.#listeners]) listener(change);
+  }
+
+  #noteStreams(members: ConsensusStatus["members"], now_ms: number): void {
+    const without = new Set(members.filter(({ contact }) => !contact).map(({ node }) => node));
+    for (const node of this.#silentSince_ms.keys()) if (!without.has(node)) this.#silentSince_ms.delete(node);
+    for (const node of without) if (!this.#silentSince_ms.has(node)) this.#silentSince_ms.set(node, now_ms);
   }
 }

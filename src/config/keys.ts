@@ -95,7 +95,11 @@ const failover = {
     "1s",
     "Between a node's looks at its own processor, memory and disk.",
   ),
-  rebalance_on_join: key(boolean(), true, "Move agents that were there before to a node that joined."),
+  rebalance_on_join: key(
+    boolean(),
+    true,
+    "Move agents that were there before to a node that joined, or is back after a loss.",
+  ),
   remove_offline_after: optionalKey(
     duration("1s"),
     "A node registered by HTTP is forgotten when it was offline for so long; never when unset.",

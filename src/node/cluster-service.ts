@@ -24,6 +24,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { AssignmentCause } from "../wire/control-assignments.ts";
 import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import type { Balancing } from "./ownership/balancing.ts";
+import type { UnheardNodes } from "./ownership/unheard-nodes.ts";
 import type { OperatorModes } from "./operator/operator-modes.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 import { Departures, type Leaving, unknownNode } from "./operator/departures.ts";
@@ -87,6 +88,7 @@ export interface ClusterServiceOptions {
   readonly table: AssignmentTable;
   readonly lease: Pick<NodeLease, "stats">;
   readonly modes: Pick<OperatorModes, "isolated" | "shedPercentage">;
+  readonly unheard: Pick<UnheardNodes, "has" | "list">;
 }
 
 export class NodeCluster implements ClusterService {
@@ -126,8 +128,11 @@ export class NodeCluster implements ClusterService {
     const { minority, action } = this.#options.partition;
     const healthy = quorum && !minority;
     const apart = this.#takingNoPart();
+    const unheard = this.#options.unheard.list();
     const part = apart.length === 0 ? null : `DEGRADED (${apart.join(", ")} takes no part in consensus)`;
-    const side = healthy ? (part ?? "HEALTHY (majority partition)") : "DEGRADED (minority partition)";
+    const silent = unheard.slice(0, apartShown_max).map(({ node }) => node);
+    const deaf = silent.length === 0 ? null : `DEGRADED (the leader does not hear ${silent.join(", ")})`;
+    const side = healthy ? (deaf ?? part ?? "HEALTHY (majority partition)") : "DEGRADED (minority partition)";
     const degraded = action === "local-only" ? "LOCAL-ONLY" : "READ-ONLY";
     const operations = healthy ? "READ-WRITE" : degraded;
     return Promise.resolve({
@@ -143,6 +148,7 @@ export class NodeCluster implements ClusterService {
       term,
       voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
       lease: own?.role === "witness" ? null : lease.stats,
+      unheard,
       isolated: [...modes.isolated],
       shed_percentage: modes.shedPercentage,
     });
@@ -217,12 +223,13 @@ export class NodeCluster implements ClusterService {
   }
 
   assignments(): ReturnType<ClusterService["assignments"]> {
-    const { membership, table } = this.#options;
+    const { membership, table, unheard } = this.#options;
     return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms, cause }) => {
       const entry = membership.locate(agent);
       const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
       const status = membership.member(node)?.status;
-      const orphaned = status === "failed" || status === "left" || status === undefined;
+      const isGone = status === "failed" || status === "left" || status === undefined;
+      const orphaned = isGone || (unheard.has(node) && spec.partition !== "continue");
       const running = runs ? entry.status : ("starting" as const);
       return {
         agent,
@@ -236,6 +243,10 @@ export class NodeCluster implements ClusterService {
         migrating: !runs && movedCauses.has(cause),
       };
     });
+  }
+
+  agentCounts(): ReadonlyMap<NodeId, number> {
+    return this.#options.table.counts();
   }
 
   async ping(node: NodeId): Promise<PingResult> {

@@ -4,6 +4,7 @@ import { AutopilotDriver } from "../cluster/consensus/autopilot-driver.ts";
 import type { Consensus } from "../cluster/consensus/consensus.ts";
 import { ControlLevels } from "../cluster/consensus/control-levels.ts";
 import { ControlRelay } from "../cluster/consensus/control-relay.ts";
+import type { LeaseAuthority } from "../cluster/leases/node-lease.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { Peers } from "../cluster/peers/peers.ts";
 import { ReplicaQueries } from "../cluster/consensus/replica-queries.ts";
@@ -22,6 +23,7 @@ import { Balancing } from "./ownership/balancing.ts";
 import type { EventLog } from "./events/event-log.ts";
 import { OperatorModes } from "./operator/operator-modes.ts";
 import { NodeRegistrations } from "./operator/registrations.ts";
+import { UnheardNodes } from "./ownership/unheard-nodes.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How long a request waits for a leader, and tries again when one was lost. */
@@ -31,6 +33,7 @@ const commandWithoutQuorum_ms = 3_000;
 
 export interface ControlParts {
   readonly consensus: Consensus;
+  readonly leases: Pick<LeaseAuthority, "ages">;
   readonly network: { readonly peers: Peers; readonly membership: Membership };
   readonly clock: Clock;
   readonly config: Config;
@@ -45,6 +48,8 @@ export interface Control {
   readonly settings: SettingStore;
   /** What operators have told the whole cluster. */
   readonly modes: OperatorModes;
+  /** Nodes that are there, and get no lease since the leader does not hear them. */
+  readonly unheard: UnheardNodes;
   readonly registrations: NodeRegistrations;
   readonly kv: KvStore;
   readonly locks: LockService;
@@ -58,7 +63,8 @@ export interface Control {
   stop(): void;
 }
 
-export function startControl({ consensus, network, clock, config, events, failed }: ControlParts): Control {
+export function startControl(parts: ControlParts): Control {
+  const { consensus, network, clock, config, events, failed } = parts;
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
   const client = new ControlClient(relay, clock, () =>
@@ -69,6 +75,7 @@ export function startControl({ consensus, network, clock, config, events, failed
   const balancing = new Balancing(client, consensus, failed);
   const settings = new SettingStore(client);
   const modes = new OperatorModes({ store: settings, consensus, clock, failed });
+  const unheard = unheardBy(parts, settings);
   const registrations = new NodeRegistrations({
     self: membership.self,
     store: new RegistrationStore(client),
@@ -106,6 +113,7 @@ export function startControl({ consensus, network, clock, config, events, failed
     balancing,
     settings,
     modes,
+    unheard,
     registrations,
     kv: new KvStore(client),
     locks: new LockService(client, clock),
@@ -119,7 +127,16 @@ export function startControl({ consensus, network, clock, config, events, failed
       table.close();
       balancing.close();
       modes.close();
+      unheard.close();
       registrations.close();
     },
   };
+}
+
+function unheardBy(parts: ControlParts, store: SettingStore): UnheardNodes {
+  const { consensus, leases: authority, network, clock, config, events, failed } = parts;
+  const { lease_ttl: ttl_ms, clock_drift: drift } = config.failover;
+  const { membership } = network;
+  const terms = { ttl_ms, drift };
+  return new UnheardNodes({ membership, consensus, store, authority, terms, clock, events, failed });
 }

@@ -62,6 +62,7 @@ export function servicesOf(
     table: control.table,
     lease: parts.consensus.leases,
     modes: control.modes,
+    unheard: control.unheard,
   });
   const services: NodeServices = {
     node: foundation.self,
@@ -123,6 +124,7 @@ function agentsOf({
     handOver,
     ceilings: ceilingsOf(config),
     mayAct: () => consensus.leases.holds(),
+    isUnheard: (node) => control.unheard.has(node),
     groups: work.routes.groups,
   });
 }

@@ -7,7 +7,7 @@ import type { NodeId } from "../base/ids.ts";
 export interface Candidate {
   readonly id: NodeId;
   readonly status: "alive" | "suspect" | "failed" | "left";
-  /** Whether it said of itself that it is well; false keeps new agents away. */
+  /** The leader hears it, and gives it a lease; false keeps agents away. */
   readonly healthy: boolean;
   /** Agents on it, those just placed and not yet announced included. */
   readonly agents: number;
@@ -85,7 +85,7 @@ function percent(value: number): number {
 /** Why the node can take no agent at present, as the end of a sentence that begins with its name; null when it can. */
 export function unavailability(node: Candidate): string | null {
   if (node.status !== "alive") return node.status === "left" ? "has left" : `is ${node.status}`;
-  if (!node.healthy) return "is not healthy";
+  if (!node.healthy) return "has no lease (the leader does not hear it)";
   if (node.maxAgents === 0)
     return "takes no agents (it is leaving, isolated or a witness, or its node.max_agents is 0)";
   if (!(node.agents < node.maxAgents)) return `is full (${node.agents} of ${node.maxAgents} agents)`;

@@ -1,4 +1,5 @@
 /** All invariants, as a table, and the first violation of any. */
+import { CertifiedEnds } from "./checkers/certified-ends.ts";
 import { Convergence } from "./checkers/convergence.ts";
 import { Departures } from "./checkers/departures.ts";
 import { Detection } from "./checkers/detection.ts";
@@ -15,13 +16,16 @@ import { MessageOrder, MessagesEnd } from "./checkers/messages.ts";
 import { MissedGoodbyes } from "./checkers/missed-goodbyes.ts";
 import { PacketSize, PacketTrust } from "./checkers/packets.ts";
 import { Resurrection } from "./checkers/resurrection.ts";
+import { SickAccusers } from "./checkers/sick-accusers.ts";
 import { Storms } from "./checkers/storms.ts";
+import { Woken } from "./checkers/woken.ts";
 import type { Broken, Checker, Scene, Violation } from "./scene.ts";
 
 const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   Incarnations,
   Resurrection,
   Detection,
+  CertifiedEnds,
   FalseFailure,
   FalseSuspicion,
   Joining,
@@ -32,6 +36,8 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   MessagesEnd,
   MessageOrder,
   LocalHealth,
+  SickAccusers,
+  Woken,
   HeardAccusers,
   GoneTraffic,
   IdleLoad,

@@ -1,8 +1,9 @@
 /**
  * The scenario of `caxton simulate` without a file: an opening in which one thing after another happens to a calm
- * cluster, faults at random, and quiet at the end. So a run with all kinds of faults looks at every invariant.
+ * cluster, faults at random, a closing (`closing.ts`) and quiet. So a run with all kinds of faults looks at every invariant.
  */
 import { type Bounds, boundsOf } from "./bounds.ts";
+import { drawClosing, openingRemoved } from "./closing.ts";
 import { messageRetry_ms } from "./messaging.ts";
 import { nodeName } from "./node-set.ts";
 import { type FaultName, randomFaults } from "./random-schedule.ts";
@@ -26,7 +27,7 @@ export interface Wish {
 }
 
 /** Random faults have so long. */
-const random_ms = 65_000;
+const random_ms = 45_000;
 /** Everybody joined by then. */
 const joined_ms = 5_000;
 /** Between what makes the opening, and before what comes at random. */
@@ -59,10 +60,16 @@ export function drawScenario(wish: Wish): Scenario {
   const needed_ms = Math.max(Math.ceil(bounds.convergence_ms) + agreed_ms, messagesEnd_ms);
   const opening = wish.duration_ms === undefined ? openingFaults(nodes, names, bounds) : [];
   const opened_ms = opening.length === 0 ? 2 * joined_ms : openingEnd_ms(bounds);
-  const duration_ms = wish.duration_ms ?? opened_ms + random_ms + needed_ms;
-  const quiet_ms = wish.duration_ms === undefined ? needed_ms : Math.min(needed_ms, quietMost * duration_ms);
-  const timed = { ...base, duration_ms };
-  return { ...timed, faults: [...opening, ...randomFaults(timed, names, quiet_ms, opened_ms)] };
+  if (wish.duration_ms !== undefined) {
+    const { duration_ms } = wish;
+    const timed = { ...base, duration_ms };
+    const quiet_ms = Math.min(needed_ms, quietMost * duration_ms);
+    return { ...timed, faults: randomFaults(timed, names, quiet_ms, opened_ms) };
+  }
+  const closing = drawClosing({ seed, nodes, names, bounds }, opened_ms + random_ms);
+  const timed = { ...base, duration_ms: closing.end_ms + needed_ms };
+  const random = randomFaults(timed, names, timed.duration_ms - opened_ms - random_ms, opened_ms);
+  return { ...timed, faults: [...opening, ...random, ...closing.faults] };
 }
 
 /** A crash, a removal, a goodbye and new agents, each where nothing else hides what comes of it. */
@@ -75,11 +82,11 @@ function openingFaults(nodes: number, names: readonly FaultName[], bounds: Bound
     owner: nodeName(1),
     leaver: nodeName(2),
     crashed: nodeName(3),
-    removed: nodeName(4),
+    removed: nodeName(openingRemoved),
   };
   const opening: readonly (readonly [FaultName, Fault])[] = [
     ["crash", { kind: "crash", at_ms: joined_ms, for_ms, nodes: cast.crashed }],
-    ["remove", { kind: "crash", at_ms: joined_ms, nodes: cast.removed }],
+    ["remove", { kind: "crash", at_ms: joined_ms, nodes: cast.removed, certified: true }],
     ["remove", { kind: "remove", at_ms: calm_ms, nodes: cast.removed, by: cast.by }],
     ["leave", { kind: "leave", at_ms: calm_ms, for_ms, nodes: cast.leaver }],
     ["deploy", { kind: "deploy", at_ms: calm_ms, nodes: cast.owner, count: deployed }],

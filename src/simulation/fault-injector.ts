@@ -2,6 +2,7 @@
 import { unreachable } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { VirtualClock } from "../platform/memory/clock.ts";
+import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { encodeRecord, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { Degradation, Links } from "./links.ts";
 import { addressOf, type SimulatedNetwork } from "./network.ts";
@@ -9,7 +10,8 @@ import { parseNodeSet } from "./node-set.ts";
 import type { Happening } from "./observer.ts";
 import type { Geography } from "./regions.ts";
 import type { Fault, Scenario } from "./scenario.ts";
-import type { SimulatedNode } from "./simulated-node.ts";
+import { SilentPeers } from "./silent-peers.ts";
+import { certifierOf, type SimulatedNode } from "./simulated-node.ts";
 import { toTicks_ms } from "./ticks.ts";
 import type { Truth } from "./truth.ts";
 
@@ -30,13 +32,22 @@ export interface InjectorWorld {
 /** A liar tells so many members, as gossip does. */
 const liarFanout = 3;
 const floodRecords = 40;
+/** As the launcher's, see `node/process/last-word.ts`. */
+const certificateRounds = 3;
+const certificateRound_ms = 30;
+/** Of a later start: each liar tells its own tale. */
+const restarted = 10_000;
 /** A start in the far future: who believes it never believes the node itself again. */
 const futureBoot = 2 ** 47;
 
 export class FaultInjector {
   readonly #degradations = new Map<Fault, Degradation>();
 
-  constructor(private readonly world: InjectorWorld) {}
+  readonly #silentPeers: SilentPeers;
+
+  constructor(private readonly world: InjectorWorld) {
+    this.#silentPeers = new SilentPeers(world);
+  }
 
   /** Throws `CaxtonError` when a fault speaks of nodes that are not there. */
   check(): void {
@@ -55,6 +66,7 @@ export class FaultInjector {
         for (const node of this.#nodes(fault.nodes)) {
           node.powered = fault.silent !== true;
           if (node.powered && node.life !== undefined) this.#endStreams(node);
+          if (node.powered && fault.certified === true) this.#certify(node);
           this.world.settle(node.crash());
         }
         return;
@@ -115,6 +127,7 @@ export class FaultInjector {
     if (fault.kind !== "slow" && fault.kind !== "disk") truth.mute([node.index]);
     switch (fault.kind) {
       case "pause":
+        this.#silentPeers.begins(node);
         node.host.pause();
         return;
       case "stall":
@@ -124,6 +137,7 @@ export class FaultInjector {
         node.host.setCost(fault.cost_ms);
         return;
       case "wedge":
+        this.#silentPeers.begins(node);
         node.wedged = true;
         return;
       case "disk":
@@ -142,7 +156,10 @@ export class FaultInjector {
       case "pause":
         truth.calm(this.#set(fault.nodes));
         truth.unmute(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes)) node.host.resume();
+        for (const node of this.#nodes(fault.nodes)) {
+          this.#silentPeers.ends(node);
+          node.host.resume();
+        }
         return;
       case "stall":
         truth.calm(this.#set(fault.nodes));
@@ -156,7 +173,10 @@ export class FaultInjector {
       case "wedge":
         truth.calm(this.#set(fault.nodes));
         truth.unmute(this.#set(fault.nodes));
-        for (const node of this.#nodes(fault.nodes)) node.wedged = false;
+        for (const node of this.#nodes(fault.nodes)) {
+          node.wedged = false;
+          this.#silentPeers.ends(node);
+        }
         return;
       case "cut":
         links.heal(this.#set(fault.nodes), this.#peers(fault), fault.oneWay === true);
@@ -185,6 +205,17 @@ export class FaultInjector {
     }
   }
 
+  /** Its launcher does: a few datagrams to a few members, once the process was waited for. */
+  #certify(node: SimulatedNode): void {
+    const { clock, network } = this.world;
+    const word = node.lastWord();
+    for (let round = 1; word !== null && round <= certificateRounds; round++) {
+      clock.after(toTicks_ms(round * certificateRound_ms), () => {
+        for (const to of word.to) network.forge(node.index, to, word.packet);
+      });
+    }
+  }
+
   /** Its kernel tells the other ends, where it can reach them. */
   #endStreams(node: SimulatedNode): void {
     const { clock, links, nodes } = this.world;
@@ -200,8 +231,11 @@ export class FaultInjector {
     const operated = this.#set(by).find((node) => truth.up[node] === 1);
     if (operated === undefined) return;
     for (const node of this.#nodes(gone)) {
-      if (node.life !== undefined) continue;
-      nodes[operated]?.driver?.remove(node.id);
+      const driver = nodes[operated]?.driver;
+      // One that runs is removed where it is thought to have failed.
+      const status = driver?.members().find(({ id }) => id === node.id)?.status;
+      if (node.life !== undefined && status !== "failed") continue;
+      driver?.remove(node.id);
       this.world.happened(node.index, "removed");
     }
   }
@@ -241,6 +275,21 @@ export class FaultInjector {
         address,
         tags: row.tags,
       },
+      // A restart that was none, in its place and in the liar's own.
+      {
+        kind: "alive",
+        node: subject.id,
+        incarnation: { boot: boot + 1 + liar.index, counter: 0 },
+        address,
+        tags: row.tags,
+      },
+      {
+        kind: "alive",
+        node: subject.id,
+        incarnation: { boot: boot + restarted + liar.index, counter: 0 },
+        address: addressOf(liar.index),
+        tags: row.tags,
+      },
       { kind: "suspect", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation, accuser: liar.id },
       { kind: "failed", node: subject.id, incarnation: { boot, counter }, accuser: liar.id },
@@ -254,6 +303,20 @@ export class FaultInjector {
       }
     }
     this.#flood(liar, subject);
+    this.#certifyFalsely(liar, subject);
+  }
+
+  /** That the other's life has ended, which only its launcher can sign: as gossip, and by itself. */
+  #certifyFalsely(liar: SimulatedNode, subject: SimulatedNode): void {
+    const { prng, nodes, network } = this.world;
+    const uuid = liar.driver?.uuid;
+    if (uuid === null || uuid === undefined || subject.life === undefined) return;
+    const signed = certifierOf(uuid).sign(subject.id, subject.boot);
+    const certificate = { ...signed, signature: signed.signature.map((byte) => byte ^ 1) };
+    const to = prng.below(nodes.length);
+    if (nodes[to]?.life === undefined || to === liar.index) return;
+    liar.forge(to, joinRecords([encodeRecord({ kind: "certificate", ...certificate })]));
+    network.forge(liar.index, to, encodeCertificatePacket(certificate));
   }
 
   /** As many old accusations of it as a packet holds: each asks for a longer answer. */

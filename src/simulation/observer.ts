@@ -9,9 +9,10 @@ import type { Fault } from "./scenario.ts";
 
 /**
  * `started`: a process began, not yet a member. `joined`: it entered its cluster. `crashed`: gone without
- * a word. `leaving`: it says goodbye. `left`: and is gone. `removed`: an operator's word was given.
+ * a word. `leaving`: it says goodbye. `left`: and is gone. `removed`: an operator's word was given, also of one that runs behind
+ * a cut; `expelled`: and that one has heard it, and ended.
  */
-export type Happening = "started" | "joined" | "crashed" | "leaving" | "left" | "removed";
+export type Happening = "started" | "joined" | "crashed" | "leaving" | "left" | "removed" | "expelled";
 
 export interface Observer {
   reported?(node: number, report: GossipReport): void;

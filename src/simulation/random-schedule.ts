@@ -99,17 +99,38 @@ class Draw {
     return this.prng.pick(geographyOf(this.scenario.regions).names) ?? "";
   }
 
+  all(): number[] {
+    return Array.from({ length: this.scenario.nodes }, (_, node) => node);
+  }
+
   #some(count: number): string {
-    const all = Array.from({ length: this.scenario.nodes }, (_, node) => node);
-    const chosen = this.prng.shuffle(all).slice(0, count);
+    const chosen = this.prng.shuffle(this.all()).slice(0, count);
     return formatNodeSet(chosen.sort((a, b) => a - b));
   }
+}
+
+/**
+ * One that runs behind a cut, and has said something new there, is removed meanwhile: neither its own words nor those of
+ * who was with it bring it back.
+ */
+function expulsion(draw: Draw): Fault[] {
+  const { at_ms, prng } = draw;
+  const [removed, beside, by] = prng.shuffle(draw.all()).map(nodeName);
+  if (removed === undefined || beside === undefined || by === undefined) return [];
+  const nodes = `${removed},${beside}`;
+  return [
+    { kind: "cut", at_ms, for_ms: draw.for_ms(16_000, 20_000), nodes },
+    { kind: "pause", at_ms: at_ms + 4_000, for_ms: 6_000, nodes: removed },
+    { kind: "remove", at_ms: at_ms + 13_000, nodes: removed, by },
+  ];
 }
 
 const makers: Readonly<Record<FaultName, (draw: Draw) => Fault[]>> = {
   crash: (draw) => {
     const { at_ms, prng } = draw;
-    const crash: Fault = { kind: "crash", at_ms, nodes: draw.few(), silent: prng.chance(0.5) };
+    const nodes = draw.few();
+    const how = prng.pick([{ silent: true }, { silent: false }, { certified: true }]);
+    const crash: Fault = { kind: "crash", at_ms, nodes, ...how };
     return [prng.chance(0.3) ? crash : { ...crash, for_ms: draw.for_ms(500, 25_000) }];
   },
   leave: (draw) => [
@@ -117,6 +138,7 @@ const makers: Readonly<Record<FaultName, (draw: Draw) => Fault[]>> = {
   ],
   remove: (draw) => {
     const nodes = draw.one();
+    if (draw.prng.chance(0.4)) return expulsion(draw);
     return [
       { kind: "crash", at_ms: draw.at_ms, nodes, for_ms: 20_000 },
       { kind: "remove", at_ms: draw.later_ms(10_000), nodes, by: draw.one() },

@@ -35,7 +35,12 @@ const nodeSet = v.pipe(v.string(), v.maxLength(20_000));
 const common = { at: duration, for: v.optional(duration), nodes: nodeSet };
 
 const faultSchema = v.variant("fault", [
-  v.strictObject({ fault: v.literal("crash"), ...common, silent: v.optional(v.boolean()) }),
+  v.strictObject({
+    fault: v.literal("crash"),
+    ...common,
+    silent: v.optional(v.boolean()),
+    certified: v.optional(v.boolean()),
+  }),
   v.strictObject({ fault: v.literal("leave"), ...common }),
   v.strictObject({ fault: v.literal("remove"), ...common, by: nodeSet }),
   v.strictObject({ fault: v.literal("pause"), ...common }),

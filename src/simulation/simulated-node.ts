@@ -9,9 +9,12 @@ import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { seededEntropy } from "../platform/memory/entropy.ts";
 import type { Timer } from "../ports/clock.ts";
+import { createCertifier } from "../security/death-certifier.ts";
 import { createGossipSealer } from "../security/gossip-sealer.ts";
+import { neighboursOf } from "../swim/neighbours.ts";
 import type { TimingProfile } from "../swim/timing.ts";
 import type { ByteMemo } from "../wire/byte-memo.ts";
+import { type Certifier, encodeCertificatePacket } from "../wire/death-certificate.ts";
 import type { AgentClaim } from "../wire/gossip-directory.ts";
 import type { GossipRecord } from "../wire/gossip-records.ts";
 import type { Opened, Sealer } from "../wire/sealer.ts";
@@ -28,12 +31,18 @@ const clusterName = "simulated";
 const clusterUuid = "0192f0c0-0000-7000-8000-000000000001";
 const clusterKey = new Uint8Array(32).fill(7);
 const module = "ab".repeat(32) as ModuleHash;
+/** Members that a launcher tells of the end. */
+const toldAtEnd = 5;
 /** Between entering and announcing what runs here. */
 const bringBack_ms = 3;
 /** A launcher starts a process again after this, whose boot epoch could not be kept. */
 const startAgain_ms = 1_000;
 /** A leaving process ends then, whether or not it has told enough. */
 const leaveDeadline_ms = 10_000;
+
+export function certifierOf(clusterUuid: string): Certifier {
+  return createCertifier({ clusterName, clusterUuid, keys: [clusterKey] });
+}
 
 export interface NodeWorld {
   readonly seed: number;
@@ -183,6 +192,16 @@ export class SimulatedNode {
     this.world.network.forge(this.index, to, life.sealer.seal(payload));
   }
 
+  /** A certificate of its present life, and to whom its launcher would send it: as in `node/network.ts`. */
+  lastWord(): { readonly packet: Uint8Array; readonly to: readonly number[] } | null {
+    const driver = this.driver;
+    if (!driver || driver.uuid === null) return null;
+    const alive = driver.members().flatMap(({ id, status }) => (status === "alive" ? [id] : []));
+    const certificate = certifierOf(driver.uuid).sign(this.id, this.#boot);
+    const to = neighboursOf(this.id, alive, toldAtEnd).map(nodeIndex);
+    return { packet: encodeCertificatePacket(certificate), to };
+  }
+
   /** A kept stream to that node ended without a goodbye: so its kernel or a flapping link said. */
   streamEnded(peer: SimulatedNode, boot: number): void {
     const life = this.#life;
@@ -190,6 +209,27 @@ export class SimulatedNode {
     this.host.receiveStream(() => {
       if (this.#life === life) life.driver.hint(peer.id, boot);
     });
+  }
+
+  /** Nothing was heard of it for too long: this side closes, which is no hint. */
+  giveUp(peer: SimulatedNode): void {
+    this.#life?.streams.broken(peer.index);
+  }
+
+  /** The streams with that life of a node were closed while this process did not run: it cannot know why. */
+  foundClosed(peer: SimulatedNode, boot: number): void {
+    const life = this.#life;
+    if (!life) return;
+    const isKept = life.kept.has(peer.id) || peer.keeps(this.id);
+    this.host.receiveStream(() => {
+      if (this.#life !== life) return;
+      life.streams.broken(peer.index);
+      if (isKept) life.driver.hint(peer.id, boot);
+    });
+  }
+
+  keeps(peer: NodeId): boolean {
+    return this.#life?.kept.has(peer) ?? false;
   }
 
   get boot(): number {
@@ -238,6 +278,7 @@ export class SimulatedNode {
       clock: this.host,
       memo: world.memo,
       sealerFor: (uuid) => this.#sealer(uuid, number),
+      certifierFor: certifierOf,
       streams: {
         send: (to, bytes) => this.#life?.streams.send(nodeIndex(to), "gossip", bytes) ?? false,
         keep: (nodes) => {
@@ -314,9 +355,10 @@ export class SimulatedNode {
         }
         life.driver.kept(!error);
       });
-    } else if (report.kind === "left-told" && life.leaving) {
+    } else if (report.kind === "removed" || (report.kind === "left-told" && life.leaving)) {
       this.host.after(0, () => {
-        if (this.#life === life) this.world.settle(this.#end("left"));
+        const how = report.kind === "removed" ? "expelled" : "left";
+        if (this.#life === life) this.world.settle(this.#end(how));
       });
     }
   }
@@ -335,7 +377,7 @@ export class SimulatedNode {
     });
   }
 
-  async #end(what: "crashed" | "left"): Promise<void> {
+  async #end(what: "crashed" | "left" | "expelled"): Promise<void> {
     const life = this.#life;
     if (!life) return;
     this.#life = null;

@@ -100,7 +100,7 @@ export class Story implements Observer {
     this.#told_ms = this.world.now();
     for (const [what, nodes] of this.#processes) {
       if (what === "joined" || what === "leaving") continue;
-      const verb = { started: "start", crashed: "crash", left: "have left and end", removed: "" }[what];
+      const verb = verbs[what];
       this.#say(`${this.#names(nodes)}: ${nodes.length === 1 ? singular(verb) : verb}`);
     }
     this.#processes.clear();
@@ -198,8 +198,18 @@ function merged(parts: readonly Part[]): Part {
   };
 }
 
+const verbs: Readonly<Record<Exclude<Happening, "joined" | "leaving">, string>> = {
+  started: "start",
+  crashed: "crash",
+  left: "have left and end",
+  removed: "",
+  expelled: "hear that they were removed, and end",
+};
+
 function singular(verb: string): string {
-  return verb === "have left and end" ? "has left and ends" : verb === "crash" ? "crashes" : `${verb}s`;
+  if (verb === verbs.left) return "has left and ends";
+  if (verb === verbs.expelled) return "hears that it was removed, and ends";
+  return verb === verbs.crashed ? "crashes" : `${verb}s`;
 }
 
 /** Null where the process's own line says it. */
@@ -208,7 +218,10 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
   const begins = phase === "begins";
   switch (fault.kind) {
     case "crash":
-      return begins && fault.silent === true ? `FAULT ${nodes} loses power` : null;
+      if (!begins || (fault.silent !== true && fault.certified !== true)) return null;
+      return fault.silent === true
+        ? `FAULT ${nodes} loses power`
+        : `FAULT the launcher of ${nodes} certifies its end`;
     case "leave":
       return begins ? `FAULT ${nodes} is told to leave` : null;
     case "remove":

@@ -13,7 +13,7 @@ import { toTicks_ms } from "./ticks.ts";
 /** Resends of a segment: first after this, doubling up to the longest; after the last the connection is dead. */
 const resendFirst_ms = 200;
 const resendLongest_ms = 3_200;
-const silence_ms = 15_000;
+export const silence_ms = 15_000;
 const redialFirst_ms = 100;
 const redialLongest_ms = 5_000;
 /** TCP's handshake and TLS's. */
@@ -71,6 +71,11 @@ export class SimulatedStreams {
       this.#connections.set(key, connection);
     }
     return connection.send(bytes);
+  }
+
+  /** The connections to that node are closed from either side. */
+  broken(to: number): void {
+    for (const kind of ["gossip", "message"] as const) this.#connections.get(`${to} ${kind}`)?.broken();
   }
 
   /** Dials, says hello, waits for the answer. `to` may be no machine at all. */
@@ -145,6 +150,10 @@ class Connection {
     this.#queued_bytes += bytes.length;
     this.#next();
     return true;
+  }
+
+  broken(): void {
+    if (this.#peerLife !== null && !this.#busy) this.#lose();
   }
 
   #next(): void {

@@ -36,6 +36,8 @@ export class Truth implements Observer {
   readonly muteSince_ms: Float64Array;
   /** When a member last told a lie about it: until it has answered, the others must doubt it. */
   readonly slandered_ms: Float64Array;
+  /** The boot epoch of the life that an operator removed last; −1 for none. */
+  readonly removedBoot: Float64Array;
   readonly #disturbances: Uint16Array;
   readonly #calmSince: Float64Array;
   readonly #cutOff: Uint8Array;
@@ -55,6 +57,7 @@ export class Truth implements Observer {
     this.joined_ms = new Float64Array(nodes);
     this.muteSince_ms = new Float64Array(nodes).fill(Number.NaN);
     this.slandered_ms = new Float64Array(nodes).fill(-Infinity);
+    this.removedBoot = new Float64Array(nodes).fill(-1);
     this.#disturbances = new Uint16Array(nodes);
     this.#calmSince = new Float64Array(nodes);
     this.#cutOff = new Uint8Array(nodes);
@@ -72,9 +75,10 @@ export class Truth implements Observer {
       this.up[node] = 1;
       this.present[node] = 1;
       this.joined_ms[node] = this.now();
-    } else if (what !== "started" && what !== "removed") {
+    } else if (what !== "started") {
       this.present[node] = 0;
-      if (what !== "leaving") this.up[node] = 0;
+      if (what === "removed") this.removedBoot[node] = this.boot[node] as number;
+      if (what !== "leaving" && what !== "removed") this.up[node] = 0;
     }
   }
 
@@ -174,4 +178,12 @@ export const harmless: ReadonlySet<Fault["kind"]> = new Set([
 ]);
 
 const bringsOldNews: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "stall", "replay"]);
-const impairing: ReadonlySet<Fault["kind"]> = new Set(["cut", "degrade", "slow", "pause", "stall", "wedge"]);
+/** What is wrong with links and machines. */
+export const impairing: ReadonlySet<Fault["kind"]> = new Set([
+  "cut",
+  "degrade",
+  "slow",
+  "pause",
+  "stall",
+  "wedge",
+]);

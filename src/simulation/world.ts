@@ -20,7 +20,7 @@ import { SimulatedNetwork } from "./network.ts";
 import { nodeIndex } from "./node-set.ts";
 import type { Happening, Observer } from "./observer.ts";
 import { type Geography, geographyOf } from "./regions.ts";
-import type { Fault, Scenario } from "./scenario.ts";
+import { type Fault, type Scenario, seedsCount } from "./scenario.ts";
 import type { Scene } from "./scene.ts";
 import { SimulatedNode } from "./simulated-node.ts";
 import type { StreamEnd } from "./streams.ts";
@@ -36,11 +36,17 @@ const startSpread_ms = 500;
 const second_ms = 1_000;
 /** More events than this without time going on are a loop, not work. */
 const stuckLimit_events = 500_000;
-/** Nodes that every other is given to join by. */
-const seedsCount = 3;
 /** What a trace entry is about. */
 const traced = { packet: 1, report: 2, happening: 3, fault: 4, message: 5 } as const;
-const happenings: readonly Happening[] = ["started", "joined", "crashed", "leaving", "left", "removed"];
+const happenings: readonly Happening[] = [
+  "started",
+  "joined",
+  "crashed",
+  "leaving",
+  "left",
+  "removed",
+  "expelled",
+];
 
 export class World implements Scene {
   readonly clock = new VirtualClock();

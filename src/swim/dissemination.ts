@@ -72,6 +72,7 @@ export class Rumors {
 
   /** Records that fit `budget_bytes`; each counts as sent once, and goes after `limit` times. */
   take(budget_bytes: number, limit: number): Uint8Array[] {
+    if (this.#rumors.size === 0) return [];
     const taken = this.#choose(budget_bytes);
     for (const rumor of taken) {
       if (rumor.sent + 1 >= limit) {

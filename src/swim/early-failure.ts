@@ -4,7 +4,7 @@
  * liar, evicts whoever is well: the accused hears of it from everybody at once, and refutes.
  */
 import type { NodeId } from "../base/ids.ts";
-import type { Incarnation } from "../wire/gossip-values.ts";
+import { compareIncarnations, type Incarnation } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember } from "./members.ts";
 import type { SwimState } from "./state.ts";
 import { applyFailed, applySuspect, type Verdict } from "./updates.ts";
@@ -20,15 +20,18 @@ export function hearFailed(
   accuser: NodeId,
 ): Verdict {
   const member = state.members.get(node);
-  const isEarly = member && isPresent(member) && refutableUntil(state, member) > state.now;
+  const isEarly = member && isPresent(member) && refutableUntil(state, member, incarnation) > state.now;
   if (!isEarly || node === state.self || state.plain) return applyFailed(state, node, incarnation, accuser);
   const verdict = applySuspect(state, node, incarnation, accuser, `${accuser} says that it failed`);
   // Shortly before its end a suspicion is told its subject: so now.
-  if (member.suspicion?.hasHeard(accuser) === true) member.suspicion.shorten(refutableUntil(state, member));
+  if (member.suspicion?.hasHeard(accuser) === true)
+    member.suspicion.shorten(refutableUntil(state, member, incarnation));
   return verdict;
 }
 
-function refutableUntil(state: SwimState, { suspicion }: SwimMember): number {
-  const began = suspicion?.began ?? state.now;
+/** What it is suspected of at an older incarnation it has refuted, though the word of that was not heard here. */
+function refutableUntil(state: SwimState, member: SwimMember, said: Incarnation): number {
+  const isOld = compareIncarnations(said, member.incarnation) > 0;
+  const began = isOld ? state.now : (member.suspicion?.began ?? state.now);
   return began + refutationPeriods * state.timing.probe_ms;
 }

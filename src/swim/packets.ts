@@ -23,7 +23,7 @@ export function sendPacket(
   const { payloadLimit_bytes, reserved_bytes } = state.options;
   const budget_bytes = payloadLimit_bytes - reserved_bytes - version_bytes;
   const { fitting, left_bytes } = fit(state, records, budget_bytes);
-  const limit = retransmitLimit(state.timing.retransmitMultiplier, state.members.present);
+  const limit = retransmitLimit(state.timing.retransmitMultiplier, state.members.present, state.isStormy);
   if (left_bytes > 0) fitting.push(...state.rumors.take(left_bytes, limit));
   if (fitting.length > 0) state.emit({ kind: "send", node, address, records: fitting });
 }

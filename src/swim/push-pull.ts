@@ -6,6 +6,7 @@ import type { NodeId } from "../base/ids.ts";
 import { encodeRecord, frameLimit_bytes, type GossipRecord } from "../wire/gossip-records.ts";
 import { certificateRecord } from "./certificates.ts";
 import type { Grave, SwimMember } from "./members.ts";
+import { neighboursOf } from "./neighbours.ts";
 import { frameRecords, sendFrame } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { pushPullScale } from "./timing.ts";
@@ -13,9 +14,15 @@ import { pushPullScale } from "./timing.ts";
 /** The newest: of older ones every member has heard long since. */
 const gravesCarried = 256;
 const frameBudget_bytes = frameLimit_bytes - 64;
+/**
+ * One exchange in so many is with any member. The others are with a neighbour, to whom a stream is open anyway:
+ * a handshake costs both ends more than all the packets between two exchanges. Either repairs what packets lost.
+ */
+const anybodyEvery = 4;
 
 export class PushPull {
   #nextAt = Infinity;
+  #exchanges = 0;
 
   constructor(private readonly state: SwimState) {}
 
@@ -30,8 +37,15 @@ export class PushPull {
   run(): void {
     if (this.#nextAt > this.state.now) return;
     this.#plan();
-    const [partner] = this.state.someAlive(1);
-    if (partner) this.exchange(partner.id, true);
+    const partner = this.#partner();
+    if (partner !== undefined) this.exchange(partner, true);
+  }
+
+  #partner(): NodeId | undefined {
+    const { state } = this;
+    if (++this.#exchanges % anybodyEvery === 0) return state.someAlive(1)[0]?.id;
+    const alive = state.members.alive.map(({ id }) => id);
+    return state.prng.pick(neighboursOf(state.self, alive));
   }
 
   /** Sends the table; `reply` asks for the other's. */

@@ -16,6 +16,7 @@ import { Rumors } from "./dissemination.ts";
 import type { SwimEffect } from "./effects.ts";
 import { JoinStorm, stormCaution } from "./join-storm.ts";
 import { Members, type SwimMember } from "./members.ts";
+import { NewLives } from "./new-lives.ts";
 import { ProbeOrder } from "./probe-order.ts";
 import type { Timing } from "./timing.ts";
 
@@ -44,6 +45,8 @@ export type RefusedReason =
   | "unknown_accuser"
   /** One source accused more members than an honest one can. */
   | "too_many_accusations"
+  /** Of a new life so far only one other speaks. */
+  | "unvouched_life"
   /** A life whose end its launcher has certified. */
   | "certified_dead"
   | "too_many_members"
@@ -67,6 +70,7 @@ export class SwimState {
   readonly awareness: Awareness;
   readonly plain: boolean;
   readonly accusers = new Accusers();
+  readonly newLives = new NewLives();
   readonly certificates = new CertificateTable();
   readonly #storm = new JoinStorm();
   #stormUntil = 0;

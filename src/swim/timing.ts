@@ -138,9 +138,19 @@ export function autoTiming(
   };
 }
 
-/** How often one piece of news is sent in a cluster of `members`. */
-export function retransmitLimit(multiplier: number, members: number): number {
-  return multiplier * Math.ceil(Math.log10(members + 1));
+/**
+ * As among ten members, however few there are: of eight that had just met, one in fifteen times one missed another's
+ * join with half of it, and heard of it only by a whole table.
+ */
+const retransmitScale_min = 2;
+
+/**
+ * How often one piece of news is sent in a cluster of `members`. In a storm of joins once more by `multiplier`: who
+ * sends it knows only some of those that are to hear it.
+ */
+export function retransmitLimit(multiplier: number, members: number, stormy: boolean): number {
+  const scale = Math.max(retransmitScale_min, Math.ceil(Math.log10(members + 1)));
+  return multiplier * (stormy ? scale + 1 : scale);
 }
 
 /** Push-pull slows down above 32 members, so that its load per node stays bounded. */

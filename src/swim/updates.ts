@@ -11,6 +11,7 @@ import {
 } from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember, membersLimit } from "./members.ts";
+import { sendPacket } from "./packets.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -38,6 +39,9 @@ export function applyAlive(
     if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
     if (!plausible(state, undefined, update.incarnation, isHearsay))
       return refuse(state, "poisoned", "ignored");
+    // Who knows nobody yet cannot tell a lie from news.
+    if (isHearsay && state.members.size === 1 && !isVouched(state, update, source))
+      return refuse(state, "unvouched_life", "ignored");
     welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
     return "taken";
   }
@@ -47,12 +51,21 @@ export function applyAlive(
     if (member.status === "alive") return "ignored";
     return refuse(state, "stale", stale);
   }
-  if (!plausible(state, member.incarnation, update.incarnation, isHearsay))
-    return refuse(state, "poisoned", "ignored");
+  if (!plausible(state, member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
   const sameLife = update.incarnation.boot === member.incarnation.boot;
+  if (!sameLife && !isVouched(state, update, source)) return refuse(state, "unvouched_life", "ignored");
   if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
   revive(state, member, update);
   return "taken";
+}
+
+/** A new life is asked for itself while only one other speaks of it. */
+function isVouched(state: SwimState, { node, incarnation, address }: AliveUpdate, source: NodeId): boolean {
+  if (node === source || state.plain) return true;
+  const { now, timing } = state;
+  const vouching = state.newLives.claimed(node, incarnation.boot, source, now, timing);
+  if (vouching === "ask") sendPacket(state, node, address, [encodeRecord({ kind: "introduce" })]);
+  return vouching === "believed";
 }
 
 /** Said before it was forgotten; or by a life that an operator ended, whatever it says. */
@@ -113,12 +126,15 @@ function reportTakeover(state: SwimState, member: SwimMember, update: AliveUpdat
   state.emit({ kind: "conflict", node: member.id, source: member.id, reason });
 }
 
+/** What a node says of those whom it judges by itself. */
+export const ownReasons = { probed: "does not answer probes", silent: "did not answer in time" } as const;
+
 export function applySuspect(
   state: SwimState,
   node: NodeId,
   incarnation: Incarnation,
   accuser: NodeId,
-  reason = accuser === state.self ? "does not answer probes" : `accused by ${accuser}`,
+  reason = accuser === state.self ? ownReasons.probed : `accused by ${accuser}`,
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "suspect", accuser);
   const member = accused(state, node, incarnation);
@@ -176,7 +192,7 @@ export function applyFailed(
   node: NodeId,
   incarnation: Incarnation,
   accuser: NodeId,
-  reason = accuser === state.self ? "did not answer in time" : `reported by ${accuser}`,
+  reason = accuser === state.self ? ownReasons.silent : `reported by ${accuser}`,
 ): Verdict {
   if (node === state.self) return refuteIfAccused(state, incarnation, "failed", accuser);
   const member = accused(state, node, incarnation);
@@ -271,7 +287,7 @@ export function accused(state: SwimState, node: NodeId, incarnation: Incarnation
 }
 
 /**
- * A word that an honest owner may give: a small step, or a new life that began before now. Of a life that is not
+ * A word that an honest owner may give: a small step, or a new life that began before now. Of a member that is not
  * known here nobody can tell how far it is: if far, it says so itself, or a table does. By another's news alone a
  * liar would put a name out of its owner's reach at whoever joins.
  */

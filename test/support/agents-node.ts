@@ -194,6 +194,7 @@ export class AgentsNode {
       store: assignments,
       reconciler,
       handOver,
+      isUnheard: () => false,
       ceilings: {
         ...{ max_memory: agentMost.memory_bytes, max_fuel: agentMost.fuel, max_priority: "critical" },
         max_per_subject: null,

@@ -52,6 +52,8 @@ export class MemoryPartition implements PartitionService {
       since_ms: 0,
       groups: this.groups,
       blind: [],
+      leader: null,
+      unheard: [],
       voters_reached: 1,
       voters: 1,
       needed: 1,

@@ -125,6 +125,9 @@ export class MemoryServices implements NodeServices {
   readonly nodes: NodeRegistrations;
   readonly troubles: string[] = [];
 
+  /** Nodes that the leader does not hear. */
+  readonly unheard: { node: NodeId; by: NodeId; since_ms: number }[] = [];
+
   readonly cluster: NodeServices["cluster"] = {
     members: () => {
       if (this.#leaving !== undefined && this.#leaving.looks-- === 0) {
@@ -150,6 +153,7 @@ export class MemoryServices implements NodeServices {
         term: 3,
         voters: [this.node],
         lease: { held: true, losses: 0, without_ms: 0 },
+        unheard: this.unheard,
         isolated: [],
         shed_percentage: 0,
       }),
@@ -165,6 +169,7 @@ export class MemoryServices implements NodeServices {
         migrating: false,
         assignedAt_ms: spec.deployedAt_ms,
       })),
+    agentCounts: () => new Map(this.known.map(({ id, load }) => [id, load.agents])),
     ping: (node) => {
       if (!this.known.some(({ id }) => id === node))
         throw new CaxtonError("node_not_found", `No node "${node}" is known`);

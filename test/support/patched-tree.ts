@@ -49,12 +49,14 @@ export class PatchedTree {
     const restoreAlso = patch.also && this.#apply(patch.also);
     try {
       // A patched program may never end.
-      const { status, stdout } = spawnSync(process.execPath, [program, ...args], {
+      const { status, signal, stdout } = spawnSync(process.execPath, [program, ...args], {
         cwd: this.folder,
         encoding: "utf8",
         timeout: patience_ms,
         maxBuffer: 64 * 1024 * 1024,
       });
+      if (signal !== null)
+        throw new Error(`The patched program was ended by ${signal} after ${patience_ms} ms`);
       return { exit: status, stdout };
     } finally {
       restoreAlso?.();

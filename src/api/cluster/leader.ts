@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { nodeIdField } from "../http/fields.ts";
-import { nodeSchema, nodeView } from "./node.ts";
+import { nodeSchema, nodeView, nodeViewer } from "./node.ts";
 
 export const leaderAnswer = v.object({
   /** Null while there is none that this node knows. */
@@ -54,14 +54,12 @@ export function addLeader(api: ApiRoutes): void {
     "get",
     "/api/cluster/leader",
     { tag, summary: "The current leader", answer: v.object({ leader: nodeSchema }) },
-    () => {
+    async () => {
       const { leader } = cluster.leader();
       const member = cluster.members().find(({ id }) => id === leader);
       if (member === undefined) throw new CaxtonError("not_found", "The cluster has no elected leader");
-      const { isolated } = api.services.operator;
-      const startedAt_ms = cluster.startedAt_ms();
-      const by = { self, leader, startedAt_ms, now_ms: api.clock.wall_ms(), isolated };
-      return { leader: nodeView(member, by) };
+      const by = await nodeViewer(api.services, api.clock.wall_ms());
+      return { leader: nodeView(member, { ...by, leader }) };
     },
   );
   api.add(

@@ -52,7 +52,7 @@ function memberText(member: Member): string {
 }
 
 /** As it said last; one that has left has none, whatever it said before it gave them away. */
-export function agentsAt({ status, load }: Member): number {
+function agentsAt({ status, load }: Member): number {
   return status === "left" ? 0 : load.agents;
 }
 

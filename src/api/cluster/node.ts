@@ -10,7 +10,7 @@ import { isStandby } from "../../placement/candidate.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
 import { timeSchema } from "../http/fields.ts";
 import type { RegisteredNode } from "../node-registry.ts";
-import { agentsAt } from "./member.ts";
+import type { NodeServices } from "../services.ts";
 
 export const nodeRoles = ["leader", "worker", "replica", "standby"] as const;
 export const nodeStatuses = ["online", "offline", "draining", "unknown"] as const;
@@ -52,14 +52,34 @@ export interface NodeViewer {
   readonly now_ms: number;
   /** Nodes that an operator keeps from traffic. */
   readonly isolated: ReadonlySet<string>;
+  /** Nodes that are there and may not act for agents. */
+  readonly unleased: ReadonlySet<string>;
+  /** Agents that are assigned to each node that has any. */
+  readonly agents: ReadonlyMap<string, number>;
+}
+
+/** A node that starts, or whose leader is a new one, may be without a lease for less. */
+const leasePatience_ms = 5_000;
+
+/** What this node knows of the cluster at one moment. */
+export async function nodeViewer(
+  { cluster, node: self, operator }: Pick<NodeServices, "cluster" | "node" | "operator">,
+  now_ms: number,
+): Promise<NodeViewer> {
+  const { leader, unheard, lease } = await cluster.status();
+  const unleased = new Set<string>(unheard.map(({ node }) => node));
+  if (lease !== null && !lease.held && lease.without_ms >= leasePatience_ms) unleased.add(self);
+  const startedAt_ms = cluster.startedAt_ms();
+  const { isolated } = operator;
+  return { self, leader, startedAt_ms, now_ms, isolated, unleased, agents: cluster.agentCounts() };
 }
 
 export function nodeView(member: Member, viewer: NodeViewer): NodeView {
   const { tags, load, id } = member;
   const status = nodeStatus(member, viewer.isolated);
-  const healthy = member.status === "alive";
+  const healthy = member.status === "alive" && !viewer.unleased.has(id);
   const { cpu_percent: cpu, memory_percent: memory } = load;
-  const active = agentsAt(member);
+  const active = member.status === "left" ? 0 : (viewer.agents.get(id) ?? 0);
   return {
     id,
     hostname: member.address.host,

@@ -9,7 +9,15 @@ import { agentStatuses } from "../../wire/agent-spec.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { nodeIdField, timeSchema } from "../http/fields.ts";
 import { balanceAnswer } from "./balance.ts";
-import { type NodeView, nodeRoles, nodeSchema, nodeStatuses, nodeView, registeredView } from "./node.ts";
+import {
+  type NodeView,
+  nodeRoles,
+  nodeSchema,
+  nodeStatuses,
+  nodeView,
+  nodeViewer,
+  registeredView,
+} from "./node.ts";
 
 export const nodesQuery = v.strictObject({
   role: v.optional(v.picklist(nodeRoles, `not one of ${nodeRoles.join(", ")}`)),
@@ -50,21 +58,20 @@ export const statsAnswer = v.object({
 });
 export type StatsAnswer = v.InferOutput<typeof statsAnswer>;
 
+const tag = "cluster (documented shapes)";
+
 export function addNodes(api: ApiRoutes): void {
-  const { cluster, balancing, node: self, nodes: registry, operator } = api.services;
-  const all = async (): Promise<{ readonly leader: string | null; readonly nodes: readonly NodeView[] }> => {
-    const { leader } = await cluster.status();
-    const startedAt_ms = cluster.startedAt_ms();
-    const by = { self, leader, startedAt_ms, now_ms: api.clock.wall_ms(), isolated: operator.isolated };
+  const { cluster, nodes: registry } = api.services;
+  const all = async (): Promise<Nodes> => {
+    const by = await nodeViewer(api.services, api.clock.wall_ms());
     const members = cluster.members();
     // One that joined by gossip meanwhile tells of itself; the name of one that has left is free.
     const taken = new Set(members.filter((member) => member.status !== "left").map(({ id }) => id));
     const registered = (await registry.list()).filter(({ id }) => !taken.has(id));
     const names = new Set<string>(registered.map(({ id }) => id));
     const others = members.filter(({ id }) => !names.has(id)).map((member) => nodeView(member, by));
-    return { leader, nodes: [...others, ...registered.map(registeredView)] };
+    return { leader: by.leader, nodes: [...others, ...registered.map(registeredView)] };
   };
-  const tag = "cluster (documented shapes)";
   api.add(
     "get",
     "/api/cluster/nodes",
@@ -104,10 +111,25 @@ export function addNodes(api: ApiRoutes): void {
       return { assignments, count: assignments.length };
     },
   );
+  addStats(api, all);
+}
+
+type Nodes = { readonly leader: string | null; readonly nodes: readonly NodeView[] };
+
+function addStats(api: ApiRoutes, all: () => Promise<Nodes>): void {
+  const { cluster, balancing, node: self } = api.services;
   api.add(
     "get",
     "/api/cluster/stats",
-    { tag, summary: "Statistics of the cluster", answer: statsAnswer },
+    {
+      tag,
+      summary: "Statistics of the cluster",
+      description:
+        "`registry` counts agents where they are assigned. `balancer.backends` is of the node that answers, since it started: " +
+        "`chosen` are the placements that it decided itself (deployments that were asked of it and, as leader, agents of lost nodes), " +
+        "`failed` those of them that could not start.",
+      answer: statsAnswer,
+    },
     async () => {
       const { leader, nodes } = await all();
       return {

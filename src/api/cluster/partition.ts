@@ -16,6 +16,8 @@ export const overviewAnswer = v.object({
     v.object({ nodes: v.array(v.string()), side: v.picklist(["majority", "minority", "unknown"]) }),
   ),
   blind: v.array(v.object({ from: v.string(), to: v.string() })),
+  leader: v.nullable(v.string()),
+  unheard: v.array(v.object({ node: v.string(), by: v.string() })),
   voters_reached: v.number(),
   voters: v.number(),
   needed: v.number(),
@@ -81,12 +83,13 @@ export function addPartition(api: ApiRoutes): void {
       path,
       { tag, summary: "Is the cluster partitioned, as this node sees it", answer: overviewAnswer },
       async () => {
-        const { since_ms, queued, groups, blind, ...view } = await partition.overview();
+        const { since_ms, queued, groups, blind, unheard, ...view } = await partition.overview();
         return {
           ...view,
           since: new Date(since_ms).toISOString(),
           groups: groups.map(({ nodes, side }) => ({ nodes: [...nodes], side })),
           blind: [...blind],
+          unheard: [...unheard],
           queued_writes: queued,
         };
       },

@@ -1,7 +1,7 @@
 /** `/api/v1/cluster/…` of the commands that look: status, ping, verify-auth, performance. */
 import * as v from "valibot";
 import type { ApiRoutes } from "../http/endpoint.ts";
-import { nodeIdField } from "../http/fields.ts";
+import { nodeIdField, timeSchema } from "../http/fields.ts";
 import { authProblems } from "../services.ts";
 
 export const statusAnswer = v.object({
@@ -18,6 +18,8 @@ export const statusAnswer = v.object({
   voters: v.array(v.string()),
   /** Whether the node that answers may act for its agents, and for how long it may not. */
   lease: v.nullable(v.object({ held: v.boolean(), losses: v.number(), without_ms: v.number() })),
+  /** Nodes that are there and get no lease: the leader `by` does not hear them. */
+  unheard: v.array(v.object({ node: v.string(), by: v.string(), since: timeSchema })),
   /** Nodes that operators keep from traffic. */
   isolated: v.array(v.string()),
   /** Of clients' messages. */
@@ -70,13 +72,23 @@ export function addStatus(api: ApiRoutes): void {
     "/api/v1/cluster/status",
     { tag: "cluster", summary: "Is the cluster well, and what may it do", answer: statusAnswer },
     async () => {
-      const { voters, isolated, lease, ...status } = await cluster.status();
+      const { voters, isolated, lease, unheard, ...status } = await cluster.status();
       const held = lease && {
         held: lease.held,
         losses: lease.losses,
         without_ms: Math.round(lease.without_ms),
       };
-      return { ...status, voters: [...voters], isolated: [...isolated], lease: held };
+      return {
+        ...status,
+        voters: [...voters],
+        isolated: [...isolated],
+        lease: held,
+        unheard: unheard.map(({ node, by, since_ms }) => ({
+          node,
+          by,
+          since: new Date(since_ms).toISOString(),
+        })),
+      };
     },
   );
   api.add(

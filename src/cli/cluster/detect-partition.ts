@@ -33,26 +33,40 @@ export const detectPartition = command<Flags>({
   },
 });
 
-function isWhole({ groups, blind, state }: OverviewAnswer): boolean {
-  return groups.length === 1 && blind.length === 0 && state !== "minority" && state !== "isolated";
+function isWhole({ groups, blind, unheard, state }: OverviewAnswer): boolean {
+  const isMinority = state === "minority" || state === "isolated";
+  return groups.length === 1 && blind.length === 0 && unheard.length === 0 && !isMinority;
 }
 
 export function partitionLines(answer: OverviewAnswer, strategy: Strategy): string[] {
-  const { node, groups, blind, voters_reached, voters, needed } = answer;
+  const { node, groups, blind, unheard, leader, voters_reached, voters, needed } = answer;
   if (isWhole(answer)) return [`No partition detected (${voters_reached} of ${voters} voters in reach)`];
   const lines = ["WARNING: Potential split brain detected"];
   groups.forEach(({ nodes, side }, at) => {
     const known = side === "unknown" ? "not reached from here" : side;
     lines.push(`Partition ${at + 1}: [${nodes.join(", ")}] (${known})`);
   });
-  for (const { from, to } of blind) lines.push(`One way: ${from} does not reach ${to}`);
-  if (groups.length === 1 && blind.length === 0)
+  lines.push(...blindLines(answer));
+  for (const { node: lost, by } of unheard)
+    lines.push(
+      `No lease: ${lost}, since the leader (${by}) does not hear it: its agents go to others, unless they wait for it`,
+    );
+  if (leader === null && groups.length === 1 && blind.length === 0)
     lines.push(`No leader: ${voters_reached} of ${voters} voters in reach, ${needed} needed`);
   return [...lines, ...actionLines(answer, strategy, node)];
 }
 
+/** Pairs that do not reach each other once; of others the one that does not reach. */
+function blindLines({ blind }: OverviewAnswer): string[] {
+  const pairs = new Set(blind.map(({ from, to }) => `${from} ${to}`));
+  return blind.flatMap(({ from, to }) => {
+    if (!pairs.has(`${to} ${from}`)) return [`One way: ${from} does not reach ${to}`];
+    return from < to ? [`Cut: ${from} and ${to} do not reach each other`] : [];
+  });
+}
+
 function actionLines(
-  { groups, state, queued_writes }: OverviewAnswer,
+  { groups, leader, state, queued_writes }: OverviewAnswer,
   strategy: Strategy,
   node: string,
 ): string[] {
@@ -62,9 +76,10 @@ function actionLines(
     queued_writes > 0
       ? `; ${counted(queued_writes, "write")} ${queued_writes === 1 ? "waits" : "wait"} at ${node}`
       : "";
+  const calm = leader === null ? "waiting for a leader" : "none by itself: look at the network between them";
   const action =
     cut.length === 0
-      ? "Action: waiting for a leader"
+      ? `Action: ${calm}`
       : `Action: ${cut.map(capitalized).join(", ")} entering degraded mode${waits}`;
   if (strategy === "auto") return [action];
   return [

@@ -68,5 +68,8 @@ const titles = { voter: "Voters", witness: "Witnesses", learner: "Learners" };
 
 function reachText({ members }: LeaderAnswer): string {
   const voters = members.filter(({ role }) => role !== "learner");
-  return `${voters.filter(({ contact }) => contact).length} of ${voters.length} voters in reach`;
+  // A node that takes part anew is there twice while its vote changes hands.
+  const nodes = new Set(voters.map(({ node }) => node));
+  const reached = new Set(voters.filter(({ contact }) => contact).map(({ node }) => node));
+  return `${reached.size} of ${nodes.size} voters in reach`;
 }

@@ -70,7 +70,7 @@ export interface ConsensusStatus {
   readonly ready: boolean;
   /** This node leads with a quorum in contact, or has heard of such a leader within an election time-out. */
   readonly quorum: boolean;
-  /** Voters in contact, this node included where it is one, and how many there are. */
+  /** Nodes with a vote in contact, this one included where it is one, and how many there are. */
   readonly votersReached: number;
   readonly voters: number;
   /** Why this node takes no part any more (`disk failed: …`, `unknown command …`); null when all is well. */

@@ -37,7 +37,9 @@ export function statusOf(
       caughtUp: id === self || (peer?.caughtUp ?? false),
     };
   });
+  // A node that takes part anew is there twice while its vote changes hands: once as it was.
   const voters = members.filter((member) => member.role !== "learner");
+  const reached = voters.filter(({ contact }) => contact);
   return {
     self: nodeOf(self),
     identity: identityOf(self),
@@ -53,8 +55,8 @@ export function statusOf(
     joint: configuration.outgoing !== null,
     ready: raft.ready,
     quorum,
-    votersReached: voters.filter(({ contact }) => contact).length,
-    voters: voters.length,
+    votersReached: new Set(reached.map(({ node }) => node)).size,
+    voters: new Set(voters.map(({ node }) => node)).size,
     trouble: trouble ?? stopped,
     watched,
   };

@@ -53,6 +53,8 @@ export interface GossipDriverOptions {
   readonly certifierFor?: (uuid: string) => Certifier;
   readonly streams: GossipStreams;
   readonly report: (report: GossipReport) => void;
+  /** Signs of life so far of the thread that does the node's work, instead of `beat`. */
+  readonly beats?: () => number;
   /** Of records that were read before; drivers of one process may share one. */
   readonly memo?: ByteMemo<GossipRecord>;
 }
@@ -77,6 +79,7 @@ export class GossipDriver {
   readonly #housekeeping: GossipHousekeeping;
   readonly #timer: WakeTimer;
   #secondAt: number;
+  #beats = 0;
   #closed = false;
 
   constructor(options: GossipDriverOptions) {
@@ -112,11 +115,7 @@ export class GossipDriver {
       changed: (member) => this.#updated(member),
     });
     this.#joining = this.#makeJoining();
-    this.#heartbeat = new Heartbeat(
-      clock,
-      () => this.#tick(),
-      () => this.#step({ kind: "lag" }),
-    );
+    this.#heartbeat = new Heartbeat(options.beats ?? (() => this.#beats), () => this.#step({ kind: "lag" }));
     this.#views = new MemberViews(self, clock, this.#tags);
     this.#housekeeping = new GossipHousekeeping(options, this.#swim, this.#statistics, this.#views);
     this.#packets = new GossipPackets(self, this.#statistics, {
@@ -219,7 +218,7 @@ export class GossipDriver {
 
   /** The sign of life of the thread that does the node's work; from the first on they must keep coming. */
   beat(): void {
-    this.#heartbeat.beat();
+    this.#beats++;
   }
 
   stats(): GossipStats {
@@ -229,7 +228,6 @@ export class GossipDriver {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer.cancel();
-    this.#heartbeat.close();
     await this.#packets.close();
   }
 
@@ -245,6 +243,7 @@ export class GossipDriver {
       contacted: (contact, by) => this.#step({ kind: "contacted", contact, by }),
       adopted: (known) => report({ kind: "adopted", uuid: known }),
       enter: (known) => this.#enter(known),
+      entered: () => this.#packets.hearEarly(),
       refused: (source, reason, elsewhere) => this.#refusals.refused(source, reason, elsewhere),
     });
   }
@@ -284,8 +283,10 @@ export class GossipDriver {
   }
 
   #tick(): void {
-    if (this.#closed || this.#muted()) return;
+    if (this.#closed) return;
     const now = this.#now();
+    this.#heartbeat.run(now);
+    if (this.#heartbeat.missing) return this.#arm();
     this.#step({ kind: "tick" });
     this.#sync.run(now);
     this.#tags.run(now);
@@ -382,7 +383,9 @@ export class GossipDriver {
 
   #arm(): void {
     if (this.#closed) return;
+    if (this.#heartbeat.missing) return this.#timer.set(this.#heartbeat.due());
     const due = Math.min(
+      this.#heartbeat.due(),
       this.#swim.wake,
       this.#sync.due(),
       this.#tags.due(),

@@ -25,6 +25,8 @@ export interface HousekeepingOptions {
 const looksAlike = 3;
 /** And after so many looks whatever they are by then: without a stream nobody feels the end of a process. */
 const looksMost = 8;
+/** Main is told when each was last heard, and where it is, at each so many looks: it is woken for it. */
+const tellEvery = 3;
 /** From this local health on. */
 const unwell = 3;
 
@@ -35,6 +37,7 @@ export class GossipHousekeeping {
   #kept = "";
   /** For how many looks others were kept than wanted. */
   #waited = 0;
+  #looks = 0;
 
   constructor(
     private readonly options: HousekeepingOptions,
@@ -44,11 +47,10 @@ export class GossipHousekeeping {
   ) {}
 
   run(): void {
-    const { options, swim, views } = this;
-    options.report({ kind: "seen", nodes: views.lastSeen(swim.members) });
+    const { options, swim } = this;
     swim.setBootCeiling(bootCeiling(options.clock));
     this.#keepNeighbours();
-    this.#reportPlaces();
+    if (this.#looks++ % tellEvery === 0) this.#tell();
     if (options.profile !== "auto") return;
     const present = nodesPresent(swim);
     swim.retime(autoTiming(swim.timing, this.statistics.roundTrips.values(), present, options.timing));
@@ -70,6 +72,12 @@ export class GossipHousekeeping {
   get #isTooSoon(): boolean {
     const isBusy = this.swim.isStormy || this.swim.localHealth >= unwell;
     return isBusy && this.#alike < looksAlike && this.#waited < looksMost;
+  }
+
+  #tell(): void {
+    const { options, swim, views } = this;
+    options.report({ kind: "seen", nodes: views.lastSeen(swim.members) });
+    this.#reportPlaces();
   }
 
   #reportPlaces(): void {

@@ -23,6 +23,8 @@ export interface JoiningDriver {
   readonly contacted: (contact: number, by: NodeId | null) => void;
   readonly adopted: (uuid: string) => void;
   readonly enter: (uuid: string) => void;
+  /** The first welcome was heard: packets that came meanwhile say what is newer. */
+  readonly entered: () => void;
   /** `elsewhere`: the source, which this node looked for, is of another cluster. */
   readonly refused: (source: string, reason: string, elsewhere: boolean) => void;
 }
@@ -109,6 +111,7 @@ export class GossipJoining {
     this.#uuid = welcomed.uuid;
     this.driver.enter(welcomed.uuid);
     welcomed.settle();
+    this.driver.entered();
   }
 
   #settle(contact: number, by: NodeId, frames: readonly (readonly GossipRecord[])[]): void {

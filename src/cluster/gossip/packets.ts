@@ -8,6 +8,7 @@ import {
   decodeCertificatePacket,
   isCertificatePacket,
 } from "../../wire/death-certificate.ts";
+import { datagramLimit_bytes } from "../../wire/datagram.ts";
 import type { Sealer } from "../../wire/sealer.ts";
 import type { GossipStatistics } from "./statistics.ts";
 
@@ -32,9 +33,16 @@ export interface PacketHandlers {
   readonly certified: (certificate: DeathCertificate) => void;
 }
 
+/**
+ * The newest packets that came before they could be opened. Whoever lets a joiner in tells others of it at once, and
+ * they it of others, while it still keeps the UUID on disk: lost, that news would come again only with a whole table.
+ */
+const earlyLimit = 64;
+
 export class GossipPackets {
   #socket: DatagramSocket | null = null;
   #sealer: Sealer | null = null;
+  #early: { readonly address: Address; readonly datagram: Uint8Array }[] = [];
 
   constructor(
     private readonly self: NodeId,
@@ -58,6 +66,13 @@ export class GossipPackets {
   sealWith(sealer: Sealer): void {
     assert(sealer.payloadLimit_bytes >= payloadLimit_bytes, "a datagram holds a whole payload");
     this.#sealer = sealer;
+  }
+
+  /** Hears what came before. */
+  hearEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    for (const { address, datagram } of early) this.#receive(address, datagram);
   }
 
   setKeys(keys: readonly Uint8Array[]): void {
@@ -90,10 +105,20 @@ export class GossipPackets {
     await this.#socket?.close();
   }
 
+  #keep(address: Address, datagram: Uint8Array): void {
+    if (datagram.length > datagramLimit_bytes) return;
+    this.#early.push({ address, datagram });
+    if (this.#early.length > earlyLimit) this.#early.shift();
+  }
+
   #receive(address: Address, datagram: Uint8Array): void {
+    if (!this.#sealer) {
+      this.#keep(address, datagram);
+      return;
+    }
     this.statistics.packetsReceived++;
     this.statistics.bytesReceived += datagram.length;
-    if (!this.#sealer || !this.handlers.listening()) return;
+    if (!this.handlers.listening()) return;
     if (isCertificatePacket(datagram)) {
       this.#receiveCertificate(datagram);
       return;

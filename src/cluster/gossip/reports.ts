@@ -17,9 +17,9 @@ export type GossipReport =
     }
   | { readonly kind: "forgotten"; readonly member: Member; readonly reason: string }
   | { readonly kind: "load"; readonly node: NodeId; readonly load: NodeLoad }
-  /** Once a second: when each was last heard, wall time of this node. */
+  /** Every few seconds: when each was last heard, wall time of this node. */
   | { readonly kind: "seen"; readonly nodes: readonly (readonly [node: NodeId, lastSeen_ms: number])[] }
-  /** At most once a second: this node's coordinate, and the others' that were heard of anew. */
+  /** At most as often: this node's coordinate, and the others' that were heard of anew. */
   | {
       readonly kind: "places";
       readonly own: Coordinate;

@@ -8,6 +8,7 @@ import { type Deflate, packFrame, unpackFrame } from "../../wire/packed-frame.ts
 import { packedFramesSince } from "../../wire/protocol-version.ts";
 import type { Sealer } from "../../wire/sealer.ts";
 import { GossipDriver } from "./driver.ts";
+import { beatsIn } from "./heartbeat.ts";
 import type { GossipReport } from "./reports.ts";
 import type { CutOrder } from "../network-cut.ts";
 import type { FromGossip, GossipIdentity, ToGossip } from "./thread-protocol.ts";
@@ -75,7 +76,7 @@ class Service implements GossipService {
     });
   }
 
-  async #open({ identity, seeds, seed }: Extract<ToGossip, { kind: "open" }>): Promise<void> {
+  async #open({ identity, seeds, seed, beats }: Extract<ToGossip, { kind: "open" }>): Promise<void> {
     this.#keys = identity.keys;
     const present = (): GossipIdentity => ({ ...identity, keys: this.#keys });
     const { clock, datagrams, sealerFor, certifierFor, post, failed } = this.options;
@@ -105,6 +106,7 @@ class Service implements GossipService {
           post({ kind: "contact", contact, address: to, hello, timeout_ms }),
       },
       report: (report) => this.#report(report),
+      beats: () => beatsIn(beats),
     });
     this.#driver = driver;
     try {
@@ -133,8 +135,6 @@ class Service implements GossipService {
   #tell(driver: GossipDriver, message: Exclude<ToGossip, { kind: "open" | "stop" }>): void {
     const { post } = this.options;
     switch (message.kind) {
-      case "beat":
-        return driver.beat();
       case "frame":
         // What cannot be unpacked is as little a frame as no bytes at all, and counted so.
         return driver.frame(message.from, unpackFrame(message.bytes, this.options.deflate) ?? nothing);

@@ -8,7 +8,8 @@ export type GossipWorker = Thread<FromGossip, ToGossip>;
 
 export function spawnGossipWorker(): GossipWorker {
   const url = new URL("./worker.ts", import.meta.url);
-  return spawnThread<FromGossip, ToGossip>(url, { name: "gossip" });
+  const thread = spawnThread<readonly FromGossip[], ToGossip>(url, { name: "gossip" });
+  return { ...thread, receive: (handler) => thread.receive((messages) => messages.forEach(handler)) };
 }
 
 /** The first address of a host name, as the system resolves it. Rejects when it has none. */

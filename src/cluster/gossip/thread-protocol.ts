@@ -30,9 +30,9 @@ export type ToGossip =
       readonly identity: GossipIdentity;
       readonly seeds: readonly Address[];
       readonly seed: number;
+      /** Main's signs of life are counted here. */
+      readonly beats: SharedArrayBuffer;
     }
-  /** Every half second: main is well. */
-  | { readonly kind: "beat" }
   | { readonly kind: "frame"; readonly from: NodeId; readonly bytes: Uint8Array }
   | {
       readonly kind: "hello";

@@ -6,14 +6,14 @@ import { unreachable } from "../../base/assert.ts";
 import { CaxtonError, isErrorCode, reasonOf } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host-port.ts";
 import { type AgentName, type NodeId, quote } from "../../base/ids.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import type { Thread } from "../../ports/threads.ts";
 import { acceptedKeysLimit, key_bytes } from "../../security/keyring.ts";
 import { checkTags } from "../../wire/gossip-tags.ts";
 import { isIpAddress } from "../../wire/gossip-values.ts";
 import { Distances } from "./distances.ts";
-import { beat_ms } from "./heartbeat.ts";
+import { Beats } from "./heartbeat.ts";
 import { GossipRequests } from "./requests.ts";
 import { MembershipTables } from "./tables.ts";
 import type { ContactOutcome, GossipReport } from "./reports.ts";
@@ -63,7 +63,7 @@ export class GossipThread implements Membership {
   readonly #pings: GossipRequests<number>;
   #uuid: string | null;
   #gossipKeys: readonly Uint8Array[];
-  #beat: Timer | null = null;
+  readonly #beats: Beats;
   #leaving: (() => void) | null = null;
   #stopping = false;
   readonly #stopped = Promise.withResolvers<void>();
@@ -75,7 +75,7 @@ export class GossipThread implements Membership {
     const opened = Promise.withResolvers<void>();
     const membership = new GossipThread(options, thread, opened);
     const { identity, seeds, seed } = options;
-    thread.post({ kind: "open", identity, seeds, seed });
+    thread.post({ kind: "open", identity, seeds, seed, beats: membership.#beats.cell });
     await opened.promise;
     return membership;
   }
@@ -89,6 +89,7 @@ export class GossipThread implements Membership {
     this.#uuid = options.identity.uuid;
     this.#gossipKeys = options.identity.keys;
     this.#distances = new Distances(this.self);
+    this.#beats = new Beats(options.clock);
     this.#answers = new GossipRequests(options.clock);
     this.#statistics = new GossipRequests(options.clock);
     this.#pings = new GossipRequests(options.clock);
@@ -204,7 +205,7 @@ export class GossipThread implements Membership {
   async stop(): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
-      this.#beat?.cancel();
+      this.#beats.end();
       this.thread.post({ kind: "stop" });
       this.options.clock.after(stopTimeout_ms, () => this.#stopped.resolve());
     }
@@ -217,7 +218,7 @@ export class GossipThread implements Membership {
     switch (message.kind) {
       case "opened":
         for (const member of message.members) this.#tables.put(member);
-        this.#keepBeating();
+        if (!this.#stopping) this.#beats.begin();
         this.opened.resolve();
         return;
       case "unopened":
@@ -358,19 +359,13 @@ export class GossipThread implements Membership {
     if (this.#stopping) throw new CaxtonError("unavailable", "The node is stopping");
   }
 
-  #keepBeating(): void {
-    if (this.#stopping) return;
-    this.thread.post({ kind: "beat" });
-    this.#beat = this.options.clock.after(beat_ms, () => this.#keepBeating());
-  }
-
   #tell(event: MembershipEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 
   #ended(error: Error | undefined): void {
     this.#stopped.resolve();
-    this.#beat?.cancel();
+    this.#beats.end();
     if (this.#stopping) return;
     this.#stopping = true;
     const why = `The gossip thread failed: ${error?.message ?? "it ended"}`;

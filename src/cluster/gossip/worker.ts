@@ -11,14 +11,16 @@ import { rawDeflate } from "../../platform/node/deflate.ts";
 import { systemEntropy } from "../../platform/node/entropy.ts";
 import { createCertifier } from "../../security/death-certifier.ts";
 import { createGossipSealer } from "../../security/gossip-sealer.ts";
+import { Gathered } from "./gathered.ts";
 import { rehearse } from "./rehearsal.ts";
 import { startGossip } from "./service.ts";
 import { NetworkCut, cuttableDatagrams } from "../network-cut.ts";
-import type { ToGossip } from "./thread-protocol.ts";
+import type { FromGossip, ToGossip } from "./thread-protocol.ts";
 
 const parent = present(parentPort, "the channel to the thread that started this one");
 
 const cut = new NetworkCut(systemClock);
+const gathered = new Gathered<FromGossip>((messages) => parent.postMessage(messages));
 
 const service = startGossip({
   clock: systemClock,
@@ -29,12 +31,15 @@ const service = startGossip({
     createGossipSealer({ node: self, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys }),
   certifierFor: ({ cluster, keys }, uuid) =>
     createCertifier({ clusterName: cluster, clusterUuid: uuid, keys }),
-  post: (message) => parent.postMessage(message),
+  post: (message) => gathered.add(message),
   failed: (error) => {
     const code = error instanceof CaxtonError ? error.code : "internal";
-    parent.postMessage({ kind: "unopened", code, detail: reasonOf(error) });
+    gathered.add({ kind: "unopened", code, detail: reasonOf(error) });
   },
-  ended: () => parent.close(),
+  ended: () => {
+    gathered.flush();
+    parent.close();
+  },
   rehearse: (interrupted) => {
     const key = systemEntropy.bytes(32);
     const clusterName = "rehearsal";

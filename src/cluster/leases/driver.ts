@@ -154,6 +154,8 @@ export function answerLease(
       const leads = grants !== undefined && grants.term !== null;
       return answer({ kind: "permitted", request, leads, term: grants?.permit(node, boot) ?? null });
     }
+    case "ages":
+      return answer({ kind: "aged", request: ask.request, ages: grants?.ages() ?? null });
     case "ended":
       return grants?.ended(ask.node, ask.boot);
     case "bar":

@@ -5,6 +5,7 @@
  */
 import type { NodeId } from "../../base/ids.ts";
 import { LeaseBook } from "../../ownership/lease-book.ts";
+import type { LeaseAges } from "../../ownership/lease-silence.ts";
 import type { LeaseTerms } from "../../ownership/owner-lease.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { LeaseFrame } from "../../wire/lease-frame.ts";
@@ -43,7 +44,10 @@ export class LeaseGrants {
   #wait_ms: number;
   readonly #ended = new Map<NodeId, number>();
   readonly #permitted = new Map<NodeId, Permission>();
+  /** In this term: when each node's latest lease was granted. */
+  readonly #latest = new Map<NodeId, { readonly boot: number; readonly at_ms: number }>();
   #term: number | null = null;
+  #ledAt_ms = 0;
   /** Numbered over all books and terms, so that a late answer to an earlier question is none to this one. */
   #attempt = 0;
   #underWay: { readonly attempt: number; readonly round: number } | null = null;
@@ -67,13 +71,15 @@ export class LeaseGrants {
     this.resign();
     if (longestWait_ms > this.#wait_ms) this.#lengthen(longestWait_ms);
     this.#term = term;
-    this.#book.lead(this.#options.clock.now_ms());
+    this.#ledAt_ms = this.#options.clock.now_ms();
+    this.#book.lead(this.#ledAt_ms);
   }
 
   resign(): void {
     this.#term = null;
     this.#book.resign();
     this.#permitted.clear();
+    this.#latest.clear();
     this.#underWay = null;
     this.#waiting = false;
   }
@@ -127,6 +133,18 @@ export class LeaseGrants {
     this.#book.ended(node, boot);
   }
 
+  /** How old the leases are that this leader has granted; null where it does not lead. */
+  ages(): LeaseAges | null {
+    if (this.#term === null) return null;
+    const now_ms = this.#options.clock.now_ms();
+    const granted = [...this.#latest].map(([node, { boot, at_ms }]) => ({
+      node,
+      boot,
+      ago_ms: now_ms - at_ms,
+    }));
+    return { leading_ms: now_ms - this.#ledAt_ms, granted };
+  }
+
   bar(node: NodeId): void {
     this.#book.bar(node);
   }
@@ -155,8 +173,10 @@ export class LeaseGrants {
   #grant(round: number): void {
     const { clock, last, send } = this.#options;
     const assignedUpTo = last();
-    for (const { node, boot, renewal } of this.#book.confirmed(round, clock.now_ms())) {
+    const now_ms = clock.now_ms();
+    for (const { node, boot, renewal } of this.#book.confirmed(round, now_ms)) {
       this.counts.granted++;
+      this.#latest.set(node, { boot, at_ms: now_ms });
       send(node, { kind: "grant", boot, renewal, assignedUpTo, wait_ms: this.#wait_ms });
     }
   }

@@ -2,9 +2,10 @@
  * Leases as the rest of a node sees them: whether this node may act now, and, where it leads, whose agents may be
  * given to others. `NodeLeases` is both, on main; the raft thread does the work (lease-driver.ts).
  */
-import { unreachable } from "../../base/assert.ts";
+import { assert, unreachable } from "../../base/assert.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
+import type { LeaseAges } from "../../ownership/lease-silence.ts";
 import type { BootClock } from "../../ports/boot-clock.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import { LeaseGate } from "./cell.ts";
@@ -49,6 +50,8 @@ export interface LeaseAuthority {
    * reaches the log in another term has no permission, so what is proposed should name the term and be refused then.
    */
   permission(node: NodeId, boot: number): Promise<{ readonly term: number } | null>;
+  /** How old the leases are that this leader has granted, in its term; null where it does not lead. */
+  ages(): Promise<LeaseAges | null>;
   /** A death certificate was heard, or the node registered in a newer life. */
   ended(node: NodeId, boot: number): void;
   /** No more grants: it drains. */
@@ -58,6 +61,7 @@ export interface LeaseAuthority {
 
 export type ToLease =
   | { readonly kind: "permit"; readonly request: number; readonly node: NodeId; readonly boot: number }
+  | { readonly kind: "ages"; readonly request: number }
   | { readonly kind: "ended"; readonly node: NodeId; readonly boot: number }
   | { readonly kind: "bar" | "admit"; readonly node: NodeId };
 
@@ -70,7 +74,8 @@ export type FromLease =
       readonly request: number;
       readonly leads: boolean;
       readonly term: number | null;
-    };
+    }
+  | { readonly kind: "aged"; readonly request: number; readonly ages: LeaseAges | null };
 
 /** Preparations that failed are tried again after this. */
 const again_ms = 500;
@@ -89,8 +94,10 @@ export interface NodeLeasesOptions {
   readonly failed: (what: string, reason: string) => void;
 }
 
+type Answer = Extract<FromLease, { readonly request: number }>;
+
 interface Question {
-  readonly resolve: (answer: Extract<FromLease, { kind: "permitted" }>) => void;
+  readonly resolve: (answer: Answer) => void;
   readonly deadline: Timer;
 }
 
@@ -145,9 +152,17 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
   }
 
   async permission(node: NodeId, boot: number): Promise<{ readonly term: number } | null> {
-    const { leads, term } = await this.#ask(node, boot);
+    const answer = await this.#ask((request) => ({ kind: "permit", request, node, boot }));
+    assert(answer.kind === "permitted", "each question has its own kind of answer");
+    const { leads, term } = answer;
     if (!leads) throw new CaxtonError("not_leader", "This node does not lead: ask the leader about leases");
     return term === null ? null : { term };
+  }
+
+  async ages(): Promise<LeaseAges | null> {
+    const answer = await this.#ask((request) => ({ kind: "ages", request }));
+    assert(answer.kind === "aged", "each question has its own kind of answer");
+    return answer.ages;
   }
 
   ended(node: NodeId, boot: number): void {
@@ -169,7 +184,8 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
         this.#lost(this.#gate.ended_ms);
         void this.#prepare(message.tenure);
         return;
-      case "permitted": {
+      case "permitted":
+      case "aged": {
         const question = this.#questions.get(message.request);
         this.#questions.delete(message.request);
         question?.deadline.cancel();
@@ -230,7 +246,7 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
     for (const listener of this.#listeners) listener(false);
   }
 
-  #ask(node: NodeId, boot: number): Promise<Extract<FromLease, { kind: "permitted" }>> {
+  #ask(question: (request: number) => ToLease): Promise<Answer> {
     if (this.#questions.size >= questionsLimit)
       return Promise.reject(new CaxtonError("too_many_requests", "Too many questions about leases at once"));
     const request = ++this.#lastQuestion;
@@ -242,7 +258,7 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
         );
       });
       this.#questions.set(request, { resolve, deadline });
-      this.#options.post({ kind: "permit", request, node, boot });
+      this.#options.post(question(request));
     });
   }
 }

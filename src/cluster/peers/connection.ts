@@ -72,8 +72,10 @@ export class PeerConnection {
     private readonly queue: PeerQueue,
     private readonly clock: Clock,
     private readonly counters: ConnectionCounters,
-    /** Nothing heard for this long: the peer is asked. */
+    /** Nothing heard for three times as long, and the peer is dead. */
     private readonly keepAlive_ms: number,
+    /** Nothing heard for this long: the peer is asked. */
+    private readonly ask_ms: number,
     private readonly events: ConnectionEvents,
   ) {
     this.#heard_ms = clock.now_ms();
@@ -135,10 +137,10 @@ export class PeerConnection {
   check(now_ms: number): void {
     if (this.#closed) return;
     const silent_ms = now_ms - this.#heard_ms;
-    const { keepAlive_ms } = this;
+    const { keepAlive_ms, ask_ms } = this;
     if (silent_ms >= keepAlivesUntilDead * keepAlive_ms)
       this.close("silent", `nothing heard for ${Math.round(silent_ms / 1_000)} s`);
-    else if (this.#greeted && silent_ms >= keepAlive_ms && now_ms - this.#asked_ms >= keepAlive_ms) {
+    else if (this.#greeted && silent_ms >= ask_ms && now_ms - this.#asked_ms >= keepAlive_ms) {
       this.#asked_ms = now_ms;
       this.control({ kind: "ping" });
     }

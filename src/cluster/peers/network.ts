@@ -31,6 +31,8 @@ import type { PeerClass, PeerFrame, Peers, RequestContext } from "./peers.ts";
 
 const checkEvery_ms = 1_000;
 const defaultTimings: PeerTimings = { connect_ms: 5_000, keepAlive_ms: 5_000 };
+/** A stream for gossip to no neighbour is closed after so long: in time there would be one to each member. */
+const gossipUnused_ms = 120_000;
 /** Connections of first contact from one node at once. */
 const contactsPerNode = 8;
 /** Nodes whose highest boot epoch is remembered; the first remembered is forgotten first. */
@@ -321,11 +323,21 @@ export class PeerNetwork implements Peers {
     // This process was asleep or starved: what came meanwhile is read after this, and it did not ask either.
     const slept_ms = now_ms - this.#checked_ms - checkEvery_ms;
     this.#checked_ms = now_ms;
+    this.#closeUnused(now_ms);
     for (const one of [...this.#links(), ...this.#contacts, ...this.#inbound]) {
       if (slept_ms > checkEvery_ms) one.forgive(slept_ms);
       one.check(now_ms);
     }
     this.#timer = this.options.clock.after(checkEvery_ms, () => this.#check());
+  }
+
+  #closeUnused(now_ms: number): void {
+    for (const links of this.#outbound.values()) {
+      const link = links.get("gossip");
+      if (!link?.isUnused(now_ms, gossipUnused_ms)) continue;
+      links.delete("gossip");
+      link.close("nothing to say any more", true);
+    }
   }
 
   #accept(stream: StreamConnection): StreamHandlers {

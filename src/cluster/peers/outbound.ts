@@ -45,6 +45,7 @@ export class PeerOutbound {
   #state: State = { kind: "idle" };
   #failures = 0;
   #kept = false;
+  #used_ms: number;
   #bootEpoch: number | null = null;
 
   constructor(
@@ -56,6 +57,7 @@ export class PeerOutbound {
     private readonly events: OutboundEvents,
   ) {
     this.#name = peer ?? formatAddress(address);
+    this.#used_ms = core.clock.now_ms();
     const wake = (): void => this.#wake();
     this.calls = new PeerCalls(this.#name, this.#queue, core.clock, wake, (id) =>
       this.#control({ kind: "cancel", id }),
@@ -73,6 +75,7 @@ export class PeerOutbound {
   /** False when the queue is full. */
   send(payload: Uint8Array): boolean {
     if (this.#state.kind === "closed" || !this.#queue.push({ kind: "data", payload })) return false;
+    this.#used_ms = this.core.clock.now_ms();
     this.#wake();
     return true;
   }
@@ -83,9 +86,14 @@ export class PeerOutbound {
     if (kept) this.#wake();
   }
 
-  /** Nothing waits or is asked: it may be closed without loss. */
+  /** Not to be kept, and nothing was sent on it for so long. */
+  isUnused(now_ms: number, for_ms: number): boolean {
+    return !this.#kept && this.isIdle && now_ms - this.#used_ms >= for_ms;
+  }
+
+  /** Nothing waits or is asked: it may be closed without loss, and with a goodbye. */
   get isIdle(): boolean {
-    return this.queued_bytes === 0 && this.calls.waiting === 0;
+    return this.queued_bytes === 0 && this.#queue.empty && this.calls.waiting === 0;
   }
 
   check(now_ms: number): void {
@@ -131,10 +139,18 @@ export class PeerOutbound {
     const { core } = this;
     // For connecting and the TLS handshake; then as long again for the greeting.
     const dialTimeout_ms = core.timings.connect_ms;
-    const connection = new PeerConnection(this.#queue, core.clock, core.counters, core.timings.keepAlive_ms, {
-      frame: (frame) => this.#frame(connection, frame),
-      closed: (kind, detail) => this.#lost(connection, kind, detail),
-    });
+    const { keepAlive_ms } = core.timings;
+    const connection = new PeerConnection(
+      this.#queue,
+      core.clock,
+      core.counters,
+      keepAlive_ms,
+      keepAlive_ms,
+      {
+        frame: (frame) => this.#frame(connection, frame),
+        closed: (kind, detail) => this.#lost(connection, kind, detail),
+      },
+    );
     this.#queue.clearControl();
     this.#state = { kind: "dialling", connection, timer: undefined };
     const options = { timeout_ms: dialTimeout_ms, ...(this.peer === undefined ? {} : { expect: this.peer }) };

@@ -91,6 +91,7 @@ function statusOf({ node, cluster, uuid, others }: StoppedParts): ClusterStatus 
     term: 0,
     voters: [],
     lease: null,
+    unheard: [],
     isolated: [],
     shed_percentage: 0,
   };

@@ -1,6 +1,7 @@
 /**
- * On the leader: gives the agents of lost nodes to others, once nobody can act under the lost node's lease any more. A
- * node that is back before that keeps its agents; one that goes again and again is waited for longer each time.
+ * On the leader: gives the agents of lost nodes to others, once nobody can act under the lost node's lease any more. Lost is
+ * who is gone, and who is there and gets no lease since the leader does not hear it. A node that is back before that keeps
+ * its agents; one that goes again and again is waited for longer each time.
  */
 import type { AssignmentTable, OwnedAgent } from "../../agents/assignment-table.ts";
 import { counted } from "../../base/counted.ts";
@@ -20,6 +21,7 @@ import type { EventLog } from "../events/event-log.ts";
 import { FlapHold } from "./flap-hold.ts";
 import { orphanOf, stayingInstances, type TrafficOf } from "./orphans.ts";
 import { Redistribution } from "./redistribution.ts";
+import type { UnheardNodes } from "./unheard-nodes.ts";
 
 /** How membership words the failure of a process whose end its launcher has certified. */
 const certified = "its launcher certified";
@@ -37,8 +39,11 @@ export interface FailoverOptions {
   readonly table: AssignmentTable;
   readonly store: Pick<AssignmentStore, "move">;
   readonly settings: Pick<SettingStore, "put" | "delete" | "list">;
-  readonly authority: LeaseAuthority;
+  readonly authority: Pick<LeaseAuthority, "permission" | "ended" | "admit">;
+  readonly unheard: Pick<UnheardNodes, "word" | "subscribe">;
   readonly candidates: () => readonly Candidate[];
+  /** An agent was given to that node. */
+  readonly chose: (node: NodeId) => void;
   readonly traffic: TrafficOf;
   readonly events: EventLog;
   readonly clock: Clock;
@@ -61,6 +66,8 @@ interface Loss {
   readonly certified: boolean;
   /** It may be back soon, and nobody must hurry. */
   readonly inOrder: boolean;
+  /** It is there, and the leader does not hear it. */
+  readonly unheard: boolean;
   /** Not before. */
   next_ms: number;
   /** For how long it is waited for, because of earlier losses; null until they were read. */
@@ -84,7 +91,7 @@ export class Failover {
   constructor(options: FailoverOptions) {
     this.#options = options;
     this.#flaps = new FlapHold(options.settings, options.clock);
-    const { membership, consensus, table } = options;
+    const { membership, consensus, table, unheard } = options;
     this.#unsubscribe = [
       membership.subscribe((event) => {
         if ("member" in event && (event.kind !== "updated" || event.reason.startsWith(certified)))
@@ -94,6 +101,10 @@ export class Failover {
       }),
       consensus.onStatus(() => this.#soon(0)),
       table.subscribe(() => this.#soon(0)),
+      unheard.subscribe((node) => {
+        const member = membership.member(node);
+        if (member !== undefined) this.#member(member, member.status, "");
+      }),
     ];
     for (const member of membership.members()) this.#member(member, member.status, "");
   }
@@ -109,7 +120,9 @@ export class Failover {
     const { clock, authority } = this.#options;
     const { id, status, bootEpoch: boot, incarnation } = member;
     const gone = status === "failed" || status === "left" || kind === "left";
-    if (!gone) {
+    const word = gone ? undefined : this.#options.unheard.word(id);
+    const unheard = word !== undefined;
+    if (!gone && !unheard) {
       this.#losses.delete(id);
       return;
     }
@@ -117,15 +130,17 @@ export class Failover {
     // An operator removed it: nobody waits for it.
     const inOrder = status === "left" && this.#options.membership.member(id) !== undefined;
     const crashed = status === "failed" && reason.startsWith(certified);
-    const same = known !== undefined && known.boot === boot && known.inOrder === inOrder;
+    const same =
+      known !== undefined && known.boot === boot && known.inOrder === inOrder && known.unheard === unheard;
     if (same && (!crashed || known.certified)) return;
     if (crashed) authority.ended(id, boot);
     const since_ms = known?.since_ms ?? clock.now_ms();
     const hold_ms = known?.boot === boot ? known.hold_ms : null;
     const given = known?.given ?? false;
-    const life = `${boot}.${incarnation}`;
-    const loss = { since_ms, boot, life, certified: crashed, inOrder, hold_ms, given, next_ms: 0, told: "" };
-    this.#losses.set(id, loss);
+    // Who was there all the while has the incarnation that it had.
+    const life = `${boot}.${incarnation}${unheard ? `.${word.since_ms}` : ""}`;
+    const begun = { since_ms, boot, life, inOrder, unheard, hold_ms, given };
+    this.#losses.set(id, { ...begun, certified: crashed, next_ms: 0, told: "" });
     this.#soon(0);
   }
 
@@ -199,6 +214,7 @@ export class Failover {
         life: "",
         certified: false,
         inOrder: true,
+        unheard: false,
         hold_ms: 0,
         given: false,
         next_ms: 0,
@@ -257,6 +273,7 @@ export class Failover {
       const part = plan.placed.slice(from, from + batch);
       const moved = part.flatMap((placed) => moveOf(placed, byName));
       await store.move({ cause: "failover", term, moves: moved }, "");
+      for (const { to } of part) this.#options.chose(to);
       running.proposed(part, (agent) => byName.get(agent)?.epoch ?? 0);
     }
     running.complete();

@@ -59,6 +59,7 @@ export class NodeOwnership {
       prng: this.#prng,
       traffic: (agent) => work.traffic.of(agent),
       connections: (node) => work.underWay(node),
+      isUnheard: (node) => control.unheard.has(node),
     });
     this.reconciler = new Reconciler({
       self,
@@ -196,6 +197,7 @@ export class NodeOwnership {
       clock: systemClock,
       traffic: () => work.traffic.gather(),
       strategy: () => control.balancing.strategy,
+      unheard: control.unheard,
       roundRobinIndex: () => ownership.roundRobinIndex,
       backend: (node) => ({
         ...(ownership.placements.get(node) ?? { chosen: 0, failed: 0 }),
@@ -219,7 +221,9 @@ export class NodeOwnership {
       store: control.assignments,
       settings: control.settings,
       authority: leases,
+      unheard: control.unheard,
       candidates: () => this.ownership.candidates(),
+      chose: (node) => this.ownership.chose(node),
       traffic: (agent) => work.traffic.of(agent),
       events,
       clock: systemClock,

@@ -1,6 +1,7 @@
 /**
  * Moves agents so that nodes carry their part: planned on any node, done by the leader, one run at a time, a bounded
- * number of moves, each through the same hand-over as `agent migrate`. And by itself towards a node that has joined.
+ * number of moves, each through the same hand-over as `agent migrate`. And by itself towards a node that has joined, or
+ * is back and has nothing.
  */
 import * as v from "valibot";
 import { agentMethods, jsonBody, parseBody } from "../../agents/agent-requests.ts";
@@ -17,7 +18,7 @@ import type {
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { type AgentName, namePattern, type NodeId } from "../../base/ids.ts";
 import type { Consensus } from "../../cluster/consensus/consensus.ts";
-import type { Member, Membership } from "../../cluster/membership.ts";
+import type { Membership } from "../../cluster/membership.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import { isStandby, type Candidate } from "../../placement/candidate.ts";
 import {
@@ -30,6 +31,7 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 import type { PlacementStrategy } from "../../wire/agent-spec.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { TrafficByAgent } from "./traffic-meter.ts";
+import type { UnheardNodes } from "./unheard-nodes.ts";
 
 const rebalanceMethod = "balancing.rebalance";
 /** Moves of one run, and those under way at a time. */
@@ -38,9 +40,9 @@ const atOnce = 4;
 /** Of one move: all that an agent has goes over the network. */
 const move_ms = 120_000;
 const run_ms = 600_000;
-/** A node that joined is looked at when it has been there for so long … */
+/** A node that joined, or is back, is looked at when it has been there for so long … */
 const settled_ms = 5_000;
-/** … if it started this lately, and was not lost in this time: one that comes and goes gets nothing by itself. */
+/** … if it started this lately, or was lost once in that time: one that comes and goes gets nothing by itself. */
 const newcomer_ms = 120_000;
 const unsteady_ms = 600_000;
 const lossesLimit = 10_000;
@@ -87,6 +89,7 @@ export interface RebalancerOptions {
   readonly events: EventLog;
   readonly clock: Clock;
   readonly traffic: () => Promise<TrafficByAgent>;
+  readonly unheard: Pick<UnheardNodes, "has" | "subscribe">;
   readonly strategy: () => PlacementStrategy;
   readonly roundRobinIndex: () => number;
   readonly backend: (node: NodeId) => Omit<BackendView, "node">;
@@ -96,9 +99,11 @@ export interface RebalancerOptions {
 
 export class Rebalancer implements BalancingService {
   readonly #options: RebalancerOptions;
-  readonly #unsubscribe: () => void;
-  /** When each node was last found to be gone, on the monotonic clock. */
-  readonly #lostAt_ms = new Map<NodeId, number>();
+  readonly #unsubscribe: readonly (() => void)[];
+  /** When each node was last found to be gone, and the time before, on the monotonic clock. */
+  readonly #losses = new Map<NodeId, { readonly at_ms: number; readonly before_ms: number | null }>();
+  /** Lost, and not seen since. */
+  readonly #away = new Set<NodeId>();
   readonly #joins = new Map<NodeId, Timer>();
   #timer: Timer | undefined;
   #running = false;
@@ -106,16 +111,22 @@ export class Rebalancer implements BalancingService {
 
   constructor(options: RebalancerOptions) {
     this.#options = options;
-    const { peers, membership, onJoin } = options;
+    const { peers, membership, onJoin, unheard } = options;
     peers.handle(rebalanceMethod, async (body) => {
       const { strategy } = parseBody(requestSchema, body);
       return jsonBody(await this.#asLeader(strategy));
     });
     this.#followTraffic();
-    this.#unsubscribe = membership.subscribe((event) => {
-      if (event.kind === "failed") this.#lost(event.member.id);
-      else if (onJoin && (event.kind === "joined" || event.kind === "alive")) this.#joined(event.member);
-    });
+    this.#unsubscribe = [
+      membership.subscribe((event) => {
+        if (event.kind === "failed") this.#lost(event.member.id);
+        else if (onJoin && (event.kind === "joined" || event.kind === "alive")) this.#joined(event.member.id);
+      }),
+      unheard.subscribe((node, isUnheard) => {
+        if (isUnheard) this.#lost(node);
+        else if (onJoin) this.#joined(node);
+      }),
+    ];
   }
 
   /** Placements go by what was gathered last. */
@@ -131,7 +142,7 @@ export class Rebalancer implements BalancingService {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#unsubscribe();
+    for (const end of this.#unsubscribe) end();
     for (const timer of this.#joins.values()) timer.cancel();
   }
 
@@ -226,6 +237,7 @@ export class Rebalancer implements BalancingService {
       if (table.get(agent)?.node !== from) return "it has another owner by now";
       const target = membership.member(to)?.status;
       if (target !== "alive") return `node "${to}" is ${target ?? "gone"}`;
+      if (this.#options.unheard.has(to)) return `node "${to}" has no lease`;
       if (from === self) await handOver.move(agent, to, "rebalanced");
       else {
         const body = jsonBody({ name: agent, to, cause: "rebalanced" });
@@ -246,40 +258,58 @@ export class Rebalancer implements BalancingService {
   }
 
   #lost(node: NodeId): void {
-    this.#lostAt_ms.delete(node);
-    this.#lostAt_ms.set(node, this.#options.clock.now_ms());
-    const [oldest] = this.#lostAt_ms.keys();
-    if (this.#lostAt_ms.size > lossesLimit && oldest !== undefined) this.#lostAt_ms.delete(oldest);
     this.#joins.get(node)?.cancel();
     this.#joins.delete(node);
+    // Not heard first, then not there: that is one loss.
+    if (this.#away.has(node)) return;
+    this.#away.add(node);
+    const before_ms = this.#losses.get(node)?.at_ms ?? null;
+    this.#losses.delete(node);
+    this.#losses.set(node, { at_ms: this.#options.clock.now_ms(), before_ms });
+    const [oldest] = this.#losses.keys();
+    if (this.#losses.size > lossesLimit && oldest !== undefined) {
+      this.#losses.delete(oldest);
+      this.#away.delete(oldest);
+    }
   }
 
-  #joined({ id }: Member): void {
-    if (id === this.#options.self || this.#joins.has(id)) return;
-    const timer = this.#options.clock.after(settled_ms, () => {
-      this.#joins.delete(id);
-      this.#fill(id).catch((error: unknown) =>
-        this.#options.failed(`move agents to node "${id}", which joined`, reasonOf(error)),
+  #joined(node: NodeId): void {
+    const { self, clock, failed } = this.#options;
+    this.#away.delete(node);
+    if (node === self || this.#joins.has(node)) return;
+    const came_ms = clock.wall_ms();
+    const timer = clock.after(settled_ms, () => {
+      this.#joins.delete(node);
+      this.#fill(node, came_ms).catch((error: unknown) =>
+        failed(`move agents to node "${node}", which joined`, reasonOf(error)),
       );
     });
-    this.#joins.set(id, timer);
+    this.#joins.set(node, timer);
   }
 
-  /** Whether it is new and steady; a node that was away has no less than it had, or lost it for a reason. */
-  #isNewcomer(node: NodeId): boolean {
-    const { membership, table, clock } = this.#options;
+  /** Since when it is there, Unix ms, if it is steady and has just started, or was away once and lost agents; else null. */
+  #thereSince_ms(node: NodeId, came_ms: number): number | null {
+    const { membership, table, clock, unheard } = this.#options;
     const member = membership.member(node);
-    const lost_ms = this.#lostAt_ms.get(node);
-    if (member?.status !== "alive" || table.of(node).size > 0) return false;
-    if (lost_ms !== undefined && clock.now_ms() - lost_ms < unsteady_ms) return false;
-    return clock.wall_ms() - member.bootEpoch < newcomer_ms;
+    if (member?.status !== "alive" || unheard.has(node)) return null;
+    const isEmpty = table.of(node).size === 0;
+    const loss = this.#losses.get(node);
+    const isRecent = (at_ms: number | null): boolean =>
+      at_ms !== null && clock.now_ms() - at_ms < unsteady_ms;
+    if (loss !== undefined && isRecent(loss.at_ms)) {
+      // Those that wait for their node are on it still.
+      const gave = isEmpty || wereGivenAway(table, node);
+      return gave && !isRecent(loss.before_ms) ? came_ms : null;
+    }
+    if (!isEmpty) return null;
+    return clock.wall_ms() - member.bootEpoch < newcomer_ms ? member.bootEpoch : null;
   }
 
-  async #fill(node: NodeId): Promise<void> {
-    const { consensus, table, membership } = this.#options;
+  async #fill(node: NodeId, came_ms: number): Promise<void> {
+    const { consensus, table } = this.#options;
     if (this.#closed || this.#running || consensus.status().role !== "leader") return;
-    if (!this.#isNewcomer(node)) return;
-    const since_ms = membership.member(node)?.bootEpoch ?? 0;
+    const since_ms = this.#thereSince_ms(node, came_ms);
+    if (since_ms === null) return;
     // What was placed since then went where it was meant to go; what has no journal would lose its memory.
     const older = [...table.all()].filter(
       ({ at_ms, spec }) => at_ms < since_ms && spec.durability !== "volatile",
@@ -289,13 +319,19 @@ export class Rebalancer implements BalancingService {
     );
     if (moves.length === 0) return;
     const plan = { strategy: "even_distribution" as const, moves, limit: movesLimit };
-    await this.#alone(() => this.#move(plan, `${node} joined`));
+    await this.#alone(() => this.#move(plan, `${node} ${since_ms === came_ms ? "is back" : "joined"}`));
   }
 }
 
 /** Where they go when their node is lost is decided by what was gathered last. */
 function goByTraffic(table: AssignmentTable): boolean {
   for (const { spec } of table.all()) if (spec.placement.strategy === "locality") return true;
+  return false;
+}
+
+/** Some agent is where it is since that node was lost. */
+function wereGivenAway(table: AssignmentTable, node: NodeId): boolean {
+  for (const { cause, previous } of table.all()) if (cause === "failover" && previous === node) return true;
   return false;
 }
 

@@ -33,7 +33,7 @@ export interface PartitionParts {
   readonly foundation: Foundation;
   readonly network: Network;
   readonly consensus: { readonly consensus: Consensus & { cut(order: CutOrder): void } };
-  readonly control: Pick<Control, "kv">;
+  readonly control: Pick<Control, "kv" | "unheard">;
   readonly events: EventLog;
   readonly keys: ClusterKeys;
   readonly failed: (what: string, reason: string) => void;
@@ -183,6 +183,7 @@ export class Partition {
       actions: this.#actions,
       queue,
       rehearsals: this.#rehearsals,
+      unheard: control.unheard,
       queueWrites: partition.queue_writes,
       servesReads: partition.degraded_mode,
     });

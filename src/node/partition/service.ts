@@ -18,12 +18,13 @@ import type {
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { namePattern, type NodeId } from "../../base/ids.ts";
 import type { Membership } from "../../cluster/membership.ts";
-import type { PartitionMonitor } from "../../cluster/partition-monitor.ts";
+import type { PartitionMonitor, PartitionView } from "../../cluster/partition-monitor.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import type { PartitionAction } from "../../ownership/partition-policy.ts";
-import { votersNeeded } from "../../ownership/partition-state.ts";
+import { type NodeSight, type PartitionMap, partitionMap } from "../../ownership/partition-map.ts";
 import type { QueuedSince } from "../../store/queued-writes-table.ts";
 import type { Page } from "../../store/store.ts";
+import type { UnheardNodes } from "../ownership/unheard-nodes.ts";
 import type { PartitionActions } from "./actions.ts";
 import { nodeReportSchema } from "./report.ts";
 import type { Rehearsals } from "./rehearsal.ts";
@@ -39,7 +40,11 @@ const nodeId = v.pipe(
   v.regex(namePattern),
   v.transform((text) => text as NodeId),
 );
-const reachSchema = v.strictObject({ unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)) });
+const sightSchema = v.strictObject({
+  minority: v.boolean(),
+  leader: v.nullable(nodeId),
+  unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)),
+});
 const sinceSchema = v.strictObject({
   since_ms: v.pipe(v.number(), v.minValue(0)),
   after: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
@@ -54,6 +59,8 @@ export interface NodePartitionOptions {
   readonly actions: PartitionActions;
   readonly queue: WriteQueue;
   readonly rehearsals: Rehearsals;
+  /** Which nodes the leader does not hear. */
+  readonly unheard: Pick<UnheardNodes, "list">;
   readonly queueWrites: boolean;
   readonly servesReads: boolean;
 }
@@ -68,7 +75,7 @@ export class NodePartition implements PartitionService {
     const { peers, monitor, queue } = options;
     peers.handle("partition.reach", (body) => {
       parseBody(emptySchema, body);
-      return Promise.resolve(jsonBody({ unreached: monitor.view().unreached }));
+      return Promise.resolve(jsonBody(sightOf(monitor.view())));
     });
     peers.handle("partition.report", async (body) =>
       jsonBody(await this.ownReport(parseBody(sinceSchema, body))),
@@ -111,14 +118,16 @@ export class NodePartition implements PartitionService {
   }
 
   async overview(): Promise<PartitionOverview> {
-    const { self, monitor, queue } = this.#options;
-    const { state, since_ms, reached, unreached, voters, votersReached, needed } = monitor.view();
+    const { self, monitor, queue, unheard } = this.#options;
+    const view = monitor.view();
+    const { state, since_ms, voters, votersReached, needed, leaderNode } = view;
     return {
       node: self,
       state,
       since_ms,
-      groups: this.#groups(reached, unreached, voters),
-      blind: await this.#blind(reached),
+      leader: leaderNode,
+      ...(await this.#map(view)),
+      unheard: unheard.list().map(({ node, by }) => ({ node, by })),
       voters_reached: votersReached,
       voters: voters.length,
       needed,
@@ -176,8 +185,9 @@ export class NodePartition implements PartitionService {
     readonly drop: boolean;
   }): Promise<readonly string[]> {
     const { self, membership, monitor, queue } = this.#options;
-    const { reached, unreached, voters } = monitor.view();
-    if (prefer !== "majority") this.#checkPreferred(prefer, this.#groups(reached, unreached, voters));
+    const view = monitor.view();
+    const { reached, unreached } = view;
+    if (prefer !== "majority") this.#checkPreferred(prefer, (await this.#map(view)).groups);
     const lines: string[] = [];
     if (drop) {
       const dropped = await queue.drop(`Dropped by an operator at ${self} with resolve-partition`);
@@ -212,25 +222,6 @@ export class NodePartition implements PartitionService {
     return this.#options.rehearsals.latest;
   }
 
-  /** The side with the quorum first, when it is known which that is. */
-  #groups(
-    reached: readonly NodeId[],
-    unreached: readonly NodeId[],
-    voters: readonly NodeId[],
-  ): readonly PartitionGroup[] {
-    const { minority } = this.#options.monitor;
-    const own: PartitionGroup = { nodes: reached, side: minority ? "minority" : "majority" };
-    if (unreached.length === 0) return [own];
-    const others = voters.filter((node) => unreached.includes(node)).length;
-    // Whether they reach each other cannot be known from here; only whether they could decide.
-    const could = others >= votersNeeded(voters.length, 0);
-    const other: PartitionGroup = {
-      nodes: unreached,
-      side: minority ? (could ? "majority" : "unknown") : "minority",
-    };
-    return other.side === "majority" ? [other, own] : [own, other];
-  }
-
   #checkPreferred(prefer: NodeId, groups: readonly PartitionGroup[]): void {
     const group = groups.find(({ nodes }) => nodes.includes(prefer));
     if (group === undefined) throw new CaxtonError("node_not_found", `No node "${prefer}" is known`);
@@ -242,22 +233,26 @@ export class NodePartition implements PartitionService {
     );
   }
 
-  /** What reachable nodes say of reaching each other. */
-  async #blind(reached: readonly NodeId[]): Promise<PartitionOverview["blind"]> {
+  /** By what the nodes in reach say of themselves. */
+  async #map(view: PartitionView): Promise<PartitionMap> {
     const { self, peers } = this.#options;
-    const answers = await Promise.all(
-      reached.map(async (from) => {
-        if (from === self) return [];
-        try {
-          const body = await peers.request(from, "partition.reach", jsonBody({}), { timeout_ms: reach_ms });
-          const { unreached } = parseBody(reachSchema, body);
-          return unreached.filter((to) => reached.includes(to)).map((to) => ({ from, to }));
-        } catch {
-          return [{ from: self, to: from }];
-        }
-      }),
-    );
-    return answers.flat();
+    const asked = view.reached.filter((node) => node !== self);
+    const sights = asked.map(async (node): Promise<readonly [NodeId, NodeSight | null]> => {
+      try {
+        const body = await peers.request(node, "partition.reach", jsonBody({}), { timeout_ms: reach_ms });
+        return [node, parseBody(sightSchema, body)];
+      } catch {
+        return [node, null];
+      }
+    });
+    return partitionMap({
+      self,
+      own: sightOf(view),
+      alive: view.reached,
+      failed: view.unreached,
+      voters: view.voters,
+      others: new Map(await Promise.all(sights)),
+    });
   }
 
   async #askReport(node: NodeId, since: QueuedSince): Promise<NodeReport> {
@@ -279,4 +274,9 @@ export class NodePartition implements PartitionService {
         .catch(() => undefined);
     await Promise.all(nodes.map(ask));
   }
+}
+
+function sightOf({ state, leaderNode, unreached, silent }: PartitionView): NodeSight {
+  const minority = state === "minority" || state === "isolated";
+  return { minority, leader: leaderNode, unreached: [...unreached, ...silent] };
 }

@@ -28,6 +28,7 @@ export class Departures implements Checker {
     const { truth, bounds } = this.scene;
     // Only those that ended now may have heard it.
     if (what === "crashed" || what === "left") this.#removedMeanwhile.clear();
+    if (what === "expelled") return;
     if (what === "leaving" && !truth.disturbed(node) && truth.calm_ms() > bounds.grace_ms) {
       this.#leaving.set(node, this.scene.now());
     } else if (what === "crashed") this.#leaving.delete(node);
@@ -63,6 +64,7 @@ export class Departures implements Checker {
         ["unknown"],
         "after all was well again, which an operator removed",
       );
+    this.#lookAtMissers();
     const limit_ms = this.scene.bounds.timing.reapLeft_ms + reapSlack_ms;
     for (const [key, since_ms] of this.#leftSince) {
       const size = this.scene.nodes.length;
@@ -71,6 +73,25 @@ export class Departures implements Checker {
       this.checked++;
       this.broken(
         `${nodeName(observer)} still keeps ${nodeName(key % size)}, which left ${Math.round(limit_ms / 1_000)} s ago`,
+      );
+      return;
+    }
+  }
+
+  /** Where all others know of a removal, whoever missed it hears of it with the next table that it asks for. */
+  #lookAtMissers(): void {
+    const { truth, views, nodes, bounds } = this.scene;
+    if (Math.min(truth.quiet_ms(), this.scene.now() - truth.mended_ms) <= bounds.table_ms) return;
+    for (const subject of [...this.#removed.keys(), ...this.#removedMeanwhile.keys()]) {
+      const missers = nodes.filter(
+        ({ index }) => truth.up[index] === 1 && views.status(index, subject) !== "unknown",
+      );
+      const [misser] = missers;
+      this.checked++;
+      if (missers.length !== 1 || !misser || !truth.wellFor(misser.index, bounds.table_ms)) continue;
+      const since_s = Math.round(bounds.table_ms / 1_000);
+      this.broken(
+        `${misser.id} holds ${nodeName(subject)} for ${views.status(misser.index, subject)}, ${since_s} s after all others knew of its removal`,
       );
       return;
     }

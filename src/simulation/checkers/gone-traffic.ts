@@ -48,6 +48,8 @@ export class GoneTraffic implements Checker {
     // Who was cut off or hung may ask this one to probe it for a while yet.
     const { truth, bounds } = this.scene;
     if (this.scene.now() - since_ms < grace_ms || truth.calm_ms() < bounds.grace_ms) return;
+    // Whoever is told that it lives anew asks it.
+    if (this.scene.now() - (truth.slandered_ms[to] as number) < grace_ms) return;
     this.broken(`${nodeName(from)} sends packets to ${nodeName(to)}, which it knows to have left`);
   }
 

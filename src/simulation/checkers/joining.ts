@@ -1,6 +1,7 @@
 /** A process that starts, also again after a crash, is soon a member in the eyes of all. */
 import { nodeName } from "../node-set.ts";
 import type { Happening } from "../observer.ts";
+import { seedsCount } from "../scenario.ts";
 import type { Broken, Checker, Scene } from "../scene.ts";
 
 export class Joining implements Checker {
@@ -47,6 +48,7 @@ export class Joining implements Checker {
 
   /** Somebody to join by was there all the time. */
   #seedIsWell(): boolean {
-    return this.scene.truth.wellFor(0, this.scene.bounds.joining_ms);
+    const { truth, bounds, nodes } = this.scene;
+    return nodes.slice(0, seedsCount).some(({ index }) => truth.wellFor(index, bounds.joining_ms));
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Nobody returns from the dead by old news: after failed, left or forgotten only a newer incarnation
- * counts, and what all know to be dead is not taught to a newcomer as alive.
+ * counts and no life that an operator removed, and what all know to be dead is not taught to a newcomer as alive.
  */
 import type { GossipReport } from "../../cluster/gossip/reports.ts";
 import { nodeIndex, nodeName } from "../node-set.ts";
@@ -14,6 +14,8 @@ export class Resurrection implements Checker {
   /** By observer and subject: the incarnation at which it was dead last; −1 for never. */
   readonly #boots: Float64Array;
   readonly #counters: Float64Array;
+  /** And the boot epoch that it forgot by an operator's word. */
+  readonly #removed: Float64Array;
   /** Since when all know a node to be gone. */
   readonly #goneSince = new Map<number, number>();
 
@@ -24,6 +26,7 @@ export class Resurrection implements Checker {
     const cells = scene.nodes.length ** 2;
     this.#boots = new Float64Array(cells).fill(-1);
     this.#counters = new Float64Array(cells);
+    this.#removed = new Float64Array(cells).fill(-1);
   }
 
   /** A new process has no memory of the dead. */
@@ -31,7 +34,7 @@ export class Resurrection implements Checker {
     if (what !== "started") return;
     this.#goneSince.delete(node);
     const size = this.scene.nodes.length;
-    this.#boots.fill(-1, node * size, (node + 1) * size);
+    for (const known of [this.#boots, this.#removed]) known.fill(-1, node * size, (node + 1) * size);
   }
 
   reported(node: number, report: GossipReport): void {
@@ -41,6 +44,9 @@ export class Resurrection implements Checker {
     if (report.kind === "forgotten" || status === "failed" || status === "left") {
       this.#boots[at] = bootEpoch;
       this.#counters[at] = incarnation;
+      const isRemoved =
+        report.kind === "forgotten" && this.scene.truth.removedBoot[nodeIndex(id)] === bootEpoch;
+      if (isRemoved) this.#removed[at] = bootEpoch;
       return;
     }
     const boot = this.#boots[at] as number;
@@ -54,6 +60,10 @@ export class Resurrection implements Checker {
       return;
     }
     if (boot < 0 || bootEpoch > boot) return;
+    if (this.#removed[at] === bootEpoch) {
+      this.broken(`${nodeName(node)} takes ${id} for ${status}, of a life that an operator removed there`);
+      return;
+    }
     const counter = this.#counters[at] as number;
     if (bootEpoch === boot && incarnation > counter) return;
     this.broken(

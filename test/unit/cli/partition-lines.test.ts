@@ -14,6 +14,8 @@ const overview: OverviewAnswer = {
     { nodes: ["node-3"], side: "minority" },
   ],
   blind: [],
+  leader: "node-1",
+  unheard: [],
   voters_reached: 2,
   voters: 3,
   needed: 2,
@@ -48,12 +50,36 @@ describe("detect-partition", () => {
       voters_reached: 3,
     } as const;
     expect(partitionLines(whole, "auto")).toEqual(["No partition detected (3 of 3 voters in reach)"]);
-    expect(partitionLines({ ...whole, state: "minority", voters_reached: 1 }, "auto")[2]).toBe(
-      "No leader: 1 of 3 voters in reach, 2 needed",
-    );
+    const alone = { ...whole, state: "minority", voters_reached: 1, leader: null } as const;
+    expect(partitionLines(alone, "auto")[2]).toBe("No leader: 1 of 3 voters in reach, 2 needed");
     expect(partitionLines({ ...whole, blind: [{ from: "node-2", to: "node-3" }] }, "auto")[2]).toBe(
       "One way: node-2 does not reach node-3",
     );
+  });
+
+  test("two that lost each other are one line, whoever leads; whom the leader does not hear is named", () => {
+    const answer: OverviewAnswer = {
+      ...overview,
+      groups: [{ nodes: ["node-1", "node-2", "node-3"], side: "majority" }],
+      blind: [
+        { from: "node-2", to: "node-1" },
+        { from: "node-1", to: "node-2" },
+      ],
+    };
+    expect(partitionLines(answer, "auto").slice(2)).toEqual([
+      "Cut: node-1 and node-2 do not reach each other",
+      "Action: none by itself: look at the network between them",
+    ]);
+    const groups: OverviewAnswer["groups"] = [
+      { nodes: ["node-1", "node-3"], side: "majority" },
+      { nodes: ["node-2"], side: "minority" },
+    ];
+    const unheard = [{ node: "node-2", by: "node-1" }];
+    expect(partitionLines({ ...answer, groups, unheard }, "auto").slice(3)).toEqual([
+      "Cut: node-1 and node-2 do not reach each other",
+      "No lease: node-2, since the leader (node-1) does not hear it: its agents go to others, unless they wait for it",
+      "Action: Node-2 entering degraded mode",
+    ]);
   });
 });
 

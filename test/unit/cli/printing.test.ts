@@ -97,6 +97,7 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     term: 7,
     voters: ["node-1", "node-2", "node-3"],
     lease: { held: false, losses: 1, without_ms: 12_345 },
+    unheard: [],
     isolated: [],
     shed_percentage: 0,
   };
@@ -113,6 +114,10 @@ test("status of a minority, with a leader, and who says so when wide", () => {
   const bare = { ...answer, leader: null, term: 0, voters: [], lease: null };
   expect(statusLines(bare, false).at(-1)).toBe("Leader: none");
   const held = { ...answer, lease: { held: true, losses: 0, without_ms: 0 } };
+  const unheard = [{ node: "node-2", by: "node-1", since: "2026-01-01T00:00:00.000Z" }];
+  expect(statusLines({ ...held, unheard }, false).at(-1)).toBe(
+    "No lease: node-2, since the leader (node-1) does not hear it",
+  );
   expect(statusLines({ ...held, isolated: ["node-2"], shed_percentage: 20 }, false).slice(-3)).toEqual([
     "Lease: held by node-3",
     "Isolated: node-2",

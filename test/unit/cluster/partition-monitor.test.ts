@@ -11,6 +11,8 @@ class World {
   readonly clock = new VirtualClock();
   readonly membership = new MembershipTable("node-3" as NodeId, ids.slice(0, 2));
   readonly changes: string[] = [];
+  /** To which its raft thread has no stream. */
+  readonly without = new Set<NodeId>();
   readonly #handlers = new Set<(status: ConsensusStatus) => void>();
   #quorum = true;
   readonly monitor: PartitionMonitor;
@@ -19,7 +21,12 @@ class World {
     const status = (): ConsensusStatus =>
       ({
         quorum: this.#quorum,
-        members: ids.map((node) => ({ node, role: node === "node-3" ? role : "voter" })),
+        leader: "node-1",
+        members: ids.map((node) => ({
+          node,
+          role: node === "node-3" ? role : "voter",
+          contact: !this.without.has(node),
+        })),
       }) as unknown as ConsensusStatus;
     this.monitor = new PartitionMonitor({
       consensus: {
@@ -98,6 +105,24 @@ test("a member that failed leaves a majority, which tells who is missing", () =>
     needed: 2,
     leader: true,
   });
+});
+
+test("a member that is alive by way of others is silent once its stream was lost for two seconds", () => {
+  const world = new World();
+  world.without.add("node-1" as NodeId);
+  world.quorum(true);
+  world.clock.advance(1_999);
+  expect(world.monitor.view().silent).toEqual([]);
+  world.clock.advance(1);
+  expect(world.monitor.view()).toMatchObject({ silent: ["node-1"], unreached: [], leaderNode: "node-1" });
+  world.without.clear();
+  world.quorum(true);
+  world.without.add("node-1" as NodeId);
+  world.quorum(true);
+  expect(world.monitor.view().silent).toEqual([]);
+  world.membership.setStatus("node-1" as NodeId, "failed");
+  world.clock.advance(5_000);
+  expect(world.monitor.view()).toMatchObject({ silent: [], unreached: ["node-1"] });
 });
 
 test("learners are none of the voters that are counted, witnesses are", () => {

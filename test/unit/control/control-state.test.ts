@@ -406,6 +406,14 @@ describe("what is wrong", () => {
     expect(again.apply([{ ...known, index: 2 }])).toHaveLength(1);
   });
 
+  it("answers a question with what was answered before the disk failed", () => {
+    const { state, databases, put, get } = world();
+    put("a", "1");
+    databases.failCommits(new CaxtonError("disk_full", "no room"));
+    expect(thrownBy(() => state.commit()).code).toBe("disk_full");
+    expect(decodeUtf8(get("a")?.value ?? new Uint8Array())).toBe("1");
+  });
+
   it("changes nothing when the disk fails, and goes on afterwards with the same result", () => {
     const { state, leader, databases, put, get, reopen } = world();
     const session = leader.run({ kind: controlCommands.sessionOpen, body: new Uint8Array() }).value;

@@ -17,6 +17,8 @@ class Teller {
   /** The nodes that were compared last. */
   compared: readonly NodeId[] = [];
   quorum = true;
+  /** Nodes that the leader does not hear. */
+  unheard: NodeId[] = [];
   readonly service: NodeCluster;
 
   constructor() {
@@ -46,9 +48,14 @@ class Teller {
         },
       } as unknown as ClusterServiceOptions["comparer"],
       modes: { isolated: new Set(), shedPercentage: 0 } as unknown as ClusterServiceOptions["modes"],
+      unheard: { has: (node) => this.unheard.includes(node), list: () => this.#words() },
       safeToStop: () => ({ safe: true, why: "2 of the other 2 voters are well, 2 are needed" }),
     };
     this.service = new NodeCluster(options as ClusterServiceOptions);
+  }
+
+  #words(): ReturnType<ClusterServiceOptions["unheard"]["list"]> {
+    return this.unheard.map((node) => ({ node, by: id("n1"), since_ms: 0 }));
   }
 
   seen(name: string, status: MemberStatus = "alive", bootEpoch = 1): void {
@@ -59,6 +66,17 @@ class Teller {
 }
 
 describe("the status of a cluster", () => {
+  test("names whom the leader does not hear", async () => {
+    const teller = new Teller();
+    teller.clock.advance(60_000);
+    teller.unheard = [id("n2")];
+    expect(await teller.service.status()).toMatchObject({
+      status: "DEGRADED (the leader does not hear n2)",
+      operations: "READ-WRITE",
+      unheard: [{ node: "n2", by: "n1" }],
+    });
+  });
+
   test("is not healthy where a member that runs takes no part in consensus, unless it has just come", async () => {
     const teller = new Teller();
     teller.clock.advance(60_000);

@@ -105,7 +105,7 @@ describe("what can be said of a node", () => {
     [{ status: "suspect" }, "is suspect"],
     [{ status: "failed" }, "is failed"],
     [{ status: "left" }, "has left"],
-    [{ healthy: false }, "is not healthy"],
+    [{ healthy: false }, "has no lease (the leader does not hear it)"],
     [{ agents: 100 }, "is full (100 of 100 agents)"],
     [{ maxAgents: 0 }, "takes no agents (it is leaving, isolated or a witness, or its node.max_agents is 0)"],
     [{ agents: Number.NaN }, "is full (NaN of 100 agents)"],

@@ -46,6 +46,14 @@ describe("a follower", () => {
     expect(core.raft.log).toMatchObject({ commit: 3, last: { index: 3, term: 2 } });
   });
 
+  test("counts the newest committed entry as committed: it is not taken back", () => {
+    const core = new RaftCore("b", voters).hear("a", append(2, [1, 1], entries(2, 3, 2), 2));
+    core.hear("c", append(3, [1, 1], entries(2, 2, 3), 2));
+    expect(core.raft.status(core.now).stopped).toBe(
+      "the leader's log contradicts entry 2, which is committed here",
+    );
+  });
+
   test("whose disk has lost what it had acknowledged stops, says so, and answers nobody any more", () => {
     const core = new RaftCore("b", voters).hear("a", append(2, [1, 1], entries(2, 8, 2), 5));
     core.hear("a", { kind: "heartbeat", term: 2, round: 1, commit: 8 });

@@ -157,6 +157,30 @@ describe("a follower that is sent a snapshot", () => {
     expect(leader.raft.status(leader.now).peers.find(({ id }) => id === idOf("c"))?.match).toBe(0);
   });
 
+  test("is sent nothing for what is said of another transfer", () => {
+    const transfer = new Transfer(8);
+    transfer.run(4, Infinity, false);
+    const { leader } = transfer;
+    const [sent, position] = [transfer.sent.length, { index: leader.raft.log.commit, term: 2 }];
+    expect(sent).toBe(window);
+    const opened = leader.effects.flatMap((effect) =>
+      effect.kind === "snapshot-open" ? [effect.transfer] : [],
+    );
+    const other = (opened.at(-1) ?? 0) + 1;
+    const reply = { kind: "snapshot-reply", term: 2, position, wanted: window } as const;
+    leader.hear("c", { ...reply, transfer: other, state: "receiving" });
+    leader.hear("c", { ...reply, transfer: other, state: "refused" });
+    leader.give(
+      { kind: "snapshot-opened", transfer: other, position: { index: 1, term: 1 } },
+      { kind: "snapshot-chunk", transfer: other, chunk: 0, bytes: command, final: true },
+      { kind: "snapshot-failed", transfer: other, reason: "the disk" },
+    );
+    expect(transfer.closed).toBe(false);
+    expect(leader.sent.filter(({ message }) => message.kind === "snapshot")).toEqual([]);
+    // Its own goes on.
+    expect(transfer.run(20_000, Infinity)).toBeLessThan(20_000);
+  });
+
   test("loses its turn where it falls silent, though it had rested long before", () => {
     const transfer = new Transfer(100);
     transfer.run(1_500, 2);

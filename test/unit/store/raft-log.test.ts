@@ -126,6 +126,34 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
     expect(codeOf(() => log.term(4))).toContain("data_corrupt");
   });
 
+  test("reads entries anew when asked to, and says which one has been damaged meanwhile", () => {
+    const log = reopen();
+    for (let from = 1; from <= 2_000; from += 100)
+      append(log, ...Array.from({ length: 100 }, (_, i) => entry(from + i, 1, 8)));
+    log.check(1, 2_000);
+    log.database.execute("UPDATE raft_log SET data = x'ff' WHERE position = 1500");
+    log.check(1, 1_499);
+    log.check(1_501, 2_000);
+    for (const [first, last] of [
+      [1_500, 1_500],
+      [1, 1_500],
+      [1_500, 2_000],
+      [1_499, 1_501],
+    ] as const)
+      expect(codeOf(() => log.check(first, last))).toMatch(/^data_corrupt: .*checksum of entry 1500/);
+  });
+
+  test("what was compacted and not removed yet is removed after the next opening", () => {
+    const log = reopen();
+    append(log, ...Array.from({ length: 9 }, (_, i) => entry(i + 1, 1)));
+    log.compact({ index: 6, term: 1 }, configurationOfOne(1));
+    const again = reopen(2);
+    const rows = (): unknown => again.database.prepare("SELECT count(*) AS count FROM raft_log").get();
+    expect(rows()).toEqual({ count: 9 });
+    while (again.tidy());
+    expect([rows(), again.base.index, again.last.index]).toEqual([{ count: 3 }, 6, 9]);
+  });
+
   test("a reset puts an empty log at its base", () => {
     const log = reopen();
     append(log, entry(1, 1), entry(2, 1));
@@ -280,8 +308,12 @@ test("a failed commit changes nothing, in memory neither", () => {
     entries: [entry(2, 9)],
   };
   expect(codeOf(() => log.persist([records]))).toBe("storage_failed: no");
+  const reset = { base: { index: 50, term: 9 }, configuration: configurationOfOne(3) };
+  const anew = { ...records, reset, truncateFrom: null, entries: [] };
+  expect(codeOf(() => log.persist([anew]))).toBe("storage_failed: no");
+  expect(codeOf(() => log.endInstall({ ...reset.base, configuration: reset.configuration }))).toMatch("no");
   databases.failCommits(undefined);
-  expect(pictureOf(log)).toEqual(before);
+  expect([pictureOf(log), log.stored(0).configurations]).toEqual([before, []]);
   log.persist([records]);
   expect(log.last).toEqual({ index: 2, term: 9 });
   databases.dispose();

@@ -41,6 +41,16 @@ describe("another's word that a member failed", () => {
     expect(packets.filter((effect) => "node" in effect && effect.node === "c")).toHaveLength(1);
   });
 
+  test("of one that is suspected for long, though of something older, leaves it time to refute the newer", () => {
+    const bench = new SwimBench();
+    bench.hear("b", accusation("suspect", "c", at(5, 3)));
+    bench.run(1_000);
+    bench.hear("b", accusation("failed", "c", at(5, 4)));
+    expect(bench.state("c")).toBe("suspect 5.4");
+    bench.run(refutable_ms + 1);
+    expect(bench.state("c")).toBe("failed 5.4");
+  });
+
   test("of too many members by one source is not heard", () => {
     const bench = new SwimBench();
     const names = bench.fill(50);
@@ -56,7 +66,8 @@ describe("who missed a goodbye", () => {
     bench.hear("c", goodbye);
     expect(bench.sentTo("b", bench.hear("b", accusation(what, "c", at(5, 3))))).toContainEqual(goodbye);
     // Of a member that failed nothing better is known here.
-    bench.hear("b", aliveRecord("c", at(5, 4)), aliveRecord("c", at(6, 0)));
+    bench.hear("c", aliveRecord("c", at(6, 0)));
+    expect(bench.state("c")).toBe("alive 6.0");
     bench.fail("c", at(6, 0));
     expect(bench.sentTo("b", bench.hear("b", accusation(what, "c", at(6, 0))))).toEqual([]);
   });

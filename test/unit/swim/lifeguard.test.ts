@@ -231,7 +231,7 @@ describe("two nodes of one name", () => {
   test("the newer boot epoch has it, and that the older one still spoke is told", () => {
     const bench = new SwimBench();
     const elsewhere = { ...aliveRecord("c", at(6, 0)), address: addressOf("z") };
-    const effects = bench.hear("b", elsewhere);
+    const effects = bench.hear("c", elsewhere);
     expect(effects.find(({ kind }) => kind === "conflict")).toMatchObject({
       node: "c",
       reason: expect.stringMatching(/newer boot epoch 6 has the name/),
@@ -243,7 +243,7 @@ describe("two nodes of one name", () => {
     const bench = new SwimBench();
     bench.now = 5_000;
     const elsewhere = { ...aliveRecord("c", at(6, 0)), address: addressOf("z") };
-    expect(bench.hear("b", elsewhere).filter(({ kind }) => kind === "conflict")).toEqual([]);
+    expect(bench.hear("c", elsewhere).filter(({ kind }) => kind === "conflict")).toEqual([]);
   });
 
   test("the one that lost the name hears it", () => {

@@ -59,14 +59,14 @@ describe("local health", () => {
 
 describe("what scales with the cluster", () => {
   test.each([
-    [1, 4],
-    [3, 4],
-    [9, 4],
+    [1, 8],
+    [9, 8],
     [10, 8],
     [99, 8],
     [100, 12],
-  ])("among %i members a piece of news is sent %i times", (members, times) => {
-    expect(retransmitLimit(4, members)).toBe(times);
+  ])("among %i members a piece of news is sent %i times, and more often in a storm", (members, times) => {
+    expect(retransmitLimit(4, members, false)).toBe(times);
+    expect(retransmitLimit(4, members, true)).toBe(times + 4);
   });
 
   test.each([

@@ -147,24 +147,18 @@ describe("poisoned values are refused, counted, and change nothing", () => {
     expect(bench.refused("too_many_members")).toBe(3);
   });
 
-  test("a life far ahead that is not known here, by another's news; not by its own, nor out of a table", () => {
-    const far = at(6, 5_000);
-    for (const [name, state] of [
-      ["c", "alive 5.3"],
-      ["d", "unknown"],
-    ] as const) {
-      const bench = new Bench();
-      bench.hear("b", alive(name, far));
-      expect(bench.state(name)).toBe(state);
-      expect(bench.refused("poisoned")).toBe(1);
-      bench.hear(name, alive(name, far));
-      expect(bench.state(name)).toBe("alive 6.5000");
-      const other = new Bench();
-      const { node, address, tags } = alive(name, far) as Extract<GossipRecord, { kind: "alive" }>;
-      const row = { status: "alive", age_ms: 0, loadSequence: 0, load: idleLoad } as const;
-      other.hear("b", { kind: "member", node, incarnation: far, address, tags, ...row });
-      expect(other.state(name)).toBe("alive 6.5000");
-    }
+  test("a stranger far ahead, by another's news; not by its own, nor out of a table", () => {
+    const far = alive("d", at(6, 5_000)) as Extract<GossipRecord, { kind: "alive" }>;
+    const bench = new Bench();
+    bench.hear("b", far);
+    expect(bench.state("d")).toBe("unknown");
+    expect(bench.refused("poisoned")).toBe(1);
+    bench.hear("d", far);
+    expect(bench.state("d")).toBe("alive 6.5000");
+    const other = new Bench();
+    const row = { status: "alive", age_ms: 0, loadSequence: 0, load: idleLoad } as const;
+    other.hear("b", { ...far, ...row, kind: "member" });
+    expect(other.state("d")).toBe("alive 6.5000");
   });
 
   test("an ack that nobody may give", () => {
@@ -357,5 +351,25 @@ describe("whatever a member says", () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe("the partner of a push-pull", () => {
+  test("is mostly one of three neighbours, to whom there is a stream, and now and then anybody", () => {
+    const bench = new Bench();
+    const names = ["b", "c", ...Array.from({ length: 40 }, (_, i) => `m${i}`)];
+    const partners = new Map<string, number>();
+    for (let second = 1; second <= 3_000; second++) {
+      bench.now = second * 1_000;
+      bench.hear("b", ...names.map((name) => alive(name, at(5, second))));
+      for (const effect of bench.swim.step({ kind: "tick" }, bench.now))
+        if (effect.kind === "exchange") partners.set(effect.node, (partners.get(effect.node) ?? 0) + 1);
+    }
+    const times = [...partners.values()].toSorted((a, b) => b - a);
+    const all = times.reduce((sum, one) => sum + one, 0);
+    const near = times.slice(0, 3).reduce((sum, one) => sum + one, 0);
+    expect(all).toBeGreaterThan(80);
+    expect(near / all).toBeGreaterThan(0.65);
+    expect(near / all).toBeLessThan(0.85);
   });
 });

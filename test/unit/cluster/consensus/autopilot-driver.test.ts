@@ -38,6 +38,10 @@ class World {
   ready = true;
   term = 3;
   refuse: CaxtonError | null = null;
+  /** What a change waits for, once it has begun. */
+  gate: Promise<void> = Promise.resolve();
+  begun = 0;
+  readonly handlers = new Set<() => void>();
   readonly driver: AutopilotDriver;
 
   constructor() {
@@ -46,7 +50,11 @@ class World {
     const consensus: Partial<AutopilotDriverOptions["consensus"]> = {
       self,
       status: () => this.#status(),
-      onStatus: () => () => undefined,
+      onStatus: (handler) => {
+        const told = (): void => handler(this.#status());
+        this.handlers.add(told);
+        return () => void this.handlers.delete(told);
+      },
       changeMembership: async (changes) => await this.#change(changes),
     };
     this.driver = new AutopilotDriver({
@@ -114,6 +122,15 @@ class World {
     this.taking = this.taking.map((member) => (member.node === node ? { ...member, boot } : member));
   }
 
+  /** In consensus, with nothing known of it by gossip but that it is there. */
+  untold(id: string, role: ConsensusMember["role"]): void {
+    this.seen(id);
+    const { tags, ...member } = this.members.get(id) as Member;
+    const { raft: _, ...others } = tags;
+    this.members.set(id, { ...member, tags: others });
+    this.taking.push(this.#taking(id, role));
+  }
+
   #taking(node: string, role: ConsensusMember["role"], identity = 1): ConsensusMember {
     const boot = this.greeted.get(node) ?? null;
     return {
@@ -134,7 +151,8 @@ class World {
   }
 
   async #change(changes: readonly MemberChange[]): Promise<{ index: number }> {
-    await Promise.resolve();
+    this.begun++;
+    await this.gate;
     if (this.refuse !== null) throw this.refuse;
     this.changes.push(changes);
     for (const { node, role, identity } of changes) {
@@ -168,6 +186,36 @@ describe("the autopilot's driver", () => {
     world.seen("n4");
     await world.pass(10_000);
     expect(world.changes).toHaveLength(2);
+  });
+
+  it("does one thing at a time, whatever it is told meanwhile, and nothing more once it is stopped", async () => {
+    const world = new World();
+    const gate = Promise.withResolvers<void>();
+    world.gate = gate.promise;
+    world.seen("n2");
+    world.seen("n3");
+    await world.pass(5_000);
+    expect(world.begun).toBe(1);
+    for (const handler of world.handlers) handler();
+    world.driver.recordsChanged();
+    await world.pass(5_000);
+    expect(world.begun).toBe(1);
+    const handlers = [...world.handlers];
+    world.driver.stop();
+    expect(world.handlers.size).toBe(0);
+    gate.resolve();
+    await world.pass(5_000);
+    for (const handler of handlers) handler();
+    await world.pass(5_000);
+    expect([world.begun, world.changes.flat().map(({ role }) => role)]).toEqual([1, ["learner", "learner"]]);
+  });
+
+  it("leaves a witness and a voter what they are while gossip has not told yet what they want to be", async () => {
+    const world = new World();
+    world.untold("n2", "voter");
+    world.untold("n3", "witness");
+    await world.pass(20_000);
+    expect(world.changes).toEqual([]);
   });
 
   it("takes the vote of a node that leaves, and gives it back only to its next life", async () => {

@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import type { NodeId } from "../../../../src/base/ids.ts";
 import type { ConsensusReport } from "../../../../src/cluster/consensus/requests.ts";
+import { statusOf } from "../../../../src/cluster/consensus/status.ts";
+import { defaultMember, raftIdOf } from "../../../../src/raft/configuration.ts";
 import { Reporter } from "../../../../src/cluster/consensus/reporter.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { idOf, RaftCore } from "../../../support/raft-core.ts";
@@ -41,6 +43,21 @@ test("while nothing moves it is looked at four times a second, and nothing is to
   clock.advance(10_000);
   expect(looks() - before).toBeLessThanOrEqual(40);
   expect(told).toHaveLength(1);
+});
+
+test("a node whose vote changes hands is one voter, reached by what it is now", () => {
+  const status = new RaftCore("a", ["a"]).wait(1_000).raft.status(1_000);
+  const [self] = status.configuration.members;
+  if (self === undefined) throw new Error("it is alone, and a member");
+  const other = (name: string, identity: number) =>
+    defaultMember(raftIdOf(name as NodeId, identity), "voter");
+  const configuration = {
+    members: [self, other("b", 1), other("c", 9)],
+    outgoing: [self, other("b", 1), other("c", 1)],
+  };
+  const isUp = (node: NodeId): boolean => node === "c";
+  const told = statusOf(self.id, { ...status, configuration }, isUp, () => null, null, 0);
+  expect([told.votersReached, told.voters, told.members.length]).toEqual([2, 3, 4]);
 });
 
 test("what moved is told within 50 ms, however long it was quiet before", () => {

@@ -2,6 +2,7 @@ import { deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { NodeId } from "../../../../src/base/ids.ts";
 import { Prng } from "../../../../src/base/prng.ts";
+import { Beats } from "../../../../src/cluster/gossip/heartbeat.ts";
 import { startGossip } from "../../../../src/cluster/gossip/service.ts";
 import type { FromGossip } from "../../../../src/cluster/gossip/thread-protocol.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
@@ -33,6 +34,7 @@ async function opened(protocol: ProtocolRange | null = protocolRange) {
   const datagrams = memoryDatagrams(new MemoryNetwork(clock, new Prng(1)));
   const posted: FromGossip[] = [];
   const rehearsals: (() => boolean)[] = [];
+  const beats = new Beats(clock);
   const service = startGossip({
     clock,
     deflate: rawDeflate,
@@ -62,7 +64,7 @@ async function opened(protocol: ProtocolRange | null = protocolRange) {
     profile: "lan",
     timing: {},
   } as const;
-  service.receive({ kind: "open", identity, seeds: [], seed: 1 });
+  service.receive({ kind: "open", identity, seeds: [], seed: 1, beats: beats.cell });
   await until(() => posted.some(({ kind }) => kind === "opened"));
   const heard = (): boolean => {
     service.receive({ kind: "stats", request: 9 });
@@ -76,7 +78,7 @@ async function opened(protocol: ProtocolRange | null = protocolRange) {
     socket.send(place, createGossipSealer(m1).seal(encodeRecords([])));
     await clock.runUntilSettled(heard, 1_000);
   }
-  return { service, posted, clock, rehearsals };
+  return { service, posted, clock, rehearsals, beats };
 }
 
 function framesOf(posted: readonly FromGossip[]): readonly Uint8Array[] {
@@ -128,8 +130,8 @@ describe("frames over streams", () => {
 
 describe("a thread that waits for others", () => {
   test("rehearses a second after its start, until somebody comes", async () => {
-    const { service, posted, clock, rehearsals } = await opened();
-    service.receive({ kind: "beat" });
+    const { service, posted, clock, rehearsals, beats } = await opened();
+    beats.begin();
     service.receive({ kind: "load", load: idleLoad });
     clock.advance(900);
     expect(rehearsals).toEqual([]);

@@ -282,3 +282,25 @@ test("close writes what is queued, ends requests, and refuses everything after",
   expect(a.network.send(b.id, "message", bytes("x"))).toBe(false);
   await expect(a.network.contact(b.address, bytes(""), 100)).rejects.toBeInstanceOf(CaxtonError);
 });
+
+test("a stream for gossip to no neighbour is closed when nothing is sent on it; others stay", async () => {
+  const world = new PeerWorld();
+  const [a, b, c] = [await world.node("a"), await world.node("b"), await world.node("c")];
+  world.introduce(a, b, c);
+  const gone: string[] = [];
+  for (const node of [a, b, c]) node.network.onGone((lost) => gone.push(lost));
+  const atB = collect(b);
+  a.network.send(b.id, "gossip", bytes("once"));
+  a.network.send(b.id, "message", bytes("once"));
+  a.network.keep("gossip", [c.id]);
+  await world.until(() => a.network.stats().connections === 3 && atB.length === 2);
+  await world.pass(110_000);
+  expect(a.network.stats().connections).toBe(3);
+  await world.pass(20_000);
+  expect(a.network.stats().connections).toBe(2);
+  expect(b.network.stats().connections).toBe(1);
+  expect(gone).toEqual([]);
+  a.network.send(b.id, "gossip", bytes("again"));
+  await world.until(() => atB.length === 3);
+  expect(atB).toContain("gossip a again");
+});

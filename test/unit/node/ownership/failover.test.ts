@@ -15,6 +15,7 @@ import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { type SpecFields, testSpec } from "../../../support/agent-specs.ts";
 import { MembershipTable } from "../../../support/membership-table.ts";
 import { SingleNodeConsensus } from "../../../support/single-node-consensus.ts";
+import { UnheardTable } from "../../../support/unheard-table.ts";
 
 const node = (id: string) => id as NodeId;
 const agent = (name: string) => name as AgentName;
@@ -24,17 +25,13 @@ afterEach(() => {
 });
 
 /** Permits what the test lets it. */
-class Permits implements LeaseAuthority {
+class Permits implements Pick<LeaseAuthority, "permission" | "ended" | "admit"> {
   free = true;
   term = 1;
   readonly lives: string[] = [];
   readonly admitted: NodeId[] = [];
   /** Answered only then. */
   answer: Promise<void> = Promise.resolve();
-
-  mayReassign(): Promise<boolean> {
-    return Promise.resolve(this.free);
-  }
 
   permission(): Promise<{ readonly term: number } | null> {
     return this.answer.then(() => (this.free ? { term: this.term } : null));
@@ -43,8 +40,6 @@ class Permits implements LeaseAuthority {
   ended(id: NodeId, boot: number): void {
     this.lives.push(`${id} ${boot}`);
   }
-
-  bar(): void {}
 
   admit(id: NodeId): void {
     this.admitted.push(id);
@@ -62,6 +57,8 @@ class World {
   readonly failed = (what: string, reason: string): void => void this.failures.push(`${what}: ${reason}`);
   readonly table = new AssignmentTable(this.store, this.consensus, this.clock, this.failed);
   readonly authority = new Permits();
+  readonly unheard = new UnheardTable();
+  readonly chosen: NodeId[] = [];
   readonly events = new EventLog(this.clock, 1);
   failover: Failover;
 
@@ -86,8 +83,11 @@ class World {
   #newFailover(enabled: boolean): Failover {
     const { table, store, settings, membership } = this;
     const prng = new Prng(1);
-    const ownership = new AssignedOwnership({ membership, table, store, prng });
+    const { unheard } = this;
+    const isUnheard = (id: NodeId): boolean => unheard.has(id);
+    const ownership = new AssignedOwnership({ membership, table, store, prng, isUnheard });
     return new Failover({
+      unheard,
       self: node("n1"),
       membership,
       consensus: this.consensus,
@@ -97,6 +97,7 @@ class World {
       authority: this.authority,
       traffic: () => this.traffic,
       candidates: () => ownership.candidates(),
+      chose: (id) => this.chosen.push(id),
       events: this.events,
       clock: this.clock,
       prng,
@@ -156,6 +157,7 @@ describe("a lost node", () => {
     const owners = ["a", "b", "c"].map((name) => world.ownerOf(name));
     expect(owners.every((owner) => owner === "n1" || owner === "n2")).toBe(true);
     expect(world.ownerOf("stays")).toBe("n2");
+    expect(world.chosen.toSorted()).toEqual(owners.toSorted());
     expect(world.table.get(agent("a"))).toMatchObject({ cause: "failover", previous: "n3", continues: 0 });
     await world.pass(1_500);
     for (const name of ["a", "b", "c"]) world.runs(name);
@@ -298,6 +300,61 @@ describe("a lost node", () => {
     expect(world.ownerOf("a")).toBe("n9");
     await world.pass(3_000);
     expect(world.ownerOf("a")).not.toBe("n9");
+  });
+});
+
+describe("a node that is there, and that the leader does not hear", () => {
+  test("is lost once no lease of it can run; what waits for it or goes on there stays, and it gets nothing", async () => {
+    const world = new World();
+    world.authority.free = false;
+    await world.assign("a", "n3");
+    await world.assign("waits", "n3", { onNodeLoss: "wait" });
+    await world.assign("goes-on", "n3", { partition: "continue" });
+    await world.assign("c", "n2");
+    world.unheard.set(node("n3"), true);
+    await world.pass(2_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    world.authority.free = true;
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    expect([world.ownerOf("waits"), world.ownerOf("goes-on")]).toEqual(["n3", "n3"]);
+    expect(world.told).toContain(
+      "Left to wait for n3: 2 agents (--on-node-loss wait, or --partition continue)",
+    );
+    world.membership.setStatus(node("n2"), "failed");
+    await world.pass(1_000);
+    expect(world.ownerOf("c")).toBe("n1");
+  });
+
+  test("has what is left to it when it is heard again, and is waited for longer when it is lost again", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.unheard.set(node("n3"), true);
+    await world.pass(600);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    world.unheard.set(node("n3"), false);
+    await world.assign("b", "n3");
+    await world.pass(2_000);
+    expect(world.ownerOf("b")).toBe("n3");
+    world.unheard.set(node("n3"), true);
+    await world.pass(4_000);
+    expect(world.ownerOf("b")).toBe("n3");
+    await world.pass(2_000);
+    expect(world.ownerOf("b")).not.toBe("n3");
+  });
+
+  test("whose renewals come while its leader asks keeps its agents", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    const asked = Promise.withResolvers<void>();
+    world.authority.answer = asked.promise;
+    world.unheard.set(node("n3"), true);
+    await world.pass(1_000);
+    world.unheard.set(node("n3"), false);
+    asked.resolve();
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).toBe("n3");
+    expect(world.authority.admitted).toEqual(["n3"]);
   });
 });
 

@@ -14,6 +14,7 @@ import { type SpecFields, testSpec } from "../../../support/agent-specs.ts";
 import { MemoryPeersNetwork } from "../../../support/memory-peers.ts";
 import { MembershipTable } from "../../../support/membership-table.ts";
 import { SingleNodeConsensus } from "../../../support/single-node-consensus.ts";
+import { UnheardTable } from "../../../support/unheard-table.ts";
 
 const node = (id: string) => id as NodeId;
 const opened: (() => void)[] = [];
@@ -30,12 +31,14 @@ class World {
   readonly failed = (what: string, reason: string): void => void this.failures.push(`${what}: ${reason}`);
   readonly table = new AssignmentTable(this.store, this.consensus, this.clock, this.failed);
   readonly events = new EventLog(this.clock, 1);
+  readonly unheard = new UnheardTable();
   readonly rebalancer: Rebalancer;
   readonly network = new MemoryPeersNetwork(this.clock);
 
-  constructor() {
-    const { table, store, membership, consensus, clock, events, failed } = this;
-    const ownership = new AssignedOwnership({ membership, table, store, prng: new Prng(1) });
+  constructor(onJoin = true) {
+    const { table, store, membership, consensus, clock, events, failed, unheard } = this;
+    const isUnheard = (id: NodeId): boolean => unheard.has(id);
+    const ownership = new AssignedOwnership({ membership, table, store, prng: new Prng(1), isUnheard });
     const { network } = this;
     const peers = network.join(node("n1"));
     network.join(node("n2")).handle("agents.migrate", async (body) => {
@@ -61,7 +64,8 @@ class World {
       strategy: () => "least_loaded",
       roundRobinIndex: () => 0,
       backend: () => ({ chosen: 0, failed: 0, in_flight: 0, connections: 0 }),
-      onJoin: true,
+      unheard,
+      onJoin,
       failed,
     });
     opened.push(() => {
@@ -264,5 +268,72 @@ describe("a node that joins", () => {
     await world.pass(20_000);
     expect(world.counts()["n4"]).toBe(0);
     expect(world.told).toEqual([]);
+  });
+});
+
+describe("a node that is back and has nothing", () => {
+  /** Nine agents on n1; n3 has been there for long. */
+  async function aged(onJoin = true): Promise<World> {
+    const world = new World(onJoin);
+    for (let i = 0; i < 9; i++) await world.assign(`a-${i}`, "n1");
+    await world.pass(1_000);
+    world.clock.advance(300_000);
+    return world;
+  }
+
+  test("gets its part as one that joined does, once: lost again, it waits for an operator", async () => {
+    const world = await aged();
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(2_000);
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(4_000);
+    expect(world.counts()["n3"]).toBe(0);
+    await world.pass(3_000);
+    expect(world.counts()["n3"]).toBeGreaterThan(0);
+    expect(world.told[0]).toMatch(/^Rebalancing \d agents \(n3 is back\)$/);
+    const had = [...world.table.of(node("n3"))];
+    world.membership.setStatus(node("n3"), "failed");
+    for (const agent of had) await world.moves(agent, node("n2"), "failover");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(20_000);
+    expect(world.counts()["n3"]).toBe(0);
+  });
+
+  test("so does one that the leader did not hear, and nothing before that: its loss by silence is the same one", async () => {
+    const world = await aged();
+    world.unheard.set(node("n3"), true);
+    await world.pass(10_000);
+    world.membership.setStatus(node("n3"), "failed");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(10_000);
+    expect((await world.rebalancer.plan("even_distribution")).moves.map(({ to }) => to)).not.toContain("n3");
+    expect(world.counts()["n3"]).toBe(0);
+    world.unheard.set(node("n3"), false);
+    await world.pass(10_000);
+    expect(world.counts()["n3"]).toBeGreaterThan(0);
+  });
+
+  test("agents that waited for it are on it still: it gets its part where others were given away, and else nothing", async () => {
+    const world = await aged();
+    await world.assign("waits", "n3", { onNodeLoss: "wait" });
+    world.membership.setStatus(node("n3"), "failed");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(10_000);
+    expect(world.counts()["n3"]).toBe(1);
+    await world.assign("given", "n2");
+    world.membership.setStatus(node("n2"), "failed");
+    await world.moves("given" as AgentName, node("n1"), "failover");
+    world.membership.setStatus(node("n2"), "alive");
+    await world.assign("new", "n2");
+    await world.pass(10_000);
+    expect(world.counts()["n2"]).toBeGreaterThan(1);
+  });
+
+  test("gets nothing where that is switched off", async () => {
+    const world = await aged(false);
+    world.membership.setStatus(node("n3"), "failed");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(20_000);
+    expect(world.counts()["n3"]).toBe(0);
   });
 });
