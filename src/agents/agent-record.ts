@@ -49,6 +49,8 @@ export interface AgentView {
     readonly at_ms: number;
     /** The lost node whose journal of it was not to be had; null when nothing was lost. */
     readonly lost: NodeId | null;
+    /** Where that is its present node, it goes on from an old copy: since when what it did may be gone, if that is known. */
+    readonly lostSince_ms: number | null;
     /** The node that says it runs there. */
     readonly runsOn: NodeId | null;
   } | null;

@@ -11,7 +11,6 @@ import type { Peers } from "../cluster/peers/peers.ts";
 import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
-import { unfitness } from "../placement/choose-placement.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
 import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
 import { type AgentCeilings, decidedBefore, demandWithin, deployedBy } from "./agent-ceilings.ts";
@@ -35,8 +34,10 @@ import type { InstanceGroups } from "./instance-groups.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleKeepers } from "./module-keepers.ts";
 import { hashModule, keepMethod, type ModuleShelf } from "./module-shelf.ts";
+import { demandRoom } from "./migration-target.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { isSetBack } from "./set-back.ts";
 import { unreadableReason, unreadableView } from "./unreadable-agent.ts";
 
 /** The peer may have to fetch the module (up to 16 MiB) and prepare it. */
@@ -66,6 +67,8 @@ export interface ClusterAgentsOptions {
   /** The leader does not hear that node, so it has no lease. */
   readonly isUnheard: (node: NodeId) => boolean;
   readonly groups: InstanceGroups;
+  /** Since when what agents of a node with an old copy of its data did may be gone; null where that is not known. */
+  readonly lostSince: (node: NodeId) => Promise<number | null>;
 }
 
 export class ClusterAgents {
@@ -169,7 +172,10 @@ export class ClusterAgents {
       return this.#unassigned(entry, await this.#detailFrom(name, entry.node));
     }
     const kept = await this.#keptJournals(owned);
-    return { ...this.#view(owned, await this.#detailFrom(name, owned.node)), kept };
+    const view = this.#view(owned, await this.#detailFrom(name, owned.node));
+    if (view.assignment === null || !isSetBack(owned)) return { ...view, kept };
+    const lostSince_ms = await this.#options.lostSince(owned.node);
+    return { ...view, assignment: { ...view.assignment, lostSince_ms }, kept };
   }
 
   /** All instances of a name that has several. */
@@ -223,22 +229,7 @@ export class ClusterAgents {
       throw new CaxtonError("node_not_found", `No node "${to}" in this cluster. See: caxton cluster members`);
     }
     if (owned.node === to) return await this.show(name);
-    if (target.status !== "alive") throw new CaxtonError("unreachable", `Node "${to}" is ${target.status}`);
-    if (this.#options.isUnheard(to)) {
-      throw new CaxtonError(
-        "no_capacity",
-        `Node "${to}" has no lease, since the leader does not hear it: an agent would stand still there`,
-      );
-    }
-    if (target.tags.maxAgents === 0) {
-      const why = "it is leaving, isolated or a witness, or its node.max_agents is 0";
-      throw new CaxtonError("no_capacity", `Node "${to}" takes no agents: ${why}`);
-    }
-    if (table.of(to).size >= target.tags.maxAgents) {
-      throw new CaxtonError("no_capacity", `Node "${to}" has its ${target.tags.maxAgents} agents`);
-    }
-    const unfit = unfitness(target.tags, owned.spec.placement);
-    if (unfit !== null) throw new CaxtonError("no_capacity", `Node "${to}" ${unfit}`);
+    demandRoom(target, owned, { agents: table.of(to).size, unheard: this.#options.isUnheard(to) });
     this.#demandThere(owned);
     await this.#migrateFrom(owned.node, name, to);
     await this.#seen(() => membership.locate(name)?.node === to);
@@ -300,7 +291,8 @@ export class ClusterAgents {
     const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
     const status = this.#statusOf(owned, runs ? entry.status : "starting");
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
-    const assignment = { cause, previous, previousEpoch, at_ms, lost, runsOn: entry?.node ?? null };
+    const runsOn = entry?.node ?? null;
+    const assignment = { cause, previous, previousEpoch, at_ms, lost, lostSince_ms: null, runsOn };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
   }
 

@@ -5,6 +5,7 @@
  */
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote, type AgentName, type NodeId } from "../base/ids.ts";
+import { formatLimit, formatSize } from "../base/sizes.ts";
 import type { Peers } from "../cluster/peers/peers.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -52,6 +53,7 @@ export class HandOver {
       if (owned === undefined || owned.node !== self || local.get(name)?.spec.epoch !== owned.epoch) {
         throw new CaxtonError("conflict", `Agent ${quote(name)} is not this node's to hand over`);
       }
+      await this.#demandMovable(owned);
       await this.#askRoom(name, to);
       await peers.request(to, keepMethod, encodeUtf8(owned.spec.module), { timeout_ms: prepare_ms });
       await this.#moveHeld(owned, to, cause);
@@ -63,6 +65,13 @@ export class HandOver {
         // It is the other node's, which tries again by itself.
         this.#options.failed(`start agent ${quote(name)} on node ${quote(to)}`, reasonOf(error));
       });
+  }
+
+  /** Before it is stopped for it. What comes in between is looked at once more when it has stopped. */
+  async #demandMovable({ agent, spec }: OwnedAgent): Promise<void> {
+    if (spec.durability === "volatile") return;
+    const bytes = await this.#options.local.measure(agent);
+    if (bytes > agentJournalLimit_bytes) throw tooLarge(agent, bytes);
   }
 
   /** Throws why the other node takes no agents. One of an older program takes them without being asked. */
@@ -98,12 +107,7 @@ export class HandOver {
   }
 
   async #send(to: NodeId, agent: AgentName, transfer: number, journal: Uint8Array): Promise<void> {
-    if (journal.length > agentJournalLimit_bytes) {
-      throw new CaxtonError(
-        "payload_too_large",
-        `Agent ${quote(agent)} has ${journal.length} bytes, at most ${agentJournalLimit_bytes} can be moved`,
-      );
-    }
+    if (journal.length > agentJournalLimit_bytes) throw tooLarge(agent, journal.length);
     const body = new Writer(journal.length + 128).text(agent).u64(transfer).blob(journal).finish();
     await this.#options.peers.request(to, agentMethods.incoming, body, { timeout_ms: store_ms });
   }
@@ -125,4 +129,13 @@ export class HandOver {
       }
     }
   }
+}
+
+/** Mail is what makes it so large: state is bounded below. */
+function tooLarge(agent: AgentName, bytes: number): CaxtonError {
+  return new CaxtonError(
+    "payload_too_large",
+    `Agent ${quote(agent)} has ${formatSize(bytes)} of mail and state, and at most ${formatLimit(agentJournalLimit_bytes)} ` +
+      "can be moved: it goes on where it is. Move it once it has handled its mail",
+  );
 }

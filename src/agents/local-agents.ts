@@ -113,6 +113,20 @@ export class LocalAgents {
     });
   }
 
+  /** What is here of it is an old copy: it goes on from that under another epoch, without the mail that is in it. */
+  goOnFromCopy(name: AgentName, epoch: number): Promise<void> {
+    return this.#inOrder.run(name, async () => {
+      const record = this.#get(name);
+      const { store, threads } = this.#options;
+      if (threads().has(name)) await threads().stop(name, true);
+      await store.removeDoubtful(name);
+      const spec = { ...record.spec, epoch };
+      await store.saveAgent({ spec, suspended: record.suspended });
+      record.spec = spec;
+      this.#announce(name);
+    });
+  }
+
   /** Another node owns it: it stops here, and what it had is kept for inspection. */
   yieldTo(name: AgentName, owner: NodeId, epoch: number): Promise<void> {
     return this.#inOrder.run(name, async () => {
@@ -124,6 +138,11 @@ export class LocalAgents {
       await this.#forget(name, spec.module);
       this.#options.event({ kind: "yielded", agent: name, to: owner, epoch });
     });
+  }
+
+  /** Bytes that `handOver` would give, about; of mail that is coming in it may be more by then. */
+  measure(name: AgentName): Promise<number> {
+    return this.#options.store.measureAgent(name);
   }
 
   /** Stops it and gives all that it has; `begin` goes on with it, `moved` ends it here. */

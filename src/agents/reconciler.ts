@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { encodeSpec } from "./agent-requests.ts";
 import { unstarted, type AgentDetail } from "./agent-record.ts";
 import type { AssignmentTable, OwnedAgent } from "./assignment-table.ts";
+import { isSetBack } from "./set-back.ts";
 import type { LocalAgents } from "./local-agents.ts";
 import type { ModuleShelf } from "./module-shelf.ts";
 
@@ -23,6 +24,8 @@ const adoptedKey = "ownership.adopted";
 export type ReconcilerEvent =
   /** Nothing of what it had is here: its former owner has it. */
   | { readonly kind: "lost"; readonly agent: AgentName; readonly from: NodeId }
+  /** This node came back with an old copy of its data: the agent goes on from it, or, if that has nothing of it, anew. */
+  | { readonly kind: "set_back"; readonly agent: AgentName; readonly anew: boolean }
   | { readonly kind: "not_started"; readonly agent: AgentName; readonly reason: string };
 
 export interface ReconcilerOptions {
@@ -225,12 +228,15 @@ export class Reconciler {
   }
 
   async #runHere(owned: OwnedAgent): Promise<void> {
-    const { local, self } = this.#options;
+    const { local, self, event } = this.#options;
     const { agent: name, epoch, continues, transfer } = owned;
     const here = local.get(name);
     if (here !== undefined && here.spec.epoch < epoch) {
-      if (continues === here.spec.epoch && transfer === 0) await local.reassign(name, epoch);
-      else await local.yieldTo(name, self, epoch);
+      if (continues !== here.spec.epoch || transfer !== 0) await local.yieldTo(name, self, epoch);
+      else if (isSetBack(owned)) {
+        await local.goOnFromCopy(name, epoch);
+        event({ kind: "set_back", agent: name, anew: false });
+      } else await local.reassign(name, epoch);
     }
     const now = local.get(name);
     if (now === undefined) await this.#startNew(owned);
@@ -245,7 +251,9 @@ export class Reconciler {
       if (transfer !== 0 && (await local.takeOver(spec, suspended, transfer))) return;
       await local.start(spec, suspended);
       const kept = spec.durability !== "volatile" && (cause === "failover" || transfer !== 0);
-      if (kept && previous !== null) event({ kind: "lost", agent, from: previous });
+      if (!kept || previous === null) return;
+      if (isSetBack(owned)) event({ kind: "set_back", agent, anew: true });
+      else event({ kind: "lost", agent, from: previous });
     });
   }
 

@@ -9,7 +9,7 @@ export function unreadableReason({ reason }: UnreadableAgent): string {
 
 export function unreadableView(unreadable: UnreadableAgent): AgentView {
   const { agent: name, node, epoch, revision, cause, previous, previousEpoch, at_ms } = unreadable;
-  const assignment = { cause, previous, previousEpoch, at_ms, lost: null, runsOn: null };
+  const assignment = { cause, previous, previousEpoch, at_ms, lost: null, lostSince_ms: null, runsOn: null };
   const shown = { name, node, status: "failed", revision, epoch, module: "" as ModuleHash } as const;
   return { ...shown, detail: null, assignment, kept: [], unreadable: unreadableReason(unreadable) };
 }

@@ -61,6 +61,7 @@ export interface ClusterStatus {
   readonly node: NodeId;
   /**
    * "HEALTHY (majority partition)" or "DEGRADED (minority partition)", by contact with a leader that has a quorum;
+   * "UNDECIDED (…)" while none is heard and it may be an election;
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;

@@ -16,7 +16,7 @@ const kinds = {
   invalid_body: { http: 422, exit: 2, retryable: false, title: "Invalid request body" },
   invalid_config: { http: 422, exit: 2, retryable: false, title: "Invalid configuration" },
   invalid_message: { http: 422, exit: 2, retryable: false, title: "Invalid message" },
-  invalid_module: { http: 422, exit: 1, retryable: false, title: "Module refused" },
+  invalid_module: { http: 422, exit: 2, retryable: false, title: "Module refused" },
   unsupported_media_type: { http: 415, exit: 2, retryable: false, title: "Unsupported media type" },
   payload_too_large: { http: 413, exit: 2, retryable: false, title: "Payload too large" },
   unauthenticated: { http: 401, exit: 4, retryable: false, title: "Authentication required" },

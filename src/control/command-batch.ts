@@ -4,7 +4,7 @@
  * the later ones is proposed.
  */
 import { assert } from "../base/assert.ts";
-import { CaxtonError, reasonOf } from "../base/errors.ts";
+import { CaxtonError, type ErrorCode, reasonOf } from "../base/errors.ts";
 import { type BatchedCommand, decodeBatchOutcomes, encodeBatch } from "../wire/control-batch.ts";
 import { controlCommands } from "../wire/control-kinds.ts";
 import type { CommandDone, CommandRequest } from "./control-client.ts";
@@ -86,11 +86,21 @@ export class CommandBatch {
   }
 }
 
-/** What is wrong with them together says nothing of any one of them. */
+/** Refused before it was in any log; of a try before that whose answer was lost `outcome_unknown` would be told. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  "version_mismatch",
+  "payload_too_large",
+  "too_many_requests",
+  "queue_full",
+  "invalid_argument",
+]);
+
+/** What is wrong with them together says nothing of any one of them, but that nothing of it was done, if it was refused. */
 function errorOfAll(error: unknown): CaxtonError {
   const known = error instanceof CaxtonError ? error : undefined;
   if (known?.code === "no_quorum" || known?.code === "outcome_unknown") return known;
-  return new CaxtonError("unavailable", `Not done together with others: ${reasonOf(error)}`, {
+  const code = known !== undefined && refusals.has(known.code) ? "no_quorum" : "unavailable";
+  return new CaxtonError(code, `Not done together with others: ${reasonOf(error)}`, {
     cause: error,
   });
 }

@@ -42,6 +42,8 @@ export interface CommandDone {
   readonly outcome: ControlOutcome;
 }
 
+export type Patience = (what: "command" | "query") => number;
+
 /** Below the window of a session, so that the state never has to refuse for that. */
 const outstanding_max = 1_000;
 /** Tries under one number; each waits for a leader by itself. */
@@ -52,18 +54,23 @@ const tryTime_ms_min = 20;
 export class ControlClient {
   readonly #log: ControlLog;
   readonly #clock: Clock;
-  readonly #patience_ms: () => number;
+  readonly #patience_ms: Patience;
+  readonly #cutOff: () => boolean;
   readonly #outstanding = new Set<number>();
   #session: Promise<number> | null = null;
   #sequence = 0;
   /** The newest entry that an answer contained. */
   #seen = 0;
 
-  /** `patience_ms` is asked at each request: how long it waits for a leader and tries again. */
-  constructor(log: ControlLog, clock: Clock, patience_ms: () => number) {
+  /**
+   * `patience_ms` is asked at each request: how long it waits for a leader and tries again. While the node is `cutOff`
+   * nothing is tried again: nobody would hear of it in time.
+   */
+  constructor(log: ControlLog, clock: Clock, patience_ms: Patience, cutOff: () => boolean = () => false) {
     this.#log = log;
     this.#clock = clock;
     this.#patience_ms = patience_ms;
+    this.#cutOff = cutOff;
   }
 
   /**
@@ -77,7 +84,7 @@ export class ControlClient {
         `This node has ${outstanding_max} commands under way to the leader`,
       );
     }
-    const end_ms = this.#clock.now_ms() + this.#patience_ms();
+    const end_ms = this.#clock.now_ms() + this.#patience_ms("command");
     const sequence = ++this.#sequence;
     this.#outstanding.add(sequence);
     try {
@@ -99,7 +106,7 @@ export class ControlClient {
     const seen = this.#seen;
     const answer = await this.#log.read(encodeControlQuery(kind, body), {
       consistency,
-      timeout_ms: this.#patience_ms(),
+      timeout_ms: this.#patience_ms("query"),
     });
     if (answer.appliedIndex < seen) {
       throw new CaxtonError(
@@ -117,7 +124,8 @@ export class ControlClient {
       const done = await this.#try(request, sequence, end_ms, unknown);
       if (done !== null && !(done instanceof CaxtonError)) return done;
       unknown ??= done ?? undefined;
-      if (tries >= tries_max || end_ms - this.#clock.now_ms() < tryTime_ms_min) {
+      const late = end_ms - this.#clock.now_ms() < tryTime_ms_min || this.#cutOff();
+      if (tries >= tries_max || late) {
         throw unknown ?? new CaxtonError("unavailable", "The control state keeps ending this node's session");
       }
     }

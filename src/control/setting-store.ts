@@ -17,6 +17,11 @@ export class SettingStore {
     await this.#command(controlCommands.settingPut, encodeSettingPut({ name, value, version: null }), name);
   }
 
+  /** Only at this version, 0: only if it is not set. Throws `conflict`, `limit_exceeded`, and as the client. */
+  async putAt(name: string, value: string, version: number): Promise<void> {
+    await this.#command(controlCommands.settingPut, encodeSettingPut({ name, value, version }), name);
+  }
+
   /** Nothing when it is not set. Throws as the client. */
   async delete(name: string): Promise<void> {
     await this.#command(controlCommands.settingDelete, encodeSettingName(name), name);

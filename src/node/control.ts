@@ -11,7 +11,7 @@ import { ReplicaQueries } from "../cluster/consensus/replica-queries.ts";
 import { StateComparer } from "../cluster/consensus/state-comparison.ts";
 import { VoteHandover } from "../cluster/consensus/vote-handover.ts";
 import type { Config } from "../config/keys.ts";
-import { ControlClient } from "../control/control-client.ts";
+import { ControlClient, type Patience } from "../control/control-client.ts";
 import { AssignmentStore } from "../control/assignment-store.ts";
 import { AssignmentTable } from "../agents/assignment-table.ts";
 import { KvStore } from "../control/kv-store.ts";
@@ -29,7 +29,7 @@ import type { Clock } from "../ports/clock.ts";
 /** How long a request waits for a leader, and tries again when one was lost. */
 const command_ms = 10_000;
 /** The same while no quorum is known: time for an election, and no more. */
-const commandWithoutQuorum_ms = 3_000;
+const withoutQuorum_ms = 3_000;
 
 export interface ControlParts {
   readonly consensus: Consensus;
@@ -38,6 +38,8 @@ export interface ControlParts {
   readonly clock: Clock;
   readonly config: Config;
   readonly events: EventLog;
+  /** Known to be in a minority: no leader is waited for as long as ever. */
+  readonly cutOff: () => boolean;
   readonly failed: (what: string, reason: string) => void;
 }
 
@@ -64,12 +66,10 @@ export interface Control {
 }
 
 export function startControl(parts: ControlParts): Control {
-  const { consensus, network, clock, config, events, failed } = parts;
+  const { consensus, network, clock, config, events, cutOff, failed } = parts;
   const { peers, membership } = network;
   const relay = new ControlRelay({ consensus, peers, membership });
-  const client = new ControlClient(relay, clock, () =>
-    consensus.status().quorum ? command_ms : commandWithoutQuorum_ms,
-  );
+  const client = new ControlClient(relay, clock, patienceOf(parts), cutOff);
   const assignments = new AssignmentStore(client);
   const table = new AssignmentTable(assignments, consensus, clock, failed);
   const balancing = new Balancing(client, consensus, failed);
@@ -130,6 +130,14 @@ export function startControl(parts: ControlParts): Control {
       unheard.close();
       registrations.close();
     },
+  };
+}
+
+function patienceOf({ consensus, cutOff }: ControlParts): Patience {
+  return (what) => {
+    if (consensus.status().quorum) return command_ms;
+    // Until it is known whether this is a partition a command waits: then it ends with what is true of it.
+    return what === "query" || cutOff() ? withoutQuorum_ms : command_ms;
   };
 }
 

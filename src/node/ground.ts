@@ -25,8 +25,8 @@ import { Partition } from "./partition/partition.ts";
 import { RefusedSources } from "./joining/refused-sources.ts";
 import type { StoppedPeer } from "./operator/stopped-marker.ts";
 
-/** Event ids of one boot stay below the next one's first. */
-const eventsPerBoot = 1_000_000_000;
+/** Event ids of one boot stay below the next one's first, which is as many milliseconds later; also of a restored copy. */
+const eventsPer_ms = 1_000;
 
 export interface NodeHooks {
   /** The node's id is known now: the log may carry it. */
@@ -76,7 +76,7 @@ export async function startGround(
   void foundation.store.ended.then((error) => error && hooks.crash(error));
   const log = logger("node");
   const failed = (what: string, reason: string): void => log.warn(`Could not ${what}: ${reason}`);
-  const events = new EventLog(systemClock, foundation.directory.boots * eventsPerBoot);
+  const events = new EventLog(systemClock, foundation.directory.bootEpoch * eventsPer_ms);
   const refused = new RefusedSources(events);
   const state = { restored: false, stopping: false };
   const rotation = Promise.withResolvers<GossipRotation>();
@@ -103,15 +103,16 @@ export async function startGround(
     crash: hooks.crash,
   });
   undo.push(() => consensus.stop());
-  const control = startControl({ ...consensus, network, clock: systemClock, config, events, failed });
+  const late: { partition?: Partition } = {};
+  const cutOff = (): boolean => late.partition?.monitor.minority ?? false;
+  const control = startControl({ ...consensus, network, clock: systemClock, config, events, cutOff, failed });
   undo.push(() => Promise.resolve(control.stop()));
-  const { membership } = network;
   const keys = new ClusterKeys();
   const common = { config, foundation, network, events, failed };
-  const partition = await Partition.start({ ...common, consensus, control, keys });
+  const partition = (late.partition = await Partition.start({ ...common, consensus, control, keys }));
   undo.push(() => partition.close());
   const known = await KnownPeers.start({
-    membership,
+    membership: network.membership,
     store: foundation.store.client,
     clock: systemClock,
     failed,

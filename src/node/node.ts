@@ -213,6 +213,7 @@ class AssembledNode implements RunningNode {
     const end_ms = systemClock.now_ms() + drain_timeout_ms;
     const left_ms = (): number => Math.max(0, end_ms - systemClock.now_ms());
     if (handOver) await ownership.drain(left_ms());
+    await ownership.markStore();
     ownership.close();
     // First the others route elsewhere, then what is under way here ends, then what it wrote is closed.
     await partition.close();

@@ -17,6 +17,7 @@ import type { Ground } from "./ground.ts";
 import { nodeHealth } from "./health.ts";
 import { refuseWritesOutside } from "./joining/join-guard.ts";
 import type { NodeOwnership } from "./ownership/ownership.ts";
+import { storeLostSince } from "./ownership/store-age.ts";
 import { guardIntake, type IntakeGuard } from "./operator/intake-guard.ts";
 import { measuredPerformance } from "./measurements.ts";
 import type { NodeOperator } from "./operator/operator-service.ts";
@@ -126,6 +127,7 @@ function agentsOf({
     mayAct: () => consensus.leases.holds(),
     isUnheard: (node) => control.unheard.has(node),
     groups: work.routes.groups,
+    lostSince: async (node) => await storeLostSince(control.settings, node).catch(() => null),
   });
 }
 

@@ -42,6 +42,25 @@ export function removeAgent(database: Database, name: AgentName): readonly Uint8
   return mail;
 }
 
+/** Inside a transaction: what waits for the agent goes, oldest first. */
+export function takeInbox(database: Database, name: AgentName): readonly Uint8Array[] {
+  const mail = readInbox(database, name);
+  database.prepare("DELETE FROM inbox WHERE agent = ?").run(name);
+  return mail;
+}
+
+/** Bytes of what the agent has, without what stands around it; counted by the database, and not read. */
+export function measureAgent(database: Database, name: AgentName): number {
+  const sums = [
+    "SELECT coalesce(sum(length(message)), 0) AS bytes FROM inbox WHERE agent = ?",
+    "SELECT coalesce(sum(length(key) + length(value)), 0) AS bytes FROM agent_state WHERE agent = ?",
+    "SELECT coalesce(sum(length(ids)), 0) AS bytes FROM handled WHERE agent = ?",
+    "SELECT coalesce(sum(length(state)), 0) AS bytes FROM saved_states WHERE agent = ?",
+    "SELECT 12 * count(*) AS bytes FROM timers WHERE agent = ?",
+  ];
+  return sums.reduce((sum, sql) => sum + Number(database.prepare(sql).get(name)?.["bytes"]), 0);
+}
+
 export function recoverAgent(database: Database, name: AgentName): RecoveredAgent {
   const state = database.prepare("SELECT key, value FROM agent_state WHERE agent = ? ORDER BY key").all(name);
   const timers = database

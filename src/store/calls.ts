@@ -1,7 +1,8 @@
 /** One answer a call: the store's table of operations, on the engine. */
 import { assert, unreachable } from "../base/assert.ts";
 import type { Clock } from "../ports/clock.ts";
-import { listAgents, recoverAgent } from "./agent-tables.ts";
+import type { Database } from "../ports/database.ts";
+import { listAgents, measureAgent, recoverAgent } from "./agent-tables.ts";
 import { listConversations, listMessages } from "./conversation-tables.ts";
 import { listDeadLetters } from "./dead-letter-table.ts";
 import type { StoreEngine } from "./engine.ts";
@@ -21,6 +22,8 @@ export function needsTables(call: StoreCall): boolean {
     case "listKept":
     case "takeIncoming":
     case "removeMoved":
+    case "removeDoubtful":
+    case "measureAgent":
     case "recoverOutbox":
     case "listDeadLetters":
     case "takeDeadLetters":
@@ -82,6 +85,10 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return engine.takeIncoming(call.in.agent, call.in.transfer);
     case "removeMoved":
       return engine.removeMoved(call.in);
+    case "removeDoubtful":
+      return engine.removeDoubtful(call.in, clock.wall_ms());
+    case "measureAgent":
+      return measureAgent(database, call.in);
     case "recoverOutbox":
       return readOutbox(database, call.in);
     case "listDeadLetters":
@@ -96,6 +103,22 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return getMeta(database, call.in);
     case "putMeta":
       return putMeta(database, call.in.key, call.in.value);
+    case "stats":
+    case "close":
+      assert(false, `${call.name} is answered by the server`);
+      return undefined;
+    default:
+      return answerOfQueue(database, clock, call);
+  }
+}
+
+type QueueCall = Extract<
+  StoreCall,
+  { readonly name: `${string}${"Queued" | "Unbegun" | "Outcomes"}${string}` }
+>;
+
+function answerOfQueue(database: Database, clock: Clock, call: QueueCall): unknown {
+  switch (call.name) {
     case "putQueuedWrite":
       return queued.putQueuedWrite(database, call.in.write, call.in.limit);
     case "takeQueuedWrites":
@@ -112,10 +135,6 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return queued.listQueuedWrites(database, call.in);
     case "countQueuedWrites":
       return queued.countQueuedWrites(database, call.in);
-    case "stats":
-    case "close":
-      assert(false, `${call.name} is answered by the server`);
-      return undefined;
     default:
       return unreachable(call);
   }

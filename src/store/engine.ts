@@ -23,7 +23,7 @@ import {
 import { storeMigrations } from "./migrations.ts";
 import { checkIntegrity, checkSchema, migrate } from "./migrator.ts";
 import * as kept from "./kept-agents.ts";
-import { applyToOutbox } from "./outbox-table.ts";
+import { applyToOutbox, takeFromOutbox } from "./outbox-table.ts";
 import type { DeadLetter, StoredAgent } from "./store.ts";
 import { readTally } from "./tallies.ts";
 
@@ -166,6 +166,27 @@ export class StoreEngine {
   removeMoved(name: AgentName): void {
     assert(this.journal.applied(this.journal.last), "the journal is applied before an agent is removed");
     this.database.transaction(() => agents.removeAgent(this.database, name));
+  }
+
+  /** State, timers and what is known as handled stay. */
+  removeDoubtful(name: AgentName, at_ms: number): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before mail is judged by it");
+    const where = `This node came back with an old copy of its data, which agent ${quote(name)} goes on from: `;
+    const letter = (message: Uint8Array, detail: string) => ({
+      reason: "old_copy",
+      detail: `${where}${detail}`,
+      at_ms,
+      message,
+    });
+    this.database.transaction(() => {
+      const unhandled = agents.takeInbox(this.database, name);
+      const unsent = takeFromOutbox(this.database, name);
+      const letters = [
+        ...unhandled.map((message) => letter(message, "it may have handled this message since")),
+        ...unsent.map((message) => letter(message, "this message of it may have been delivered since")),
+      ];
+      addDeadLetters(this.database, letters, this.#deadLetters);
+    });
   }
 
   takeDeadLetters(ids: readonly number[] | "all"): readonly DeadLetter[] {

@@ -352,7 +352,16 @@ export class StoreServer {
 
 /** What becomes of an agent's rows is decided with all of its journal in them. */
 function endsJournal({ name }: StoreCall): boolean {
-  return name === "removeAgent" || name === "putAside" || name === "removeMoved" || name === "takeIncoming";
+  switch (name) {
+    case "removeAgent":
+    case "putAside":
+    case "removeMoved":
+    case "removeDoubtful":
+    case "takeIncoming":
+      return true;
+    default:
+      return false;
+  }
 }
 
 function writes(call: StoreCall): boolean {

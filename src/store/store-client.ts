@@ -113,6 +113,10 @@ export class StoreClient implements Store {
     return this.#call("recoverAgent", name);
   }
 
+  measureAgent(name: AgentName): Promise<number> {
+    return this.#call("measureAgent", name);
+  }
+
   putAside(name: AgentName, owner: NodeId, owner_epoch: number): Promise<void> {
     return this.#call("putAside", { name, owner, owner_epoch });
   }
@@ -131,6 +135,10 @@ export class StoreClient implements Store {
 
   removeMoved(name: AgentName): Promise<void> {
     return this.#call("removeMoved", name);
+  }
+
+  removeDoubtful(name: AgentName): Promise<void> {
+    return this.#call("removeDoubtful", name);
   }
 
   async recoverOutbox(): Promise<readonly Uint8Array[]> {

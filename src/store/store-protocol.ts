@@ -50,6 +50,8 @@ export interface StoreCalls {
     readonly out: boolean;
   };
   removeMoved: { readonly in: AgentName; readonly out: void };
+  removeDoubtful: { readonly in: AgentName; readonly out: void };
+  measureAgent: { readonly in: AgentName; readonly out: number };
   recoverOutbox: { readonly in: number; readonly out: OutboxPage };
   listDeadLetters: { readonly in: PageRequest; readonly out: Page<DeadLetter> };
   takeDeadLetters: { readonly in: readonly number[] | "all"; readonly out: readonly DeadLetter[] };

@@ -73,6 +73,8 @@ export interface Store {
   removeAgent(name: AgentName): Promise<void>;
   listAgents(): Promise<readonly StoredAgent[]>;
   recoverAgent(name: AgentName): Promise<RecoveredAgent>;
+  /** Bytes of what `recoverAgent` gives, without what stands around it. */
+  measureAgent(name: AgentName): Promise<number>;
   /** The agent's record goes, and its journal stays for inspection alone. Nothing when it is not there. */
   putAside(name: AgentName, owner: NodeId, owner_epoch: number): Promise<void>;
   /** Newest first. */
@@ -83,6 +85,8 @@ export interface Store {
   takeIncoming(agent: StoredAgent, transfer: number): Promise<boolean>;
   /** The agent lives elsewhere with everything that it had here. */
   removeMoved(name: AgentName): Promise<void>;
+  /** Mail of an agent whose journal is an old copy: what waits for it, and what it had sent, may be done long since. It becomes dead letters (`old_copy`). */
+  removeDoubtful(name: AgentName): Promise<void>;
 
   /** Group commit: resolves when all the records are durable, in the order of the calls. */
   append(records: readonly JournalRecord[]): Promise<void>;

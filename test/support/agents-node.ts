@@ -17,7 +17,7 @@ import { ModuleKeepers } from "../../src/agents/module-keepers.ts";
 import { Reconciler, type ReconcilerEvent } from "../../src/agents/reconciler.ts";
 import { spawnAgentThread } from "../../src/agents/spawn-agent-thread.ts";
 import { present } from "../../src/base/assert.ts";
-import type { AgentName, ModuleHash } from "../../src/base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../src/base/ids.ts";
 import { Prng } from "../../src/base/prng.ts";
 import type { Membership } from "../../src/cluster/membership.ts";
 import type { Peers } from "../../src/cluster/peers/peers.ts";
@@ -82,6 +82,8 @@ export class AgentsNode {
     readonly ceilings?: Partial<AgentCeilings>;
     /** Whether the node has its lease, as it tells of its agents. */
     readonly mayAct?: () => boolean;
+    /** Whether the leader hears that node. */
+    readonly isUnheard?: (node: NodeId) => boolean;
   }): Promise<AgentsNode> {
     const store = await startStoreThread(options.path);
     const events: (LocalAgentEvent | ReconcilerEvent)[] = [];
@@ -194,7 +196,7 @@ export class AgentsNode {
       store: assignments,
       reconciler,
       handOver,
-      isUnheard: () => false,
+      isUnheard: options.isUnheard ?? (() => false),
       ceilings: {
         ...{ max_memory: agentMost.memory_bytes, max_fuel: agentMost.fuel, max_priority: "critical" },
         max_per_subject: null,
@@ -202,6 +204,7 @@ export class AgentsNode {
       },
       mayAct: options.mayAct ?? (() => true),
       groups: new InstanceGroups(table),
+      lostSince: () => Promise.resolve(null),
     });
     await local.load();
     await table.refresh("linearizable");

@@ -416,6 +416,7 @@ export class MemoryServices implements NodeServices {
         previousEpoch: 0,
         at_ms: this.clock.wall_ms(),
         lost: null,
+        lostSince_ms: null,
         runsOn: this.node,
       },
       kept: [],

@@ -71,6 +71,8 @@ export const agentSchema = v.object({
       assigned_at: timeSchema,
       /** The lost node that has what the agent had; null when nothing was lost. */
       state_lost_with: v.nullable(v.string()),
+      /** Where that is its own node: since when what it did may be gone. Earlier versions leave it out. */
+      state_lost_since: v.optional(v.nullable(timeSchema), null),
       /** The node that says it runs there. */
       runs_on: v.nullable(v.string()),
     }),
@@ -145,13 +147,14 @@ export function agentAnswer(agent: AgentView): AgentAnswer {
 
 function assignmentAnswer({ assignment }: AgentView): AgentAnswer["assignment"] {
   if (assignment === null) return null;
-  const { cause, previous, previousEpoch, at_ms, lost, runsOn } = assignment;
+  const { cause, previous, previousEpoch, at_ms, lost, lostSince_ms, runsOn } = assignment;
   return {
     cause,
     previous_node: previous,
     previous_epoch: previousEpoch,
     assigned_at: new Date(at_ms).toISOString(),
     state_lost_with: lost,
+    state_lost_since: lostSince_ms === null ? null : new Date(lostSince_ms).toISOString(),
     runs_on: runsOn,
   };
 }

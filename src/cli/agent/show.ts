@@ -33,7 +33,7 @@ function rowsOf(agent: AgentAnswer): [string, string][] {
     ["STATUS", status],
     ["REVISION", `${revision} (epoch ${epoch})`],
     ["MODULE", module],
-    ...(assignment === null ? [] : assignmentRows(assignment)),
+    ...(assignment === null ? [] : assignmentRows(node, assignment)),
     ...kept_journals.map((kept): [string, string] => ["KEPT-JOURNAL", keptText(kept)]),
   ];
   if (agent.unreadable !== null) return [...rows, ["FAILURE", agent.unreadable]];
@@ -73,14 +73,22 @@ function constraintText({ services, region, zone }: Detail["placement"]): string
   return parts.join(", ") || "-";
 }
 
-function assignmentRows(assignment: NonNullable<AgentAnswer["assignment"]>): [string, string][] {
+type Assignment = NonNullable<AgentAnswer["assignment"]>;
+
+function assignmentRows(node: string, assignment: Assignment): [string, string][] {
   const { cause, previous_node, assigned_at, state_lost_with, runs_on } = assignment;
   const from = previous_node === null ? "" : ` from ${previous_node}`;
   const rows: [string, string][] = [["ASSIGNED", `${assigned_at}, ${cause}${from}`]];
   if (runs_on === null) rows.push(["RUNS-ON", "no node says so"]);
-  if (state_lost_with !== null)
-    rows.push(["STATE-LOST", `it began anew; what it had is on ${state_lost_with}`]);
+  if (state_lost_with !== null) rows.push(["STATE-LOST", lostText(node, assignment)]);
   return rows;
+}
+
+function lostText(node: string, { state_lost_with, state_lost_since }: Assignment): string {
+  if (state_lost_with !== node) return `it began anew; what it had is on ${state_lost_with}`;
+  const from = state_lost_since === null ? "without its data" : "with an old copy of its data";
+  const since = state_lost_since === null ? "until then" : `since ${state_lost_since}`;
+  return `${node} came back ${from}: what it did ${since} is gone`;
 }
 
 function keptText({ node, epoch, owner, at, inbox, keys }: AgentAnswer["kept_journals"][number]): string {

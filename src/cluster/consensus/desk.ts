@@ -71,6 +71,10 @@ export class Desk {
         return this.#check(number);
       case "compact":
         return this.#compact(number);
+      case "give_up":
+        this.#proposals.giveUp();
+        this.#reads.giveUp();
+        return this.options.answer({ kind: "given_up", request: number });
       case "stats":
         return this.options.answer({ kind: "stats", request: number, stats: this.#stats() });
       default:

@@ -166,6 +166,16 @@ export class Proposals {
     }
   }
 
+  /** This node is cut off: nobody waits any longer. What stands in the log may yet be committed. */
+  giveUp(): void {
+    for (const [id, proposal] of this.#all) {
+      if (proposal.state === "waiting")
+        this.#fail(id, proposal, "no_quorum", "No leader took the command: nothing was done");
+      else
+        this.#fail(id, proposal, "outcome_unknown", unknownOutcome("this node is cut off from the majority"));
+    }
+  }
+
   /** Ends everything: nothing is answered by a commit after this. */
   close(detail: string): void {
     this.#deadlines.close();

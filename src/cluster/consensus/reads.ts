@@ -91,6 +91,14 @@ export class Reads {
     }
   }
 
+  /** This node is cut off: nobody waits any longer. */
+  giveUp(): void {
+    for (const { request } of this.#all.values())
+      this.#fail(request, "no_quorum", "No majority confirmed the read: this node is cut off");
+    this.#all.clear();
+    this.#waiting.clear();
+  }
+
   close(detail: string): void {
     this.#deadlines.close();
     for (const { request } of this.#all.values()) this.#fail(request, "unavailable", detail);

@@ -13,6 +13,8 @@ export type ConsensusRequest = { readonly request: number; readonly timeout_ms: 
   | { readonly kind: "compact" }
   | { readonly kind: "inspect"; readonly from: number }
   | { readonly kind: "stats" }
+  /** Ends what waits for a leader or its answer, each with what is true of it. */
+  | { readonly kind: "give_up" }
 );
 
 /** What the driver answers: the log is looked at by its opener. */
@@ -32,6 +34,7 @@ export type ConsensusAnswer = { readonly request: number } & (
   | { readonly kind: "compacted"; readonly index: number }
   | { readonly kind: "inspected"; readonly inspection: LogInspection }
   | { readonly kind: "stats"; readonly stats: ConsensusStats }
+  | { readonly kind: "given_up" }
   | { readonly kind: "failed"; readonly code: string; readonly detail: string }
 );
 

@@ -176,6 +176,12 @@ export class ConsensusThread implements Consensus {
     return answer.stats;
   }
 
+  /** Ends what waits for a leader or for its answer, each with what is true of it: this node is cut off. */
+  async giveUp(): Promise<void> {
+    const answer = await this.#ask({ kind: "give_up", timeout_ms: statsTimeout_ms }, "timeout");
+    if (answer.kind !== "given_up") throw unexpected(answer);
+  }
+
   hint(node: NodeId, bootEpoch: number | null): void {
     this.thread.post({ kind: "hint", node, boot: bootEpoch });
   }

@@ -200,6 +200,8 @@ const ownAreas = [
   "agent.trap",
   "agent.yielded",
   "agent.state_lost",
+  "store.old_copy",
+  "store.cluster_older",
   "agent.not_started",
   "failover.",
   "drain.",

@@ -5,7 +5,7 @@ import { HandOver } from "../../agents/hand-over.ts";
 import { AssignedOwnership } from "../../agents/ownership.ts";
 import { Reconciler, type ReconcilerEvent } from "../../agents/reconciler.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import type { AgentName } from "../../base/ids.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
 import { Prng } from "../../base/prng.ts";
 import { systemClock } from "../../platform/node/clock.ts";
 import { systemEntropy } from "../../platform/node/entropy.ts";
@@ -17,8 +17,10 @@ import { Failover } from "./failover.ts";
 import type { Ground } from "../ground.ts";
 import { agentPlaces } from "../agent-places.ts";
 import { OpenStreams } from "../open-streams.ts";
+import { OldStoreCheck } from "./old-store.ts";
 import { OutboxHandOver } from "./outbox-hand-over.ts";
 import { Rebalancer } from "./rebalancing.ts";
+import type { OldStore } from "./store-age.ts";
 import type { Work } from "../work.ts";
 
 /** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
@@ -40,6 +42,7 @@ export class NodeOwnership {
   readonly #outbox: OutboxHandOver;
   readonly #prng: Prng;
   readonly #unprepare: () => void;
+  readonly #oldStore: OldStoreCheck;
   #again: Timer | undefined;
   #closed = false;
 
@@ -69,7 +72,7 @@ export class NodeOwnership {
       local: work.agents,
       modules: () => work.modules,
       clock: systemClock,
-      event: (event) => recordOwnership(events, event),
+      event: (event) => recordOwnership(events, event, self, this.#oldStore.old),
       failed,
     });
     this.handOver = new HandOver({
@@ -107,6 +110,7 @@ export class NodeOwnership {
       await table.refresh();
       await reconciler.yieldGiven();
     });
+    this.#oldStore = this.#newOldStoreCheck();
     this.#failover = this.#newFailover();
     this.rebalancer = this.#newRebalancer();
   }
@@ -172,8 +176,14 @@ export class NodeOwnership {
     this.#parts.tags.set({ maxAgents: agentPlaces(this.#parts.config.node) });
   }
 
+  /** Before consensus is told that this node goes. */
+  async markStore(): Promise<void> {
+    await this.#oldStore.close();
+  }
+
   close(): void {
     this.#closed = true;
+    void this.#oldStore.close();
     this.#again?.cancel();
     this.#unprepare();
     this.#peers.close();
@@ -206,6 +216,21 @@ export class NodeOwnership {
       }),
       onJoin: config.failover.rebalance_on_join,
       failed,
+    });
+  }
+
+  #newOldStoreCheck(): OldStoreCheck {
+    const { foundation, control, work, events } = this.#parts;
+    return new OldStoreCheck({
+      self: foundation.self,
+      boot: foundation.directory.bootEpoch,
+      settings: control.settings,
+      store: foundation.store.client,
+      assignments: control.assignments,
+      table: control.table,
+      local: work.agents,
+      events,
+      clock: systemClock,
     });
   }
 
@@ -256,10 +281,11 @@ export class NodeOwnership {
   async #known(): Promise<boolean> {
     try {
       await this.#parts.control.table.refresh("linearizable");
+      await this.#oldStore.check();
       return true;
     } catch (error) {
       if (error instanceof CaxtonError) return false;
-      logger("agents").error(`Could not read the assignments: ${reasonOf(error)}`);
+      logger("agents").error(`Could not learn whose this node's agents are: ${reasonOf(error)}`);
       return false;
     }
   }
@@ -271,8 +297,17 @@ function newTransfer(): number {
   return view.getUint32(0) * 0x1_0000 + view.getUint16(4) + 1;
 }
 
-function recordOwnership(events: EventLog, event: ReconcilerEvent): void {
+function recordOwnership(events: EventLog, event: ReconcilerEvent, self: NodeId, old: OldStore | null): void {
   const { agent } = event;
+  if (event.kind === "set_back") {
+    const since = old === null || old.since_ms === 0 ? null : new Date(old.since_ms).toISOString();
+    const copy = `an old copy of ${self}'s data`;
+    const text = event.anew
+      ? `Agent '${agent}' began anew: ${copy} has nothing of it`
+      : `Agent '${agent}' goes on from ${copy}: what it did since ${since ?? "then"} is gone`;
+    events.record("warn", "agent.state_lost", text, { agent, from: self, since });
+    return;
+  }
   if (event.kind === "lost") {
     const text = `Agent '${agent}' began anew: what it had is on ${event.from}`;
     events.record("warn", "agent.state_lost", text, { agent, from: event.from });

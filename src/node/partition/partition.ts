@@ -3,6 +3,7 @@ import { uuidv7 } from "uuidv7";
 import type { GoingOn } from "../../agents/goes-on.ts";
 import { counted } from "../../base/counted.ts";
 import type { QueuedWriteView } from "../../api/partition-service.ts";
+import { reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Consensus } from "../../cluster/consensus/consensus.ts";
 import type { CutOrder } from "../../cluster/network-cut.ts";
@@ -32,7 +33,9 @@ export interface PartitionParts {
   readonly config: Config;
   readonly foundation: Foundation;
   readonly network: Network;
-  readonly consensus: { readonly consensus: Consensus & { cut(order: CutOrder): void } };
+  readonly consensus: {
+    readonly consensus: Consensus & { cut(order: CutOrder): void; giveUp(): Promise<void> };
+  };
   readonly control: Pick<Control, "kv" | "unheard">;
   readonly events: EventLog;
   readonly keys: ClusterKeys;
@@ -205,6 +208,10 @@ export class Partition {
     this.#actions.changed(to, true);
     if (isCut(to) && !isCut(from)) {
       this.counters.lost++;
+      // From now on writes are queued: those that wait end with what is true of them, and are queued if nobody has them.
+      void this.#parts.consensus.consensus
+        .giveUp()
+        .catch((error: unknown) => this.#parts.failed("end what waits for a leader", reasonOf(error)));
       const reach =
         votersReached < needed
           ? `${votersReached} of ${voters.length} voters in reach, ${needed} needed`

@@ -69,6 +69,8 @@ class Cluster {
   readonly folder = mkdtempSync(join(tmpdir(), "caxton-agents-"));
   readonly nodes = new Map<string, AgentsNode>();
   mayAct = true;
+  /** Nodes that the leader does not hear. */
+  readonly unheard = new Set<NodeId>();
   #boots = 0;
 
   async start(node: string, options: NodeOptions = {}): Promise<AgentsNode> {
@@ -82,6 +84,7 @@ class Cluster {
       consensus: this.consensus,
       seed: ++this.#boots,
       mayAct: () => this.mayAct,
+      isUnheard: (id) => this.unheard.has(id),
       ...options,
     });
     this.nodes.set(node, started);
@@ -325,6 +328,28 @@ describe("two nodes", () => {
     expect(two.agents.local.size).toBe(0);
   });
 
+  test("agents of a node that the leader does not hear are parked, and none moves there", async () => {
+    const { cluster: agents } = one.agents;
+    await agents.deploy(request("echo", prebuiltAgent("echo"), target("node-2")));
+    await agents.deploy(
+      request("going-on", prebuiltAgent("echo"), { ...target("node-2"), partition: "continue" }),
+    );
+    await agents.deploy(request("here", prebuiltAgent("echo"), target("node-1")));
+    cluster.unheard.add("node-2" as NodeId);
+    try {
+      expect(agents.list().map(({ status }) => status)).toEqual(["parked", "running", "running"]);
+      const moving = agents.migrate(name("here"), "node-2" as NodeId);
+      await expect(moving).rejects.toMatchObject({
+        code: "no_capacity",
+        message: expect.stringContaining("does not hear it") as string,
+      });
+      expect((await agents.show(name("here"))).node).toBe("node-1");
+    } finally {
+      cluster.unheard.clear();
+    }
+    expect(agents.list().map(({ status }) => status)).toEqual(["running", "running", "running"]);
+  });
+
   test("why an agent failed is told at any node, and a resumed one is failed no more", async () => {
     const bomb = prebuiltAgent("misbehaving-endless-loop");
     const restart = { policy: "fail", maxRestarts: 0 } as const;
@@ -486,7 +511,8 @@ describe("two nodes", () => {
       await until(() => owner.status(agent) === "running");
       const shown = await one.agents.cluster.show(agent);
       expect(shown.kept, next).toMatchObject([{ node: "node-1", epoch, keys: 1 }]);
-      expect(owner.events).toContainEqual({ kind: "lost", agent, from: "node-1" });
+      const lost = { kind: "lost", agent, from: "node-1" };
+      expect(owner.events).toContainEqual(next === "node-2" ? lost : { kind: "set_back", agent, anew: true });
       await one.agents.cluster.remove(agent);
       await cluster.reset();
     }

@@ -1,5 +1,5 @@
 /** What a node does when assignments are late, ended, or switched in the middle of something: never by an old word. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -7,6 +7,7 @@ import { encodeSpec } from "../../../src/agents/agent-requests.ts";
 import type { OwnedAgent } from "../../../src/agents/assignment-table.ts";
 import type { DeployRequest } from "../../../src/agents/deployment.ts";
 import { present } from "../../../src/base/assert.ts";
+import { setBackMove } from "../../../src/agents/set-back.ts";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import type { AgentName, ModuleHash, NodeId } from "../../../src/base/ids.ts";
 import { AssignmentStore } from "../../../src/control/assignment-store.ts";
@@ -55,6 +56,22 @@ class Cluster {
     const node = this.#running.get(id);
     this.#running.delete(id);
     await node?.stop();
+  }
+
+  /** Its store as it is now, whole, as it must be stopped for. */
+  copy(id: NodeId): { putBack(): void } {
+    const path = join(this.#folder, `${id}.db`);
+    const files = ["", "-wal", "-shm"].map((end) => `${path}${end}`);
+    const kept = files.map((file) => (existsSync(file) ? readFileSync(file) : null));
+    return {
+      putBack: () => {
+        for (const [at, file] of files.entries()) {
+          const bytes = kept[at] ?? null;
+          if (bytes === null) rmSync(file, { force: true });
+          else writeFileSync(file, bytes);
+        }
+      },
+    };
   }
 
   /** Has it count once more; what it says. */
@@ -117,6 +134,74 @@ describe("an old word", () => {
   });
 });
 
+describe("a node that is back with an old copy of its store", () => {
+  test("goes on from it under a higher epoch, and says so once", async () => {
+    const cluster = new Cluster();
+    const one = await cluster.start(first);
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    await cluster.stop(first);
+    const copy = cluster.copy(first);
+    const two = await cluster.start(first);
+    expect(await cluster.counted(two)).toBe("2");
+    const owned = ownedOf(two);
+    await cluster.stop(first);
+
+    copy.putBack();
+    const move = present(setBackMove(owned, owned), "the move of a durable agent");
+    const client = new ControlClient(cluster.consensus, new VirtualClock(), () => 1_000);
+    await new AssignmentStore(client).move({ cause: "failover", term: 0, moves: [move] }, "");
+    const back = await cluster.start(first);
+    expect(back.events.filter(({ kind }) => kind === "set_back")).toEqual([
+      { kind: "set_back", agent, anew: false },
+    ]);
+    expect(back.agents.local.get(agent)?.spec.epoch).toBeGreaterThan(owned.epoch);
+    expect((await back.agents.cluster.show(agent)).assignment).toMatchObject({ lost: first });
+    expect(await cluster.counted(back)).toBe("2");
+    await cluster.stop(first);
+    const again = await cluster.start(first);
+    expect(again.events.filter(({ kind }) => kind === "set_back")).toEqual([]);
+    expect(await cluster.counted(again)).toBe("3");
+  });
+
+  test("begins anew with what the copy has nothing of", async () => {
+    const cluster = new Cluster();
+    const copy = cluster.copy(first);
+    const one = await cluster.start(first);
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    const owned = ownedOf(one);
+    const module = await one.store.client.getModule(owned.spec.module);
+    await cluster.stop(first);
+
+    copy.putBack();
+    const client = new ControlClient(cluster.consensus, new VirtualClock(), () => 1_000);
+    const move = present(setBackMove(owned, undefined), "the move of a durable agent");
+    expect(move.continues).toBe(0);
+    await new AssignmentStore(client).move({ cause: "failover", term: 0, moves: [move] }, "");
+    const back = await cluster.start(first);
+    await back.store.client.putModule(owned.spec.module, present(module, "the module"));
+    await back.agents.reconciler.settle(agent);
+    expect(back.events).toContainEqual({ kind: "set_back", agent, anew: true });
+    expect(await cluster.counted(back)).toBe("1");
+  });
+
+  test.each([
+    ["the same epoch", { epoch: 9, continues: 4 }, 9, 9],
+    ["the epoch whose journal went on in place", { epoch: 9, continues: 4 }, 4, 4],
+    ["an epoch before it was elsewhere", { epoch: 9, continues: 4, transfer: 7 }, 4, 0],
+    ["another agent's life under its name", { epoch: 9, continues: 0 }, 4, 0],
+  ])("goes on from %s or not", (_, assigned, copied, continues) => {
+    const spec = testSpec(agent, { durability: "local", epoch: copied });
+    const assignment = { agent, node: first, transfer: 0, spec, ...assigned };
+    expect(setBackMove(assignment as unknown as OwnedAgent, { spec })).toEqual({
+      ...{ agent, from: first, epoch: 9, to: first, continues, transfer: 0 },
+    });
+    const forgetful = { ...assignment, spec: testSpec(agent, { durability: "volatile" }) };
+    expect(setBackMove(forgetful as unknown as OwnedAgent, { spec })).toBeNull();
+  });
+});
+
 test("an agent that is removed stays so, although this node has not told all that it had before assignments", async () => {
   const cluster = new Cluster();
   const client = new ControlClient(cluster.consensus, new VirtualClock(), () => 1_000);
@@ -166,6 +251,33 @@ describe("a hand-over", () => {
     await until(() => one.status(agent) === "running");
     expect(await cluster.counted(one)).toBe("2");
     expect(await one.store.client.listKept(agent)).toEqual([]);
+  });
+
+  test("of more than can be moved is refused before the agent is stopped, and says how much it is", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    const request = counter();
+    const limits = { ...request.options.limits, inbox_bytes: 100 * 1024 ** 2 };
+    await one.agents.cluster.deploy({ ...request, options: { ...request.options, limits } });
+    await one.agents.cluster.suspend(agent);
+    const content = "x".repeat(10 * 1024 ** 2 - 1_024);
+    for (let id = 900; id < 907; id++)
+      await one.deliver(testMessage(id, { sender: "~alice@node-1", receiver: agent, content }));
+    const stops: string[] = [];
+    const stop = one.agents.threads.stop.bind(one.agents.threads);
+    one.agents.threads.stop = (name, ...rest) => {
+      stops.push(name);
+      return stop(name, ...rest);
+    };
+    const refused = await refusalOf(two.agents.cluster.migrate(agent, second));
+    expect(refused).toMatchObject({
+      code: "payload_too_large",
+      message: expect.stringMatching(
+        /^Agent "counter" has 7\d\.\dMB of mail and state, and at most 60MiB can be moved: it goes on/,
+      ) as string,
+    });
+    expect([stops, ownedOf(one).node, one.status(agent)]).toEqual([[], first, "suspended"]);
+    await one.agents.cluster.remove(agent);
   });
 
   test("whose decision was lost on the way leaves the agent here, and it goes on with all that it had", async () => {

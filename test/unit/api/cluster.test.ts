@@ -30,6 +30,22 @@ describe("the documented cluster shapes", () => {
     expect(nodes[2]).toMatchObject({ id: "node-3", status: "offline", healthy: false, uptime: null });
   });
 
+  it("call a node neither healthy nor available that the leader does not hear, and count it so", async () => {
+    const { call, services } = await apiWorld();
+    services.unheard.push({ node: "node-2" as NodeId, by: "node-1" as NodeId, since_ms: 0 });
+    expect(await (await call("GET", "/api/cluster/nodes/node-2")).json()).toMatchObject({
+      status: "online",
+      healthy: false,
+      available: false,
+    });
+    expect(await (await call("GET", "/api/cluster/stats")).json()).toMatchObject({
+      registry: { total_nodes: 3, healthy_nodes: 1, online_nodes: 2 },
+    });
+    expect(await (await call("GET", "/api/v1/cluster/status")).json()).toMatchObject({
+      unheard: [{ node: "node-2", by: "node-1", since: "1970-01-01T00:00:00.000Z" }],
+    });
+  });
+
   it("tell how long each node runs, by when it began", async () => {
     const { call, services } = await apiWorld();
     const [, two] = services.known;

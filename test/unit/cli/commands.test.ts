@@ -228,7 +228,7 @@ describe("agents", () => {
       limits: { memory_bytes: 1_048_576 },
     });
     writeFileSync(file, "text");
-    expect(await world.caxton("deploy", file, "--name", "b")).toMatchObject({ exit: 1, stdout: "" });
+    expect(await world.caxton("deploy", file, "--name", "b")).toMatchObject({ exit: 2, stdout: "" });
     expect((await world.caxton("deploy", "gone.wasm", "--name", "b")).stderr).toBe(
       `error: Cannot read module "gone.wasm" (${resolve("gone.wasm")}): there is no such file or folder\n`,
     );

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CaxtonError } from "../../../src/base/errors.ts";
 import { ControlClient } from "../../../src/control/control-client.ts";
 import { KvStore } from "../../../src/control/kv-store.ts";
+import { SettingStore } from "../../../src/control/setting-store.ts";
 import { LockService } from "../../../src/control/lock-service.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
 import { encodeUtf8 } from "../../../src/wire/cursor.ts";
@@ -44,6 +45,26 @@ it("an answer is never older than one before it: a replica that begins anew show
 });
 
 describe("a command whose answer was lost", () => {
+  it("is not sent again by a node that is cut off: nobody would hear in time", async () => {
+    const log = new SingleNodeConsensus();
+    let cutOff = false;
+    const client = new ControlClient(
+      log,
+      new VirtualClock(),
+      () => 5_000,
+      () => cutOff,
+    );
+    const settings = new SettingStore(client);
+    await settings.put("warm", "x");
+    log.faults.push("lost_before", "lost_before");
+    await settings.put("a", "x");
+    const before = log.proposals;
+    cutOff = true;
+    log.faults.push("lost_before");
+    expect(await codeOf(settings.put("b", "x"))).toBe("outcome_unknown: The leader was lost");
+    expect(log.proposals).toBe(before + 1);
+  });
+
   it("is sent again and takes effect once", async () => {
     const { log, kv, put } = world();
     await put("warm");

@@ -19,6 +19,7 @@ class Teller {
   quorum = true;
   /** Nodes that the leader does not hear. */
   unheard: NodeId[] = [];
+  readonly partition = { minority: false, action: null };
   readonly service: NodeCluster;
 
   constructor() {
@@ -39,7 +40,7 @@ class Teller {
         member: (node: NodeId) => this.members.find((member) => member.id === node),
       } as unknown as ClusterServiceOptions["membership"],
       consensus: { status } as unknown as ClusterServiceOptions["consensus"],
-      partition: { minority: false, action: null },
+      partition: this.partition,
       lease: { stats: { held: false } } as unknown as ClusterServiceOptions["lease"],
       comparer: {
         compare: (nodes: readonly NodeId[]) => {
@@ -75,6 +76,22 @@ describe("the status of a cluster", () => {
       operations: "READ-WRITE",
       unheard: [{ node: "n2", by: "n1" }],
     });
+  });
+
+  test("says that writes are queued once they are, and before that, that they wait", async () => {
+    const teller = new Teller();
+    const told = async () => {
+      const { status, operations } = await teller.service.status();
+      return [status.split(" ")[0], operations];
+    };
+    teller.quorum = false;
+    expect(await told()).toEqual(["UNDECIDED", "READ-WRITE"]);
+    teller.partition.minority = true;
+    expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
+    teller.quorum = true;
+    expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
+    teller.partition.minority = false;
+    expect(await told()).toEqual(["HEALTHY", "READ-WRITE"]);
   });
 
   test("is not healthy where a member that runs takes no part in consensus, unless it has just come", async () => {

@@ -40,6 +40,8 @@ describe("the leader n1 does not hear n2, and n3 reaches both", () => {
     const { groups, blind } = mapOf("n1", sight(false, "n1", "n2"), { n2: null, n3: third });
     expect(groups).toEqual(secondCut);
     expect(blind).toEqual([{ from: "n1", to: "n2" }]);
+    // Its stream to it was lost a moment ago.
+    expect(mapOf("n1", sight(false, "n1"), { n2: null, n3: third })).toEqual({ groups, blind });
   });
 
   test("at n3, whom both answer", () => {

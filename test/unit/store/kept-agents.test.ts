@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
 import { Prng } from "../../../src/base/prng.ts";
 import { type MemoryDatabases, memoryDatabases } from "../../../src/platform/memory/database.ts";
-import { listAgents, recoverAgent } from "../../../src/store/agent-tables.ts";
+import { listAgents, measureAgent, recoverAgent } from "../../../src/store/agent-tables.ts";
 import { listDeadLetters } from "../../../src/store/dead-letter-table.ts";
 import { openEngine, type StoreEngine } from "../../../src/store/engine.ts";
 import { listKept, putIncoming } from "../../../src/store/kept-agents.ts";
@@ -32,6 +32,45 @@ function lived(seed: number): StoreEngine {
   engine.saveAgent({ spec: testSpec(alice, { durability: "local", epoch: 4 }), suspended: true });
   return engine;
 }
+
+describe("mail of an agent that goes on from an old copy", () => {
+  test("becomes dead letters, what waits and what it had sent; all else stays", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 31 }), (seed) => {
+        databases.dispose();
+        databases = memoryDatabases();
+        const engine = lived(seed);
+        const [before, bobs] = [recoverAgent(engine.database, alice), recoverAgent(engine.database, bob)];
+        const outbox = readOutbox(engine.database, 0).messages;
+        const letters = listDeadLetters(engine.database, 1_000, null).items.length;
+        engine.removeDoubtful(alice, 5);
+        expect(recoverAgent(engine.database, alice)).toEqual({ ...before, inbox: [] });
+        expect(recoverAgent(engine.database, bob)).toEqual(bobs);
+        const sent = outbox.filter((message) => senderOf(message) === alice);
+        expect(readOutbox(engine.database, 0).messages).toEqual(
+          outbox.filter((message) => senderOf(message) !== alice),
+        );
+        const added = listDeadLetters(engine.database, 1_000, null).items.slice(0, -letters || undefined);
+        expect(added.map(({ message }) => message).toReversed()).toEqual([...before.inbox, ...sent]);
+        expect(added.every(({ reason }) => reason === "old_copy")).toBe(true);
+        engine.removeDoubtful(alice, 6);
+        expect(listDeadLetters(engine.database, 1_000, null).items.length).toBe(letters + added.length);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test("and all of it together is measured without being read", () => {
+    const engine = lived(3);
+    const { inbox, state, handled, timers, saved } = recoverAgent(engine.database, alice);
+    const sum = (parts: readonly Uint8Array[]): number => parts.reduce((all, part) => all + part.length, 0);
+    const expected =
+      sum([...inbox, ...state.flat()]) + 16 * handled.length + 12 * timers.length + (saved?.length ?? 0);
+    expect(expected).toBeGreaterThan(0);
+    expect(measureAgent(engine.database, alice)).toBe(expected);
+    expect(measureAgent(engine.database, "nobody" as typeof alice)).toBe(0);
+  });
+});
 
 describe("a journal that is put aside", () => {
   test("is listed and never recovered, and the others' stay", () => {

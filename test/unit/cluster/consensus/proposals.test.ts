@@ -133,3 +133,21 @@ describe("bounds", () => {
     expect(answers.at(-1)).toMatchObject({ kind: "committed", request: 1 });
   });
 });
+
+describe("a node that is cut off", () => {
+  test("ends every proposal: what nobody has was not done, of what a leader had it is not known", () => {
+    const { clock, proposals, answers } = world();
+    for (const request of [1, 2, 3]) proposals.add(request, command, 5_000);
+    proposals.result(1, accepted(10, 1));
+    proposals.result(3, { kind: "refused", reason: "no-leader" });
+    proposals.giveUp();
+    expect(answers).toMatchObject([
+      { request: 1, code: "outcome_unknown" },
+      { request: 2, code: "outcome_unknown" },
+      { request: 3, code: "no_quorum" },
+    ]);
+    proposals.applied({ index: 10, term: 1 }, outcome);
+    clock.advance(10_000);
+    expect(answers).toHaveLength(3);
+  });
+});

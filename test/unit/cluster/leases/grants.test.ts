@@ -69,6 +69,25 @@ describe("a leader grants leases", () => {
   });
 });
 
+test("a leader tells how old each node's lease is, in its own term alone", () => {
+  const { clock, grants, renew, round } = leader();
+  clock.advance(700);
+  expect(grants.ages()).toEqual({ leading_ms: 700, granted: [] });
+  renew(1);
+  expect(grants.ages()?.granted).toEqual([]);
+  round();
+  clock.advance(300);
+  expect(grants.ages()).toEqual({ leading_ms: 1_000, granted: [{ node, boot: 2, ago_ms: 300 }] });
+  // A renewal that is not granted is no lease.
+  renew(2, { ttl_ms: 2_001 });
+  round();
+  expect(grants.ages()?.granted).toEqual([{ node, boot: 2, ago_ms: 300 }]);
+  grants.resign();
+  expect(grants.ages()).toBeNull();
+  grants.lead(6, 0);
+  expect(grants.ages()).toEqual({ leading_ms: 0, granted: [] });
+});
+
 describe("what is given away", () => {
   test("is free a term and the drift after this node led, whoever granted before", () => {
     const { clock, grants } = leader();

@@ -44,6 +44,7 @@ async function cutOff() {
   const { config } = loadConfig({ file: "caxton.yaml", flags: {}, env: {}, readFile: () => text });
   const events = new EventLog(clock, 1);
   const peers = new MemoryPeersNetwork(clock);
+  const givenUp: number[] = [];
   const parts = {
     config,
     foundation: { self, store: { client: { queuedWrites } } },
@@ -53,6 +54,7 @@ async function cutOff() {
         status: () => status as unknown as ConsensusStatus,
         onStatus: () => () => undefined,
         cut: () => undefined,
+        giveUp: () => Promise.resolve(void givenUp.push(clock.now_ms())),
       },
     },
     control: { kv: { list: () => Promise.reject(new Error("no quorum")) } },
@@ -60,7 +62,7 @@ async function cutOff() {
     keys: { all: () => [] },
     failed: () => undefined,
   } as unknown as PartitionParts;
-  return { partition: await Partition.start(parts), events, membership, peers };
+  return { partition: await Partition.start(parts), events, membership, peers, givenUp };
 }
 
 let world: Awaited<ReturnType<typeof cutOff>>;
@@ -105,6 +107,10 @@ test("decisions are taken anew as the queue grows and is dropped, and say which 
   expect(events.since(0, 100).map(({ text }) => text)).toContain(
     "2 queued writes refused: Dropped by an operator at node-3 with resolve-partition",
   );
+});
+
+test("writes that wait for a leader are ended once it is known that there is none", () => {
+  expect(world.givenUp).toHaveLength(1);
 });
 
 test("what a node has when it begins to serve counts at once", () => {

@@ -484,6 +484,30 @@ describe("the queue of a minority's writes", () => {
     expect(world.applied).toHaveLength(3);
   });
 
+  test.each([["version_mismatch"], ["too_many_requests"], ["payload_too_large"]] as const)(
+    "those of a batch that was refused (%s) were not begun: an operator can give up each of them",
+    async (code) => {
+      const world = new World();
+      world.quorum = false;
+      const queue = await world.open();
+      for (const name of ["a", "b", "c"]) await queue.accept(write(name));
+      world.quorum = true;
+      Object.assign(world.log, {
+        command: () => {
+          world.quorum = false;
+          return Promise.reject(new CaxtonError(code, "It is not taken"));
+        },
+      });
+      queue.start(world.perform);
+      await world.clock.runUntilSettled(() => !world.quorum, 10_000);
+      await queue.close();
+      expect(await queue.counts(all)).toMatchObject({ queued: 3, replaying: 0 });
+      expect(await queue.drop("given up")).toBe(3);
+      expect(await queue.counts(all)).toMatchObject({ refused: 3, queued: 0 });
+      expect(queue.depth).toBe(0);
+    },
+  );
+
   test("a leader of an older program, which leaves a batch unanswered, holds up nothing for long", async () => {
     const world = new World();
     world.quorum = false;
