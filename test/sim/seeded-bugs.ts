@@ -192,10 +192,10 @@ export const seededBugs: readonly SeededBug[] = [
     checker: "local-health",
   },
   {
-    name: "who knows nobody yet believes another's word of an incarnation of any size",
+    name: "who knows nobody yet believes another's word of strangers",
     file: "swim/updates.ts",
-    text: "(isHearsay ? counterStepLimit : counterLimit / 2)",
-    patched: "counterLimit / 2",
+    text: "if (isHearsay && state.members.size === 1 && ",
+    patched: "if (isHearsay && state.members.size === 0 && ",
     scenario: "lie-to-a-newcomer",
     checker: "incarnations",
     always: true,
@@ -335,7 +335,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "tables are never exchanged: what packets lost is not repaired",
     file: "swim/push-pull.ts",
-    text: "if (partner) this.exchange(partner.id, true);",
+    text: "if (partner !== undefined) this.exchange(partner, true);",
     patched: "void partner;",
     scenario: "missed-removal",
     checker: "departures",
