@@ -39,6 +39,9 @@ export function applyAlive(
     if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
     if (!plausible(state, undefined, update.incarnation, isHearsay))
       return refuse(state, "poisoned", "ignored");
+    // Who knows nobody yet cannot tell a lie from news.
+    if (isHearsay && state.members.size === 1 && !isVouched(state, update, source))
+      return refuse(state, "unvouched_life", "ignored");
     welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
     return "taken";
   }
@@ -48,8 +51,7 @@ export function applyAlive(
     if (member.status === "alive") return "ignored";
     return refuse(state, "stale", stale);
   }
-  if (!plausible(state, member.incarnation, update.incarnation, isHearsay))
-    return refuse(state, "poisoned", "ignored");
+  if (!plausible(state, member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
   const sameLife = update.incarnation.boot === member.incarnation.boot;
   if (!sameLife && !isVouched(state, update, source)) return refuse(state, "unvouched_life", "ignored");
   if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
@@ -287,7 +289,7 @@ export function accused(state: SwimState, node: NodeId, incarnation: Incarnation
 }
 
 /**
- * A word that an honest owner may give: a small step, or a new life that began before now. Of a life that is not
+ * A word that an honest owner may give: a small step, or a new life that began before now. Of a member that is not
  * known here nobody can tell how far it is: if far, it says so itself, or a table does. By another's news alone a
  * liar would put a name out of its owner's reach at whoever joins.
  */

@@ -192,10 +192,10 @@ export const seededBugs: readonly SeededBug[] = [
     checker: "local-health",
   },
   {
-    name: "who knows nobody yet believes another's word of an incarnation of any size",
+    name: "who knows nobody yet believes another's word of strangers",
     file: "swim/updates.ts",
-    text: "(isHearsay ? counterStepLimit : counterLimit / 2)",
-    patched: "counterLimit / 2",
+    text: "if (isHearsay && state.members.size === 1 && ",
+    patched: "if (isHearsay && state.members.size === 0 && ",
     scenario: "lie-to-a-newcomer",
     checker: "incarnations",
     always: true,
