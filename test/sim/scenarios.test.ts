@@ -9,6 +9,7 @@ const folder = join(import.meta.dirname, "scenarios");
 /** Those that take longest: many nodes, or a long time. */
 const long = new Set([
   "attacks",
+  "certified",
   "crash-and-restart",
   "cut-as-long-as-suspicion",
   "directory",
@@ -22,8 +23,10 @@ const long = new Set([
   "lossy",
   "messages",
   "missed-removal",
+  "naps",
   "one-way-cut",
   "overload",
+  "restart-behind-a-cut",
 ]);
 
 describe("the scenarios hold every invariant", () => {
