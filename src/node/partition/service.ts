@@ -45,6 +45,8 @@ const sightSchema = v.strictObject({
   leader: v.nullable(nodeId),
   unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)),
 });
+/** What a node of an earlier program says instead. */
+const reachSchema = v.strictObject({ unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)) });
 const sinceSchema = v.strictObject({
   since_ms: v.pipe(v.number(), v.minValue(0)),
   after: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
@@ -73,9 +75,14 @@ export class NodePartition implements PartitionService {
     this.#options = options;
     this.servesReads = options.servesReads;
     const { peers, monitor, queue } = options;
-    peers.handle("partition.reach", (body) => {
+    peers.handle("partition.sight", (body) => {
       parseBody(emptySchema, body);
       return Promise.resolve(jsonBody(sightOf(monitor.view())));
+    });
+    // As a node of an earlier program asks.
+    peers.handle("partition.reach", (body) => {
+      parseBody(emptySchema, body);
+      return Promise.resolve(jsonBody({ unreached: monitor.view().unreached }));
     });
     peers.handle("partition.report", async (body) =>
       jsonBody(await this.ownReport(parseBody(sinceSchema, body))),
@@ -235,24 +242,38 @@ export class NodePartition implements PartitionService {
 
   /** By what the nodes in reach say of themselves. */
   async #map(view: PartitionView): Promise<PartitionMap> {
-    const { self, peers } = this.#options;
+    const { self } = this.#options;
     const asked = view.reached.filter((node) => node !== self);
+    const own = sightOf(view);
     const sights = asked.map(async (node): Promise<readonly [NodeId, NodeSight | null]> => {
       try {
-        const body = await peers.request(node, "partition.reach", jsonBody({}), { timeout_ms: reach_ms });
-        return [node, parseBody(sightSchema, body)];
+        return [node, await this.#sightOf(node, own)];
       } catch {
         return [node, null];
       }
     });
     return partitionMap({
       self,
-      own: sightOf(view),
+      own,
       alive: view.reached,
       failed: view.unreached,
       voters: view.voters,
       others: new Map(await Promise.all(sights)),
     });
+  }
+
+  /** One of an earlier program says only whom it does not reach: it is in reach, so on this node's side. */
+  async #sightOf(node: NodeId, { minority }: NodeSight): Promise<NodeSight> {
+    const { peers } = this.#options;
+    const ask = async (method: string): Promise<Uint8Array> =>
+      await peers.request(node, method, jsonBody({}), { timeout_ms: reach_ms });
+    try {
+      return parseBody(sightSchema, await ask("partition.sight"));
+    } catch (error) {
+      if (!(error instanceof CaxtonError) || error.code !== "not_found") throw error;
+      const { unreached } = parseBody(reachSchema, await ask("partition.reach"));
+      return { minority, leader: null, unreached };
+    }
   }
 
   async #askReport(node: NodeId, since: QueuedSince): Promise<NodeReport> {
