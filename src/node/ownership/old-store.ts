@@ -26,7 +26,7 @@ const lastMark_ms = 1_000;
 export interface OldStoreCheckOptions {
   readonly self: NodeId;
   readonly boot: number;
-  readonly settings: Pick<SettingStore, "list" | "putAt">;
+  readonly settings: Pick<SettingStore, "list" | "putAt" | "delete">;
   readonly store: Pick<Store, "getMeta" | "putMeta" | "stats">;
   readonly assignments: Pick<AssignmentStore, "move">;
   readonly table: AssignmentTable;
