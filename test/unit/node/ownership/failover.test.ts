@@ -28,13 +28,18 @@ afterEach(() => {
 class Permits implements Pick<LeaseAuthority, "permission" | "ended" | "admit"> {
   free = true;
   term = 1;
+  /** Given, and how many are to be. */
+  given = 0;
+  most = Number.POSITIVE_INFINITY;
   readonly lives: string[] = [];
   readonly admitted: NodeId[] = [];
   /** Answered only then. */
   answer: Promise<void> = Promise.resolve();
 
   permission(): Promise<{ readonly term: number } | null> {
-    return this.answer.then(() => (this.free ? { term: this.term } : null));
+    return this.answer.then(() =>
+      this.free && this.given < this.most ? { term: (this.given++, this.term) } : null,
+    );
   }
 
   ended(id: NodeId, boot: number): void {
@@ -417,6 +422,22 @@ describe("who decides", () => {
     await world.pass(1_000);
     expect([world.ownerOf("a"), world.authority.admitted]).toEqual(["n3", ["n3"]]);
     expect(world.told).toEqual([]);
+  });
+
+  test("a node that is back between two batches keeps what was not moved yet", async () => {
+    const world = new World();
+    const names = Array.from({ length: 501 }, (_, i) => `a-${i}`);
+    for (const name of names) await world.assign(name, "n3");
+    world.membership.describe(node("n2"), { maxAgents: 1_000 });
+    world.authority.most = 1;
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    expect(world.table.of(node("n3")).size).toBe(1);
+    expect(world.authority.admitted).toEqual(["n3"]);
+    world.authority.most = 10;
+    await world.pass(1_000);
+    expect(world.table.of(node("n3")).size).toBe(0);
+    expect(world.failures).toEqual([]);
   });
 
   test("a leader that has no quorum, or has not read what was decided, waits", async () => {
