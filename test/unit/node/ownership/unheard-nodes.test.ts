@@ -28,6 +28,8 @@ class World {
   n2At_ms = 0;
   /** Renewals of n2 arrive. */
   hears = true;
+  /** They ask for no lease. */
+  readonly quiet = new Set<string>();
   unheard = this.#open();
 
   constructor() {
@@ -66,7 +68,7 @@ class World {
       { node: node("n2"), boot: 1, ago_ms: now_ms - this.n2At_ms },
       { node: node("n3"), boot: 1, ago_ms: 0 },
     ];
-    return { leading_ms: now_ms, granted };
+    return { leading_ms: now_ms, granted: granted.filter(({ node: id }) => !this.quiet.has(id)) };
   }
 
   async pass(time_ms: number): Promise<void> {
@@ -143,6 +145,20 @@ test("a node that is gone, too, stays so; one that was removed is forgotten with
   await world.pass(2_000);
   expect(world.unheard.list()).toEqual([]);
   expect(world.texts).toHaveLength(1);
+});
+
+test("a witness needs no lease, and a node in a new life has time to start", async () => {
+  const world = new World();
+  world.membership.describe(node("n3"), { raft: { host: "", port: 8_946, identity: 3, role: "witness" } });
+  world.quiet.add("n3");
+  await world.pass(60_000);
+  expect(world.unheard.list()).toEqual([]);
+  // It restarts, and its leases are of its life before.
+  world.membership.setStatus(node("n2"), "alive", "restarted", 2);
+  await world.pass(29_000);
+  expect(world.unheard.list()).toEqual([]);
+  await world.pass(5_000);
+  expect(world.unheard.list()).toMatchObject([{ node: "n2" }]);
 });
 
 test("words that nobody can read count for nothing", async () => {
