@@ -56,8 +56,11 @@ describe.skipIf(!possible)("three machines", () => {
 
   const at = (index: number): FirewalledNode => nodes[index] as FirewalledNode;
 
-  async function deploy(name: string, ...flags: readonly string[]): Promise<void> {
-    const { code, stderr } = await at(0).cli("deploy", counter, "--name", name, ...flags);
+  const deploy = (name: string, ...flags: readonly string[]): Promise<void> =>
+    deployBy(at(0), name, ...flags);
+
+  async function deployBy(node: FirewalledNode, name: string, ...flags: readonly string[]): Promise<void> {
+    const { code, stderr } = await node.cli("deploy", counter, "--name", name, ...flags);
     expect([stderr, code]).toEqual(["", 0]);
   }
 
@@ -215,7 +218,7 @@ describe.skipIf(!possible)("three machines", () => {
     const own = await lost.ask<NodeView>(`/api/cluster/nodes/${lost.id}`);
     expect(own).toMatchObject({ healthy: false, available: false });
 
-    await deploy("late", "--instances", "3");
+    await deployBy(led, "late", "--instances", "3");
     const late = (await agents(led)).filter(({ name }) => name.startsWith("late-"));
     expect(late.map(({ node }) => node)).not.toContain(lost.id);
     const refused = await led.cli("deploy", counter, "--name", "nowhere", "--target-node", lost.id);
