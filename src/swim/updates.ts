@@ -60,10 +60,13 @@ export function applyAlive(
 }
 
 /** A new life is asked for itself while only one other speaks of it. */
-function isVouched(state: SwimState, { node, incarnation, address }: AliveUpdate, source: NodeId): boolean {
+function isVouched(state: SwimState, update: AliveUpdate, source: NodeId): boolean {
+  const { node, address } = update;
   if (node === source || state.plain) return true;
+  // Names cost nothing: a stranger's word counts as little as its accusations do.
+  if (!state.members.get(source)) return false;
   const { now, timing } = state;
-  const vouching = state.newLives.claimed(node, incarnation.boot, source, now, timing);
+  const vouching = state.newLives.claimed(update, source, now, timing);
   if (vouching === "ask") sendPacket(state, node, address, [encodeRecord({ kind: "introduce" })]);
   return vouching === "believed";
 }
