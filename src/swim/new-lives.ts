@@ -14,7 +14,6 @@ interface Claim {
   /** By who said them last. */
   readonly words: Map<NodeId, Word>;
   readonly since: number;
-  askedAt: number;
 }
 
 /** Counters of two honest words differ less: a larger one would put the name out of its owner's reach. */
@@ -29,8 +28,9 @@ type Vouching = "believed" | "ask" | "wait";
 
 export class NewLives {
   readonly #claims = new Map<string, Claim>();
+  readonly #askedAt = new Map<NodeId, number>();
 
-  /** `source`, a member, says that another lives with this boot epoch. `ask`: at most once a period. */
+  /** `source`, a member, says that another lives with this boot epoch. `ask`: of a node at most once a period. */
   claimed(
     word: Word,
     source: NodeId,
@@ -40,7 +40,7 @@ export class NewLives {
     const key = `${word.node} ${word.incarnation.boot}`;
     const known = this.#claims.get(key);
     const isFresh = known !== undefined && now - known.since < sharedTables * pushPull_ms;
-    const claim: Claim = isFresh ? known : { words: new Map(), since: now, askedAt: -Infinity };
+    const claim: Claim = isFresh ? known : { words: new Map(), since: now };
     claim.words.delete(source);
     if ([...claim.words.values()].some((other) => isAlike(word, other))) {
       this.#claims.delete(key);
@@ -50,8 +50,11 @@ export class NewLives {
     dropOldest(claim.words, wordsLimit);
     this.#claims.set(key, claim);
     dropOldest(this.#claims, claimsLimit);
-    if (now - claim.askedAt < probe_ms) return "wait";
-    claim.askedAt = now;
+    // Whatever lives one tells of: it costs others a packet, to wherever it says.
+    if (now - (this.#askedAt.get(word.node) ?? -Infinity) < probe_ms) return "wait";
+    this.#askedAt.delete(word.node);
+    this.#askedAt.set(word.node, now);
+    dropOldest(this.#askedAt, claimsLimit);
     return "ask";
   }
 }

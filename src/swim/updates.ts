@@ -11,7 +11,7 @@ import {
 } from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember, membersLimit } from "./members.ts";
-import { sendPacket } from "./packets.ts";
+import { askWho } from "./packets.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -67,7 +67,7 @@ function isVouched(state: SwimState, update: AliveUpdate, source: NodeId): boole
   if (!state.members.get(source)) return false;
   const { now, timing } = state;
   const vouching = state.newLives.claimed(update, source, now, timing);
-  if (vouching === "ask") sendPacket(state, node, address, [encodeRecord({ kind: "introduce" })]);
+  if (vouching === "ask") askWho(state, node, address);
   return vouching === "believed";
 }
 

@@ -65,6 +65,18 @@ describe("a new life of a member", () => {
     expect(bench.state("c")).toBe("alive 5.4");
   });
 
+  test("is asked for without wasting news on where another says that it is, once a period whatever lives it tells of", () => {
+    const bench = new SwimBench();
+    bench.run(60_000);
+    bench.hear("b", aliveRecord("b", at(1, 1)));
+    const lies = Array.from({ length: 20 }, (_, i) => {
+      return { ...aliveRecord("c", at(6 + i, 0)), address: addressOf("evil") } as GossipRecord;
+    });
+    const sent = bench.hear("b", ...lies).filter((effect) => effect.kind === "send" && effect.node === "c");
+    expect(bench.sentTo("c", sent).map(({ kind }) => kind)).toEqual(["introduce"]);
+    expect(sent).toHaveLength(1);
+  });
+
   test("nor of one other's table, nor by calling it another life each time", () => {
     const bench = new SwimBench();
     bench.hear("b", rowOf(at(6, 0), "alive"));
