@@ -85,7 +85,7 @@ function framesOf(posted: readonly FromGossip[]): readonly Uint8Array[] {
   return posted.flatMap((message) => (message.kind === "frame" ? [message.bytes] : []));
 }
 
-/** Who tells of the others comes first: who knows nobody takes nobody's word for others. */
+/** The one who tells of them first: of others it is not believed by who knows nobody. */
 const crowd = Array.from({ length: 40 }, (_, i) => aliveRecord(`m${i + 1}`, at(1, 0)));
 
 describe("frames over streams", () => {
