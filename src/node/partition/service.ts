@@ -224,13 +224,17 @@ export class NodePartition implements PartitionService {
   async #map(view: PartitionView): Promise<PartitionMap> {
     const { self, peers } = this.#options;
     const asked = view.reached.filter((node) => node !== self);
+    const own = sightOf(view);
+    // One of an earlier program is in reach, so on this node's side.
+    const { minority } = own;
+    const others = await askSights(peers, asked, (unreached) => ({ minority, leader: null, unreached }));
     return partitionMap({
       self,
-      own: sightOf(view),
+      own,
       alive: view.reached,
       failed: view.unreached,
       voters: view.voters,
-      others: await askSights(peers, asked),
+      others,
     });
   }
 
