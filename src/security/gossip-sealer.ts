@@ -40,6 +40,8 @@ export interface GossipSealerOptions {
   readonly entropy?: Entropy;
   /** This build's unless given. */
   readonly protocol?: ProtocolRange;
+  /** Lives with a boot epoch above it are not heard; any are, unless given. */
+  readonly bootCeiling?: () => number;
 }
 
 export interface GossipSealer extends Sealer {
@@ -122,6 +124,7 @@ class AesGcmSealer implements GossipSealer {
     const subkey = same?.key === key ? same.subkey : subkeyOf(key, header);
     const payload = this.#decrypt(datagram, sealedAt, subkey, header.counter);
     if (payload === undefined) return dropped("bad_seal");
+    if (!same && header.bootEpoch > (this.options.bootCeiling?.() ?? Infinity)) return dropped("future_boot");
     this.#remember(header, version, key, subkey, same);
     return { kind: "opened", sender: header.sender, bootEpoch: header.bootEpoch, payload };
   }

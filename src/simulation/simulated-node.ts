@@ -5,6 +5,7 @@
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { beat_ms } from "../cluster/gossip/heartbeat.ts";
+import { bootCeiling } from "../cluster/gossip/views.ts";
 import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { seededEntropy } from "../platform/memory/entropy.ts";
@@ -325,6 +326,7 @@ export class SimulatedNode {
       clusterUuid: uuid,
       keys: [clusterKey],
       entropy: seededEntropy(seedOf(world.seed, `seal of ${index} ${number}`)),
+      bootCeiling: () => bootCeiling(this.host),
     });
     const watched: Sealer = {
       payloadLimit_bytes: sealer.payloadLimit_bytes,

@@ -1,19 +1,25 @@
 /**
  * Claims of others that a known member lives anew. Nobody can answer one from its older life, so that a single
  * member that lies would put all its words out of date: a new life is believed of itself, or of two others that
- * say the same, and asked for itself meanwhile.
+ * say the same, address and all, and asked for itself meanwhile.
  */
 import type { NodeId } from "../base/ids.ts";
+import type { AliveUpdate } from "../wire/gossip-records.ts";
+import { sameAddress } from "../wire/gossip-values.ts";
 import type { Timing } from "./timing.ts";
 
+type Word = Pick<AliveUpdate, "node" | "incarnation" | "address">;
+
 interface Claim {
-  readonly sources: Set<NodeId>;
+  /** By who said them last. */
+  readonly words: Map<NodeId, Word>;
   readonly since: number;
-  askedAt: number;
 }
 
-/** So many others, each with its own name on its packets, do not lie together. */
-const sourcesNeeded = 2;
+/** Counters of two honest words differ less: a larger one would put the name out of its owner's reach. */
+const alikeWithin = 1_000;
+/** Of others that contradict each other; the oldest goes first. */
+const wordsLimit = 16;
 /** Within so many exchanges of whole tables, by which each of them has said it. */
 const sharedTables = 2;
 const claimsLimit = 1_024;
@@ -22,31 +28,46 @@ type Vouching = "believed" | "ask" | "wait";
 
 export class NewLives {
   readonly #claims = new Map<string, Claim>();
+  readonly #askedAt = new Map<NodeId, number>();
 
-  /** `source`, a member, says that `node` lives with this boot epoch. `ask`: at most once a period. */
+  /** `source`, a member, says that another lives with this boot epoch. `ask`: of a node at most once a period. */
   claimed(
-    node: NodeId,
-    boot: number,
+    word: Word,
     source: NodeId,
     now: number,
     { probe_ms, pushPull_ms }: Pick<Timing, "probe_ms" | "pushPull_ms">,
   ): Vouching {
-    const key = `${node} ${boot}`;
+    const key = `${word.node} ${word.incarnation.boot}`;
     const known = this.#claims.get(key);
     const isFresh = known !== undefined && now - known.since < sharedTables * pushPull_ms;
-    const claim: Claim = isFresh ? known : { sources: new Set(), since: now, askedAt: -Infinity };
-    claim.sources.add(source);
-    if (claim.sources.size >= sourcesNeeded) {
+    const claim: Claim = isFresh ? known : { words: new Map(), since: now };
+    claim.words.delete(source);
+    if ([...claim.words.values()].some((other) => isAlike(word, other))) {
       this.#claims.delete(key);
       return "believed";
     }
+    claim.words.set(source, word);
+    dropOldest(claim.words, wordsLimit);
     this.#claims.set(key, claim);
-    for (const oldest of this.#claims.keys()) {
-      if (this.#claims.size <= claimsLimit) break;
-      this.#claims.delete(oldest);
-    }
-    if (now - claim.askedAt < probe_ms) return "wait";
-    claim.askedAt = now;
+    dropOldest(this.#claims, claimsLimit);
+    // Whatever lives one tells of: it costs others a packet, to wherever it says.
+    if (now - (this.#askedAt.get(word.node) ?? -Infinity) < probe_ms) return "wait";
+    this.#askedAt.delete(word.node);
+    this.#askedAt.set(word.node, now);
+    dropOldest(this.#askedAt, claimsLimit);
     return "ask";
+  }
+}
+
+/** Two others, each with its own name on its packets, do not lie together; but one may add a lie to the other's truth. */
+function isAlike(one: Word, other: Word): boolean {
+  const step = Math.abs(one.incarnation.counter - other.incarnation.counter);
+  return step <= alikeWithin && sameAddress(one.address, other.address);
+}
+
+function dropOldest(map: Map<string, unknown>, most: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= most) break;
+    map.delete(oldest);
   }
 }

@@ -84,6 +84,11 @@ export class Swim {
     return this.#state.members.get(id);
   }
 
+  /** The boot epoch that a forgotten or removed node must not be behind. */
+  buriedBoot(id: NodeId): number | undefined {
+    return this.#state.members.grave(id)?.boot;
+  }
+
   retime(timing: Timing): void {
     this.#state.timing = timing;
   }

@@ -11,7 +11,7 @@ import {
 } from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember, membersLimit } from "./members.ts";
-import { sendPacket } from "./packets.ts";
+import { askWho } from "./packets.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -60,11 +60,14 @@ export function applyAlive(
 }
 
 /** A new life is asked for itself while only one other speaks of it. */
-function isVouched(state: SwimState, { node, incarnation, address }: AliveUpdate, source: NodeId): boolean {
+function isVouched(state: SwimState, update: AliveUpdate, source: NodeId): boolean {
+  const { node, address } = update;
   if (node === source || state.plain) return true;
+  // Names cost nothing: a stranger's word counts as little as its accusations do.
+  if (!state.members.get(source)) return false;
   const { now, timing } = state;
-  const vouching = state.newLives.claimed(node, incarnation.boot, source, now, timing);
-  if (vouching === "ask") sendPacket(state, node, address, [encodeRecord({ kind: "introduce" })]);
+  const vouching = state.newLives.claimed(update, source, now, timing);
+  if (vouching === "ask") askWho(state, node, address);
   return vouching === "believed";
 }
 

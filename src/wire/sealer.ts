@@ -18,6 +18,8 @@ export const dropReasons = [
   "replayed",
   /** Of an earlier life of its sender than one already heard. */
   "old_boot",
+  /** Of a life that began in the future: once heard, all that its sender says with a right clock would be of an earlier one. */
+  "future_boot",
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 

@@ -26,6 +26,8 @@ export interface Admission {
   /** No boot epoch may be above it. */
   readonly bootCeiling: number;
   readonly member: (id: NodeId) => SwimMember | undefined;
+  /** The boot epoch of a node that was forgotten or removed; an older one would be heard by nobody. */
+  readonly buriedBoot: (id: NodeId) => number | undefined;
 }
 
 export type Judgement =
@@ -87,15 +89,16 @@ function nameConflict(admission: Admission, hello: Hello, address: Address): Jud
     );
   }
   const known = admission.member(hello.node);
-  if (!known) return undefined;
-  if (hello.boot < known.incarnation.boot) {
-    const detail = `boot epoch ${hello.boot} of "${hello.node}" is older than ${known.incarnation.boot}, seen before`;
+  const last = known?.incarnation.boot ?? admission.buriedBoot(hello.node);
+  if (last !== undefined && hello.boot < last) {
+    const detail = `boot epoch ${hello.boot} of "${hello.node}" is older than ${last}, seen before`;
+    const why = "its data directory is an old copy, and its clock behind";
     return refuse(
       "old_boot",
-      `${detail}: its data directory is an old copy; remove the node first to let it in`,
+      `${detail}: ${why}; set the clock and start it again, or choose another name with --node-id`,
     );
   }
-  return isPresent(known) && !sameAddress(known.address, address) ? taken(known.address) : undefined;
+  return known && isPresent(known) && !sameAddress(known.address, address) ? taken(known.address) : undefined;
 }
 
 function refuse(code: RefusalCode, detail: string): Judgement {

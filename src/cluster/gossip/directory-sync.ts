@@ -46,8 +46,9 @@ const silence_ms = 5_000;
 /** No packet is overtaken by more. */
 const overtaking_ms = 5_000;
 /**
- * So long after the last change its owner's head goes round, too. News misses one of a hundred members now and then;
- * whoever misses both is one of millions, and else would learn of it only when the two happen to speak.
+ * So long after the last change that came as news everybody tells a few how far its owner's list goes. News misses
+ * one of a hundred members once in a hundred times, and who misses both is one of millions. Told by the owner alone, so
+ * few would hear it that the one who needs it is seldom among them, and learns of it when the two happen to speak.
  */
 const confirm_ms = 1_500;
 /** Keeps a frame of heads below 64 KiB. */
@@ -67,7 +68,8 @@ export class DirectorySync {
   /** Heads as they were encoded last. */
   readonly #encoded = new Map<NodeId, { readonly head: DirectoryHead; readonly record: Uint8Array }>();
   #beginAt: number;
-  #confirmAt = Infinity;
+  /** When the head of an owner goes round: this node's own, and those whose changes came as news. */
+  readonly #confirmAt = new Map<NodeId, number>();
 
   constructor(
     private readonly options: DirectorySyncOptions,
@@ -88,7 +90,7 @@ export class DirectorySync {
     if (changes.length === 0) return;
     if (changes.length <= spreadLimit) for (const change of changes) this.#spreadChange(self, boot, change);
     else this.#spreadHead(self);
-    this.#confirmAt = now + confirm_ms;
+    this.#confirmAt.set(self, now + confirm_ms);
     this.#convergence.told(directory.head(self)?.complete ?? 0, aliveOthers(), now);
   }
 
@@ -122,6 +124,7 @@ export class DirectorySync {
         if (!this.#concerns(record.owner, record.boot)) return;
         if (this.options.directory.take(record.owner, record.boot, record.change)) {
           this.#spreadChange(record.owner, record.boot, record.change);
+          this.#confirmAt.set(record.owner, now + confirm_ms);
         }
         return;
       case "pull":
@@ -149,12 +152,14 @@ export class DirectorySync {
   forget(node: NodeId): void {
     this.#behind.delete(node);
     this.#encoded.delete(node);
+    this.#confirmAt.delete(node);
     this.#convergence.lost(node);
     this.#aheadSince.delete(node);
   }
 
+  /** What is said of others' lists waits for the next tick after its time. */
   due(): number {
-    let due = Math.min(this.#beginAt, this.#confirmAt);
+    let due = Math.min(this.#beginAt, this.#confirmAt.get(this.options.self) ?? Infinity);
     for (const behind of this.#behind.values()) due = Math.min(due, behind.pullAt);
     return due;
   }
@@ -165,9 +170,10 @@ export class DirectorySync {
       this.#beginAt = Infinity;
       directory.begin(self, boot);
     }
-    if (this.#confirmAt <= now) {
-      this.#confirmAt = Infinity;
-      this.#spreadHead(self);
+    for (const [owner, at] of this.#confirmAt) {
+      if (at > now) continue;
+      this.#confirmAt.delete(owner);
+      this.#spreadHead(owner);
     }
     for (const [owner, behind] of this.#behind) {
       if (behind.pullAt > now) continue;

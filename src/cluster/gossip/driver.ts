@@ -234,9 +234,10 @@ export class GossipDriver {
   #makeJoining(): GossipJoining {
     const { self, boot, cluster, address, clock, report, uuid } = this.#options;
     const member = (id: NodeId): SwimMember | undefined => this.#swim.member(id);
+    const buriedBoot = (id: NodeId): number | undefined => this.#swim.buriedBoot(id);
     return new GossipJoining(uuid, {
       boot,
-      admission: () => ({ self, address, cluster, bootCeiling: bootCeiling(clock), member }),
+      admission: () => ({ self, address, cluster, bootCeiling: bootCeiling(clock), member, buriedBoot }),
       introduction: () => this.#swim.ownRecord(),
       tables: () => [...this.#swim.table(), ...this.#sync.allHeads(), ...this.#tags.digests()],
       hear: (from, records) => this.#hearFrame(from, records),

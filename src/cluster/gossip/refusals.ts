@@ -9,6 +9,7 @@ const strangersPackets: Readonly<Record<string, string>> = {
   unknown_key: "its gossip packets are sealed with another cluster key",
   bad_seal: "its gossip packets are of another cluster's name or UUID, or damaged",
   version: "its gossip protocol has another version",
+  future_boot: "its gossip packets are of a start in the future: set its clock",
 };
 
 export class GossipRefusals {

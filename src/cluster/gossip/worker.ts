@@ -14,6 +14,7 @@ import { createGossipSealer } from "../../security/gossip-sealer.ts";
 import { Gathered } from "./gathered.ts";
 import { rehearse } from "./rehearsal.ts";
 import { startGossip } from "./service.ts";
+import { bootCeiling } from "./views.ts";
 import { NetworkCut, cuttableDatagrams } from "../network-cut.ts";
 import type { FromGossip, ToGossip } from "./thread-protocol.ts";
 
@@ -28,7 +29,14 @@ const service = startGossip({
   datagrams: cuttableDatagrams(openDatagrams(), cut),
   cut: (order) => cut.begin(order),
   sealerFor: ({ self, boot, cluster, keys }, uuid) =>
-    createGossipSealer({ node: self, bootEpoch: boot, clusterName: cluster, clusterUuid: uuid, keys }),
+    createGossipSealer({
+      node: self,
+      bootEpoch: boot,
+      clusterName: cluster,
+      clusterUuid: uuid,
+      keys,
+      bootCeiling: () => bootCeiling(systemClock),
+    }),
   certifierFor: ({ cluster, keys }, uuid) =>
     createCertifier({ clusterName: cluster, clusterUuid: uuid, keys }),
   post: (message) => gathered.add(message),

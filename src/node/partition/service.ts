@@ -16,37 +16,25 @@ import type {
   WriteToQueue,
 } from "../../api/partition-service.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import { namePattern, type NodeId } from "../../base/ids.ts";
+import type { NodeId } from "../../base/ids.ts";
 import type { Membership } from "../../cluster/membership.ts";
 import type { PartitionMonitor, PartitionView } from "../../cluster/partition-monitor.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import type { PartitionAction } from "../../ownership/partition-policy.ts";
-import { type NodeSight, type PartitionMap, partitionMap } from "../../ownership/partition-map.ts";
+import { type PartitionMap, partitionMap } from "../../ownership/partition-map.ts";
 import type { QueuedSince } from "../../store/queued-writes-table.ts";
 import type { Page } from "../../store/store.ts";
 import type { UnheardNodes } from "../ownership/unheard-nodes.ts";
 import type { PartitionActions } from "./actions.ts";
 import { nodeReportSchema } from "./report.ts";
 import type { Rehearsals } from "./rehearsal.ts";
+import { answerSights, askSights, sightOf } from "./sight.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
 const request_ms = 3_000;
-const reach_ms = 1_000;
 /** Writes of one node in a report; the counts are of all. */
 const reportedWrites = 200;
 
-const nodeId = v.pipe(
-  v.string(),
-  v.regex(namePattern),
-  v.transform((text) => text as NodeId),
-);
-const sightSchema = v.strictObject({
-  minority: v.boolean(),
-  leader: v.nullable(nodeId),
-  unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)),
-});
-/** What a node of an earlier program says instead. */
-const reachSchema = v.strictObject({ unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)) });
 const sinceSchema = v.strictObject({
   since_ms: v.pipe(v.number(), v.minValue(0)),
   after: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
@@ -75,15 +63,7 @@ export class NodePartition implements PartitionService {
     this.#options = options;
     this.servesReads = options.servesReads;
     const { peers, monitor, queue } = options;
-    peers.handle("partition.sight", (body) => {
-      parseBody(emptySchema, body);
-      return Promise.resolve(jsonBody(sightOf(monitor.view())));
-    });
-    // As a node of an earlier program asks.
-    peers.handle("partition.reach", (body) => {
-      parseBody(emptySchema, body);
-      return Promise.resolve(jsonBody({ unreached: monitor.view().unreached }));
-    });
+    answerSights(peers, () => monitor.view());
     peers.handle("partition.report", async (body) =>
       jsonBody(await this.ownReport(parseBody(sinceSchema, body))),
     );
@@ -242,38 +222,20 @@ export class NodePartition implements PartitionService {
 
   /** By what the nodes in reach say of themselves. */
   async #map(view: PartitionView): Promise<PartitionMap> {
-    const { self } = this.#options;
+    const { self, peers } = this.#options;
     const asked = view.reached.filter((node) => node !== self);
     const own = sightOf(view);
-    const sights = asked.map(async (node): Promise<readonly [NodeId, NodeSight | null]> => {
-      try {
-        return [node, await this.#sightOf(node, own)];
-      } catch {
-        return [node, null];
-      }
-    });
+    // One of an earlier program is in reach, so on this node's side.
+    const { minority } = own;
+    const others = await askSights(peers, asked, (unreached) => ({ minority, leader: null, unreached }));
     return partitionMap({
       self,
       own,
       alive: view.reached,
       failed: view.unreached,
       voters: view.voters,
-      others: new Map(await Promise.all(sights)),
+      others,
     });
-  }
-
-  /** One of an earlier program says only whom it does not reach: it is in reach, so on this node's side. */
-  async #sightOf(node: NodeId, { minority }: NodeSight): Promise<NodeSight> {
-    const { peers } = this.#options;
-    const ask = async (method: string): Promise<Uint8Array> =>
-      await peers.request(node, method, jsonBody({}), { timeout_ms: reach_ms });
-    try {
-      return parseBody(sightSchema, await ask("partition.sight"));
-    } catch (error) {
-      if (!(error instanceof CaxtonError) || error.code !== "not_found") throw error;
-      const { unreached } = parseBody(reachSchema, await ask("partition.reach"));
-      return { minority, leader: null, unreached };
-    }
   }
 
   async #askReport(node: NodeId, since: QueuedSince): Promise<NodeReport> {
@@ -295,9 +257,4 @@ export class NodePartition implements PartitionService {
         .catch(() => undefined);
     await Promise.all(nodes.map(ask));
   }
-}
-
-function sightOf({ state, leaderNode, unreached, silent }: PartitionView): NodeSight {
-  const minority = state === "minority" || state === "isolated";
-  return { minority, leader: leaderNode, unreached: [...unreached, ...silent] };
 }

@@ -37,7 +37,7 @@ function refusal(hello: Partial<Hello>): string {
     ...hello,
   });
   const member = (): undefined => undefined;
-  const admission = { self, address, cluster: "caxton", uuid, bootCeiling: 100, member };
+  const admission = { self, address, cluster: "caxton", uuid, bootCeiling: 100, member, buriedBoot: member };
   const judgement = judgeHello(admission, bytes, node);
   if (judgement.kind === "admit") throw new Error("it was let in");
   return judgement.answer.detail;

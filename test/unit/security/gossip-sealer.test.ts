@@ -108,6 +108,14 @@ test("a forged higher boot epoch does not lock the true sender out", () => {
   expect(receiver.open(sealer("node-1").seal(payload)).kind).toBe("opened");
 });
 
+test("a start in the future, of a wrong clock or of one that lies, does not lock the true sender out", () => {
+  const receiver = sealer("node-9", { bootCeiling: () => 50 }, 9);
+  const open = (bootEpoch: number): unknown => receiver.open(sealer("node-1", { bootEpoch }).seal(payload));
+  expect(open(51)).toEqual({ kind: "dropped", reason: "future_boot" });
+  expect(open(4)).toMatchObject({ kind: "opened", bootEpoch: 4 });
+  expect(open(50)).toMatchObject({ kind: "opened", bootEpoch: 50 });
+});
+
 test("a copy of a node with the same boot epoch never reuses its subkey, and is not heard beside it", () => {
   const [original, copy] = [sealer("node-1", {}, 1), sealer("node-1", {}, 2)];
   const [a, b] = [original.seal(payload), copy.seal(payload)];

@@ -12,7 +12,7 @@ const rowOf = (incarnation: Incarnation, status: MemberStatus): GossipRecord => 
   kind: "member",
   node: id("c"),
   incarnation,
-  address: addressOf("b"),
+  address: addressOf("c"),
   tags: benchTags,
   status,
   age_ms: 0,
@@ -25,6 +25,21 @@ describe("a new life of a member", () => {
     const bench = new SwimBench();
     bench.hear("c", aliveRecord("c", at(6, 0)));
     expect(bench.state("c")).toBe("alive 6.0");
+  });
+
+  test("is asked who it is when it probes, until it has said so", () => {
+    const bench = new SwimBench();
+    bench.run(10_000);
+    const told = (boot: number): string[] => {
+      const records: GossipRecord[] = [{ kind: "probe", sequence: 7, target: id("a") }];
+      const packet = { kind: "packet", from: id("b"), boot, address: addressOf("b"), records } as const;
+      return bench.sentTo("b", bench.step(packet)).map(({ kind }) => kind);
+    };
+    bench.hear("b", aliveRecord("b", at(1, 1)));
+    bench.run(10_000);
+    expect(told(2)).toContain("introduce");
+    bench.hear("b", aliveRecord("b", at(2, 0)));
+    expect(told(2)).not.toContain("introduce");
   });
 
   test("tells of its load from the first on, however much the last one told", () => {
@@ -50,6 +65,18 @@ describe("a new life of a member", () => {
     expect(bench.state("c")).toBe("alive 5.4");
   });
 
+  test("is asked for without wasting news on where another says that it is, once a period whatever lives it tells of", () => {
+    const bench = new SwimBench();
+    bench.run(60_000);
+    bench.hear("b", aliveRecord("b", at(1, 1)));
+    const lies = Array.from({ length: 20 }, (_, i) => {
+      return { ...aliveRecord("c", at(6 + i, 0)), address: addressOf("evil") } as GossipRecord;
+    });
+    const sent = bench.hear("b", ...lies).filter((effect) => effect.kind === "send" && effect.node === "c");
+    expect(bench.sentTo("c", sent).map(({ kind }) => kind)).toEqual(["introduce"]);
+    expect(sent).toHaveLength(1);
+  });
+
   test("nor of one other's table, nor by calling it another life each time", () => {
     const bench = new SwimBench();
     bench.hear("b", rowOf(at(6, 0), "alive"));
@@ -64,6 +91,39 @@ describe("a new life of a member", () => {
     bench.hear("n1", aliveRecord("c", at(6, 1)));
     expect(bench.state("c")).toBe("alive 5.3");
     bench.hear("n2", aliveRecord("c", at(6, 1)));
+    expect(bench.state("c")).toBe("alive 6.1");
+  });
+
+  test("is taken as the two say it alike: the second adds no other address, and no counter out of its reach", () => {
+    for (const lie of [
+      aliveRecord("c", at(6, 1_000_000)),
+      { ...aliveRecord("c", at(6, 0)), address: addressOf("evil") } as GossipRecord,
+      rowOf(at(6, 1_000_000), "alive"),
+    ]) {
+      const bench = new SwimBench();
+      bench.fill(3);
+      bench.hear("n1", aliveRecord("c", at(6, 0)));
+      for (let again = 0; again < 3; again++) bench.hear("n2", lie);
+      expect(bench.state("c")).toBe("alive 5.3");
+      bench.hear("n3", aliveRecord("c", at(6, 1)));
+      expect(bench.state("c")).toBe("alive 6.1");
+      expect(bench.swim.member(id("c"))?.address).toEqual(addressOf("c"));
+    }
+  });
+
+  test("is not believed of strangers, however many there are", () => {
+    const bench = new SwimBench();
+    for (let i = 0; i < 10; i++) bench.hear(`x${i}`, aliveRecord("c", at(6, 0)));
+    bench.hear("b", aliveRecord("c", at(6, 0)));
+    expect(bench.state("c")).toBe("alive 5.3");
+  });
+
+  test("is not kept out by a lie that came first", () => {
+    const bench = new SwimBench();
+    bench.fill(3);
+    bench.hear("n1", aliveRecord("c", at(6, 1_000_000)));
+    bench.hear("n2", aliveRecord("c", at(6, 0)));
+    bench.hear("n3", aliveRecord("c", at(6, 1)));
     expect(bench.state("c")).toBe("alive 6.1");
   });
 

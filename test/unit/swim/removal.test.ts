@@ -135,6 +135,20 @@ describe("an operator's removal", () => {
     expect(told([aliveRecord("c", at(5, 8))])).toContainEqual(removed("c", at(5, 3)));
   });
 
+  test("is told to whoever probes from the removed life long after the news of it; another life is asked who it is", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "remove", node: id("c") });
+    // No packet carries it as news any more.
+    bench.run(60_000);
+    const told = (boot: number): string[] => {
+      const records: GossipRecord[] = [{ kind: "probe", sequence: 7, target: id("a") }];
+      const packet = { kind: "packet", from: id("c"), boot, address: addressOf("c"), records } as const;
+      return bench.sentTo("c", bench.step(packet)).map(({ kind }) => kind);
+    };
+    expect(told(5)).toEqual(["ack", "removed", "coordinate"]);
+    expect(told(6)).toEqual(["ack", "introduce", "coordinate"]);
+  });
+
   test("of this node itself ends its part for good; of another life it changes nothing", () => {
     for (const word of [removed("a", at(1, 0)), grave("a", at(1, 0))]) {
       const bench = new SwimBench();

@@ -61,9 +61,11 @@ describe("what scales with the cluster", () => {
   test.each([
     [1, 8],
     [9, 8],
-    [10, 8],
-    [99, 8],
+    [30, 8],
+    [31, 12],
     [100, 12],
+    [315, 12],
+    [316, 16],
   ])("among %i members a piece of news is sent %i times, and more often in a storm", (members, times) => {
     expect(retransmitLimit(4, members, false)).toBe(times);
     expect(retransmitLimit(4, members, true)).toBe(times + 4);

@@ -11,8 +11,7 @@ const otherUuid = "0190a2b4-0000-7000-8000-000000000002";
 const id = (name: string): NodeId => name as NodeId;
 
 /** `a`, which knows `b` in its boot 1 and `c` in its boot 5. */
-function admission(change: Partial<Admission> = {}): Admission {
-  const { swim } = new SwimBench();
+function admission(change: Partial<Admission> = {}, { swim } = new SwimBench()): Admission {
   const member = (node: NodeId) => swim.member(node);
   return {
     self: id("a"),
@@ -21,6 +20,7 @@ function admission(change: Partial<Admission> = {}): Admission {
     uuid,
     bootCeiling: 1_000,
     member,
+    buriedBoot: (node) => swim.buriedBoot(node),
     ...change,
   };
 }
@@ -58,6 +58,16 @@ describe("a first contact", () => {
     ["bytes that are no records", { records: new Uint8Array([255, 255, 1]) }, "new", "malformed"],
   ])("of %s ends as it must", (_what, hello, from, expected) => {
     expect(judged(hello, from)).toBe(expected);
+  });
+
+  test("of an older life than the one that was removed is refused, as nobody would hear of it", () => {
+    const bench = new SwimBench();
+    bench.step({ kind: "remove", node: id("c") });
+    const { member, buriedBoot } = admission({}, bench);
+    const again = (boot: number) => judged({ node: id("c"), boot }, "c", { member, buriedBoot });
+    expect([again(4), again(6)]).toEqual(["old_boot", "admitted"]);
+    bench.hear("c", aliveRecord("c", at(4, 0)));
+    expect(bench.state("c")).toBe("unknown");
   });
 
   test("is refused while this node is in no cluster itself, and under the name of a live node elsewhere", () => {

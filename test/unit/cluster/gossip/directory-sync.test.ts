@@ -175,9 +175,9 @@ describe("the agent directory over gossip", () => {
   });
 });
 
-test("a row of changes is followed by its owner's head, once, for whom their news has missed", () => {
-  const spread: string[] = [];
-  const sync = new DirectorySync(
+/** One node, `n1`, and what it spreads. */
+function alone(spread: string[]): DirectorySync {
+  return new DirectorySync(
     {
       self: "n1" as NodeId,
       boot: 1,
@@ -187,13 +187,18 @@ test("a row of changes is followed by its owner's head, once, for whom their new
       send: () => true,
       spread: (_key, bytes) => {
         for (const record of decodeRecords(joinRecords([bytes])))
-          spread.push(record.kind === "head" ? `head ${record.head.complete}` : record.kind);
+          spread.push(record.kind === "head" ? `head ${record.owner} ${record.head.complete}` : record.kind);
       },
       refuse: () => undefined,
       convergence: new RecentSamples(1),
     },
     0,
   );
+}
+
+test("a row of changes is followed by its owner's head, once, for whom their news has missed", () => {
+  const spread: string[] = [];
+  const sync = alone(spread);
   sync.announce(named("a", 2), [], 0);
   sync.announce(named("b", 1), [], 1_000);
   const tick = (): number => {
@@ -203,7 +208,23 @@ test("a row of changes is followed by its owner's head, once, for whom their new
   };
   expect(spread).toEqual(["change", "change", "change"]);
   expect(tick()).toBeGreaterThan(1_000);
-  expect(spread.slice(3)).toEqual(["head 3"]);
+  expect(spread.slice(3)).toEqual(["head n1 3"]);
   expect(sync.due()).toBe(Infinity);
   expect(spread).toHaveLength(4);
+});
+
+test("whoever took them as news says so too, since what the owner alone says reaches but a few", () => {
+  const spread: string[] = [];
+  const sync = alone(spread);
+  sync.run(10_000);
+  const owner = new Directory();
+  for (const change of owner.announce("n2" as NodeId, 1, named("a", 3), []))
+    sync.hear("n3" as NodeId, { kind: "change", owner: "n2" as NodeId, boot: 1, change }, 10_000);
+  expect(spread.splice(0)).toEqual(["change", "change", "change"]);
+  sync.run(10_500);
+  expect(spread).toEqual([]);
+  sync.run(13_000);
+  sync.run(16_000);
+  expect(spread).toEqual(["head n2 3"]);
+  expect(sync.due()).toBe(Infinity);
 });

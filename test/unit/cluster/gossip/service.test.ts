@@ -85,7 +85,8 @@ function framesOf(posted: readonly FromGossip[]): readonly Uint8Array[] {
   return posted.flatMap((message) => (message.kind === "frame" ? [message.bytes] : []));
 }
 
-const crowd = Array.from({ length: 40 }, (_, i) => aliveRecord(`m${i}`, at(1, 0)));
+/** The one who tells of them first: of others it is not believed by who knows nobody. */
+const crowd = Array.from({ length: 40 }, (_, i) => aliveRecord(`m${i + 1}`, at(1, 0)));
 
 describe("frames over streams", () => {
   test("large ones are packed, and unpacked at the other end", async () => {

@@ -24,6 +24,9 @@ class World {
   readonly events = new EventLog(this.clock, 1);
   readonly failures: string[] = [];
   readonly told: string[] = [];
+  /** Whom another node would hear, and leads from then on. */
+  readonly asked: string[] = [];
+  givesWay = false;
   /** When n2 was granted its last lease. */
   n2At_ms = 0;
   /** Renewals of n2 arrive. */
@@ -53,6 +56,11 @@ class World {
       store: settings,
       authority: { ages: () => Promise.resolve(this.#ages()) },
       terms: { ttl_ms: 2_000, drift: 0.05 },
+      giveWay: (unheard) => {
+        this.asked.push(unheard.join(" "));
+        if (this.givesWay) this.consensus.setLeads(false);
+        return Promise.resolve(this.givesWay);
+      },
       clock,
       events,
       failed: (what, reason) => this.failures.push(`${what}: ${reason}`),
@@ -103,6 +111,21 @@ test("a node that gets no lease is known to all, who it is that does not hear it
     "The leader hears n2 again",
   ]);
   expect(world.failures).toEqual([]);
+});
+
+test("a node that another can hear is not lost: that one leads", async () => {
+  const world = new World();
+  world.givesWay = true;
+  await world.pass(20_000);
+  world.hears = false;
+  await world.pass(30_000);
+  expect(world.asked).toEqual(["n2"]);
+  expect([world.unheard.list(), world.told, world.failures]).toEqual([[], [], []]);
+  // It leads again, later, and no other will: now it is lost.
+  world.givesWay = false;
+  world.consensus.setLeads(true);
+  await world.pass(15_000);
+  expect([world.asked, world.told]).toEqual([["n2", "n2"], ["n2 lost"]]);
 });
 
 test("who does not lead says nothing of its own, and reads what was said", async () => {
