@@ -317,6 +317,7 @@ describe("a node that is there, and that the leader does not hear", () => {
     await world.assign("goes-on", "n3", { partition: "continue" });
     const others = ["b", "c", "d", "e", "f", "g"];
     for (const name of others) await world.assign(name, "n2");
+    world.membership.describe(node("n1"), { maxAgents: 4 });
     world.unheard.set(node("n3"), true);
     await world.pass(2_000);
     expect(world.ownerOf("a")).toBe("n3");
@@ -329,7 +330,8 @@ describe("a node that is there, and that the leader does not hear", () => {
     );
     world.membership.setStatus(node("n2"), "failed");
     await world.pass(1_000);
-    expect(new Set(others.map((name) => world.ownerOf(name)))).toEqual(new Set(["n1"]));
+    // Some find no room: rather that than a node that could not act for them.
+    expect(new Set(others.map((name) => world.ownerOf(name)))).toEqual(new Set(["n1", "n2"]));
   });
 
   test("has what is left to it when it is heard again, and is waited for longer when it is lost again", async () => {
