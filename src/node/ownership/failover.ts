@@ -5,6 +5,7 @@
  */
 import type { AssignmentTable, OwnedAgent } from "../../agents/assignment-table.ts";
 import { counted } from "../../base/counted.ts";
+import { formatDuration } from "../../base/durations.ts";
 import { reasonOf } from "../../base/errors.ts";
 import type { AgentName, NodeId } from "../../base/ids.ts";
 import type { Prng } from "../../base/prng.ts";
@@ -188,6 +189,7 @@ export class Failover {
       if (loss.hold_ms === null) {
         await this.#flaps.read();
         loss.hold_ms = this.#flaps.hold_ms(node, loss.life);
+        this.#tellHeld(node, loss.hold_ms);
       }
       if (now_ms < loss.since_ms + this.#patience_ms(loss)) continue;
       const ready = this.#readyToMove(node, loss);
@@ -291,6 +293,12 @@ export class Failover {
       loss.next_ms = clock.now_ms() + again_ms;
       this.#tellUnplaced(node, plan.unplaced);
     }
+  }
+
+  #tellHeld(node: NodeId, hold_ms: number): void {
+    if (hold_ms === 0) return;
+    const text = `Node ${node} was lost before, not long ago: it is waited for, for ${formatDuration(hold_ms)}`;
+    this.#options.events.record("info", "failover.held", text, { node, hold_ms });
   }
 
   #tellStaying(node: NodeId, loss: Loss, count: number): void {

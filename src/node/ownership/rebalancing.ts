@@ -260,8 +260,8 @@ export class Rebalancer implements BalancingService {
   #lost(node: NodeId): void {
     this.#joins.get(node)?.cancel();
     this.#joins.delete(node);
-    // Not heard first, then not there: that is one loss.
-    if (this.#away.has(node)) return;
+    // Not heard first, then not there: that is one loss. Who is cut off itself finds all others gone, which says nothing of them.
+    if (this.#away.has(node) || !this.#options.consensus.status().quorum) return;
     this.#away.add(node);
     const before_ms = this.#losses.get(node)?.at_ms ?? null;
     this.#losses.delete(node);

@@ -21,6 +21,8 @@ const prefix = "failover.unheard.";
 const look_ms = 1_000;
 /** Settings change with every assignment: they are read once for all changes of so long. */
 const gather_ms = 100;
+/** A node that was cut off itself reads so much later what was said: then it is told since when it is so. */
+const late_ms = 5_000;
 /** Nodes that are kept so; settings have other uses, too. */
 const nodesLimit = 100;
 
@@ -142,25 +144,27 @@ export class UnheardNodes {
     const before = this.#words;
     this.#words = words;
     if (this.#closed) return;
-    for (const [node, { by }] of words) if (!before.has(node)) this.#tell(node, by);
+    for (const [node, word] of words) if (!before.has(node)) this.#tell(node, word);
     for (const node of before.keys()) if (!words.has(node)) this.#tell(node, null);
   }
 
-  /** `by` is the leader that does not hear it; null: it is heard again. */
-  #tell(node: NodeId, by: NodeId | null): void {
-    const { events, membership } = this.#options;
-    for (const listener of [...this.#listeners]) listener(node, by !== null);
+  /** Null: it is heard again. */
+  #tell(node: NodeId, word: UnheardWord | null): void {
+    const { events, membership, clock } = this.#options;
+    for (const listener of [...this.#listeners]) listener(node, word !== null);
     if ((membership.member(node)?.status ?? "left") === "left") return;
+    const isLate = word !== null && clock.wall_ms() - word.since_ms > late_ms;
+    const since = isLate ? ` (since ${new Date(word.since_ms).toISOString()})` : "";
     const text =
-      by === null
+      word === null
         ? `The leader hears ${node} again`
-        : `The leader (${by}) does not hear ${node}, which has no lease: it takes no agents, and cannot act for those it has`;
+        : `The leader (${word.by}) does not hear ${node}, which has no lease: it takes no agents, and cannot act for those it has${since}`;
     const log = logger("lease");
-    if (by === null) log.info(text);
+    if (word === null) log.info(text);
     else log.warn(text);
-    events.record(by === null ? "info" : "warn", by === null ? "lease.heard" : "lease.unheard", text, {
-      node,
-    });
+    const [level, type] =
+      word === null ? (["info", "lease.heard"] as const) : (["warn", "lease.unheard"] as const);
+    events.record(level, type, text, { node });
   }
 
   #lookSoon(): void {

@@ -223,15 +223,9 @@ export class Partition {
       if (this.queued > 0) this.#queue?.replay();
       else void this.#synchronized();
     } else if (isCut(to)) {
-      this.#tell(
-        "warn",
-        "partition.minority",
-        `Node ${self} is ${to === "isolated" ? "isolated" : "in a minority"} now`,
-        {
-          from,
-          to,
-        },
-      );
+      const isAlone = to === "isolated";
+      const text = isAlone ? "is isolated now" : "reaches others again, and no majority yet";
+      this.#tell(isAlone ? "warn" : "info", "partition.minority", `Node ${self} ${text}`, { from, to });
     }
   }
 

@@ -275,6 +275,10 @@ describe("a lost node", () => {
     expect(world.ownerOf("b")).toBe("n3");
     await world.pass(2_000);
     expect(world.ownerOf("b")).not.toBe("n3");
+    const held = world.events.since(0, 100).filter(({ type }) => type === "failover.held");
+    expect(held.map(({ text }) => text)).toEqual([
+      "Node n3 was lost before, not long ago: it is waited for, for 5s",
+    ]);
   });
 
   test("a leader that comes later knows of it, and counts one loss once", async () => {

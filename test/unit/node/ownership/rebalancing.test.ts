@@ -299,6 +299,20 @@ describe("a node that is back and has nothing", () => {
     expect(world.counts()["n3"]).toBe(0);
   });
 
+  test("and what a leader did not see of others while it was cut off itself is no loss of theirs", async () => {
+    const world = await aged();
+    world.consensus.quorum = false;
+    for (const id of ["n2", "n3"]) world.membership.setStatus(node(id), "failed");
+    world.consensus.quorum = true;
+    for (const id of ["n2", "n3"]) world.membership.setStatus(node(id), "alive");
+    await world.pass(10_000);
+    expect(world.counts()).toMatchObject({ n1: 9, n3: 0 });
+    world.membership.setStatus(node("n3"), "failed");
+    world.membership.setStatus(node("n3"), "alive");
+    await world.pass(10_000);
+    expect(world.counts()["n3"]).toBeGreaterThan(0);
+  });
+
   test("so does one that the leader did not hear, and nothing before that: its loss by silence is the same one", async () => {
     const world = await aged();
     world.unheard.set(node("n3"), true);
