@@ -11,7 +11,7 @@ import {
 } from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember, membersLimit } from "./members.ts";
-import { askWho } from "./packets.ts";
+import { sendAlone } from "./packets.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -67,7 +67,7 @@ function isVouched(state: SwimState, update: AliveUpdate, source: NodeId): boole
   if (!state.members.get(source)) return false;
   const { now, timing } = state;
   const vouching = state.newLives.claimed(update, source, now, timing);
-  if (vouching === "ask") askWho(state, node, address);
+  if (vouching === "ask") sendAlone(state, node, address, encodeRecord({ kind: "introduce" }));
   return vouching === "believed";
 }
 
