@@ -97,8 +97,8 @@ export class HandOver {
       moved = (await store.move({ cause, term: 0, moves: [move] }, "")) === 1;
     } catch (error) {
       if (!(error instanceof CaxtonError) || error.code !== "outcome_unknown") throw error;
-      moved = await this.#fence(owned);
-      if (!moved) throw error;
+      if (!(await this.#fence(owned))) throw error;
+      moved = !durable || (await this.#hasMoved(owned, transfer));
     }
     if (!moved)
       throw new CaxtonError("conflict", `Agent ${quote(agent)} was given to another node meanwhile`);
@@ -114,14 +114,33 @@ export class HandOver {
 
   /**
    * A move may yet be decided: this node's own claim under a higher epoch shuts it out, or comes too late. True when
-   * the agent has moved. The agent rests until one or the other is certain.
+   * the agent is another's. The agent rests until one or the other is certain.
    */
   async #fence({ agent, epoch }: OwnedAgent): Promise<boolean> {
-    const { self, store, clock, failed } = this.#options;
+    const { self, store } = this.#options;
     const move = { agent, from: self, epoch, to: self, continues: epoch, transfer: 0 };
+    return await this.#learn(agent, async () => {
+      return (await store.move({ cause: "deployed", term: 0, moves: [move] }, "")) === 0;
+    });
+  }
+
+  /**
+   * Whether it went on with what this node sent, or was given away without it, as of a lost node: then what is here is
+   * all that there is, and is kept. So it is where it went on and has moved again, which looks the same from here.
+   */
+  async #hasMoved({ agent, epoch }: OwnedAgent, transfer: number): Promise<boolean> {
+    const { table } = this.#options;
+    await this.#learn(agent, () => table.refresh("linearizable"));
+    const now = table.get(agent);
+    return now?.continues === epoch && now.transfer === transfer;
+  }
+
+  /** Asks until there is an answer. Throws only `unavailable`. */
+  async #learn<T>(agent: AgentName, ask: () => Promise<T>): Promise<T> {
+    const { clock, failed } = this.#options;
     for (;;) {
       try {
-        return (await store.move({ cause: "deployed", term: 0, moves: [move] }, "")) === 0;
+        return await ask();
       } catch (error) {
         if (error instanceof CaxtonError && error.code === "unavailable") throw error;
         failed(`learn whether agent ${quote(agent)} has moved`, reasonOf(error));

@@ -33,7 +33,7 @@ export interface LocalAgentsOptions {
   readonly threads: () => AgentThreads;
   readonly modules: () => ModuleShelf;
   readonly maxAgents: number;
-  /** Another node owns it: what it had sent stays here. */
+  /** Another node owns it, or what it had sent is of an old copy: that leaves this node no more. */
   readonly fence: (agent: AgentName) => void;
   readonly event: (event: LocalAgentEvent) => void;
   readonly failed: (what: string, reason: string) => void;
@@ -117,8 +117,9 @@ export class LocalAgents {
   goOnFromCopy(name: AgentName, epoch: number): Promise<void> {
     return this.#inOrder.run(name, async () => {
       const record = this.#get(name);
-      const { store, threads } = this.#options;
+      const { store, threads, fence } = this.#options;
       if (threads().has(name)) await threads().stop(name, true);
+      fence(name);
       await store.removeDoubtful(name);
       const spec = { ...record.spec, epoch };
       await store.saveAgent({ spec, suspended: record.suspended });

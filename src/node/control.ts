@@ -23,6 +23,7 @@ import { Balancing } from "./ownership/balancing.ts";
 import type { EventLog } from "./events/event-log.ts";
 import { OperatorModes } from "./operator/operator-modes.ts";
 import { NodeRegistrations } from "./operator/registrations.ts";
+import { GivingWay } from "./ownership/giving-way.ts";
 import { UnheardNodes } from "./ownership/unheard-nodes.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -146,5 +147,15 @@ function unheardBy(parts: ControlParts, store: SettingStore): UnheardNodes {
   const { lease_ttl: ttl_ms, clock_drift: drift } = config.failover;
   const { membership } = network;
   const terms = { ttl_ms, drift };
-  return new UnheardNodes({ membership, consensus, store, authority, terms, clock, events, failed });
+  const givingWay = new GivingWay({
+    membership,
+    consensus,
+    peers: network.peers,
+    store,
+    clock,
+    events,
+    failed,
+  });
+  const giveWay: GivingWay["instead"] = (unheard) => givingWay.instead(unheard);
+  return new UnheardNodes({ membership, consensus, store, authority, terms, giveWay, clock, events, failed });
 }

@@ -10,7 +10,9 @@ import { askAgent, deployAgent } from "../support/agent-requests.ts";
 import { startVoters } from "../support/consensus-nodes.ts";
 import { eventually, type TestNodeProcess } from "../support/node-process.ts";
 
-const counter = join(new URL("../../wasm-agents/", import.meta.url).pathname, "counter.wasm");
+const wasm = (name: string): string =>
+  join(new URL("../../wasm-agents/", import.meta.url).pathname, `${name}.wasm`);
+const counter = wasm("counter");
 
 interface Shown {
   readonly epoch: number;
@@ -19,6 +21,7 @@ interface Shown {
 
 let nodes: readonly TestNodeProcess[] = [];
 let one: TestNodeProcess;
+let two: TestNodeProcess;
 let three: TestNodeProcess;
 /** Everything that is told at the first node of all the cluster. */
 let told = "";
@@ -28,7 +31,7 @@ const copies: string[] = [];
 
 beforeAll(async () => {
   nodes = await startVoters(3);
-  [one, , three] = nodes as [TestNodeProcess, TestNodeProcess, TestNodeProcess];
+  [one, two, three] = nodes as [TestNodeProcess, TestNodeProcess, TestNodeProcess];
   const headers = { accept: "text/event-stream" };
   const answer = await one.fetch("/api/v1/events?after=0&scope=cluster", {
     headers,
@@ -58,6 +61,14 @@ function copy(node: TestNodeProcess): () => void {
 }
 
 const show = async (name: string): Promise<Shown> => (await one.ask(`/api/v1/agents/${name}`)) as Shown;
+
+/** Since its node started. */
+async function handledOne(name: string): Promise<void> {
+  await eventually(`${name} has handled a message`, async () => {
+    const { detail } = (await one.ask(`/api/v1/agents/${name}`)) as { detail?: { handled: number } };
+    return detail?.handled === 1 ? true : undefined;
+  });
+}
 
 async function count(name: string, expected: string): Promise<void> {
   expect(await askAgent(one, name, "+1")).toBe(expected);
@@ -115,4 +126,42 @@ test("a node that is back with a copy of an earlier day says what its agents los
   await eventually("the node is watched again", () => (told.includes("agent.trap") ? true : undefined));
   expect(told.match(/event: (?:store\.|agent\.state_lost)/g)).toHaveLength(3);
   expect((await show("bank")).assignment.state_lost_with).toBe("node-3");
+});
+
+test("what an agent had sent in the copy was delivered since: it is a dead letter, and is not sent again", async () => {
+  await deployAgent(one, wasm("ping"), { name: "ping", target_node: "node-3", on_node_loss: "wait" });
+  // It keeps nothing, so it would not recognise what it has had.
+  const forgetful = { name: "tally", target_node: "node-2", on_node_loss: "wait", durability: "volatile" };
+  await deployAgent(one, wasm("tally"), forgetful);
+  expect(await askAgent(one, "tally", "+1")).toBe("1");
+  await two.stop();
+  const asked = one.fetch("/api/v1/messages", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ receiver: "ping", performative: "request", content: "1 tally" }),
+  });
+  expect((await asked).status).toBe(202);
+  await handledOne("ping");
+  await three.stop();
+  const putBack = copy(three);
+  await three.start();
+  await two.start();
+  // It began anew with its node, and has what the other sent.
+  await handledOne("tally");
+  await three.kill();
+  putBack();
+  await three.start();
+  const letters = await eventually("the dead letter", async () => {
+    const answer = (await three.ask("/api/v1/dead-letters")) as {
+      readonly dead_letters: readonly {
+        readonly reason: string;
+        readonly message: { readonly receiver: string };
+      }[];
+    };
+    const old = answer.dead_letters.filter(({ reason }) => reason === "old_copy");
+    return old.length > 0 ? old : undefined;
+  });
+  expect(letters).toMatchObject([{ message: { receiver: "tally" } }]);
+  expect(await askAgent(one, "ping", "1 tally")).toBe("1 rounds with tally");
+  expect(await askAgent(one, "tally", "+1")).toBe("3");
 });

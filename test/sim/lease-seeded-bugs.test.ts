@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isTried, PatchedTree } from "../support/patched-tree.ts";
+import { testLimit_ms } from "../support/patience.ts";
 import { leaseSeededBugs } from "./lease-seeded-bugs.ts";
 
-const limit_ms = 60_000;
 /** From the seed that found it: more than one, since another change of the drivers makes other runs of the seeds. */
 const seedsTried = 40;
 const program = join(import.meta.dirname, "..", "support", "run-lease-seeds.ts");
@@ -23,7 +23,7 @@ describe("a known bug of leases, put back, is caught", () => {
         const found = JSON.parse(stdout) as { readonly checker: string } | null;
         expect(["one-acts", "none-acts"]).toContain(found?.checker);
       },
-      limit_ms,
+      testLimit_ms,
     );
   }
 });

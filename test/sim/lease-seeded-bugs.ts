@@ -55,6 +55,7 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
       text: "return now_ms < this.#expires_ms && appliedIndex >= this.#assignedUpTo;",
       patched: "return now_ms < this.#expires_ms && appliedIndex >= 0;",
     },
+    from: 30,
     always: "thorough",
   },
   {

@@ -238,7 +238,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "if (position.index <= log.commit) return true;",
     patched: "if (position.index > 0) return false;",
     checkers: ["snapshot-order", "monotone"],
-    from: 416,
+    from: 1_450,
     always: true,
   },
   {

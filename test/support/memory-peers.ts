@@ -99,8 +99,9 @@ class MemoryPeers implements Peers {
   async request(to: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
     this.#network.requests++;
     const target = this.#network.reachable(this.#self, to);
-    const handler = target === undefined ? undefined : target.#handlers.get(method);
-    if (handler === undefined) throw new CaxtonError("unreachable", `Cannot reach node "${to}"`);
+    if (target === undefined) throw new CaxtonError("unreachable", `Cannot reach node "${to}"`);
+    const handler = target.#handlers.get(method);
+    if (handler === undefined) throw new CaxtonError("not_found", `This node does not answer "${method}"`);
     return await handler(body.slice(), { from: this.#self });
   }
 

@@ -16,8 +16,9 @@ export const overviewAnswer = v.object({
     v.object({ nodes: v.array(v.string()), side: v.picklist(["majority", "minority", "unknown"]) }),
   ),
   blind: v.array(v.object({ from: v.string(), to: v.string() })),
-  leader: v.nullable(v.string()),
-  unheard: v.array(v.object({ node: v.string(), by: v.string() })),
+  /** Not said, as what follows, by a node of an earlier program. */
+  leader: v.optional(v.nullable(v.string())),
+  unheard: v.optional(v.array(v.object({ node: v.string(), by: v.string() }))),
   voters_reached: v.number(),
   voters: v.number(),
   needed: v.number(),

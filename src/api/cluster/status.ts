@@ -18,8 +18,8 @@ export const statusAnswer = v.object({
   voters: v.array(v.string()),
   /** Whether the node that answers may act for its agents, and for how long it may not. */
   lease: v.nullable(v.object({ held: v.boolean(), losses: v.number(), without_ms: v.number() })),
-  /** Nodes that are there and get no lease: the leader `by` does not hear them. */
-  unheard: v.array(v.object({ node: v.string(), by: v.string(), since: timeSchema })),
+  /** Nodes that are there and get no lease: the leader `by` does not hear them. A node of an earlier program says nothing. */
+  unheard: v.optional(v.array(v.object({ node: v.string(), by: v.string(), since: timeSchema }))),
   /** Nodes that operators keep from traffic. */
   isolated: v.array(v.string()),
   /** Of clients' messages. */

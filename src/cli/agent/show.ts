@@ -85,7 +85,8 @@ function assignmentRows(node: string, assignment: Assignment): [string, string][
 }
 
 function lostText(node: string, { state_lost_with, state_lost_since }: Assignment): string {
-  if (state_lost_with !== node || state_lost_since === null)
+  // A node of an earlier program does not say since when.
+  if (state_lost_with !== node || typeof state_lost_since !== "string")
     return `it began anew; what it had is on ${state_lost_with}`;
   if (Date.parse(state_lost_since) === 0) return `${node} came back without its data: what it had is gone`;
   return `${node} came back with an old copy of its data: what it did since ${state_lost_since} is gone`;

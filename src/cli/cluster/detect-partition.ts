@@ -33,13 +33,13 @@ export const detectPartition = command<Flags>({
   },
 });
 
-function isWhole({ groups, blind, unheard, state }: OverviewAnswer): boolean {
+function isWhole({ groups, blind, unheard = [], state }: OverviewAnswer): boolean {
   const isMinority = state === "minority" || state === "isolated";
   return groups.length === 1 && blind.length === 0 && unheard.length === 0 && !isMinority;
 }
 
 export function partitionLines(answer: OverviewAnswer, strategy: Strategy): string[] {
-  const { node, groups, blind, unheard, leader, voters_reached, voters, needed } = answer;
+  const { node, groups, blind, unheard = [], leader, voters_reached, voters, needed } = answer;
   if (isWhole(answer)) return [`No partition detected (${voters_reached} of ${voters} voters in reach)`];
   const lines = ["WARNING: Potential split brain detected"];
   groups.forEach(({ nodes, side }, at) => {

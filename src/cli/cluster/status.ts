@@ -24,7 +24,7 @@ export function statusLines(answer: StatusAnswer, wide: boolean): string[] {
   if (answer.term > 0) lines.push(`Term: ${answer.term}`);
   if (answer.voters.length > 0) lines.push(`Voters: ${answer.voters.join(", ")}`);
   if (answer.lease !== null) lines.push(`Lease: ${leaseText(answer)}`);
-  for (const { node, by } of answer.unheard)
+  for (const { node, by } of answer.unheard ?? [])
     lines.push(`No lease: ${node}, since the leader (${by}) does not hear it`);
   if (answer.isolated.length > 0) lines.push(`Isolated: ${answer.isolated.join(", ")}`);
   if (answer.shed_percentage > 0) lines.push(`Shedding: ${answer.shed_percentage}% of clients' messages`);

@@ -203,6 +203,7 @@ const ownAreas = [
   "store.old_copy",
   "store.cluster_older",
   "agent.not_started",
+  "lease.gave_way",
   "failover.",
   "drain.",
   "rebalance.",

@@ -270,6 +270,8 @@ export class Failover {
     this.#running.set(node, running);
     const byName = new Map(orphans.map((orphan) => [orphan.agent, orphan]));
     for (let from = 0; from < plan.placed.length; from += batch) {
+      // A permission lasts longer than one move waits to be decided, not than all of them.
+      if (from > 0 && (await this.#permission(node, loss))?.term !== term) break;
       const part = plan.placed.slice(from, from + batch);
       const moved = part.flatMap((placed) => moveOf(placed, byName));
       await store.move({ cause: "failover", term, moves: moved }, "");

@@ -26,7 +26,7 @@ const lastMark_ms = 1_000;
 export interface OldStoreCheckOptions {
   readonly self: NodeId;
   readonly boot: number;
-  readonly settings: Pick<SettingStore, "list" | "putAt">;
+  readonly settings: Pick<SettingStore, "list" | "putAt" | "delete">;
   readonly store: Pick<Store, "getMeta" | "putMeta" | "stats">;
   readonly assignments: Pick<AssignmentStore, "move">;
   readonly table: AssignmentTable;
@@ -63,12 +63,12 @@ export class OldStoreCheck {
     try {
       const old = await this.#age.look();
       if (old !== null) {
+        this.old = old;
         const agents = await this.#setBack();
         await this.#age.accept(old);
-        this.old = old;
-        await table.refresh("linearizable");
         if (agents > 0)
           this.#tell("store.old_copy", this.#text(old, agents), { agents, since: isoOf(old.since_ms) });
+        await table.refresh("linearizable");
       }
     } catch (error) {
       // Marks are settings, and there is a bound on these: without one nothing can be noticed, and all goes on.

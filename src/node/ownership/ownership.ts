@@ -43,6 +43,8 @@ export class NodeOwnership {
   readonly #prng: Prng;
   readonly #unprepare: () => void;
   readonly #oldStore: OldStoreCheck;
+  /** It is known whose this node's agents are, and whether its store is an old copy. */
+  readonly #isKnown = Promise.withResolvers<void>();
   #again: Timer | undefined;
   #closed = false;
 
@@ -106,7 +108,9 @@ export class NodeOwnership {
       failed,
     });
     // What was given to others while nothing was held stops before anything of it gets out again.
+    // Nor does anything of an old copy of its store, before that is known for one.
     this.#unprepare = leases.beforeHeld(async () => {
+      await this.#isKnown.promise;
       await table.refresh();
       await reconciler.yieldGiven();
     });
@@ -266,6 +270,7 @@ export class NodeOwnership {
       await new Promise<void>((resolve) => (this.#again = systemClock.after(again_ms, resolve)));
     }
     if (this.#closed) return;
+    this.#isKnown.resolve();
     work.keepers.begin();
     await this.reconciler.start();
     const names = work.agents.names();

@@ -14,6 +14,8 @@ import { decodeUtf8, encodeUtf8 } from "../../wire/cursor.ts";
 
 const prefix = "store.mark.";
 const metaKey = "store.mark";
+/** Settings have other uses, too: beyond so many nodes the one that was marked longest ago is forgotten. */
+export const storeMarksLimit = 500;
 
 const number = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Marks are Unix ms of this node, so they say roughly when a store had them, and rise. */
@@ -40,7 +42,7 @@ export interface StoreAgeOptions {
   readonly self: NodeId;
   /** The boot epoch of this process. */
   readonly boot: number;
-  readonly settings: Pick<SettingStore, "list" | "putAt">;
+  readonly settings: Pick<SettingStore, "list" | "putAt" | "delete">;
   readonly store: Pick<Store, "getMeta" | "putMeta" | "stats">;
   readonly clock: Pick<Clock, "wall_ms">;
   /** The cluster's state is older than this store, which nothing is done about. */
@@ -61,8 +63,8 @@ export class StoreAge {
    * last, and that is written down anew. Throws as the control client, and what the store throws: then ask again.
    */
   async look(): Promise<OldStore | null> {
-    const mark = await this.#begin(this.#options.boot);
     const told = await this.#told();
+    const mark = await this.#begin(this.#options.boot, told?.mark ?? 0);
     if (told !== null && told.mark > mark.mark && told.mark !== mark.next)
       return { since_ms: mark.mark, marked_ms: told.mark };
     if (told !== null && told.mark < mark.mark)
@@ -76,8 +78,9 @@ export class StoreAge {
 
   /** What the old copy was to be gone on with is decided: from now on it is what this node has. Throws as `look`. */
   async accept({ since_ms, marked_ms }: OldStore): Promise<void> {
-    const mark = await this.#begin(this.#options.boot);
     const told = await this.#told();
+    const isOpen = told?.mark === marked_ms;
+    const mark = await this.#begin(this.#options.boot, told?.mark ?? 0, isOpen ? marked_ms : 0);
     if (told !== null && told.mark !== marked_ms && told.mark !== mark.next)
       throw new CaxtonError(
         "conflict",
@@ -91,22 +94,27 @@ export class StoreAge {
     if (this.#mark === undefined) return;
     const { commits } = await this.#options.store.stats();
     if (commits === this.#commits) return;
-    const mark = await this.#begin(Math.max(this.#options.clock.wall_ms(), this.#mark.mark + 1));
     const told = await this.#told();
-    if (told === null || (told.mark !== this.#mark.mark && told.mark !== mark.next)) return;
+    if (told === null) return;
+    const mark = await this.#begin(this.#options.clock.wall_ms(), told.mark);
+    if (told.mark !== mark.mark && told.mark !== mark.next) return;
     await this.#tell(mark, told, told.since);
     this.#commits = commits;
   }
 
-  /** Durable before anybody is told, so that a crash in between is no older store. */
-  async #begin(next: number): Promise<Mark> {
+  /**
+   * Durable before anybody is told, so that a crash in between is no older store. It rises above what was told, whatever
+   * clocks do. One that was begun stays, unless it is not `above` that.
+   */
+  async #begin(at_ms: number, told: number, above = 0): Promise<Mark> {
     const { store } = this.#options;
     const known = (this.#mark ??= read(
       markSchema,
       decodeUtf8((await store.getMeta(metaKey)) ?? new Uint8Array()),
     ));
-    if (known !== undefined && known.next !== 0) return known;
-    const mark = { mark: known?.mark ?? 0, next };
+    if (known !== undefined && known.next > above) return known;
+    const before = known?.mark ?? 0;
+    const mark = { mark: before, next: Math.max(at_ms, before + 1, told + 1) };
     await store.putMeta(metaKey, encodeUtf8(JSON.stringify(mark)));
     this.#mark = mark;
     return mark;
@@ -126,10 +134,22 @@ export class StoreAge {
     since: number | null,
   ): Promise<void> {
     const { settings, self, store } = this.#options;
+    if (told === null) await this.#makeRoom();
     if (told?.mark !== next)
       await settings.putAt(prefix + self, JSON.stringify({ mark: next, since }), told?.version ?? 0);
     this.#mark = { mark: next, next: 0 };
     await store.putMeta(metaKey, encodeUtf8(JSON.stringify(this.#mark)));
+  }
+
+  /** Nodes come and go under ever new names, and nobody says of one that it will never be back. */
+  async #makeRoom(): Promise<void> {
+    const { settings } = this.#options;
+    const marks = (await settings.list("linearizable"))
+      .filter(({ name }) => name.startsWith(prefix))
+      .map(({ name, value }) => ({ name, mark: read(settingSchema, value)?.mark ?? 0 }))
+      .toSorted((a, b) => a.mark - b.mark);
+    for (const { name } of marks.slice(0, Math.max(0, marks.length - storeMarksLimit + 1)))
+      await settings.delete(name);
   }
 }
 

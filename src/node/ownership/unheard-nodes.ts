@@ -1,5 +1,6 @@
 /**
- * Which nodes the leader does not hear, though others do: they get no lease, so no agents, and what they had goes to others.
+ * Which nodes the leader does not hear, though others do: they get no lease, so no agents, and what they had goes to others,
+ * unless another node can lead that hears them (giving-way.ts).
  * The leader decides it by the ages of the leases that it granted; every node reads it in the settings of the cluster,
  * where the next leader finds it. A node that is cut off so knows it by its own lease.
  */
@@ -41,6 +42,8 @@ export interface UnheardNodesOptions {
   readonly store: Pick<SettingStore, "put" | "delete" | "list">;
   readonly authority: Pick<LeaseAuthority, "ages">;
   readonly terms: LeaseTerms;
+  /** Whether another node leads now, which hears these: then they are not lost. */
+  readonly giveWay: (unheard: readonly NodeId[]) => Promise<boolean>;
   readonly clock: Clock;
   readonly events: Pick<EventLog, "record">;
   readonly failed: (what: string, reason: string) => void;
@@ -173,7 +176,7 @@ export class UnheardNodes {
 
   /** On the leader: by the ages of its leases. */
   async #look(): Promise<void> {
-    const { consensus, authority, clock, terms, store, membership } = this.#options;
+    const { consensus, authority, clock, terms, store, membership, giveWay } = this.#options;
     const { role, ready, quorum, term } = consensus.status();
     if (role !== "leader" || !ready || !quorum) {
       this.#silence = null;
@@ -187,6 +190,7 @@ export class UnheardNodes {
     const unheard = new Set(this.#words.keys());
     const { lost, heard } = this.#silence.of.look(ages, this.#candidates(now_ms), unheard, now_ms);
     for (const node of heard) await store.delete(prefix + node);
+    if (lost.length > 0 && (await giveWay(lost))) return;
     for (const node of lost.slice(0, Math.max(0, nodesLimit - this.#words.size))) {
       const word: UnheardWord = { by: membership.self, since_ms: clock.wall_ms() };
       await store.put(prefix + node, JSON.stringify(word));

@@ -16,35 +16,25 @@ import type {
   WriteToQueue,
 } from "../../api/partition-service.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import { namePattern, type NodeId } from "../../base/ids.ts";
+import type { NodeId } from "../../base/ids.ts";
 import type { Membership } from "../../cluster/membership.ts";
 import type { PartitionMonitor, PartitionView } from "../../cluster/partition-monitor.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import type { PartitionAction } from "../../ownership/partition-policy.ts";
-import { type NodeSight, type PartitionMap, partitionMap } from "../../ownership/partition-map.ts";
+import { type PartitionMap, partitionMap } from "../../ownership/partition-map.ts";
 import type { QueuedSince } from "../../store/queued-writes-table.ts";
 import type { Page } from "../../store/store.ts";
 import type { UnheardNodes } from "../ownership/unheard-nodes.ts";
 import type { PartitionActions } from "./actions.ts";
 import { nodeReportSchema } from "./report.ts";
 import type { Rehearsals } from "./rehearsal.ts";
+import { answerSights, askSights, sightOf } from "./sight.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
 const request_ms = 3_000;
-const reach_ms = 1_000;
 /** Writes of one node in a report; the counts are of all. */
 const reportedWrites = 200;
 
-const nodeId = v.pipe(
-  v.string(),
-  v.regex(namePattern),
-  v.transform((text) => text as NodeId),
-);
-const sightSchema = v.strictObject({
-  minority: v.boolean(),
-  leader: v.nullable(nodeId),
-  unreached: v.pipe(v.array(nodeId), v.maxLength(10_000)),
-});
 const sinceSchema = v.strictObject({
   since_ms: v.pipe(v.number(), v.minValue(0)),
   after: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
@@ -73,10 +63,7 @@ export class NodePartition implements PartitionService {
     this.#options = options;
     this.servesReads = options.servesReads;
     const { peers, monitor, queue } = options;
-    peers.handle("partition.reach", (body) => {
-      parseBody(emptySchema, body);
-      return Promise.resolve(jsonBody(sightOf(monitor.view())));
-    });
+    answerSights(peers, () => monitor.view());
     peers.handle("partition.report", async (body) =>
       jsonBody(await this.ownReport(parseBody(sinceSchema, body))),
     );
@@ -237,21 +224,17 @@ export class NodePartition implements PartitionService {
   async #map(view: PartitionView): Promise<PartitionMap> {
     const { self, peers } = this.#options;
     const asked = view.reached.filter((node) => node !== self);
-    const sights = asked.map(async (node): Promise<readonly [NodeId, NodeSight | null]> => {
-      try {
-        const body = await peers.request(node, "partition.reach", jsonBody({}), { timeout_ms: reach_ms });
-        return [node, parseBody(sightSchema, body)];
-      } catch {
-        return [node, null];
-      }
-    });
+    const own = sightOf(view);
+    // One of an earlier program is in reach, so on this node's side.
+    const { minority } = own;
+    const others = await askSights(peers, asked, (unreached) => ({ minority, leader: null, unreached }));
     return partitionMap({
       self,
-      own: sightOf(view),
+      own,
       alive: view.reached,
       failed: view.unreached,
       voters: view.voters,
-      others: new Map(await Promise.all(sights)),
+      others,
     });
   }
 
@@ -274,9 +257,4 @@ export class NodePartition implements PartitionService {
         .catch(() => undefined);
     await Promise.all(nodes.map(ask));
   }
-}
-
-function sightOf({ state, leaderNode, unreached, silent }: PartitionView): NodeSight {
-  const minority = state === "minority" || state === "isolated";
-  return { minority, leader: leaderNode, unreached: [...unreached, ...silent] };
 }

@@ -280,6 +280,26 @@ describe("a hand-over", () => {
     await one.agents.cluster.remove(agent);
   });
 
+  test("whose decision was lost, of an agent that was given away meanwhile, keeps what it had for inspection", async () => {
+    const cluster = new Cluster();
+    const [one, two] = [await cluster.start(first), await cluster.start(second)];
+    await one.agents.cluster.deploy(counter());
+    expect(await cluster.counted(one)).toBe("1");
+    const { assignments } = one.agents;
+    const given = { agent, from: first, epoch: ownedOf(one).epoch, to: second, continues: 0, transfer: 0 };
+    assignments.move = async () => {
+      Reflect.deleteProperty(assignments, "move");
+      // This node is cut off: its move never stood, and a leader gives away what it had.
+      await two.agents.assignments.move({ cause: "failover", term: 0, moves: [given] }, "");
+      throw new CaxtonError("outcome_unknown", "This node is cut off from the majority");
+    };
+    expect(await refusalOf(two.agents.cluster.migrate(agent, second))).toMatchObject({ code: "conflict" });
+    await until(() => !one.agents.local.has(agent));
+    expect(await one.store.client.listKept(agent)).toMatchObject([{ owner: second }]);
+    await until(() => two.status(agent) === "running");
+    expect(await cluster.counted(two)).toBe("1");
+  });
+
   test("whose decision was lost on the way leaves the agent here, and it goes on with all that it had", async () => {
     const cluster = new Cluster();
     const [one, two] = [await cluster.start(first), await cluster.start(second)];

@@ -33,6 +33,11 @@ describe("detect-partition", () => {
     ]);
   });
 
+  test("by a node of an earlier program, which says less", () => {
+    const earlier = { ...overview, leader: undefined, unheard: undefined };
+    expect(partitionLines(earlier, "auto")).toEqual(partitionLines(overview, "auto"));
+  });
+
   test("in the minority it tells what waits, and by hand what to do", () => {
     const cut = { ...overview, node: "node-3", state: "isolated", queued_writes: 42 } as const;
     expect(partitionLines(cut, "manual").slice(3)).toEqual([

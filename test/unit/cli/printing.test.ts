@@ -118,6 +118,8 @@ test("status of a minority, with a leader, and who says so when wide", () => {
   expect(statusLines({ ...held, unheard }, false).at(-1)).toBe(
     "No lease: node-2, since the leader (node-1) does not hear it",
   );
+  // A node of an earlier program says nothing of them.
+  expect(statusLines({ ...held, unheard: undefined }, false).at(-1)).toBe("Lease: held by node-3");
   expect(statusLines({ ...held, isolated: ["node-2"], shed_percentage: 20 }, false).slice(-3)).toEqual([
     "Lease: held by node-3",
     "Isolated: node-2",

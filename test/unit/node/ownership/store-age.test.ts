@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { NodeId } from "../../../../src/base/ids.ts";
 import { ControlClient } from "../../../../src/control/control-client.ts";
 import { SettingStore } from "../../../../src/control/setting-store.ts";
-import { StoreAge, storeLostSince } from "../../../../src/node/ownership/store-age.ts";
+import { StoreAge, storeLostSince, storeMarksLimit } from "../../../../src/node/ownership/store-age.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import type { StoreClient } from "../../../../src/store/store-client.ts";
 import { LocalStore } from "../../../support/local-store.ts";
@@ -130,6 +130,39 @@ describe("a store", () => {
     const late = await other.begin(before);
     expect(await late.age.look()).toMatchObject({ since_ms: 2_000 });
     await lived(other, await busy.copy());
+  });
+
+  test("that is marked by a clock that is far ahead, and goes back, is an old one as ever", async () => {
+    const cluster = new Cluster();
+    const ahead = await lived(cluster, undefined);
+    cluster.wall_ms += 1_000_000;
+    await ahead.work();
+    await ahead.age.renew();
+    const old = await ahead.copy();
+    cluster.wall_ms -= 1_000_000;
+    const disk = await (await lived(cluster, old)).copy();
+    const back = await cluster.begin(old);
+    const found = await back.age.look();
+    expect(found).toMatchObject({ since_ms: 1_002_000 });
+    expect(cluster.told).toEqual([]);
+    // Gone on with, it is the newest, and what was there before it is an old one.
+    if (found !== null) await back.age.accept(found);
+    expect(await (await cluster.begin(disk)).age.look()).not.toBeNull();
+    await lived(cluster, await back.copy());
+  });
+
+  test("of one node too many takes the place of the one that was marked longest ago", async () => {
+    const cluster = new Cluster();
+    const other = (i: number) => `store.mark.other-${i}`;
+    for (let i = 0; i < storeMarksLimit; i++)
+      await cluster.settings.put(other(i), JSON.stringify({ mark: i === 7 ? 5 : 900, since: null }));
+    await cluster.settings.put("failover.lost.node-1", "{}");
+    const disk = await (await lived(cluster, undefined)).copy();
+    await lived(cluster, disk);
+    const names = (await cluster.settings.list("local")).map(({ name }) => name);
+    expect(names).toHaveLength(storeMarksLimit + 1);
+    expect(names).toContain(`store.mark.${self}`);
+    expect(names).not.toContain(other(7));
   });
 
   test("that is newer than the cluster's state is told of, and gone on with", async () => {

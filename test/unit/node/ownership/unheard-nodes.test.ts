@@ -24,10 +24,15 @@ class World {
   readonly events = new EventLog(this.clock, 1);
   readonly failures: string[] = [];
   readonly told: string[] = [];
+  /** Whom another node would hear, and leads from then on. */
+  readonly asked: string[] = [];
+  givesWay = false;
   /** When n2 was granted its last lease. */
   n2At_ms = 0;
   /** Renewals of n2 arrive. */
   hears = true;
+  /** They ask for no lease. */
+  readonly quiet = new Set<string>();
   unheard = this.#open();
 
   constructor() {
@@ -51,6 +56,11 @@ class World {
       store: settings,
       authority: { ages: () => Promise.resolve(this.#ages()) },
       terms: { ttl_ms: 2_000, drift: 0.05 },
+      giveWay: (unheard) => {
+        this.asked.push(unheard.join(" "));
+        if (this.givesWay) this.consensus.setLeads(false);
+        return Promise.resolve(this.givesWay);
+      },
       clock,
       events,
       failed: (what, reason) => this.failures.push(`${what}: ${reason}`),
@@ -66,7 +76,7 @@ class World {
       { node: node("n2"), boot: 1, ago_ms: now_ms - this.n2At_ms },
       { node: node("n3"), boot: 1, ago_ms: 0 },
     ];
-    return { leading_ms: now_ms, granted };
+    return { leading_ms: now_ms, granted: granted.filter(({ node: id }) => !this.quiet.has(id)) };
   }
 
   async pass(time_ms: number): Promise<void> {
@@ -101,6 +111,21 @@ test("a node that gets no lease is known to all, who it is that does not hear it
     "The leader hears n2 again",
   ]);
   expect(world.failures).toEqual([]);
+});
+
+test("a node that another can hear is not lost: that one leads", async () => {
+  const world = new World();
+  world.givesWay = true;
+  await world.pass(20_000);
+  world.hears = false;
+  await world.pass(30_000);
+  expect(world.asked).toEqual(["n2"]);
+  expect([world.unheard.list(), world.told, world.failures]).toEqual([[], [], []]);
+  // It leads again, later, and no other will: now it is lost.
+  world.givesWay = false;
+  world.consensus.setLeads(true);
+  await world.pass(15_000);
+  expect([world.asked, world.told]).toEqual([["n2", "n2"], ["n2 lost"]]);
 });
 
 test("who does not lead says nothing of its own, and reads what was said", async () => {
@@ -143,6 +168,20 @@ test("a node that is gone, too, stays so; one that was removed is forgotten with
   await world.pass(2_000);
   expect(world.unheard.list()).toEqual([]);
   expect(world.texts).toHaveLength(1);
+});
+
+test("a witness needs no lease, and a node in a new life has time to start", async () => {
+  const world = new World();
+  world.membership.describe(node("n3"), { raft: { host: "", port: 8_946, identity: 3, role: "witness" } });
+  world.quiet.add("n3");
+  await world.pass(60_000);
+  expect(world.unheard.list()).toEqual([]);
+  // It restarts, and its leases are of its life before.
+  world.membership.setStatus(node("n2"), "alive", "restarted", 2);
+  await world.pass(29_000);
+  expect(world.unheard.list()).toEqual([]);
+  await world.pass(5_000);
+  expect(world.unheard.list()).toMatchObject([{ node: "n2" }]);
 });
 
 test("words that nobody can read count for nothing", async () => {

@@ -57,7 +57,10 @@ async function cutOff() {
         giveUp: () => Promise.resolve(void givenUp.push(clock.now_ms())),
       },
     },
-    control: { kv: { list: () => Promise.reject(new Error("no quorum")) } },
+    control: {
+      kv: { list: () => Promise.reject(new Error("no quorum")) },
+      unheard: { list: () => [] },
+    },
     events,
     keys: { all: () => [] },
     failed: () => undefined,
@@ -122,6 +125,21 @@ test("what a node has when it begins to serve counts at once", () => {
   );
   expect(world.partition.service.action).toBe("continue-critical");
   expect(goingOn.at(-1)).toBe("critical");
+});
+
+test("a node of an older program says whom it reaches in its way, and is answered in it", async () => {
+  const [old] = others as [NodeId];
+  world.membership.setStatus(old, "alive");
+  const peers = world.peers.join(old);
+  const unreached = [others[1]];
+  peers.handle("partition.reach", () =>
+    Promise.resolve(new TextEncoder().encode(JSON.stringify({ unreached }))),
+  );
+  const { blind, groups } = await world.partition.service.overview();
+  expect(blind.filter(({ from, to }) => from === self || to === self)).toEqual([]);
+  expect(groups.find(({ nodes }) => nodes.includes(old))?.nodes).toContain(self);
+  const answer = await peers.request(self, "partition.reach", new TextEncoder().encode("{}"));
+  expect(Object.keys(JSON.parse(new TextDecoder().decode(answer)) as object)).toEqual(["unreached"]);
 });
 
 test("a node of an older program is asked for its report as it knows it", async () => {
