@@ -13,9 +13,10 @@ import {
   type NewsRecord,
   type ProbeRecord,
 } from "../wire/gossip-records.ts";
-import type { GossipAddress } from "../wire/gossip-values.ts";
+import { type GossipAddress, sameAddress } from "../wire/gossip-values.ts";
 import { applyCertificate, certificateRecord } from "./certificates.ts";
 import { hearFailed } from "./early-failure.ts";
+import { membersLimit, type SwimMember } from "./members.ts";
 import { accusation, sendFrame, sendPacket } from "./packets.ts";
 import type { Probing } from "./probing.ts";
 import type { PushPull } from "./push-pull.ts";
@@ -49,7 +50,13 @@ class Reply {
   }
 }
 
+/** More packets than that in a row are seldom lost. */
+const whereMost = 3;
+
 export class Hearing {
+  /** How often a member was asked where it is, in which life. */
+  readonly #askedWhere = new Map<NodeId, { readonly boot: number; readonly times: number }>();
+
   constructor(
     private readonly state: SwimState,
     private readonly probing: Probing,
@@ -172,7 +179,29 @@ export class Hearing {
     if (!member) return [encodeRecord({ kind: "introduce" })];
     if (origin.boot !== null && origin.boot > member.incarnation.boot)
       return [encodeRecord({ kind: "introduce" })];
+    if (this.#isElsewhere(origin, member)) return [encodeRecord({ kind: "introduce" })];
     return accusation(state, member);
+  }
+
+  /**
+   * It speaks from another address than others told, one of whom may have lied. Asked a few times in a life: behind an
+   * address translation it always does.
+   */
+  #isElsewhere(
+    { from, address }: Origin,
+    { status, address: told, incarnation: { boot } }: SwimMember,
+  ): boolean {
+    if (status !== "alive" || !address || sameAddress(address, told)) return false;
+    const known = this.#askedWhere.get(from);
+    const times = known?.boot === boot ? known.times : 0;
+    if (times >= whereMost) return false;
+    this.#askedWhere.delete(from);
+    this.#askedWhere.set(from, { boot, times: times + 1 });
+    for (const oldest of this.#askedWhere.keys()) {
+      if (this.#askedWhere.size <= membersLimit) break;
+      this.#askedWhere.delete(oldest);
+    }
+    return true;
   }
 }
 

@@ -3,7 +3,7 @@
  * place where they are made, so that none is ever too large.
  */
 import type { NodeId } from "../base/ids.ts";
-import { encodeRecord, frameLimit_bytes } from "../wire/gossip-records.ts";
+import { frameLimit_bytes } from "../wire/gossip-records.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import type { SwimMember } from "./members.ts";
 import { recordOf, type SwimState } from "./state.ts";
@@ -28,9 +28,9 @@ export function sendPacket(
   if (fitting.length > 0) state.emit({ kind: "send", node, address, records: fitting });
 }
 
-/** Who lives at an address that so far only one other told. Without news, of which each packet uses some up. */
-export function askWho(state: SwimState, node: NodeId, address: GossipAddress): void {
-  state.emit({ kind: "send", node, address, records: [encodeRecord({ kind: "introduce" })] });
+/** To an address that so far only one other told. Without news, of which each packet uses some up. */
+export function sendAlone(state: SwimState, node: NodeId, address: GossipAddress, record: Uint8Array): void {
+  state.emit({ kind: "send", node, address, records: [record] });
 }
 
 /** A frame of `records` over the stream. */

@@ -7,7 +7,7 @@ import type { Coordinate } from "../wire/gossip-coordinate.ts";
 import { encodeRecord, type GossipRecord } from "../wire/gossip-records.ts";
 import { compareIncarnations, type GossipAddress, type Incarnation } from "../wire/gossip-values.ts";
 import { Hints } from "./hints.ts";
-import { accusation, sendFrame, sendPacket } from "./packets.ts";
+import { accusation, sendAlone, sendFrame, sendPacket } from "./packets.ts";
 import type { SwimState } from "./state.ts";
 import { applySuspect } from "./updates.ts";
 
@@ -44,6 +44,8 @@ interface Ping {
 
 /** More requests than this at once are not helped: the requester counts a missing nack. */
 const relaysLimit = 256;
+/** Of one requester: its ordinary probe, and its urgent ones, each asked several times. */
+const relaysPerRequester = 64;
 const pingsLimit = 64;
 /** A helper says that it is well, but the target silent, at this share of the requester's wait. */
 const nackShare = 0.8;
@@ -160,7 +162,7 @@ export class Probing {
     address: GossipAddress,
     request: Extract<GossipRecord, { kind: "probe-request" }>,
   ): void {
-    if (this.#relays.size >= relaysLimit || request.target === this.state.self) {
+    if (this.#isBusyFor(from) || request.target === this.state.self) {
       this.state.refuse("unexpected");
       return;
     }
@@ -177,8 +179,15 @@ export class Probing {
     // The helper's own word on where the target lives is as good, and no stranger can aim it elsewhere.
     const member = this.state.members.get(request.target);
     const probe = encodeRecord({ kind: "probe", sequence, target: request.target });
-    const told = member ? accusation(this.state, member) : [];
-    sendPacket(this.state, request.target, member?.address ?? request.address, [probe, ...told]);
+    if (member) sendPacket(this.state, member.id, member.address, [probe, ...accusation(this.state, member)]);
+    else sendAlone(this.state, request.target, request.address, probe);
+  }
+
+  #isBusyFor(requester: NodeId): boolean {
+    if (this.#relays.size >= relaysLimit) return true;
+    let its = 0;
+    for (const relay of this.#relays.values()) if (relay.requester === requester) its++;
+    return its >= relaysPerRequester;
   }
 
   #start(): void {

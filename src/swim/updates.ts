@@ -11,7 +11,7 @@ import {
 } from "../wire/gossip-records.ts";
 import { compareIncarnations, counterLimit, type Incarnation, sameAddress } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember, membersLimit } from "./members.ts";
-import { askWho } from "./packets.ts";
+import { sendAlone } from "./packets.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -47,14 +47,17 @@ export function applyAlive(
   }
   const newer = compareIncarnations(update.incarnation, member.incarnation);
   if (newer < 0) return refuse(state, "stale", stale);
+  const isMoved = !sameAddress(update.address, member.address);
+  // Whoever told of it first may have lied about where it is: that it knows best itself.
+  const knowsBest = isMoved && update.node === source;
   if (newer === 0) {
-    if (member.status === "alive") return "ignored";
-    return refuse(state, "stale", stale);
+    if (member.status !== "alive") return refuse(state, "stale", stale);
+    if (!knowsBest) return "ignored";
   }
   if (!plausible(state, member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
   const sameLife = update.incarnation.boot === member.incarnation.boot;
   if (!sameLife && !isVouched(state, update, source)) return refuse(state, "unvouched_life", "ignored");
-  if (sameLife && !sameAddress(update.address, member.address)) return refuse(state, "poisoned", "ignored");
+  if (sameLife && isMoved && !knowsBest) return refuse(state, "poisoned", "ignored");
   revive(state, member, update);
   return "taken";
 }
@@ -67,7 +70,7 @@ function isVouched(state: SwimState, update: AliveUpdate, source: NodeId): boole
   if (!state.members.get(source)) return false;
   const { now, timing } = state;
   const vouching = state.newLives.claimed(update, source, now, timing);
-  if (vouching === "ask") askWho(state, node, address);
+  if (vouching === "ask") sendAlone(state, node, address, encodeRecord({ kind: "introduce" }));
   return vouching === "believed";
 }
 

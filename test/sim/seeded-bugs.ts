@@ -16,7 +16,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a stale alive revives the dead",
     file: "swim/updates.ts",
-    text: '    if (member.status === "alive") return "ignored";\n    return refuse(state, "stale", stale);\n',
+    text: '    if (member.status !== "alive") return refuse(state, "stale", stale);\n    if (!knowsBest) return "ignored";\n',
     patched: '    if (member.status === "alive") return "ignored";\n',
     scenario: "crash-and-restart",
     checker: "resurrection",
@@ -421,8 +421,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a new life is believed of itself alone: who cannot reach it never hears of it",
     file: "swim/new-lives.ts",
-    text: "if (claim.sources.size >= sourcesNeeded) {",
-    patched: "if (claim.sources.size >= 100 * sourcesNeeded) {",
+    text: "if ([...claim.words.values()].some((other) => isAlike(word, other))) {",
+    patched: "if ([...claim.words.values()].filter((other) => isAlike(word, other)).length > 100) {",
     scenario: "restart-behind-a-cut",
     checker: "joining",
   },

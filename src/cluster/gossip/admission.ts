@@ -85,7 +85,8 @@ function nameConflict(admission: Admission, hello: Hello, address: Address): Jud
   if (hello.boot > admission.bootCeiling) {
     return refuse(
       "future_boot",
-      `boot epoch ${hello.boot} of "${hello.node}" is in the future: set its clock`,
+      `boot epoch ${hello.boot} of "${hello.node}" is in the future: set its clock; ` +
+        "its data directory keeps that epoch, so it is let in once that time has come, or with another --data-dir",
     );
   }
   const known = admission.member(hello.node);

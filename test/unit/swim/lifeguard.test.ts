@@ -4,7 +4,7 @@ import { Awareness } from "../../../src/swim/awareness.ts";
 import { stormCaution } from "../../../src/swim/join-storm.ts";
 import type { SwimEffect } from "../../../src/swim/effects.ts";
 import { timingOf } from "../../../src/swim/timing.ts";
-import { decodeRecords, joinRecords } from "../../../src/wire/gossip-records.ts";
+import { decodeRecords, type GossipRecord, joinRecords } from "../../../src/wire/gossip-records.ts";
 import { accusation, addressOf, aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
 
 const { probe_ms, timeout_ms } = timingOf("lan");
@@ -156,6 +156,30 @@ describe("buddies", () => {
     });
     const kinds = bench.sentTo("c", relayed).map(({ kind }) => kind);
     expect(kinds.slice(0, 2)).toEqual(["probe", "suspect"]);
+  });
+});
+
+describe("helping others to probe", () => {
+  const request = (sequence: number, target = "c", wait_ms = 60_000): GossipRecord => {
+    return { kind: "probe-request", sequence, target: id(target), address: addressOf("evil"), wait_ms };
+  };
+  const helped = (bench: SwimBench, from: string, ...records: GossipRecord[]): number =>
+    bench.sentTo("c", bench.hear(from, ...records)).filter(({ kind }) => kind === "probe").length;
+
+  test("one that asks without end is not the only one that is helped", () => {
+    const bench = new SwimBench();
+    bench.fill(2);
+    for (let i = 0; i < 1_000; i++) bench.hear("n1", request(i));
+    expect(helped(bench, "n1", request(5_000))).toBe(0);
+    expect(helped(bench, "n2", request(1), request(2))).toBe(2);
+  });
+
+  test("spends no news on a target that only the other knows", () => {
+    const bench = new SwimBench();
+    bench.run(60_000);
+    bench.hear("b", aliveRecord("d", at(1, 0)));
+    const sent = bench.sentTo("stranger", bench.hear("b", request(1, "stranger")));
+    expect(sent.map(({ kind }) => kind)).toEqual(["probe"]);
   });
 });
 

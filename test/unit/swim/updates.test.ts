@@ -174,6 +174,37 @@ describe("poisoned values are refused, counted, and change nothing", () => {
   });
 });
 
+describe("where a member is", () => {
+  const elsewhere = (counter: number): GossipRecord =>
+    ({ ...alive("d", at(7, counter)), address: addressOf("z") }) as GossipRecord;
+  const where = (bench: Bench) => bench.swim.member(id("d"))?.address;
+
+  test("it knows best itself, whatever was told of it before", () => {
+    for (const counter of [0, 1]) {
+      const bench = new Bench();
+      bench.hear("b", elsewhere(0));
+      bench.hear("c", alive("d", at(7, counter)));
+      expect(where(bench)).toEqual(addressOf("z"));
+      bench.hear("d", alive("d", at(7, counter)));
+      expect([bench.state("d"), where(bench)]).toEqual([`alive 7.${counter}`, addressOf("d")]);
+      bench.hear("b", elsewhere(2));
+      expect(where(bench)).toEqual(addressOf("d"));
+    }
+  });
+
+  test("it is asked a few times when it speaks from elsewhere", () => {
+    const bench = new Bench();
+    bench.hear("b", elsewhere(0));
+    const probe: GossipRecord = { kind: "probe", sequence: 9, target: id("a") };
+    const asked = (name: string): boolean =>
+      bench.sentTo(name, bench.hear(name, probe)).some(({ kind }) => kind === "introduce");
+    expect(Array.from({ length: 5 }, () => asked("d"))).toEqual([true, true, true, false, false]);
+    expect(asked("b")).toBe(false);
+    bench.hear("d", alive("d", at(8, 0)));
+    expect(asked("d")).toBe(false);
+  });
+});
+
 describe("a node that hears of itself", () => {
   test("refutes an accusation with a higher counter and tells the accuser at once", () => {
     const bench = new Bench();
