@@ -75,7 +75,9 @@ test("a node that never answers is warned of, once", async () => {
   first.membership.setStatus(b, "alive");
   await advance(clock, () => first.failures.length > 0);
   await advance(clock, () => clock.next_ms() === undefined);
-  expect(first.failures).toEqual(['learn the signing key of node "b": This node does not answer "security.jwks"']);
+  expect(first.failures).toEqual([
+    'learn the signing key of node "b": This node does not answer "security.jwks"',
+  ]);
 });
 
 test("nobody asks on when the node has gone, or this one stops", async () => {
