@@ -127,18 +127,17 @@ export class NodeCluster implements ClusterService {
     const own = members.find(({ node }) => node === self);
     const { minority, action } = this.#options.partition;
     // Until it is known whether this is a partition, writes wait; they are queued from then on, and it is said then.
-    const healthy = !minority;
     const undecided = quorum ? null : "UNDECIDED (no leader with a quorum is heard: writes wait)";
     const apart = this.#takingNoPart();
     const unheard = this.#options.unheard.list();
     const part = apart.length === 0 ? null : `DEGRADED (${apart.join(", ")} takes no part in consensus)`;
     const silent = unheard.slice(0, apartShown_max).map(({ node }) => node);
     const deaf = silent.length === 0 ? null : `DEGRADED (the leader does not hear ${silent.join(", ")})`;
-    const side = healthy
-      ? (undecided ?? deaf ?? part ?? "HEALTHY (majority partition)")
-      : "DEGRADED (minority partition)";
+    const side = minority
+      ? "DEGRADED (minority partition)"
+      : (undecided ?? deaf ?? part ?? "HEALTHY (majority partition)");
     const degraded = action === "local-only" ? "LOCAL-ONLY" : "READ-ONLY";
-    const operations = healthy ? "READ-WRITE" : degraded;
+    const operations = minority ? degraded : "READ-WRITE";
     return Promise.resolve({
       cluster,
       uuid: uuid(),

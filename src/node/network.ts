@@ -20,7 +20,7 @@ import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { advertiseAddress } from "./joining/advertise-address.ts";
 import type { Foundation } from "./foundation.ts";
 import { JoinTroubles } from "./joining/join-troubles.ts";
-import type { LastWord } from "./process/last-word.ts";
+import { type LastWord, lastWordMembers } from "./process/last-word.ts";
 
 /** A certificate is replaced when this much of its life is left. */
 const renewBefore_ms = 30 * 86_400_000;
@@ -106,9 +106,6 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   };
 }
 
-/** To so many others; gossip does the rest. */
-const toldAtEnd = 5;
-
 function lastWordOf({ directory, self, cluster }: Foundation, membership: GossipThread): LastWord | null {
   const { uuid, gossipKeys: keys } = membership;
   const alive = membership.members().filter(({ id, status }) => status === "alive" && id !== self);
@@ -117,7 +114,7 @@ function lastWordOf({ directory, self, cluster }: Foundation, membership: Gossip
     neighboursOf(
       self,
       alive.map(({ id }) => id),
-      toldAtEnd,
+      lastWordMembers,
     ),
   );
   const certificate = createCertifier({ clusterName: cluster, clusterUuid: uuid, keys }).sign(

@@ -2,6 +2,7 @@
 import { unreachable } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { VirtualClock } from "../platform/memory/clock.ts";
+import { lastWordPause_ms, lastWordTimes } from "../node/process/last-word.ts";
 import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { encodeRecord, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeTags } from "../wire/gossip-tags.ts";
@@ -33,9 +34,6 @@ export interface InjectorWorld {
 /** A liar tells so many members, as gossip does. */
 const liarFanout = 3;
 const floodRecords = 40;
-/** As the launcher's, see `node/process/last-word.ts`. */
-const certificateRounds = 3;
-const certificateRound_ms = 30;
 /** Of a later start: each liar tells its own tale. */
 const restarted = 10_000;
 /** A start in the far future: who believes it never believes the node itself again. */
@@ -210,8 +208,8 @@ export class FaultInjector {
   #certify(node: SimulatedNode): void {
     const { clock, network } = this.world;
     const word = node.lastWord();
-    for (let round = 1; word !== null && round <= certificateRounds; round++) {
-      clock.after(toTicks_ms(round * certificateRound_ms), () => {
+    for (let round = 1; word !== null && round <= lastWordTimes; round++) {
+      clock.after(toTicks_ms(round * lastWordPause_ms), () => {
         for (const to of word.to) network.forge(node.index, to, word.packet);
       });
     }

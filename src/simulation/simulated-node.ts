@@ -8,6 +8,7 @@ import { beat_ms } from "../cluster/gossip/heartbeat.ts";
 import { bootCeiling } from "../cluster/gossip/views.ts";
 import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
+import { lastWordMembers } from "../node/process/last-word.ts";
 import { seededEntropy } from "../platform/memory/entropy.ts";
 import type { Timer } from "../ports/clock.ts";
 import { createCertifier } from "../security/death-certifier.ts";
@@ -32,8 +33,6 @@ const clusterName = "simulated";
 const clusterUuid = "0192f0c0-0000-7000-8000-000000000001";
 const clusterKey = new Uint8Array(32).fill(7);
 const module = "ab".repeat(32) as ModuleHash;
-/** Members that a launcher tells of the end. */
-const toldAtEnd = 5;
 /** Between entering and announcing what runs here. */
 const bringBack_ms = 3;
 /** A launcher starts a process again after this, whose boot epoch could not be kept. */
@@ -199,7 +198,7 @@ export class SimulatedNode {
     if (!driver || driver.uuid === null) return null;
     const alive = driver.members().flatMap(({ id, status }) => (status === "alive" ? [id] : []));
     const certificate = certifierOf(driver.uuid).sign(this.id, this.#boot);
-    const to = neighboursOf(this.id, alive, toldAtEnd).map(nodeIndex);
+    const to = neighboursOf(this.id, alive, lastWordMembers).map(nodeIndex);
     return { packet: encodeCertificatePacket(certificate), to };
   }
 

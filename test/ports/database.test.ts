@@ -3,10 +3,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { AssertionError } from "../../src/base/assert.ts";
-import { CaxtonError } from "../../src/base/errors.ts";
 import { memoryDatabases } from "../../src/platform/memory/database.ts";
 import { openDatabases } from "../../src/platform/node/database.ts";
 import type { Database, Databases, SqlValue } from "../../src/ports/database.ts";
+import { codeOf } from "../support/refusal.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 interface Subject {
@@ -29,16 +29,6 @@ const subjects: Record<string, () => Subject> = {
     return { databases, path: "a.db", remove: () => databases.dispose() };
   },
 };
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (thrown) {
-    if (thrown instanceof CaxtonError) return thrown.code;
-    throw thrown;
-  }
-  return "nothing thrown";
-}
 
 describe.each(Object.entries(subjects))("%s", (_, make) => {
   let made: Subject;

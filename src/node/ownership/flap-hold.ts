@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { namePattern, type NodeId } from "../../base/ids.ts";
+import { parsedJson } from "../../base/parsed-json.ts";
 import type { SettingStore } from "../../control/setting-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 
@@ -39,7 +40,7 @@ export class FlapHold {
     for (const { name, value } of await this.#store.list("local")) {
       const node = name.slice(prefix.length);
       if (!name.startsWith(prefix) || !namePattern.test(node)) continue;
-      const read = v.safeParse(lossSchema, parsed(value));
+      const read = v.safeParse(lossSchema, parsedJson(value));
       if (read.success) losses.set(node as NodeId, read.output);
     }
     this.#losses = losses;
@@ -74,13 +75,5 @@ export class FlapHold {
     const known = this.#losses.get(node);
     if (known === undefined) return undefined;
     return Math.abs(this.#clock.wall_ms() - known.at_ms) <= forgiven_ms ? known : undefined;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

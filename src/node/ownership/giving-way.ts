@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
+import { parsedJson } from "../../base/parsed-json.ts";
 import type { Consensus } from "../../cluster/consensus/consensus.ts";
 import type { Membership } from "../../cluster/membership.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
@@ -65,7 +66,7 @@ export class GivingWay {
     const { store, clock } = this.#options;
     const found = (await store.list("local")).find(({ name }) => name === settingName);
     if (found === undefined) return false;
-    const word = v.safeParse(wordSchema, parsed(found.value));
+    const word = v.safeParse(wordSchema, parsedJson(found.value));
     // Wall clocks of two leaders: one far ahead must not forbid it for ever.
     return word.success && Math.abs(clock.wall_ms() - word.output.at_ms) < again_ms;
   }
@@ -85,13 +86,5 @@ export class GivingWay {
       .filter((node) => !unheard.includes(node));
     // One of an earlier program does not say whether its raft thread reaches them.
     return betterLeader(unheard, alive, await askSights(peers, voters, () => null));
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

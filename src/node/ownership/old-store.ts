@@ -8,26 +8,20 @@ import type { LocalAgents } from "../../agents/local-agents.ts";
 import { setBackMove } from "../../agents/set-back.ts";
 import { counted } from "../../base/counted.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import type { AgentName, NodeId } from "../../base/ids.ts";
+import type { AgentName } from "../../base/ids.ts";
 import type { AssignmentStore } from "../../control/assignment-store.ts";
-import type { SettingStore } from "../../control/setting-store.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import type { Store } from "../../store/store.ts";
 import { logger } from "../../telemetry/log.ts";
 import { movesLimit } from "../../wire/control-assignments.ts";
 import type { EventLog } from "../events/event-log.ts";
-import { type OldStore, StoreAge } from "./store-age.ts";
+import { type OldStore, StoreAge, type StoreAgeOptions } from "./store-age.ts";
 
 /** An entry of the log a node, while it commits anything. A copy that is older by less may pass for the store itself. */
 const renew_ms = 30_000;
 /** A node that stops waits no longer for its last mark. */
 const lastMark_ms = 1_000;
 
-export interface OldStoreCheckOptions {
-  readonly self: NodeId;
-  readonly boot: number;
-  readonly settings: Pick<SettingStore, "list" | "putAt" | "delete">;
-  readonly store: Pick<Store, "getMeta" | "putMeta" | "stats">;
+export interface OldStoreCheckOptions extends Omit<StoreAgeOptions, "clusterOlder"> {
   readonly assignments: Pick<AssignmentStore, "move">;
   readonly table: AssignmentTable;
   readonly local: Pick<LocalAgents, "get" | "isHosted" | "names">;

@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote, type NodeId } from "../../base/ids.ts";
+import { parsedJson } from "../../base/parsed-json.ts";
 import type { SettingStore } from "../../control/setting-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../store/store.ts";
@@ -167,10 +168,6 @@ function isoOf(at_ms: number): string {
 }
 
 function read<S extends v.GenericSchema>(schema: S, text: string): v.InferOutput<S> | undefined {
-  try {
-    const parsed = v.safeParse(schema, JSON.parse(text));
-    return parsed.success ? parsed.output : undefined;
-  } catch {
-    return undefined;
-  }
+  const found = v.safeParse(schema, parsedJson(text));
+  return found.success ? found.output : undefined;
 }

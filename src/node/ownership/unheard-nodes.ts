@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { reasonOf } from "../../base/errors.ts";
 import { namePattern, type NodeId } from "../../base/ids.ts";
+import { parsedJson } from "../../base/parsed-json.ts";
 import type { Consensus } from "../../cluster/consensus/consensus.ts";
 import type { LeaseAuthority } from "../../cluster/leases/node-lease.ts";
 import type { Member, Membership } from "../../cluster/membership.ts";
@@ -138,7 +139,7 @@ export class UnheardNodes {
     for (const { name, value } of await this.#options.store.list("local")) {
       const node = name.slice(prefix.length);
       if (!name.startsWith(prefix) || !namePattern.test(node)) continue;
-      const read = v.safeParse(wordSchema, parsed(value));
+      const read = v.safeParse(wordSchema, parsedJson(value));
       if (read.success) words.set(node as NodeId, read.output);
     }
     const before = this.#words;
@@ -218,13 +219,5 @@ export class UnheardNodes {
           present_ms: present === undefined ? null : now_ms - present.since_ms,
         };
       });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { parsedJson } from "../../base/parsed-json.ts";
 import {
   decideAction,
   parseCondition,
@@ -87,7 +88,7 @@ export class PartitionActions {
     try {
       const question = { node, state, ...facts(), default_action: this.#action };
       const text = await runProgram(handler, `${JSON.stringify(question)}\n`, handlerLimits);
-      const answer = v.safeParse(answerSchema, parsed(text));
+      const answer = v.safeParse(answerSchema, parsedJson(text));
       if (!answer.success) {
         const wanted = partitionActions.map((action) => `"${action}"`).join(", ");
         throw new CaxtonError(
@@ -109,13 +110,5 @@ export class PartitionActions {
     this.#action = action;
     this.#options.decided(action, why);
     this.#options.applied(action);
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -13,8 +13,10 @@ export interface LastWord {
 }
 
 /** Sent so often, since nobody acknowledges it; whoever hears it twice ignores it. */
-const times = 3;
-const pause_ms = 30;
+export const lastWordTimes = 3;
+export const lastWordPause_ms = 30;
+/** Members that are told. */
+export const lastWordMembers = 5;
 
 /** Never throws: without it the others notice by themselves, only later. */
 export function sayLastWord({ packet, to }: LastWord): void {
@@ -31,12 +33,12 @@ function sendRounds(family: "udp4" | "udp6", bytes: Uint8Array, to: LastWord["to
   socket.on("error", () => undefined);
   let rounds = 0;
   const round = (): void => {
-    if (rounds++ === times) {
+    if (rounds++ === lastWordTimes) {
       socket.close();
       return;
     }
     for (const { host, port } of to) socket.send(bytes, port, host, () => undefined);
-    setTimeout(round, pause_ms);
+    setTimeout(round, lastWordPause_ms);
   };
   round();
 }

@@ -10,6 +10,7 @@ import { controlCommands } from "../../../src/wire/control-kinds.ts";
 import { stampCommand } from "../../../src/wire/control-command.ts";
 import { Writer } from "../../../src/wire/cursor.ts";
 import { commandBytes, TestLeader } from "../../support/control-log.ts";
+import { refusalOf } from "../../support/refusal.ts";
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -55,16 +56,6 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (thrown) {
-    if (thrown instanceof CaxtonError) return `${thrown.code}: ${thrown.message}`;
-    throw thrown;
-  }
-  return "nothing thrown";
-}
-
 const bodies: readonly (readonly [name: string, change: (body: Uint8Array) => Uint8Array, found: string])[] =
   [
     [
@@ -87,7 +78,7 @@ describe("a chunk under the right checksum that has", () => {
       const isLast = number === chunks.length - 1;
       // Another value shows only when all of them are there.
       if (isLast || found !== "or other contents") {
-        const refused = codeOf(() => target.add(forged(chunk, change)));
+        const refused = refusalOf(() => target.add(forged(chunk, change)));
         expect(refused).toMatch(/^data_corrupt: Snapshot refused: /);
         expect(refused).toContain(found);
         expect(target.wanted).toBe(number);
@@ -107,7 +98,7 @@ it("a disk that is full is said to be that, not damage, and the chunk is taken o
   const target = state.importSnapshot();
   target.add(chunks[0] as Uint8Array);
   databases.failCommits(new CaxtonError("disk_full", "no room"));
-  expect(codeOf(() => target.add(chunks[1] as Uint8Array))).toBe("disk_full: no room");
+  expect(refusalOf(() => target.add(chunks[1] as Uint8Array))).toBe("disk_full: no room");
   databases.failCommits(undefined);
   for (const chunk of chunks.slice(1)) target.add(chunk);
   target.finish();

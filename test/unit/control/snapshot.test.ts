@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { CaxtonError } from "../../../src/base/errors.ts";
 import { type ControlState, openControlState } from "../../../src/control/control-state.ts";
 import { snapshotChunk_bytes } from "../../../src/control/limits.ts";
 import { memoryDatabases } from "../../../src/platform/memory/database.ts";
@@ -7,6 +6,7 @@ import { openDatabases } from "../../../src/platform/node/database.ts";
 import { controlCommands } from "../../../src/wire/control-kinds.ts";
 import { encodeKvPut } from "../../../src/wire/control-kv.ts";
 import { TestLeader } from "../../support/control-log.ts";
+import { codeOf } from "../../support/refusal.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { join } from "node:path";
 
@@ -55,16 +55,6 @@ function chunksOf(state: ControlState): Uint8Array[] {
   }
   source.close();
   return chunks;
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (thrown) {
-    if (thrown instanceof CaxtonError) return thrown.code;
-    throw thrown;
-  }
-  return "nothing thrown";
 }
 
 describe.each([

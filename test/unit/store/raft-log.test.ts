@@ -19,6 +19,7 @@ import {
   raftLogStep,
 } from "../../support/raft-log-steps.ts";
 import { ScriptProcesses } from "../../support/script-process.ts";
+import { refusalOf } from "../../support/refusal.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
 
@@ -47,16 +48,6 @@ function append(log: RaftLog, ...entries: Entry[]): void {
   const term = Math.max(log.hardState.term, ...entries.map((each) => each.term));
   const hardState = { term, vote: null, commit: 0 };
   log.persist([{ hardState, reset: null, truncateFrom: null, entries }]);
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (thrown) {
-    if (thrown instanceof CaxtonError) return `${thrown.code}: ${thrown.message}`;
-    throw thrown;
-  }
-  return "nothing thrown";
 }
 
 describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
@@ -123,7 +114,7 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
     expect(log.entries(1, 3, 1).map(({ index }) => index)).toEqual([1]);
     expect(log.entries(1, 3, 1_100).map(({ index }) => index)).toEqual([1, 2]);
     expect(log.entries(2, 3, 1e6).map(({ index }) => index)).toEqual([2, 3]);
-    expect(codeOf(() => log.term(4))).toContain("data_corrupt");
+    expect(refusalOf(() => log.term(4))).toContain("data_corrupt");
   });
 
   test("reads entries anew when asked to, and says which one has been damaged meanwhile", () => {
@@ -140,7 +131,7 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
       [1_500, 2_000],
       [1_499, 1_501],
     ] as const)
-      expect(codeOf(() => log.check(first, last))).toMatch(/^data_corrupt: .*checksum of entry 1500/);
+      expect(refusalOf(() => log.check(first, last))).toMatch(/^data_corrupt: .*checksum of entry 1500/);
   });
 
   test("what was compacted and not removed yet is removed after the next opening", () => {
@@ -209,7 +200,7 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
     log.close();
     open = [];
     const stranger = { node: parseNodeId("node-9"), boot: 2 };
-    expect(codeOf(() => openRaftLog(made?.databases as Databases, made?.path ?? "", stranger))).toMatch(
+    expect(refusalOf(() => openRaftLog(made?.databases as Databases, made?.path ?? "", stranger))).toMatch(
       /^conflict: Raft log .* belongs to node "node-1", not to "node-9"/,
     );
   });
@@ -288,8 +279,8 @@ describe.each(Object.entries(subjects))("a Raft log %s", (_, make) => {
       while (log.tidy());
       log.boots.see(raftIdOf(parseNodeId("node-2"), 1), 7);
       log.database.execute(sql);
-      if (found.includes("entry 5")) expect(codeOf(() => log.entries(3, 8, 1e6))).toContain(found);
-      expect(codeOf(() => reopen(2))).toContain(found);
+      if (found.includes("entry 5")) expect(refusalOf(() => log.entries(3, 8, 1e6))).toContain(found);
+      expect(refusalOf(() => reopen(2))).toContain(found);
       open = [];
     });
   });
@@ -307,11 +298,13 @@ test("a failed commit changes nothing, in memory neither", () => {
     truncateFrom: 2,
     entries: [entry(2, 9)],
   };
-  expect(codeOf(() => log.persist([records]))).toBe("storage_failed: no");
+  expect(refusalOf(() => log.persist([records]))).toBe("storage_failed: no");
   const reset = { base: { index: 50, term: 9 }, configuration: configurationOfOne(3) };
   const anew = { ...records, reset, truncateFrom: null, entries: [] };
-  expect(codeOf(() => log.persist([anew]))).toBe("storage_failed: no");
-  expect(codeOf(() => log.endInstall({ ...reset.base, configuration: reset.configuration }))).toMatch("no");
+  expect(refusalOf(() => log.persist([anew]))).toBe("storage_failed: no");
+  expect(refusalOf(() => log.endInstall({ ...reset.base, configuration: reset.configuration }))).toMatch(
+    "no",
+  );
   databases.failCommits(undefined);
   expect([pictureOf(log), log.stored(0).configurations]).toEqual([before, []]);
   log.persist([records]);
@@ -378,7 +371,7 @@ describe("on real files", () => {
       }
       writeFileSync(`${copy}-wal`, leftover);
       const open = (): RaftLog => openRaftLog(openDatabases(), copy, raftLogOwner(2));
-      if (round > 0) expect(codeOf(open)).toMatch(/^data_corrupt: .* write-ahead log/);
+      if (round > 0) expect(refusalOf(open)).toMatch(/^data_corrupt: .* write-ahead log/);
       else expect(open().last.index).toBe(20);
     }
   });
