@@ -5,7 +5,7 @@ import { type ConsensusRunResult, runConsensus } from "../../src/simulation/cons
 /** `CAXTON_SIM_SEEDS=n` tries n seeds from `CAXTON_SIM_FROM` on; `.ci/run` tries 100. */
 const given = Number(process.env["CAXTON_SIM_SEEDS"] ?? 0);
 const first = Number(process.env["CAXTON_SIM_FROM"] ?? 1);
-const seeds = given > 0 ? given : Number(process.env["CAXTON_CONSENSUS_SEEDS"] ?? 10);
+const seeds = given > 0 ? given : Number(process.env["CAXTON_CONSENSUS_SEEDS"] ?? 6);
 const atOnce = 25;
 const limit_ms = 600_000;
 

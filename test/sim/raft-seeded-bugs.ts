@@ -62,7 +62,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "agreed > log.commit",
     checkers: ["commit-rule"],
     from: 2,
-    always: true,
+    always: "thorough",
   },
   {
     name: "the leader counts itself before its own disk has the entry",
@@ -71,7 +71,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "if (id === state.self) return state.log.last.index;",
     checkers: ["durable-quorum"],
     from: 6,
-    always: true,
+    always: "thorough",
   },
   {
     name: "two leaders after a disk hangs: answers leave before they are on disk",
@@ -113,7 +113,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "",
     checkers: ["one-change"],
     from: 13,
-    always: true,
+    always: "thorough",
   },
   {
     name: "a change of members before the first entry of the term is committed",
@@ -135,7 +135,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "configurations.current.outgoing !== null && log.commit < 0",
     checkers: ["service"],
     from: 13,
-    always: true,
+    always: "thorough",
   },
   {
     name: "whoever has its own removal in its log never campaigns",
@@ -205,7 +205,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "known.sequence > sequence",
     checkers: ["linearizability"],
     from: 17,
-    always: true,
+    always: "thorough",
   },
   {
     name: "the applied index is not in the transaction of what it counts",
@@ -230,7 +230,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     text: "const index = Math.min(state.settled - leave, this.sending.pinned);",
     patched: "const index = Math.min(state.applied - leave, this.sending.pinned);",
     checkers: ["compaction"],
-    always: true,
+    always: "thorough",
   },
   {
     name: "a snapshot replaces a newer log",
@@ -239,7 +239,7 @@ export const raftSeededBugs: readonly RaftSeededBug[] = [
     patched: "if (position.index > 0) return false;",
     checkers: ["snapshot-order", "monotone"],
     from: 1_450,
-    always: true,
+    always: "thorough",
   },
   {
     name: "what a follower has installed is not believed",

@@ -30,7 +30,7 @@ const plans: readonly Plan[] = long
   ? [{ nodes: nodes || 30, seeds: seeds || 1, regions: "one", faults_ms: 60_000 }]
   : [
       { nodes: 7, seeds: thorough ? 12 : 1, regions: "zones", faults_ms: 30_000 },
-      { nodes: thorough ? 30 : 16, seeds: thorough ? 4 : 1, regions: "one", faults_ms: 30_000 },
+      { nodes: 30, seeds: thorough ? 4 : 0, regions: "one", faults_ms: 30_000 },
       { nodes: 100, seeds: thorough ? 1 : 0, regions: "zones", faults_ms: 10_000 },
     ];
 

@@ -16,6 +16,7 @@ const long = new Set([
   "disk-at-start",
   "expulsion",
   "goodbyes",
+  "goodbyes-in-turn",
   "hidden-seeds",
   "late-joiner",
   "long-pauses",
@@ -28,6 +29,7 @@ const long = new Set([
   "overload",
   "restart-behind-a-cut",
   "returns",
+  "short-pauses",
 ]);
 
 describe("the scenarios hold every invariant", () => {

@@ -122,7 +122,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "if (urgent.sequences.size >= 0) continue;",
     scenario: "hints",
     checker: "false-suspicion",
-    always: true,
+    always: "thorough",
   },
   {
     name: "tombstones are never reaped",
@@ -156,7 +156,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "return began - refutationPeriods;",
     scenario: "cut-as-long-as-suspicion",
     checker: "false-failure",
-    always: true,
+    always: "thorough",
   },
   {
     name: "a goodbye is not believed",
@@ -198,7 +198,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "if (isHearsay && state.members.size === 0 && ",
     scenario: "lie-to-a-newcomer",
     checker: "incarnations",
-    always: true,
+    always: "thorough",
   },
   {
     name: "nothing is ever refuted: a partition never heals",
@@ -286,7 +286,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "",
     scenario: "goodbyes-in-turn",
     checker: "gone-traffic",
-    always: true,
+    always: "thorough",
   },
   {
     name: "who accuses one that has left is not told of its goodbye",
@@ -295,7 +295,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: 'return member ? "ignored" : "answer";',
     scenario: "missed-goodbye",
     checker: "missed-goodbyes",
-    always: true,
+    always: "thorough",
   },
   {
     name: "whoever has accused too many is never heard again",
@@ -304,7 +304,7 @@ export const seededBugs: readonly SeededBug[] = [
     patched: "known.left",
     scenario: "refuted-accuser",
     checker: "heard-accusers",
-    always: true,
+    always: "thorough",
   },
   {
     name: "a failure out of another's table is believed at once",

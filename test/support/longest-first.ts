@@ -8,6 +8,7 @@ import { repositoryRoot } from "./source-tree.ts";
 
 /** Below `test/`; measured, longest first, by turns of the two kinds. */
 const first = [
+  "e2e/one-way-cut",
   "e2e/cluster",
   "e2e/partition-product",
   "sim/scenarios",
