@@ -253,7 +253,9 @@ export function applyMemberState(state: SwimState, row: MemberState, source: Nod
   // It lived and ended, and was not heard of here: there is nothing to learn of one who is gone here, too.
   if (known && gone && !isPresent(known) && row.incarnation.boot > known.incarnation.boot) return "ignored";
   const verdict = applyAlive(state, row, source, false);
-  if (row.status !== "alive") applySuspect(state, row.node, row.incarnation, source);
+  // A table does not say whose word it is: it may be this node's own, told back a moment later, and confirms none.
+  const isSuspected = state.members.get(row.node)?.status === "suspect";
+  if (row.status !== "alive" && !isSuspected) applySuspect(state, row.node, row.incarnation, source);
   if (row.loadSequence > 0) {
     const { node, loadSequence: sequence, load } = row;
     applyLoad(state, { kind: "load", node, boot: row.incarnation.boot, sequence, load });

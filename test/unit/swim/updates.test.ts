@@ -285,7 +285,7 @@ describe("a stale word of a member about itself", () => {
 describe("push-pull", () => {
   const row = (
     name: string,
-    status: "alive" | "failed" | "left",
+    status: "alive" | "suspect" | "failed" | "left",
     incarnation: Incarnation,
     age_ms = 0,
   ): GossipRecord => ({
@@ -301,6 +301,16 @@ describe("push-pull", () => {
     const bench = new Bench();
     bench.hear("b", row("c", "failed", at(5, 3)));
     expect(bench.state("c")).toBe("suspect 5.3");
+  });
+
+  test("confirms no suspicion: it may be this node's own that is told back", () => {
+    const bench = new Bench();
+    bench.hear("d", alive("d", at(2, 0)));
+    bench.hear("b", accuse("suspect", "c", at(5, 3)));
+    bench.hear("d", row("c", "suspect", at(5, 3)), row("c", "failed", at(5, 3)));
+    expect(bench.swim.member(id("c"))?.suspicion?.confirmations).toBe(0);
+    bench.hear("d", accuse("suspect", "c", at(5, 3), "d"));
+    expect(bench.swim.member(id("c"))?.suspicion?.confirmations).toBe(1);
   });
 
   test("shows a newcomer who failed before it came, with the age, but nobody gone for long", () => {
