@@ -37,6 +37,8 @@ export interface NodeConsensus {
   readonly consensus: ConsensusThread;
   /** This node's lease, and where it leads the others'. */
   readonly leases: NodeLeases;
+  /** Says what must be done before this node acts; until it is said, and done, the node holds no lease. */
+  readonly beforeActing: (prepare: () => Promise<void>) => void;
   /** For the gossip tags. */
   readonly tag: () => RaftTag;
   /** Leadership goes to another voter, if this node has it and there is one. */
@@ -68,6 +70,8 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
     post: (ask) => thread.consensus?.askLease(ask),
     failed: (what, reason) => logger("lease").warn(`Could not ${what}: ${reason}`),
   });
+  const prepares = Promise.withResolvers<() => Promise<void>>();
+  leases.beforeHeld(async () => await (await prepares.promise)());
   const telling = new LeaseEvents({ lease: leases, events: options.events, clock: systemClock });
   const consensus = await startThread(options, parts, leases, found);
   thread.consensus = consensus;
@@ -89,6 +93,7 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
   return {
     consensus,
     leases,
+    beforeActing: (prepare) => prepares.resolve(prepare),
     tag: () => parts.tag,
     handOver: async () => {
       const { role, voters } = consensus.status();
