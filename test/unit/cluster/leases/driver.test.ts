@@ -26,7 +26,7 @@ function leader(records: NodeRecord[]) {
       clock,
       bootClock: clock,
       cell: newLeaseCell(),
-      began: () => undefined,
+      tell: () => undefined,
     },
     {
       self,
