@@ -5,7 +5,7 @@
  */
 import { counted } from "../../base/counted.ts";
 import { unreachable } from "../../base/assert.ts";
-import type { NodeId } from "../../base/ids.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
 import type { Member, MembershipEvent } from "../../cluster/membership.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
@@ -142,29 +142,37 @@ function recordEnd(
   events.record("info", "member.left", text, data);
 }
 
-function recordDirectory(log: EventLog, event: Extract<MembershipEvent, { kind: "directory" }>): void {
-  const { changed, removed } = event;
-  if (changed.length > linesPerUpdate) {
-    log.record("info", "agent.changed", `${counted(changed.length, "agent")} announced`, {
-      count: changed.length,
-    });
-  } else {
-    for (const { agent, node, status, revision } of changed) {
-      log.record("info", "agent.changed", `Agent '${agent}' is ${status} on ${node}`, {
-        agent,
-        node,
-        status,
-        revision,
-      });
-    }
+/** What begins is told once it runs: until then it is announced as what stops to be moved is, too. */
+function recordDirectory(
+  log: EventLog,
+  { changed, removed }: Extract<MembershipEvent, { kind: "directory" }>,
+): void {
+  const begun = changed.flatMap(({ agent, node, status, revision }) =>
+    status === "starting" ? [] : [{ agent, node, status, revision }],
+  );
+  recordAgents(log, "agent.changed", begun, ({ status, node }) => `${status} on ${node}`);
+  const gone = removed.map(({ agent, node }) => ({ agent, node }));
+  recordAgents(log, "agent.removed", gone, ({ node }) => `no longer on ${node}`);
+}
+
+type Told = { readonly agent: AgentName; readonly node: NodeId };
+
+function recordAgents<T extends Told>(
+  log: EventLog,
+  type: string,
+  agents: readonly T[],
+  what: (one: T) => string,
+): void {
+  if (agents.length <= linesPerUpdate) {
+    for (const one of agents) log.record("info", type, `Agent '${one.agent}' is ${what(one)}`, { ...one });
+    return;
   }
-  if (removed.length > linesPerUpdate) {
-    log.record("info", "agent.removed", `${counted(removed.length, "agent")} withdrawn`, {
-      count: removed.length,
-    });
-  } else {
-    for (const { agent, node } of removed) {
-      log.record("info", "agent.removed", `Agent '${agent}' is no longer on ${node}`, { agent, node });
-    }
+  const groups = Map.groupBy(agents, what);
+  if (groups.size > linesPerUpdate) {
+    const text = `${counted(agents.length, "agent")} on ${counted(new Set(agents.map(({ node }) => node)).size, "node")} changed`;
+    log.record("info", type, text, { count: agents.length });
+    return;
   }
+  for (const [text, { length: count }] of groups)
+    log.record("info", type, `${counted(count, "agent")} ${count === 1 ? "is" : "are"} ${text}`, { count });
 }

@@ -14,6 +14,7 @@ import { logger } from "../../telemetry/log.ts";
 import { drain } from "./drain.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { Failover } from "./failover.ts";
+import { FlapHold } from "./flap-hold.ts";
 import type { Ground } from "../ground.ts";
 import { agentPlaces } from "../agent-places.ts";
 import { OpenStreams } from "../open-streams.ts";
@@ -218,6 +219,7 @@ export class NodeOwnership {
         connections: this.#streams.of(node),
       }),
       onJoin: config.failover.rebalance_on_join,
+      losses: new FlapHold(control.settings, systemClock),
       failed,
     });
   }

@@ -1,6 +1,6 @@
 /** The lines of `cluster watch` and of the node's log that come from membership. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { NodeId } from "../../../../src/base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../../../src/base/ids.ts";
 import type { MembershipEvent } from "../../../../src/cluster/membership.ts";
 import { EventLog } from "../../../../src/node/events/event-log.ts";
 import { MembershipEvents } from "../../../../src/node/events/membership-events.ts";
@@ -190,4 +190,32 @@ test("who left is told once, not again when it is forgotten; who failed for long
     "Node b is no member any more: removed by an operator",
   ]);
   expect(logged).toEqual(told.map((text) => `INFO  cluster: ${text}`));
+});
+
+test("agents are told of one by one, many by node; what only begins, or stops to be moved, not yet", () => {
+  const clock = new VirtualClock();
+  const log = new EventLog(clock, 1);
+  const told = new MembershipEvents(log, clock);
+  const entry = (i: number, node: string, status: "starting" | "running") => {
+    const agent = `a-${i}` as AgentName;
+    return { agent, node: node as NodeId, status, epoch: 1, revision: 1, module: "m" as ModuleHash };
+  };
+  const texts = (changed: readonly ReturnType<typeof entry>[], removed: typeof changed = []): string[] => {
+    const { last } = log;
+    told.record({ kind: "directory", changed, removed });
+    return log.since(last, 100).map(({ text }) => text);
+  };
+  expect(texts([entry(1, "b", "starting"), entry(2, "b", "running")], [entry(3, "c", "running")])).toEqual([
+    "Agent 'a-2' is running on b",
+    "Agent 'a-3' is no longer on c",
+  ]);
+  const many = Array.from({ length: 6 }, (_, i) => entry(i, "b", "running"));
+  expect(texts([...many, entry(9, "c", "running")], many)).toEqual([
+    "6 agents are running on b",
+    "1 agent is running on c",
+    "6 agents are no longer on b",
+  ]);
+  expect(texts(Array.from({ length: 8 }, (_, i) => entry(i, `n-${i}`, "running")))).toEqual([
+    "8 agents on 8 nodes changed",
+  ]);
 });
