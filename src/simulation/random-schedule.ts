@@ -1,5 +1,6 @@
 /** Faults at random, from the seed: how a run looks for what nobody thought of. Whole milliseconds, so that files keep them exactly. */
 import type { Prng } from "../base/prng.ts";
+import { boundsOf } from "./bounds.ts";
 import { generatorOf } from "./generator.ts";
 import { formatNodeSet, nodeName } from "./node-set.ts";
 import { geographyOf } from "./regions.ts";
@@ -33,6 +34,8 @@ export type FaultName = (typeof faultNames)[number];
 const between_ms = 5_000;
 /** The cluster forms before the first fault. */
 const settling_ms = 10_000;
+/** So long it is looked at what all must know. */
+const seenFor_ms = 3_000;
 const lieStep = 1_000_000;
 const least_ms = 100;
 
@@ -53,10 +56,19 @@ export function randomFaults(
     at_ms += Math.round(prng.float() * 2 * between_ms);
     const name = prng.pick(names);
     if (at_ms >= end_ms || name === undefined) return faults;
-    const drawn = makers[name](new Draw(scenario, prng, at_ms, end_ms));
+    const made = makers[name](new Draw(scenario, prng, at_ms, end_ms));
+    const drawn =
+      names.length === 1 && faults.length === 0 ? made.map((fault) => seen(fault, scenario)) : made;
     faults.push(...drawn);
     if (names.length === 1) at_ms = Math.max(...drawn.map(endOf_ms)) + between_ms;
   }
+}
+
+/** Of cuts alone the first lasts for long enough that all must know of it. */
+function seen(fault: Fault, scenario: Omit<Scenario, "faults">): Fault {
+  if (fault.kind !== "cut" || fault.for_ms === undefined) return fault;
+  const { detection_ms } = boundsOf({ ...scenario, faults: [] }, geographyOf(scenario.regions));
+  return { ...fault, for_ms: Math.max(fault.for_ms, Math.ceil(detection_ms) + seenFor_ms) };
 }
 
 function endOf_ms({ at_ms, for_ms = 0 }: Fault): number {

@@ -30,6 +30,15 @@ describe("the scenario of `caxton simulate`", () => {
     }
   });
 
+  test("with cuts of regions alone looks at whether the others find out", async () => {
+    const { violation, invariants } = await runScenario({
+      ...draw(3, ["region-cut"], 10),
+      duration_ms: 60_000,
+    });
+    expect(violation).toBeNull();
+    expect(invariants.find(({ name }) => name === "detection")?.checked).toBeGreaterThan(0);
+  });
+
   test("of few nodes, or of a short time, has no opening", () => {
     const short = drawScenario({
       seed: 1,
