@@ -117,7 +117,11 @@ test("its mail is put aside before the cluster takes the copy for what the node 
   expect(world.markedThen).toBe(marked);
   const [event] = world.events.since(0, 100);
   expect(event).toMatchObject({ type: "store.old_copy", data: { agents: 0, messages: 3 } });
-  expect(event?.text).toContain("3 messages of its outbox, perhaps delivered since, not sent");
+  expect(event?.text).toBe(
+    "Node node-3 came back with no store that it had before (the last one was marked 1970-01-01T00:00:01.000Z): " +
+      "0 agents go on from it under a new epoch, and what they did since is gone; " +
+      "3 messages of its outbox, perhaps delivered since, not sent",
+  );
 });
 
 test("a store that is no copy has nothing to doubt", async () => {

@@ -280,20 +280,32 @@ describe("the queue of a minority's writes", () => {
     expect((await queue.accept(write("a", other))).id).not.toBe(first.id);
   });
 
-  test("it is done under the key that its client gave it, or under one of its own", async () => {
+  test("it is done as it was asked, under the key that its client gave it, or under one of its own", async () => {
     const world = new World();
     world.quorum = false;
     const queue = await world.open();
     await queue.accept(write("a", { headers: { "idempotency-key": "once" } }));
-    const { id } = await queue.accept(write("b"));
-    const keys: (string | null)[] = [];
+    const { id } = await queue.accept(
+      write("b", { method: "DELETE", body: new Uint8Array(), headers: { "if-match": '"7"' } }),
+    );
+    const asked: Promise<unknown>[] = [];
     world.quorum = true;
     queue.start((request, environment) => {
-      keys.push(request.headers.get("idempotency-key"));
+      const { method, headers } = request;
+      const [key, condition] = ["idempotency-key", "if-match"].map((name) => headers.get(name));
+      asked.push(
+        request
+          .clone()
+          .text()
+          .then((body) => [method, body, key, condition]),
+      );
       return world.perform(request, environment);
     });
     await world.clock.runUntilSettled(() => queue.depth === 0, 60_000);
-    expect(keys).toEqual(["once", `queued-write:${id}`]);
+    expect(await Promise.all(asked)).toEqual([
+      ["PUT", "a", "once", null],
+      ["DELETE", "", `queued-write:${id}`, '"7"'],
+    ]);
   });
 
   test("full: the write is refused, nothing is kept, and the others go on", async () => {
