@@ -30,6 +30,7 @@ import type { OperatorModes } from "./operator/operator-modes.ts";
 import { refusedText } from "./events/lease-events.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 import { Departures, type Leaving, unknownNode } from "./operator/departures.ts";
+import type { Removals } from "./operator/removals.ts";
 import { type AuthFingerprints, compareFingerprints } from "./identity/fingerprints.ts";
 
 const ping_ms = 2_000;
@@ -75,6 +76,7 @@ export interface ClusterServiceOptions {
   /** Null on any other node than the leader. */
   readonly safeToStop: (node: NodeId) => StopAnswer | null;
   readonly votes: Pick<VoteHandover, "mayGo" | "giveAway">;
+  readonly removals: Pick<Removals, "decide">;
   readonly fingerprints: () => AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;

@@ -6,14 +6,14 @@
  * ends with its process however that dies, and no process id is ever trusted. Nothing else may open
  * that file: a POSIX lock goes when its process closes the file anywhere.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { CaxtonError, type ErrorCode, reasonOf } from "../../base/errors.ts";
+import { CaxtonError } from "../../base/errors.ts";
 import { type NodeId, quote } from "../../base/ids.ts";
 import { connectLibsql, makePrivate } from "../../platform/node/libsql-connection.ts";
 import { logger } from "../../telemetry/log.ts";
 import type { Database } from "../../ports/database.ts";
-import { type Identity, parseIdentity } from "./data-identity.ts";
+import { directoryFailure, type Identity, identityFile, readIdentity } from "./data-identity.ts";
 import { replaceFile } from "../../platform/node/replace-file.ts";
 
 export interface DataDirectoryOptions {
@@ -55,10 +55,8 @@ export interface DataDirectory {
   close(): void;
 }
 
-const identityFile = "node.json";
 const holderFile = "holder.json";
 const lockFile = "lock.db";
-const storeFile = "store.db";
 
 /**
  * Throws `data_locked` while another process has it, `conflict` and `wrong_cluster` when it belongs to
@@ -69,7 +67,7 @@ export function openDataDirectory(path: string, options: DataDirectoryOptions): 
   makeDirectory(directory, path);
   const lock = takeLock(directory, path);
   try {
-    const before = readIdentity(directory, path);
+    const before = readIdentity(path);
     const identity = nextIdentity(before, path, options);
     writeFile(directory, path, identityFile, identity);
     writeFile(directory, path, holderFile, { pid: process.pid, node: identity.node });
@@ -168,7 +166,7 @@ function makeDirectory(directory: string, given: string): void {
       logger("node").warn(`Data directory ${quote(given)} can be written by everybody, so ${danger}`);
     }
   } catch (thrown) {
-    throw failure(given, "cannot be made", thrown);
+    throw directoryFailure(given, "cannot be made", thrown);
   }
 }
 
@@ -178,7 +176,7 @@ function takeLock(directory: string, given: string): Database {
     makePrivate(join(directory, lockFile));
     lock = connectLibsql(join(directory, lockFile), join(given, lockFile), 0);
   } catch (thrown) {
-    throw failure(given, "cannot be written", thrown);
+    throw directoryFailure(given, "cannot be written", thrown);
   }
   try {
     lock.execute("BEGIN IMMEDIATE");
@@ -186,7 +184,7 @@ function takeLock(directory: string, given: string): Database {
   } catch (thrown) {
     lock.close();
     if (!(thrown instanceof CaxtonError) || thrown.code !== "data_locked")
-      throw failure(given, "cannot be locked", thrown);
+      throw directoryFailure(given, "cannot be locked", thrown);
     throw new CaxtonError(
       "data_locked",
       `Data directory ${quote(given)} is in use by ${holderOf(directory)}`,
@@ -205,24 +203,6 @@ function holderOf(directory: string): string {
     // It holds the lock and has not written the file yet.
   }
   return "another process";
-}
-
-function readIdentity(directory: string, given: string): Identity | undefined {
-  const file = join(directory, identityFile);
-  if (!existsSync(file)) {
-    if (!existsSync(join(directory, storeFile))) return undefined;
-    throw new CaxtonError(
-      "data_corrupt",
-      `Data directory ${quote(given)} has a store but no ${identityFile}: restore it from a backup, or name another directory`,
-    );
-  }
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (thrown) {
-    throw failure(given, `has a ${identityFile} that cannot be read`, thrown);
-  }
-  return parseIdentity(text, join(given, identityFile));
 }
 
 function nextIdentity(before: Identity | undefined, given: string, options: DataDirectoryOptions): Identity {
@@ -261,18 +241,6 @@ function writeFile(directory: string, given: string, name: string, value: unknow
   try {
     replaceFile(join(directory, name), `${JSON.stringify(value, null, 2)}\n`);
   } catch (thrown) {
-    throw failure(given, "cannot be written", thrown);
+    throw directoryFailure(given, "cannot be written", thrown);
   }
-}
-
-function failure(given: string, what: string, thrown: unknown): CaxtonError {
-  const code: ErrorCode =
-    thrown instanceof CaxtonError
-      ? thrown.code
-      : /ENOSPC|EDQUOT/.test(String(thrown))
-        ? "disk_full"
-        : "storage_failed";
-  return new CaxtonError(code, `Data directory ${quote(given)} ${what}: ${reasonOf(thrown)}`, {
-    cause: thrown,
-  });
 }

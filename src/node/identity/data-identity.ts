@@ -1,7 +1,11 @@
 /** Whose a data directory is, as its `node.json` says. Read strictly: a wrong identity is worse than none. */
-import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CaxtonError, type ErrorCode, reasonOf } from "../../base/errors.ts";
 import { namePattern, type NodeId, quote } from "../../base/ids.ts";
 
+export const identityFile = "node.json";
+const storeFile = "store.db";
 /** The layout of the data directory that this program reads and writes. */
 const format = 1;
 
@@ -16,8 +20,43 @@ export interface Identity {
   readonly founding: boolean | null;
 }
 
+/**
+ * Of the directory as it was named; undefined of one that is new. Throws as `parseIdentity`, and `storage_failed` where the
+ * file cannot be read.
+ */
+export function readIdentity(directory: string): Identity | undefined {
+  const file = join(directory, identityFile);
+  if (!existsSync(file)) {
+    if (!existsSync(join(directory, storeFile))) return undefined;
+    throw new CaxtonError(
+      "data_corrupt",
+      `Data directory ${quote(directory)} has a store but no ${identityFile}: restore it from a backup, or name another directory`,
+    );
+  }
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (thrown) {
+    throw directoryFailure(directory, `has a ${identityFile} that cannot be read`, thrown);
+  }
+  return parseIdentity(text, file);
+}
+
+/** What failed in a data directory, as it was named, told as `disk_full` or `storage_failed`. */
+export function directoryFailure(directory: string, what: string, thrown: unknown): CaxtonError {
+  const code: ErrorCode =
+    thrown instanceof CaxtonError
+      ? thrown.code
+      : /ENOSPC|EDQUOT/.test(String(thrown))
+        ? "disk_full"
+        : "storage_failed";
+  return new CaxtonError(code, `Data directory ${quote(directory)} ${what}: ${reasonOf(thrown)}`, {
+    cause: thrown,
+  });
+}
+
 /** Throws `version_mismatch` for a layout of a newer program and `data_corrupt` for anything else. */
-export function parseIdentity(text: string, file: string): Identity {
+function parseIdentity(text: string, file: string): Identity {
   let value: unknown;
   try {
     value = JSON.parse(text);

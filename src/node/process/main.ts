@@ -12,10 +12,10 @@ import { readBoundedText } from "../../platform/node/read-bounded.ts";
 import { logger } from "../../telemetry/log.ts";
 import { watchLauncher } from "./launcher-channel.ts";
 import { openLog, type OpenLog } from "./log-output.ts";
-import { startNode, type RunningNode } from "../node.ts";
+import { readIdentity } from "../identity/data-identity.ts";
+import type { RunningNode } from "../node.ts";
 import { parseStartArguments, type StartArguments } from "./start-arguments.ts";
 import { isStopped, removeStopped, type StoppedPeer, writeStopped } from "../operator/stopped-marker.ts";
-import { startStoppedNode } from "../operator/stopped-node.ts";
 
 /** An orphaned node has this long to close its databases. */
 const orphanDeadline_ms = 3_000;
@@ -48,6 +48,8 @@ class NodeProcess {
     this.#loaded = this.#load();
     this.#log = await openLog(this.#loaded.config, this.#loaded.config.node.id ?? "");
     for (const warning of this.#loaded.warnings) logger("config").warn(warning);
+    // Before the rest of the program is loaded: who cannot start says so at once, and takes little from those that can.
+    readIdentity(this.#loaded.config.node.data_dir);
     this.#node = await (isStopped(this.#marker)
       ? this.#startStopped(this.#loaded)
       : this.#startWhole(this.#loaded));
@@ -61,8 +63,9 @@ class NodeProcess {
     return join(this.#loaded?.config.node.data_dir ?? ".", "stopped.json");
   }
 
-  #startWhole(loaded: LoadedConfig): Promise<RunningNode> {
-    return startNode(loaded, {
+  async #startWhole(loaded: LoadedConfig): Promise<RunningNode> {
+    const { startNode } = await import("../node.ts");
+    return await startNode(loaded, {
       named: (node) => this.#openLog(node),
       stop: (drain_timeout_ms, handOver) => void this.#stop(drain_timeout_ms, handOver),
       suspend: (others) => this.#change(() => this.#suspend(loaded, others)),
@@ -71,8 +74,9 @@ class NodeProcess {
     });
   }
 
-  #startStopped(loaded: LoadedConfig): Promise<RunningNode> {
-    return startStoppedNode(loaded, this.#marker, {
+  async #startStopped(loaded: LoadedConfig): Promise<RunningNode> {
+    const { startStoppedNode } = await import("../operator/stopped-node.ts");
+    return await startStoppedNode(loaded, this.#marker, {
       named: (node) => this.#openLog(node),
       start: () => this.#change(() => this.#resume(loaded)),
       stop: () => void this.#stop(0),
@@ -155,11 +159,11 @@ class NodeProcess {
   }
 
   /** Its agents begin anew elsewhere: what is under way here cannot count any more. */
-  async #removed(source: string): Promise<void> {
+  async #removed(source: string | null): Promise<void> {
     if (this.#stopping !== undefined) return;
     const { cluster } = this.#loaded?.config ?? {};
     logger("node").error(
-      `An operator removed this node from cluster "${cluster?.name ?? ""}" (told by ${source}): it ends with exit ` +
+      `An operator removed this node from cluster "${cluster?.name ?? ""}" (${source === null ? "its log says so" : `told by ${source}`}): it ends with exit ` +
         `${exitRemoved} and is not started again by itself. To have it back as a member, start it again`,
     );
     await this.#launcher.send({ kind: "removed", exit: exitRemoved });

@@ -145,6 +145,17 @@ describe("what is given away", () => {
     expect(sent.slice(1)).toMatchObject([{ kind: "grant", renewal: 1 }]);
   });
 
+  test("is barred in the term of the permission alone", () => {
+    const { clock, grants, sent, renew, round } = leader();
+    clock.advance(wait_ms);
+    expect(grants.permit(node, 2)).toBe(5);
+    grants.resign();
+    grants.lead(6, 0);
+    renew(1);
+    round();
+    expect(sent).toHaveLength(1);
+  });
+
   test("gets one again by itself, though only when no proposal with the permission can come any more", () => {
     const { clock, grants, sent, renew, round } = leader();
     clock.advance(wait_ms);

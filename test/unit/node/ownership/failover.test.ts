@@ -174,6 +174,18 @@ describe("a lost node", () => {
     expect(world.failures).toEqual([]);
   });
 
+  test("what its owner before says of an agent late is no sign that it runs elsewhere", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.runs("a");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    expect(world.told).toEqual(["Redistributing 1 agent from n3"]);
+    world.runs("a");
+    expect(world.told.at(-1)).toContain("All agents successfully redistributed");
+  });
+
   test("an instance goes where none of its siblings is, and who wants to be near its partners goes there", async () => {
     const world = new World();
     const instance = (index: number) => ({ instance: { of: agent("web"), index, count: 2 } });
