@@ -246,7 +246,8 @@ describe.skipIf(!possible)("three machines", () => {
 
   test("two nodes lost each other and both reach the leader: each says so, and what was queued arrives once", async () => {
     await well();
-    const [, one, other] = await roles();
+    const [led, one, other] = await roles();
+    watch = led.watch();
     await deploy("far", "--target-node", other.id);
     expect(await count(one, "far")).toBe("1");
     cut(one, other);
@@ -254,11 +255,18 @@ describe.skipIf(!possible)("three machines", () => {
     const lines = [`Cut: ${low} and ${high} do not reach each other`, "Action: none by itself"];
     for (const node of nodes) await tells(node, "detect", ...lines);
     for (const node of nodes) await tells(node, "status", "Status: HEALTHY", `Lease: held by ${node.id}`);
+    const pair = `${low} and ${high}`;
+    const seen = (text: string): string[] => watch?.lines().filter((line) => line.includes(text)) ?? [];
+    const told = (text: string): Promise<true> =>
+      eventually(`the watch at ${led.id} tells "${text}"`, () => (seen(text).length > 0 ? true : undefined));
+    await told(`[WARN] ${pair} do not reach each other`);
     for (let sent = 0; sent < 5; sent++) await count(one, "far", "");
     one.hearAll();
     other.hearAll();
     // The same lane: it comes after the others.
     expect(await count(one, "far", "wait=60s")).toBe("7");
     await well();
+    await told(`[INFO] ${pair} reach each other again`);
+    expect([seen(`${pair} do not`), seen(`${pair} reach`)].map(({ length }) => length)).toEqual([1, 1]);
   });
 });

@@ -151,7 +151,7 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
       expect(shown).toEqual(expect.arrayContaining(wanted));
       await eventually("node-3 takes it for a partition", async () => {
         const { stdout } = await three.cli("cluster", "detect-partition");
-        return stdout.includes("Action: Node-3 entering degraded mode") ? true : undefined;
+        return stdout.includes("Action: node-3 entering degraded mode") ? true : undefined;
       });
       await status(
         one,
@@ -194,7 +194,7 @@ describe.runIf(possible)("three machines, one of them cut off", () => {
       expect([code, stdout]).toEqual([
         7,
         expect.stringContaining(
-          "WARNING: Potential split brain detected\nPartition 1: [node-1, node-2] (majority)\nPartition 2: [node-3] (minority)\nAction: Node-3 entering degraded mode",
+          "WARNING: Potential split brain detected\nPartition 1: [node-1, node-2] (majority)\nPartition 2: [node-3] (minority)\nAction: node-3 entering degraded mode",
         ),
       ]);
       const preferred = await one.cli("cluster", "resolve-partition", "--prefer", "node-3");
