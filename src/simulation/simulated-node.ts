@@ -5,7 +5,7 @@
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { beat_ms } from "../cluster/gossip/heartbeat.ts";
-import { bootCeiling } from "../cluster/gossip/views.ts";
+import { bootCeiling } from "../cluster/boot-ceiling.ts";
 import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { lastWordMembers } from "../node/process/last-word.ts";

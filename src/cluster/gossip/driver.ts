@@ -29,7 +29,8 @@ import { GossipStatistics } from "./statistics.ts";
 import { type TagsSync, tagsSyncOf } from "./tags-sync.ts";
 import { GossipHousekeeping } from "./housekeeping.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { aliveOthers, bootCeiling, memberAt, MemberViews } from "./views.ts";
+import { bootCeiling } from "../boot-ceiling.ts";
+import { aliveOthers, memberAt, MemberViews } from "./views.ts";
 import { WakeTimer } from "./wake-timer.ts";
 import type { GossipStats, Member } from "../membership.ts";
 

@@ -3,15 +3,16 @@
  * node's log, each fact once. A suspicion is told once it lasted, or came
  * true: one that its subject refutes at once says that somebody erred, and nothing of the cluster.
  */
-import { present, unreachable } from "../../base/assert.ts";
-import type { NodeId } from "../../base/ids.ts";
+import { counted } from "../../base/counted.ts";
+import { unreachable } from "../../base/assert.ts";
+import type { AgentName, NodeId } from "../../base/ids.ts";
 import type { Member, MembershipEvent } from "../../cluster/membership.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import { formatAddress } from "../../ports/datagrams.ts";
 import { logger } from "../../telemetry/log.ts";
 import type { EventLog } from "./event-log.ts";
 
-/** More agents of one node that changed alike than this in one update are summed up in one line. */
+/** More changed agents than this in one update are summed up in one line. */
 const linesPerUpdate = 5;
 /** The reasons in the reports of a member that said goodbye, and of when it is forgotten for that. */
 const leftByItself = "left";
@@ -141,30 +142,37 @@ function recordEnd(
   events.record("info", "member.left", text, data);
 }
 
+/** What begins is told once it runs: until then it is announced as what stops to be moved is, too. */
 function recordDirectory(
   log: EventLog,
   { changed, removed }: Extract<MembershipEvent, { kind: "directory" }>,
 ): void {
-  for (const alike of Map.groupBy(changed, ({ node, status }) => `${status} ${node}`).values()) {
-    const { node, status } = present(alike[0], "an agent of the group");
-    const count = alike.length;
-    if (count > linesPerUpdate) {
-      const text = `${count} agents are ${status} on ${node}`;
-      log.record("info", "agent.changed", text, { node, status, count });
-      continue;
-    }
-    for (const { agent, revision } of alike) {
-      const text = `Agent '${agent}' is ${status} on ${node}`;
-      log.record("info", "agent.changed", text, { agent, node, status, revision });
-    }
+  const begun = changed.flatMap(({ agent, node, status, revision }) =>
+    status === "starting" ? [] : [{ agent, node, status, revision }],
+  );
+  recordAgents(log, "agent.changed", begun, ({ status, node }) => `${status} on ${node}`);
+  const gone = removed.map(({ agent, node }) => ({ agent, node }));
+  recordAgents(log, "agent.removed", gone, ({ node }) => `no longer on ${node}`);
+}
+
+type Told = { readonly agent: AgentName; readonly node: NodeId };
+
+function recordAgents<T extends Told>(
+  log: EventLog,
+  type: string,
+  agents: readonly T[],
+  what: (one: T) => string,
+): void {
+  if (agents.length <= linesPerUpdate) {
+    for (const one of agents) log.record("info", type, `Agent '${one.agent}' is ${what(one)}`, { ...one });
+    return;
   }
-  for (const [node, gone] of Map.groupBy(removed, (entry) => entry.node)) {
-    if (gone.length > linesPerUpdate) {
-      const text = `${gone.length} agents are no longer on ${node}`;
-      log.record("info", "agent.removed", text, { node, count: gone.length });
-      continue;
-    }
-    for (const { agent } of gone)
-      log.record("info", "agent.removed", `Agent '${agent}' is no longer on ${node}`, { agent, node });
+  const groups = Map.groupBy(agents, what);
+  if (groups.size > linesPerUpdate) {
+    const text = `${counted(agents.length, "agent")} on ${counted(new Set(agents.map(({ node }) => node)).size, "node")} changed`;
+    log.record("info", type, text, { count: agents.length });
+    return;
   }
+  for (const [text, { length: count }] of groups)
+    log.record("info", type, `${counted(count, "agent")} ${count === 1 ? "is" : "are"} ${text}`, { count });
 }

@@ -1,7 +1,7 @@
 /** The lines of `cluster watch` and of the node's log that come from membership. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { NodeId } from "../../../../src/base/ids.ts";
-import type { DirectoryEntry, MembershipEvent } from "../../../../src/cluster/membership.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../../../src/base/ids.ts";
+import type { MembershipEvent } from "../../../../src/cluster/membership.ts";
 import { EventLog } from "../../../../src/node/events/event-log.ts";
 import { MembershipEvents } from "../../../../src/node/events/membership-events.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
@@ -192,7 +192,35 @@ test("who left is told once, not again when it is forgotten; who failed for long
   expect(logged).toEqual(told.map((text) => `INFO  cluster: ${text}`));
 });
 
-test("a failure is a warning, as the suspicion before it is", async () => {
+test("agents are told of one by one, many by node; what only begins, or stops to be moved, not yet", () => {
+  const clock = new VirtualClock();
+  const log = new EventLog(clock, 1);
+  const told = new MembershipEvents(log, clock);
+  const entry = (i: number, node: string, status: "starting" | "running") => {
+    const agent = `a-${i}` as AgentName;
+    return { agent, node: node as NodeId, status, epoch: 1, revision: 1, module: "m" as ModuleHash };
+  };
+  const texts = (changed: readonly ReturnType<typeof entry>[], removed: typeof changed = []): string[] => {
+    const { last } = log;
+    told.record({ kind: "directory", changed, removed });
+    return log.since(last, 100).map(({ text }) => text);
+  };
+  expect(texts([entry(1, "b", "starting"), entry(2, "b", "running")], [entry(3, "c", "running")])).toEqual([
+    "Agent 'a-2' is running on b",
+    "Agent 'a-3' is no longer on c",
+  ]);
+  const many = Array.from({ length: 6 }, (_, i) => entry(i, "b", "running"));
+  expect(texts([...many, entry(9, "c", "running")], many)).toEqual([
+    "6 agents are running on b",
+    "1 agent is running on c",
+    "6 agents are no longer on b",
+  ]);
+  expect(texts(Array.from({ length: 8 }, (_, i) => entry(i, `n-${i}`, "running")))).toEqual([
+    "8 agents on 8 nodes changed",
+  ]);
+});
+
+test("a failure is a warning, as the suspicion before it is", () => {
   const clock = new VirtualClock();
   const log = new EventLog(clock, 1);
   const told = new MembershipEvents(log, clock);
@@ -204,33 +232,5 @@ test("a failure is a warning, as the suspicion before it is", async () => {
     "warn member.suspect",
     "warn member.failed",
     "info member.alive",
-  ]);
-});
-
-test("many agents that change at once are summed up for each node; few are named", () => {
-  const clock = new VirtualClock();
-  const log = new EventLog(clock, 1);
-  const entries = (node: string, count: number, status: DirectoryEntry["status"]): DirectoryEntry[] =>
-    Array.from({ length: count }, (_, i) => {
-      const agent = `${node}-${i}` as DirectoryEntry["agent"];
-      return {
-        agent,
-        node: node as NodeId,
-        epoch: 1,
-        revision: 1,
-        status,
-        module: "" as DirectoryEntry["module"],
-      };
-    });
-  new MembershipEvents(log, clock).record({
-    kind: "directory",
-    changed: [...entries("b", 6, "running"), ...entries("c", 1, "starting")],
-    removed: [...entries("c", 7, "running"), ...entries("b", 1, "running")],
-  });
-  expect(log.since(0, 10).map(({ text }) => text)).toEqual([
-    "6 agents are running on b",
-    "Agent 'c-0' is starting on c",
-    "7 agents are no longer on c",
-    "Agent 'b-0' is no longer on b",
   ]);
 });

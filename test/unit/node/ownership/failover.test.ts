@@ -355,6 +355,22 @@ describe("a node that is there, and that the leader does not hear", () => {
     expect(world.ownerOf("b")).not.toBe("n3");
   });
 
+  test("that fails before anything of it is given away is lost as one that failed, whoever leads then: once", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.authority.free = false;
+    world.unheard.set(node("n3"), true);
+    await world.pass(1_000);
+    world.membership.setStatus(node("n3"), "failed");
+    world.authority.free = true;
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    await world.assign("late", "n3");
+    world.replaceLeader();
+    await world.pass(1_000);
+    expect(world.ownerOf("late")).not.toBe("n3");
+  });
+
   test("whose renewals come while its leader asks keeps its agents", async () => {
     const world = new World();
     await world.assign("a", "n3");
