@@ -244,22 +244,21 @@ export class FaultInjector {
   }
 
   /**
-   * The log takes a removal with most of those that run, each of whom applies it; who cannot be reached hears it of the
-   * others later. False where they are too few: the operator is told so.
+   * The log takes a removal with a majority of those that run, which apply it; the others hear it of them. False where
+   * too few can be reached: the operator is told so.
    */
   #decide(operated: number, life: EndedLife): boolean {
-    const { nodes, truth, links, clock } = this.world;
-    const others = nodes.filter(
-      ({ index, id }) => truth.up[index] === 1 && index !== operated && id !== life.node,
-    );
-    const reached = others.filter(
-      ({ index }) => links.passes(operated, index) && links.passes(index, operated),
-    );
-    if (reached.length < others.length / 2) return false;
-    for (const { index } of reached) {
-      const { life: present } = nodes[index] as SimulatedNode;
+    const { nodes, truth, links, clock, prng } = this.world;
+    const running = nodes.filter(({ index, id }) => truth.up[index] === 1 && id !== life.node);
+    const reached = running.filter(({ index }) => {
+      return index !== operated && links.passes(operated, index) && links.passes(index, operated);
+    });
+    const needed = Math.floor(running.length / 2);
+    if (reached.length < needed) return false;
+    for (const { index, life: present } of prng.shuffle(reached).slice(0, needed)) {
       clock.after(toTicks_ms(2 * links.delay_ms(operated, index)), () => {
-        if (nodes[index]?.life === present) nodes[index]?.driver?.removals([life]);
+        const node = nodes[index];
+        if (node?.life === present) node?.driver?.removals([life]);
       });
     }
     return true;

@@ -144,7 +144,7 @@ export const seededBugs: readonly SeededBug[] = [
     name: "a removal is lost with its packets: tables do not carry it",
     file: "swim/removal.ts",
     text: "if (age_ms >= state.timing.grave_ms) return",
-    patched: "if (age_ms >= 0) return",
+    patched: "if (age_ms > 0) return",
     scenario: "removal-behind-a-cut",
     checker: "departures",
     always: "thorough",
@@ -412,7 +412,7 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a new life is believed of anybody: one lie evicts a member",
     file: "swim/updates.ts",
-    text: "if (!sameLife && !isVouched(state, update, source))",
+    text: 'if (vouching !== "believed" && vouching !== "alone")',
     patched: "if (!sameLife && state.self === source)",
     scenario: "attacks",
     checker: "incarnations",
