@@ -12,7 +12,6 @@ import type { Consistency } from "../control/control-client.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AssignmentStore } from "../control/assignment-store.ts";
 import { encodeUtf8 } from "../wire/cursor.ts";
-import type { AgentStatus, ShownStatus } from "../wire/agent-spec.ts";
 import { type AgentCeilings, decidedBefore, demandWithin, deployedBy } from "./agent-ceilings.ts";
 import type { AgentLogLine } from "./agent-logs.ts";
 import type { AgentDetail, AgentView } from "./agent-record.ts";
@@ -38,6 +37,7 @@ import { demandRoom } from "./migration-target.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { isSetBack } from "./set-back.ts";
+import { shownStatusOf } from "./shown-status.ts";
 import { unreadableReason, unreadableView } from "./unreadable-agent.ts";
 
 /** The peer may have to fetch the module (up to 16 MiB) and prepare it. */
@@ -287,21 +287,11 @@ export class ClusterAgents {
   #view(owned: OwnedAgent, detail: AgentDetail | null): AgentView {
     const { membership } = this.#options;
     const { agent: name, node, epoch, revision, spec, cause, previous, previousEpoch, at_ms } = owned;
-    const entry = membership.locate(name);
-    const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
-    const status = this.#statusOf(owned, runs ? entry.status : "starting");
+    const status = shownStatusOf(owned, this.#options);
     const lost = cause === "failover" && spec.durability !== "volatile" ? previous : null;
-    const runsOn = entry?.node ?? null;
+    const runsOn = membership.locate(name)?.node ?? null;
     const assignment = { cause, previous, previousEpoch, at_ms, lost, lostSince_ms: null, runsOn };
     return { name, node, status, revision, epoch, module: spec.module, detail, assignment, kept: [] };
-  }
-
-  #statusOf({ node, spec }: OwnedAgent, announced: AgentStatus): ShownStatus {
-    const { membership, mayAct, isUnheard } = this.#options;
-    if (!this.#isThere(node)) return "orphaned";
-    if (announced !== "running" || spec.partition === "continue") return announced;
-    const acts = node === membership.self ? mayAct() : !isUnheard(node);
-    return acts ? announced : "parked";
   }
 
   #unassigned(entry: DirectoryEntry, detail: AgentDetail | null): AgentView {

@@ -33,7 +33,7 @@ export interface LocalAgentsOptions {
   readonly threads: () => AgentThreads;
   readonly modules: () => ModuleShelf;
   readonly maxAgents: number;
-  /** Another node owns it, or what it had sent is of an old copy: that leaves this node no more. */
+  /** Another node owns it: what it had sent leaves this node no more. */
   readonly fence: (agent: AgentName) => void;
   readonly event: (event: LocalAgentEvent) => void;
   readonly failed: (what: string, reason: string) => void;
@@ -113,13 +113,12 @@ export class LocalAgents {
     });
   }
 
-  /** What is here of it is an old copy: it goes on from that under another epoch, without the mail that is in it. */
+  /** What is here of it is an old copy: it goes on from that under another epoch, without the mail that waits in it. */
   goOnFromCopy(name: AgentName, epoch: number): Promise<void> {
     return this.#inOrder.run(name, async () => {
       const record = this.#get(name);
-      const { store, threads, fence } = this.#options;
+      const { store, threads } = this.#options;
       if (threads().has(name)) await threads().stop(name, true);
-      fence(name);
       await store.removeDoubtful(name);
       const spec = { ...record.spec, epoch };
       await store.saveAgent({ spec, suspended: record.suspended });

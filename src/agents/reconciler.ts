@@ -36,6 +36,8 @@ export interface ReconcilerOptions {
   readonly local: LocalAgents;
   readonly modules: () => ModuleShelf;
   readonly clock: Clock;
+  /** Resolves when what is here from the last run may be gone on with. Throws `unavailable` where that takes too long. */
+  readonly known: () => Promise<void>;
   readonly event: (event: ReconcilerEvent) => void;
   readonly failed: (what: string, reason: string) => void;
 }
@@ -88,6 +90,7 @@ export class Reconciler {
 
   /** Looks at one agent now, and throws why it does not run as it is assigned. */
   async settle(name: AgentName): Promise<void> {
+    await this.#options.known();
     await this.#busy.get(name);
     await this.#run(name, () => this.#one(name));
   }
@@ -113,6 +116,7 @@ export class Reconciler {
 
   /** Runs `work` with the agent left alone: it is being handed over. */
   async holding<T>(name: AgentName, work: () => Promise<T>): Promise<T> {
+    await this.#options.known();
     if (this.#held.has(name))
       throw new CaxtonError("conflict", `Agent ${quote(name)} is being moved already`);
     this.#held.add(name);

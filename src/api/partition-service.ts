@@ -59,6 +59,8 @@ export interface PartitionOverview {
   readonly groups: readonly PartitionGroup[];
   /** Pairs of reachable nodes of which one says that it does not reach the other. */
   readonly blind: readonly { readonly from: NodeId; readonly to: NodeId }[];
+  /** Nodes of which it is not known whom they reach. */
+  readonly unasked: readonly NodeId[];
   /** The leader that this node hears. */
   readonly leader: NodeId | null;
   /** Nodes that get no lease, since the leader `by` does not hear them. */

@@ -8,7 +8,7 @@ import type { AgentView } from "../agents/agent-record.ts";
 import type { Deployed, DeployRequest } from "../agents/deployment.ts";
 import type { AgentName, MessageId, NodeId } from "../base/ids.ts";
 import type { ConsensusMember, ConsensusRole } from "../cluster/consensus/consensus.ts";
-import type { DirectoryEntry, Member } from "../cluster/membership.ts";
+import type { Member } from "../cluster/membership.ts";
 import type { StateComparison } from "../cluster/consensus/state-comparison.ts";
 import type { VerifyRow } from "../cluster/consensus/state-verification.ts";
 import type { Consistency } from "../control/control-client.ts";
@@ -22,6 +22,7 @@ import type { BalancingService } from "./balancing-service.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 import type { OperatorService } from "./operator-service.ts";
 import type { PartitionService } from "./partition-service.ts";
+import type { ShownStatus } from "../wire/agent-spec.ts";
 import type { Message } from "../wire/message.ts";
 
 export interface NodeServices {
@@ -55,6 +56,9 @@ export interface Health {
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
 }
 
+export const operations = ["READ-WRITE", "WRITES-WAIT", "READ-ONLY", "LOCAL-ONLY", "NONE"] as const;
+export type Operations = (typeof operations)[number];
+
 export interface ClusterStatus {
   readonly cluster: string;
   readonly uuid: string | null;
@@ -65,8 +69,11 @@ export interface ClusterStatus {
    * "WAITING (in no cluster yet: …)" before; "ALONE (…)" when its seeds are of another cluster.
    */
   readonly status: string;
-  /** "NONE" of a node that an operator has stopped. */
-  readonly operations: "READ-WRITE" | "READ-ONLY" | "LOCAL-ONLY" | "NONE";
+  /**
+   * What becomes of what is asked for. "WRITES-WAIT" while it is undecided whether this is a minority, whose "READ-ONLY"
+   * or "LOCAL-ONLY" queues them; "NONE" of a node that an operator has stopped.
+   */
+  readonly operations: Operations;
   readonly nodes_active: number;
   readonly nodes_total: number;
   readonly queued_writes: number;
@@ -74,8 +81,16 @@ export interface ClusterStatus {
   readonly term: number;
   /** Voters of the configuration, witnesses among them. */
   readonly voters: readonly NodeId[];
-  /** Whether the node that answers may act for its agents; null where it has none to act for. */
-  readonly lease: { readonly held: boolean; readonly losses: number; readonly without_ms: number } | null;
+  /**
+   * Whether the node that answers may act for its agents; null where it has none to act for. `why` it has none, for a
+   * sentence: what the leader said; null where nobody has answered.
+   */
+  readonly lease: {
+    readonly held: boolean;
+    readonly losses: number;
+    readonly without_ms: number;
+    readonly why: string | null;
+  } | null;
   /** Nodes that are there and get no lease: the leader that is named does not hear them. `since_ms`: Unix. */
   readonly unheard: readonly { readonly node: NodeId; readonly by: NodeId; readonly since_ms: number }[];
   /** Nodes that operators keep from traffic. */
@@ -142,18 +157,24 @@ export interface AuthCheckRow {
   readonly detail: string;
 }
 
+/** Who has an agent, and what is to be told of it there. */
+export interface AssignmentView {
+  readonly agent: AgentName;
+  readonly node: NodeId;
+  readonly epoch: number;
+  readonly revision: number;
+  /** `migrating`: on its way to that node. */
+  readonly status: ShownStatus | "migrating";
+  /** Unix ms. */
+  readonly assignedAt_ms: number;
+}
+
 export interface ClusterService {
   members(): readonly Member[];
   /** Wall time this node started, Unix ms; for other members null. */
   startedAt_ms(): number;
   status(): Promise<ClusterStatus>;
-  /** `assignedAt_ms` (Unix) where this node knows it: for its own agents. */
-  assignments(): readonly (DirectoryEntry & {
-    readonly orphaned: boolean;
-    /** On its way to the node that it is assigned to. */
-    readonly migrating: boolean;
-    readonly assignedAt_ms?: number;
-  })[];
+  assignments(): readonly AssignmentView[];
   /** How many agents are assigned to each node that has any. */
   agentCounts(): ReadonlyMap<NodeId, number>;
   ping(node: NodeId): Promise<PingResult>;

@@ -3,7 +3,8 @@
  * when an invariant broke, with the seed and a small scenario that replays it.
  */
 import { writeFileSync } from "node:fs";
-import { parseDuration } from "../base/durations.ts";
+import { counted } from "../base/counted.ts";
+import { formatDuration, parseDuration } from "../base/durations.ts";
 import { readBoundedText } from "../platform/node/read-bounded.ts";
 import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote } from "../base/ids.ts";
@@ -39,6 +40,8 @@ const raftSeedsLimit = 1_000_000;
 const messagesLimit = 10_000;
 const defaults = { nodes: 30, agents: 3, seed: 1, messages: 10 } as const;
 const brokenExit = 1;
+/** A smaller scenario is looked for as long as the failing one was played, and at least so long. */
+const shrinkLeast_ms = 10_000;
 
 export const simulate = command<Flags>({
   brief: "Play a cluster with faults in this process, from a seed",
@@ -159,21 +162,23 @@ export const simulate = command<Flags>({
     call.output.notice(headline({ scenario }));
     const began_ms = performance.now();
     const result = await runScenario(scenario, progressOf(call, scenario.duration_ms));
-    const real_s = (performance.now() - began_ms) / 1_000;
-    const speed = result.played_ms / 1_000 / real_s;
-    if (call.output.stderr.isTTY === true) call.output.stderr.write("\r\u001b[K");
-    const saved = result.violation === null ? null : await saveFailure(call, result, flags);
+    const real_ms = performance.now() - began_ms;
+    const speed = result.played_ms / real_ms;
+    endProgress(call);
+    const saved = result.violation === null ? null : await saveFailure(result, flags);
     call.output.lines(
       [
         ...timelineLines(result),
         "",
         ...summaryLines(result),
-        `speed        ${speed.toFixed(1)} virtual seconds a real second (${real_s.toFixed(1)} s)`,
+        `speed        ${speed.toFixed(1)} virtual seconds a real second (${(real_ms / 1_000).toFixed(1)} s)`,
         ...(saved === null ? [] : ["", ...brokenLines(result, saved)]),
       ],
       { ...result, virtualSecondsPerSecond: speed, saved },
     );
-    return result.violation === null ? 0 : brokenExit;
+    if (saved === null) return 0;
+    if (flags.shrink) await makeSmaller(call, result, saved, Math.max(shrinkLeast_ms, real_ms));
+    return brokenExit;
   },
 });
 
@@ -240,21 +245,47 @@ function progressOf(
   };
 }
 
-async function saveFailure(call: Call, result: RunResult, flags: Flags): Promise<string> {
-  const [{ shrink }, { runScenario }, { formatScenario }] = await Promise.all([
+/** As it was played: whoever does not wait for a smaller one has it. */
+async function saveFailure(result: RunResult, flags: Flags): Promise<string> {
+  const { formatScenario } = await import("../simulation/scenario-file.ts");
+  const { checker } = result.violation ?? { checker: "" };
+  const name = flags.save ?? `caxton-simulation-${checker}-seed${result.scenario.seed}.json`;
+  writeFileSync(name, formatScenario(result.scenario));
+  return name;
+}
+
+/** The file has the smallest scenario so far that breaks the same invariant. */
+async function makeSmaller(call: Call, result: RunResult, saved: string, limit_ms: number): Promise<void> {
+  const [{ shrink, runsLimit }, { runScenario }, { formatScenario }] = await Promise.all([
     import("../simulation/shrink.ts"),
     import("../simulation/run.ts"),
     import("../simulation/scenario-file.ts"),
   ]);
-  const { checker } = result.violation ?? { checker: "" };
-  const name = flags.save ?? `caxton-simulation-${checker}-seed${result.scenario.seed}.json`;
-  let { scenario } = result;
-  if (flags.shrink) {
-    call.output.notice(`${checker} broke; looking for a smaller scenario`);
-    ({ scenario } = await shrink(result, runScenario));
-  }
-  writeFileSync(name, formatScenario(scenario));
-  return name;
+  const { output } = call;
+  output.notice(`Looking for a smaller scenario, for ${Math.ceil(limit_ms / 1_000)} s at most`);
+  const ends_ms = performance.now() + limit_ms;
+  let told = sizeOf(result.scenario);
+  const { scenario, runs } = await shrink(result, runScenario, {
+    hasTime: () => performance.now() < ends_ms,
+    tries: (run, best) => {
+      const size = sizeOf(best);
+      if (size !== told) writeFileSync(saved, formatScenario(best));
+      if (output.stderr.isTTY === true) output.stderr.write(`\rtry ${run} of ${runsLimit}: ${size}\u001b[K`);
+      else if (size !== told) output.notice(`${size} do`);
+      told = size;
+    },
+  });
+  endProgress(call);
+  writeFileSync(saved, formatScenario(scenario));
+  output.notice(`${saved} has ${sizeOf(scenario)}, after ${counted(runs, "run")}`);
+}
+
+function sizeOf({ nodes, faults, duration_ms }: Scenario): string {
+  return `${counted(nodes, "node")} and ${counted(faults.length, "fault")} in ${formatDuration(duration_ms)}`;
+}
+
+function endProgress({ output }: Call): void {
+  if (output.stderr.isTTY === true) output.stderr.write("\r\u001b[K");
 }
 
 function brokenLines({ violation, scenario }: RunResult, saved: string): string[] {

@@ -7,6 +7,7 @@ import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import type { Address } from "../ports/datagrams.ts";
 import type { AgentStatus } from "../wire/agent-spec.ts";
 import type * as wire from "../wire/gossip-records.ts";
+import type { EndedLife } from "../swim/removal-proof.ts";
 import type * as tags from "../wire/gossip-tags.ts";
 
 /** Declared beside their codecs, which the pure core shares. */
@@ -104,8 +105,10 @@ export interface Membership {
   estimate_ms(a: NodeId, b?: NodeId): number | undefined;
   /** Adds addresses to the seeds that are tried for ever. */
   join(seeds: readonly Address[]): void;
-  /** Operator's word that a failed member is gone: forgotten everywhere unless it comes back by itself. */
+  /** Operator's word, which the log has: this life of the member is over. The others believe their own logs, or two members. */
   remove(node: NodeId): void;
+  /** What operators removed, as this node's log says. */
+  removals(lives: readonly EndedLife[]): void;
   /**
    * Other gossip keys at once, 32 bytes each: the first seals, all open. Rotation without a gap: every node
    * takes the new key last, then first, then alone. Throws `invalid_argument`.

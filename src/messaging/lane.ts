@@ -4,6 +4,7 @@ import { RingQueue } from "../base/ring-queue.ts";
 import type { Timer } from "../ports/clock.ts";
 import { messageField, receiverOf, senderOf } from "../wire/message.ts";
 import type { Outcome } from "../wire/outcome.ts";
+import type { SubmitOptions } from "./router-options.ts";
 
 /** Delays double from the first to the last. */
 const firstRetry_ms = 20;
@@ -22,6 +23,29 @@ export interface Item {
   withdrawn: boolean;
   whenEnded: (() => void) | undefined;
   readonly done: (outcome: Outcome) => void;
+}
+
+export function newItem(message: Uint8Array, options: SubmitOptions, now_ms: number): Item {
+  const { durable, deadLetter, retry_ms, done } = options;
+  const giveUpAt_ms = now_ms + retry_ms;
+  return {
+    message,
+    durable,
+    deadLetter,
+    giveUpAt_ms,
+    ended: undefined,
+    withdrawn: false,
+    whenEnded: undefined,
+    done,
+  };
+}
+
+/** It is tried no more, and nothing is written of its end: that is the store's matter, or was. */
+export function forget(item: Item): void {
+  item.withdrawn = true;
+  item.giveUpAt_ms = 0;
+  item.deadLetter = false;
+  item.durable = false;
 }
 
 export interface Lane {

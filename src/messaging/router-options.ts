@@ -52,4 +52,6 @@ export interface Submitted {
    * and then it is not delivered.
    */
   queue(retry_ms: number): Promise<Outcome | undefined>;
+  /** It is tried no more, and becomes no dead letter: it is out of the outbox by its submitter's doing. */
+  forget(): void;
 }

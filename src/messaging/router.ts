@@ -16,7 +16,7 @@ import { messageIdOf, receiverOf, replyByOf } from "../wire/message.ts";
 import { isTransient, outcomeCode, outcomeOf, type Outcome } from "../wire/outcome.ts";
 import { holdOn } from "./held-mail.ts";
 import { toInstance } from "./instances.ts";
-import { laneKeyOf, newLane, retryDelay_ms, type Item, type Lane } from "./lane.ts";
+import { forget, laneKeyOf, newItem, newLane, retryDelay_ms, type Item, type Lane } from "./lane.ts";
 import { PeerLink } from "./peer-link.ts";
 import type { RouterOptions, SubmitOptions, Submitted } from "./router-options.ts";
 
@@ -82,16 +82,7 @@ export class Router {
   /** Takes over a checked message; `done` is called once, when it was accepted or has failed for good. */
   submit(submitted: Uint8Array, options: SubmitOptions): Submitted {
     const message = toInstance(submitted, this.#options.instanceFor);
-    const item: Item = {
-      message,
-      durable: options.durable,
-      deadLetter: options.deadLetter,
-      giveUpAt_ms: this.#options.clock.now_ms() + options.retry_ms,
-      ended: undefined,
-      withdrawn: false,
-      whenEnded: undefined,
-      done: options.done,
-    };
+    const item = newItem(message, options, this.#options.clock.now_ms());
     this.#pending_messages++;
     this.#pending_bytes += message.length;
     if (options.durable) this.#durable.add(messageIdOf(message));
@@ -107,7 +98,15 @@ export class Router {
       lane.items.push(item);
     }
     const itsLane = lane;
-    return { queue: (retry_ms) => this.#queue(itsLane, item, retry_ms) };
+    return {
+      queue: (retry_ms) => this.#queue(itsLane, item, retry_ms),
+      forget: () => {
+        if (item.ended !== undefined) return;
+        this.#durable.delete(messageIdOf(message));
+        forget(item);
+        this.#wake(itsLane);
+      },
+    };
   }
 
   /** Another node owns the agent: what it sent and is not under way leaves no more. Its outbox is the store's. */
@@ -115,11 +114,8 @@ export class Router {
     for (const lane of [...this.#lanes.values()]) {
       if (!lane.key.startsWith(`${sender}\n`)) continue;
       for (const item of lane.items) {
-        item.withdrawn = true;
-        item.giveUpAt_ms = 0;
-        item.deadLetter = false;
         this.#durable.delete(messageIdOf(item.message));
-        item.durable = false;
+        forget(item);
         this.counters.fenced++;
       }
       this.#wake(lane);
@@ -236,8 +232,9 @@ export class Router {
       return;
     }
     const now_ms = this.#options.clock.now_ms();
-    const [, node] = subjects;
-    if (node !== undefined && this.#options.isCutOff?.(node as NodeId) === true) holdOn(item, now_ms);
+    const [subject, node] = subjects;
+    const isCutOff = node !== undefined && this.#options.isCutOff?.(node as NodeId) === true;
+    if (isCutOff || subject === leaseSubject) holdOn(item, now_ms);
     if (isTransient(outcome) && now_ms < item.giveUpAt_ms) {
       lane.inboxFull = outcome === "queue_full";
       this.#retry(lane, subjects, item.giveUpAt_ms - now_ms);

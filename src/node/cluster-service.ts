@@ -18,6 +18,7 @@ import type { ReplicaQueries } from "../cluster/consensus/replica-queries.ts";
 import type { StateComparer, StateComparison } from "../cluster/consensus/state-comparison.ts";
 import { type VerifyRow, verifyReplicas } from "../cluster/consensus/state-verification.ts";
 import type { AssignmentTable } from "../agents/assignment-table.ts";
+import { isAnnounced, shownStatusOf } from "../agents/shown-status.ts";
 import type { VoteHandover } from "../cluster/consensus/vote-handover.ts";
 import type { StopAnswer } from "../ownership/safe-to-stop.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -26,8 +27,10 @@ import { decodeUtf8, encodeUtf8 } from "../wire/cursor.ts";
 import type { Balancing } from "./ownership/balancing.ts";
 import type { UnheardNodes } from "./ownership/unheard-nodes.ts";
 import type { OperatorModes } from "./operator/operator-modes.ts";
+import { refusedText } from "./events/lease-events.ts";
 import { comparedRow, matching, refusedRow } from "./auth-check.ts";
 import { Departures, type Leaving, unknownNode } from "./operator/departures.ts";
+import type { Removals } from "./operator/removals.ts";
 import { type AuthFingerprints, compareFingerprints } from "./identity/fingerprints.ts";
 
 const ping_ms = 2_000;
@@ -73,6 +76,7 @@ export interface ClusterServiceOptions {
   /** Null on any other node than the leader. */
   readonly safeToStop: (node: NodeId) => StopAnswer | null;
   readonly votes: Pick<VoteHandover, "mayGo" | "giveAway">;
+  readonly removals: Pick<Removals, "decide">;
   readonly fingerprints: () => AuthFingerprints;
   /** The sources turned away lately, with the reason. */
   readonly refused: () => ReadonlyMap<string, string>;
@@ -117,6 +121,7 @@ export class NodeCluster implements ClusterService {
 
   status(): Promise<ClusterStatus> {
     const { self, cluster, uuid, queuedWrites, consensus, lease, modes } = this.#options;
+    const { refused } = lease.stats;
     const expected = this.members().filter(({ status }) => status !== "left");
     const active = expected.filter(({ status }) => status === "alive" || status === "suspect").length;
     const waitsFor = this.#options.waitsFor();
@@ -137,7 +142,7 @@ export class NodeCluster implements ClusterService {
       ? "DEGRADED (minority partition)"
       : (undecided ?? deaf ?? part ?? "HEALTHY (majority partition)");
     const degraded = action === "local-only" ? "LOCAL-ONLY" : "READ-ONLY";
-    const operations = minority ? degraded : "READ-WRITE";
+    const operations = minority ? degraded : quorum ? "READ-WRITE" : "WRITES-WAIT";
     return Promise.resolve({
       cluster,
       uuid: uuid(),
@@ -150,7 +155,7 @@ export class NodeCluster implements ClusterService {
       leader,
       term,
       voters: members.filter(({ role }) => role !== "learner").map(({ node }) => node),
-      lease: own?.role === "witness" ? null : lease.stats,
+      lease: own?.role === "witness" ? null : { ...lease.stats, why: refused && refusedText(refused) },
       unheard,
       isolated: [...modes.isolated],
       shed_percentage: modes.shedPercentage,
@@ -226,25 +231,14 @@ export class NodeCluster implements ClusterService {
   }
 
   assignments(): ReturnType<ClusterService["assignments"]> {
-    const { membership, table, unheard } = this.#options;
-    return [...table.all()].map(({ agent, node, epoch, revision, spec, at_ms, cause }) => {
-      const entry = membership.locate(agent);
-      const runs = entry !== undefined && entry.node === node && entry.epoch >= epoch;
-      const status = membership.member(node)?.status;
-      const isGone = status === "failed" || status === "left" || status === undefined;
-      const orphaned = isGone || (unheard.has(node) && spec.partition !== "continue");
-      const running = runs ? entry.status : ("starting" as const);
-      return {
-        agent,
-        node,
-        epoch,
-        revision,
-        module: spec.module,
-        status: running,
-        assignedAt_ms: at_ms,
-        orphaned,
-        migrating: !runs && movedCauses.has(cause),
-      };
+    const { membership, table, unheard, lease } = this.#options;
+    const { held } = lease.stats;
+    const shown = { membership, mayAct: () => held, isUnheard: (node: NodeId) => unheard.has(node) };
+    return [...table.all()].map((owned) => {
+      const { agent, node, epoch, revision, at_ms, cause } = owned;
+      const status = shownStatusOf(owned, shown);
+      const comes = status === "starting" && movedCauses.has(cause) && !isAnnounced(owned, shown);
+      return { agent, node, epoch, revision, status: comes ? "migrating" : status, assignedAt_ms: at_ms };
     });
   }
 

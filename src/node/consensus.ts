@@ -37,6 +37,8 @@ export interface NodeConsensus {
   readonly consensus: ConsensusThread;
   /** This node's lease, and where it leads the others'. */
   readonly leases: NodeLeases;
+  /** Says what must be done before this node acts; until it is said, and done, the node holds no lease. */
+  readonly beforeActing: (prepare: () => Promise<void>) => void;
   /** For the gossip tags. */
   readonly tag: () => RaftTag;
   /** Leadership goes to another voter, if this node has it and there is one. */
@@ -68,7 +70,14 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
     post: (ask) => thread.consensus?.askLease(ask),
     failed: (what, reason) => logger("lease").warn(`Could not ${what}: ${reason}`),
   });
-  const telling = new LeaseEvents({ lease: leases, events: options.events, clock: systemClock });
+  const prepares = Promise.withResolvers<() => Promise<void>>();
+  leases.beforeHeld(async () => await (await prepares.promise)());
+  const telling = new LeaseEvents({
+    lease: leases,
+    ttl_ms: config.failover.lease_ttl,
+    events: options.events,
+    clock: systemClock,
+  });
   const consensus = await startThread(options, parts, leases, found);
   thread.consensus = consensus;
   if (found) foundation.directory.settleFounding();
@@ -89,6 +98,7 @@ export async function startConsensus(options: NodeConsensusOptions): Promise<Nod
   return {
     consensus,
     leases,
+    beforeActing: (prepare) => prepares.resolve(prepare),
     tag: () => parts.tag,
     handOver: async () => {
       const { role, voters } = consensus.status();
@@ -117,6 +127,8 @@ function foundedBefore({ coordination }: Config, { directory }: Foundation): boo
 class Parts {
   tag: RaftTag;
   #told: ConsensusStatus | undefined;
+  /** It was told that no leader is known. */
+  #leaderless = false;
   #roundTrips: Timer | undefined;
 
   constructor(readonly options: NodeConsensusOptions) {
@@ -161,13 +173,18 @@ class Parts {
     this.#told = status;
     const { events } = this.options;
     const { leader, term, trouble, quorum } = status;
-    if (leader !== null && (leader !== before?.leader || term !== before.term)) {
+    const isNew = leader !== before?.leader || term !== before.term;
+    // One that is heard again is told of, too, where it was told that there is none.
+    if (leader !== null && (isNew || (quorum && this.#leaderless))) {
+      this.#leaderless = false;
       const text = `Node ${leader} leads in term ${term}`;
       logger("raft").info(text);
       events.record("info", "raft.leader", text, { node: leader, term });
     }
-    if (before?.quorum === true && !quorum)
+    if (before?.quorum === true && !quorum) {
+      this.#leaderless = true;
       events.record("warn", "raft.no_quorum", "No leader with a quorum is known here", { term });
+    }
     if (trouble !== null && trouble !== before?.trouble) {
       logger("raft").error(`This node takes no part in consensus: ${trouble}`);
       events.record("warn", "raft.trouble", `Consensus of this node: ${trouble}`, { reason: trouble });

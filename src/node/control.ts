@@ -22,6 +22,7 @@ import { safeToStop, type StopAnswer } from "../ownership/safe-to-stop.ts";
 import { Balancing } from "./ownership/balancing.ts";
 import type { EventLog } from "./events/event-log.ts";
 import { OperatorModes } from "./operator/operator-modes.ts";
+import { Removals } from "./operator/removals.ts";
 import { NodeRegistrations } from "./operator/registrations.ts";
 import { GivingWay } from "./ownership/giving-way.ts";
 import { UnheardNodes } from "./ownership/unheard-nodes.ts";
@@ -54,6 +55,8 @@ export interface Control {
   /** Nodes that are there, and get no lease since the leader does not hear them. */
   readonly unheard: UnheardNodes;
   readonly registrations: NodeRegistrations;
+  /** Which lives of nodes operators have removed. */
+  readonly removals: Removals;
   readonly kv: KvStore;
   readonly locks: LockService;
   readonly replicas: ReplicaQueries;
@@ -77,6 +80,7 @@ export function startControl(parts: ControlParts): Control {
   const settings = new SettingStore(client);
   const modes = new OperatorModes({ store: settings, consensus, clock, failed });
   const unheard = unheardBy(parts, settings);
+  const removals = new Removals({ store: settings, consensus, membership, clock, failed });
   const registrations = new NodeRegistrations({
     self: membership.self,
     store: new RegistrationStore(client),
@@ -116,6 +120,7 @@ export function startControl(parts: ControlParts): Control {
     modes,
     unheard,
     registrations,
+    removals,
     kv: new KvStore(client),
     locks: new LockService(client, clock),
     replicas,
@@ -130,6 +135,7 @@ export function startControl(parts: ControlParts): Control {
       modes.close();
       unheard.close();
       registrations.close();
+      removals.close();
     },
   };
 }

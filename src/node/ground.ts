@@ -35,8 +35,8 @@ export interface NodeHooks {
   readonly stop: (drain_timeout_ms: number, handOver: boolean) => void;
   /** Closes intake and databases; the process stays, and remembers the others. */
   readonly suspend: (others: readonly StoppedPeer[]) => void;
-  /** An operator removed this node from its cluster, as that one says: its process is to end. */
-  readonly removed: (source: NodeId) => void;
+  /** An operator removed this node from its cluster, as that one says, or its log (null): its process is to end. */
+  readonly removed: (source: NodeId | null) => void;
   /** Something that the node cannot run without has failed. */
   readonly crash: (error: Error) => void;
 }

@@ -54,8 +54,8 @@ export interface NetworkOptions {
   /** Someone was turned away, or turned this node away. */
   readonly refused: (source: string, reason: string) => void;
   readonly failed: (what: string, reason: string) => void;
-  /** An operator removed this node, as that one says. */
-  readonly removed: (source: NodeId) => void;
+  /** An operator removed this node, as that one says, or its log (null). */
+  readonly removed: (source: NodeId | null) => void;
   readonly crash: (error: Error) => void;
 }
 

@@ -51,6 +51,7 @@ export function servicesOf(
     comparer: control.comparer,
     safeToStop: (node) => control.safeToStop(node),
     votes: control.votes,
+    removals: control.removals,
     fingerprints: () => fingerprintsOf(foundation),
     refused: () => refused.recent(),
     partition: parts.partition.service,

@@ -41,6 +41,7 @@ import { NodeDeadLetters } from "./dead-letters.ts";
 import { machineMemory_bytes } from "./load-monitor.ts";
 import { NodeMessages } from "./message-service.ts";
 import type { Network } from "./network.ts";
+import { FoundMail } from "./ownership/found-mail.ts";
 import { TrafficMeter } from "./ownership/traffic-meter.ts";
 
 /** A volatile agent's message to elsewhere is in memory only: retried for this long at most. */
@@ -72,6 +73,8 @@ export class Work {
   readonly router: Router;
   readonly messages: NodeMessages;
   readonly deadLetters: NodeDeadLetters;
+  /** What the outbox had when this node started. */
+  readonly found: FoundMail;
   readonly #options: WorkOptions;
   readonly #agentEvents: AgentEvents;
   readonly #preparer = createPreparer();
@@ -145,6 +148,7 @@ export class Work {
       secret: foundation.messageSecret,
       failed,
     });
+    this.found = this.#newFoundMail();
     this.router = this.#newRouter();
     options.lease.subscribe((held) => {
       if (held) this.router.actsAgain();
@@ -170,7 +174,7 @@ export class Work {
     return node === this.#options.foundation.self ? this.#deliveringHere : this.router.underWay(node);
   }
 
-  /** Knows of the agents of the last run, and sends its undelivered mail before any of them begins and sends more. */
+  /** Knows of the agents of the last run, and takes up its undelivered mail before any of them begins and sends more. */
   async restore(): Promise<void> {
     await this.agents.load();
     await this.#resubmitOutbox();
@@ -201,6 +205,17 @@ export class Work {
       // It ended, or its thread did.
       return null;
     }
+  }
+
+  #newFoundMail(): FoundMail {
+    return new FoundMail({
+      router: () => this.router,
+      store: this.#options.foundation.store.client,
+      doubted: (message) => {
+        if (senderOf(message).startsWith("~"))
+          this.#notify(decodeMessage(message), { reason: "old_copy", detail: "" });
+      },
+    });
   }
 
   #newRouter(): Router {
@@ -234,7 +249,7 @@ export class Work {
       },
       acting: {
         holds: () => this.#options.lease.holds(),
-        frees: (message) => this.#frees(senderOf(message)),
+        frees: (message) => !this.found.holds(message) && this.#frees(senderOf(message)),
       },
       epochHere: (agent) => this.agents.get(agent as AgentName)?.spec.epoch,
       clients: {
@@ -307,6 +322,8 @@ export class Work {
     const text = `Agent thread ${thread} ended (${reason}): bringing back its ${counted(names.length, "agent")}`;
     events.record("warn", "agents.thread_lost", text, { thread, agents: names.length, reason });
     this.agents.threadLost(names);
+    // Nothing had begun: the router has the outbox.
+    if (this.found.waits) return;
     // What its agents had sent durably is in the outbox; receivers recognise what they had already.
     await this.#resubmitOutbox().catch((error: unknown) => failed("send the outbox again", reasonOf(error)));
   }
@@ -316,12 +333,9 @@ export class Work {
     const retry_ms = config.messaging.retry;
     for (const message of await foundation.store.client.recoverOutbox()) {
       if (this.router.carries(messageIdOf(message))) continue;
-      this.router.submit(message, {
-        durable: true,
-        retry_ms,
-        deadLetter: true,
-        done: this.threads.carries(message),
-      });
+      const done = this.threads.carries(message);
+      const options = { durable: true, retry_ms, deadLetter: true, done };
+      this.found.add(message, () => this.router.submit(message, options));
     }
   }
 }

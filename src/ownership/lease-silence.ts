@@ -1,6 +1,6 @@
 /**
  * Which nodes are lost for ownership though they are there: the leader grants them no lease, since their renewals do
- * not arrive, while others still reach them (a cut of one way, or of one pair). Their agents stand still for as long as
+ * not arrive (one that is refused has arrived), while others still reach them (a cut of one way, or of one pair). Their agents stand still for as long as
  * that lasts. Pure: ages and the time come in. That nobody acts under an old lease is lease-book.ts's to know.
  */
 import type { NodeId } from "../base/ids.ts";
@@ -21,8 +21,8 @@ const steady_ms = 5_000;
 export interface LeaseAges {
   /** For how long it leads, ms; a new leader has granted nothing yet. */
   readonly leading_ms: number;
-  /** Of each node its latest lease. */
-  readonly granted: readonly { readonly node: NodeId; readonly boot: number; readonly ago_ms: number }[];
+  /** Of each node its latest renewal that was granted; or refused, which shows that it arrived. */
+  readonly heard: readonly { readonly node: NodeId; readonly boot: number; readonly ago_ms: number }[];
 }
 
 /** A member other than the leader that is to have a lease. */
@@ -64,11 +64,11 @@ export class LeaseSilence {
     unheard: ReadonlySet<NodeId>,
     now_ms: number,
   ): SilenceVerdict {
-    const granted = new Map(ages.granted.map((each) => [each.node, each]));
+    const renewals = new Map(ages.heard.map((each) => [each.node, each]));
     const lost: NodeId[] = [];
     const heard = [...unheard].filter((node) => !candidates.some((each) => each.node === node));
     for (const { node, boot, present_ms } of candidates) {
-      const latest = granted.get(node);
+      const latest = renewals.get(node);
       const ago_ms = latest?.boot === boot ? latest.ago_ms : null;
       if (!unheard.has(node)) {
         const isOld = present_ms !== null && this.#isOld(ages.leading_ms, present_ms, ago_ms);

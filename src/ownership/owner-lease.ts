@@ -25,8 +25,8 @@ export interface LeaseGrant {
 
 export class OwnerLease {
   readonly #ttl_ms: number;
-  /** When each renewal that is under way was sent, oldest first. */
-  readonly #sent = new Map<number, number>();
+  /** When each renewal that is under way was sent, and how long a grant of it lasts; oldest first. */
+  readonly #sent = new Map<number, { readonly at_ms: number; readonly ttl_ms: number }>();
   #lastRenewal = 0;
   #expires_ms = Number.NEGATIVE_INFINITY;
   #assignedUpTo = 0;
@@ -36,10 +36,10 @@ export class OwnerLease {
     this.#ttl_ms = ttl_ms;
   }
 
-  /** The number of a renewal that is sent right now. */
-  renew(now_ms: number): number {
+  /** The number of a renewal that is sent right now, for that long at most: a leader may wait for less than its owner would count. */
+  renew(now_ms: number, most_ms: number = this.#ttl_ms): number {
     this.#lastRenewal += 1;
-    this.#sent.set(this.#lastRenewal, now_ms);
+    this.#sent.set(this.#lastRenewal, { at_ms: now_ms, ttl_ms: Math.min(most_ms, this.#ttl_ms) });
     for (const renewal of this.#sent.keys()) {
       if (this.#sent.size <= pendingRenewalsLimit) break;
       this.#sent.delete(renewal);
@@ -49,12 +49,12 @@ export class OwnerLease {
 
   /** False for a grant that changes nothing: unknown, repeated, given up by `lose`, or overtaken by a later one. */
   granted({ renewal, assignedUpTo }: LeaseGrant): boolean {
-    const sent_ms = this.#sent.get(renewal);
-    if (sent_ms === undefined) return false;
+    const sent = this.#sent.get(renewal);
+    if (sent === undefined) return false;
     // What was sent earlier can only be granted for less long.
     for (const earlier of [...this.#sent.keys()].filter((number) => number <= renewal))
       this.#sent.delete(earlier);
-    this.#expires_ms = Math.max(this.#expires_ms, sent_ms + this.#ttl_ms);
+    this.#expires_ms = Math.max(this.#expires_ms, sent.at_ms + sent.ttl_ms);
     this.#assignedUpTo = Math.max(this.#assignedUpTo, assignedUpTo);
     return true;
   }

@@ -26,31 +26,40 @@ export interface PartitionSights {
   /** Members that nobody hears who tells this node of it. */
   readonly failed: readonly NodeId[];
   readonly voters: readonly NodeId[];
-  /** Of the others that live; null: it did not answer. */
+  /** Of the others, as they said it to this node or to one that passed it on; null: nobody had an answer. */
   readonly others: ReadonlyMap<NodeId, NodeSight | null>;
+  /** Those that did not answer this node itself. */
+  readonly silent: ReadonlySet<NodeId>;
 }
 
 export interface PartitionMap {
   readonly groups: readonly { readonly nodes: readonly NodeId[]; readonly side: PartitionSide }[];
   /** Pairs of nodes that live, of which the first has no way to the second. */
   readonly blind: readonly { readonly from: NodeId; readonly to: NodeId }[];
+  /** Nodes whose own word is not among these: whom they reach is not known. */
+  readonly unasked: readonly NodeId[];
 }
 
 export function partitionMap(sights: PartitionSights): PartitionMap {
-  const { self, own, alive, failed } = sights;
+  const { self, own, alive, failed, others, silent } = sights;
   const sides = new Map<PartitionSide, NodeId[]>();
   for (const node of alive) add(sides, sideOf(node, sights), node);
   for (const node of failed) add(sides, sideOfLost(node, sights), node);
   const groups = (["majority", "minority", "unknown"] as const)
     .map((side) => ({ side, nodes: (sides.get(side) ?? []).toSorted() }))
     .filter(({ nodes }) => nodes.length > 0);
-  const told = [{ from: self, sight: own }, ...[...sights.others].map(([from, sight]) => ({ from, sight }))];
-  const blind = told.flatMap(({ from, sight }) => {
-    if (sight === null) return own.unreached.includes(from) ? [] : [{ from: self, to: from }];
-    const known = sight.unreached.filter((to) => to !== from && (alive.includes(to) || isHeard(to, sights)));
+  const unanswered = [...silent].filter((node) => !own.unreached.includes(node));
+  const told = new Map<NodeId, NodeSight | null>([
+    [self, { ...own, unreached: [...own.unreached, ...unanswered] }],
+    ...others,
+  ]);
+  const blind = [...told].flatMap(([from, sight]) => {
+    const unreached = sight?.unreached ?? [];
+    const known = unreached.filter((to) => to !== from && (alive.includes(to) || isHeard(to, sights)));
     return known.map((to) => ({ from, to }));
   });
-  return { groups, blind };
+  const unasked = [...alive, ...failed].filter((node) => (told.get(node) ?? null) === null);
+  return { groups, blind, unasked };
 }
 
 function add(sides: Map<PartitionSide, NodeId[]>, side: PartitionSide, node: NodeId): void {
@@ -82,6 +91,7 @@ function isHeard(node: NodeId, { others }: PartitionSights): boolean {
 /** Of those that nobody hears: whether they reach each other cannot be known from here, only whether they could decide. */
 function sideOfLost(node: NodeId, sights: PartitionSights): PartitionSide {
   const { own, others, failed, voters } = sights;
+  if (others.get(node)?.minority === true) return "minority";
   if (isHeard(node, sights)) return "majority";
   const someDecide = !own.minority || [...others.values()].some((sight) => sight?.minority === false);
   if (someDecide) return "minority";

@@ -15,6 +15,7 @@ import { LocalHealth } from "./checkers/local-health.ts";
 import { MessageOrder, MessagesEnd } from "./checkers/messages.ts";
 import { MissedGoodbyes } from "./checkers/missed-goodbyes.ts";
 import { PacketSize, PacketTrust } from "./checkers/packets.ts";
+import { ProbeRounds } from "./checkers/probe-rounds.ts";
 import { Resurrection } from "./checkers/resurrection.ts";
 import { SickAccusers } from "./checkers/sick-accusers.ts";
 import { Storms } from "./checkers/storms.ts";
@@ -35,6 +36,7 @@ const all: readonly (new (scene: Scene, broken: Broken) => Checker)[] = [
   DirectoryNews,
   MessagesEnd,
   MessageOrder,
+  ProbeRounds,
   LocalHealth,
   SickAccusers,
   Woken,

@@ -3,6 +3,7 @@ import { unreachable } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { VirtualClock } from "../platform/memory/clock.ts";
 import { lastWordPause_ms, lastWordTimes } from "../node/process/last-word.ts";
+import type { EndedLife } from "../swim/removal-proof.ts";
 import { encodeCertificatePacket } from "../wire/death-certificate.ts";
 import { encodeRecord, type GossipRecord, joinRecords } from "../wire/gossip-records.ts";
 import type { NodeTags } from "../wire/gossip-tags.ts";
@@ -234,9 +235,34 @@ export class FaultInjector {
       // One that runs is removed where it is thought to have failed.
       const status = driver?.members().find(({ id }) => id === node.id)?.status;
       if (node.life !== undefined && status !== "failed") continue;
-      driver?.remove(node.id);
+      const boot = driver?.members().find(({ id }) => id === node.id)?.bootEpoch;
+      if (driver === undefined || boot === undefined || !this.#decide(operated, { node: node.id, boot }))
+        continue;
+      driver.remove(node.id);
       this.world.happened(node.index, "removed");
     }
+  }
+
+  /**
+   * The log takes a removal with most of those that run, each of whom applies it; who cannot be reached hears it of the
+   * others later. False where they are too few: the operator is told so.
+   */
+  #decide(operated: number, life: EndedLife): boolean {
+    const { nodes, truth, links, clock } = this.world;
+    const others = nodes.filter(
+      ({ index, id }) => truth.up[index] === 1 && index !== operated && id !== life.node,
+    );
+    const reached = others.filter(
+      ({ index }) => links.passes(operated, index) && links.passes(index, operated),
+    );
+    if (reached.length < others.length / 2) return false;
+    for (const { index } of reached) {
+      const { life: present } = nodes[index] as SimulatedNode;
+      clock.after(toTicks_ms(2 * links.delay_ms(operated, index)), () => {
+        if (nodes[index]?.life === present) nodes[index]?.driver?.removals([life]);
+      });
+    }
+    return true;
   }
 
   #degrade(fault: Extract<Fault, { kind: "degrade" }>): void {

@@ -13,6 +13,7 @@ export class Links {
   /** Cuts may overlap: a link passes when none lies on it. */
   readonly #cuts: Uint16Array;
   readonly #regions: Uint8Array;
+  #cutLinks = 0;
   readonly #degradations = new Set<Degradation>();
 
   constructor(
@@ -25,6 +26,10 @@ export class Links {
 
   passes(from: number, to: number): boolean {
     return this.#cuts[from * this.nodes + to] === 0;
+  }
+
+  get hasCuts(): boolean {
+    return this.#cutLinks > 0;
   }
 
   /** One way, of the undisturbed link. */
@@ -79,6 +84,9 @@ export class Links {
 
   #add(from: number, to: number, change: number): void {
     const at = from * this.nodes + to;
-    this.#cuts[at] = (this.#cuts[at] as number) + change;
+    const before = this.#cuts[at] as number;
+    this.#cuts[at] = before + change;
+    if (before === 0) this.#cutLinks++;
+    else if (before + change === 0) this.#cutLinks--;
   }
 }

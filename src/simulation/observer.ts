@@ -17,8 +17,8 @@ export type Happening = "started" | "joined" | "crashed" | "leaving" | "left" | 
 export interface Observer {
   reported?(node: number, report: GossipReport): void;
   sent?(packet: Packet): void;
-  /** A node's seal took a packet for good. */
-  believed?(node: number, packet: Packet): void;
+  /** A node's seal took a packet for good, and this was in it. */
+  believed?(node: number, packet: Packet, payload: Uint8Array): void;
   happened?(node: number, what: Happening): void;
   faulted?(fault: Fault, phase: "begins" | "ends"): void;
   /** A node announced a change of its agents. */

@@ -1,6 +1,6 @@
 /**
  * Makes a failing scenario small: fewer nodes, fewer and shorter faults, less noise, while the same
- * invariant still breaks. Greedy and bounded; the result is a scenario like any other.
+ * invariant still breaks. Greedy and bounded, also in time; the result is a scenario like any other.
  */
 import { CaxtonError } from "../base/errors.ts";
 import { perfectNetwork, type Fault, type Scenario } from "./scenario.ts";
@@ -13,7 +13,15 @@ export interface Shrunk {
   readonly runs: number;
 }
 
-const runsLimit = 60;
+/** Who waits for it: whether there is time for one more run, and how far it has come. */
+export interface Patience {
+  readonly hasTime: () => boolean;
+  /** Before each run: the smallest scenario so far. */
+  readonly tries: (run: number, best: Scenario) => void;
+}
+
+const patient: Patience = { hasTime: () => true, tries: () => {} };
+export const runsLimit = 60;
 /** All runs together may have so many times the events of the first. */
 const workLimit = 12;
 const leastNodes = 3;
@@ -25,10 +33,12 @@ const after_ms = 1_000;
 export async function shrink(
   failed: RunResult,
   run: (scenario: Scenario) => Promise<RunResult>,
+  patience: Patience = patient,
 ): Promise<Shrunk> {
-  const shrinking = new Shrinking(failed, run);
-  await shrinking.shorten();
+  const shrinking = new Shrinking(failed, run, patience);
+  // Runs of few nodes take least, and each try gets what the one before has spared.
   await shrinking.fewerNodes();
+  await shrinking.shorten();
   await shrinking.fewerFaults();
   await shrinking.fewerNodes();
   await shrinking.lessNoise();
@@ -46,18 +56,23 @@ class Shrinking {
   constructor(
     failed: RunResult,
     private readonly run: (scenario: Scenario) => Promise<RunResult>,
+    private readonly patience: Patience,
   ) {
     this.best = failed;
     this.#checker = failed.violation?.checker ?? "";
     this.#work = failed.events * workLimit;
   }
 
-  /** Nothing after the violation matters. */
   async shorten(): Promise<void> {
+    const shorter = this.#shorter();
+    if (shorter.duration_ms < this.best.scenario.duration_ms) await this.#try(shorter);
+  }
+
+  /** Nothing after the violation matters. */
+  #shorter(): Scenario {
     const { scenario, violation } = this.best;
     const duration_ms = Math.min(scenario.duration_ms, Math.ceil((violation?.at_ms ?? 0) + after_ms));
-    const faults = scenario.faults.filter(({ at_ms }) => at_ms <= duration_ms);
-    if (duration_ms < scenario.duration_ms) await this.#try({ ...scenario, duration_ms, faults });
+    return { ...scenario, duration_ms, faults: scenario.faults.filter(({ at_ms }) => at_ms <= duration_ms) };
   }
 
   /** Halves, quarters, … and single faults are left out. */
@@ -73,7 +88,7 @@ class Shrinking {
 
   async fewerNodes(): Promise<void> {
     for (const share of [0.1, 0.2, 0.35, 0.5, 0.75]) {
-      const { scenario } = this.best;
+      const scenario = this.#shorter();
       const nodes = Math.max(leastNodes, Math.ceil(scenario.nodes * share));
       if (nodes < scenario.nodes && (await this.#try({ ...scenario, nodes }))) return;
     }
@@ -103,8 +118,9 @@ class Shrinking {
   }
 
   async #try(scenario: Scenario): Promise<boolean> {
-    if (this.runs >= runsLimit || this.#work <= 0) return false;
+    if (this.runs >= runsLimit || this.#work <= 0 || !this.patience.hasTime()) return false;
     this.runs++;
+    this.patience.tries(this.runs, this.best.scenario);
     try {
       const result = await this.run(scenario);
       this.#work -= result.events;

@@ -5,7 +5,7 @@
 import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
 import { present } from "../base/assert.ts";
 import { beat_ms } from "../cluster/gossip/heartbeat.ts";
-import { bootCeiling } from "../cluster/gossip/views.ts";
+import { bootCeiling } from "../cluster/boot-ceiling.ts";
 import { GossipDriver } from "../cluster/gossip/driver.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { lastWordMembers } from "../node/process/last-word.ts";
@@ -24,7 +24,7 @@ import { seedOf } from "./generator.ts";
 import { Disk } from "./disk.ts";
 import type { Host } from "./host.ts";
 import { type MessageHappening, SimulatedMessaging } from "./messaging.ts";
-import { addressOf, nodeAt, type SimulatedNetwork } from "./network.ts";
+import { addressOf, nodeAt, type Packet, type SimulatedNetwork } from "./network.ts";
 import { nodeIndex, nodeName } from "./node-set.ts";
 import type { Happening } from "./observer.ts";
 import { SimulatedStreams, type StreamKind, type StreamWorld } from "./streams.ts";
@@ -58,7 +58,7 @@ export interface NodeWorld {
   readonly beating: boolean;
   readonly begins: (node: number, boot: number) => void;
   readonly report: (node: number, report: GossipReport) => void;
-  readonly believed: (node: number, packet: NonNullable<SimulatedNetwork["delivering"]>) => void;
+  readonly believed: (node: number, packet: Packet, payload: Uint8Array) => void;
   readonly happened: (node: number, what: Happening) => void;
   readonly announced: (node: number) => void;
   /** Messages a second, 0 for none; and what becomes of them. */
@@ -333,7 +333,7 @@ export class SimulatedNode {
       open: (datagram): Opened => {
         const opened = sealer.open(datagram);
         if (opened.kind === "opened" && world.network.delivering)
-          world.believed(index, world.network.delivering);
+          world.believed(index, world.network.delivering, opened.payload);
         return opened;
       },
     };

@@ -2,6 +2,7 @@
  * The run as a person would tell it: faults in words, and second by second who was suspected, failed and
  * came back in whose eyes. Many events become one line, so a cut of a region reads as one thing.
  */
+import { counted } from "../base/counted.ts";
 import { formatDuration } from "../base/durations.ts";
 import type { GossipReport } from "../cluster/gossip/reports.ts";
 import { formatNodeSet, nodeIndex, nodeName } from "./node-set.ts";
@@ -265,9 +266,9 @@ function faultText(fault: Fault, set: (set: string) => string, phase: "begins" |
     case "flap":
       return `FAULT streams of ${nodes} break, the processes run on`;
     case "deploy":
-      return `${nodes} begins to host ${fault.count} more agents`;
+      return `${nodes} begins to host ${counted(fault.count, "agent")} more`;
     case "retire":
-      return `${nodes} ends ${fault.count} agents`;
+      return `${nodes} ends ${counted(fault.count, "agent")}`;
     case "replay":
       return `FAULT ${fault.count} recorded packets are sent again`;
     case "lie":

@@ -1,4 +1,5 @@
 /** A run's result as lines for people. */
+import { counted } from "../base/counted.ts";
 import { formatDuration } from "../base/durations.ts";
 import type { RunResult } from "./run.ts";
 
@@ -11,8 +12,8 @@ export function headline({ scenario }: Pick<RunResult, "scenario">): string {
   const { nodes, regions, profile, duration_ms, network, faults } = scenario;
   const loss = network.loss > 0 ? `, ${network.loss * 100} % loss` : "";
   return (
-    `${nodes} nodes, regions ${regions}, profile ${profile}${loss}, ` +
-    `${faults.length} faults in ${formatDuration(duration_ms)}`
+    `${counted(nodes, "node")}, regions ${regions}, profile ${profile}${loss}, ` +
+    `${counted(faults.length, "fault")} in ${formatDuration(duration_ms)}`
   );
 }
 

@@ -41,6 +41,9 @@ export class Truth implements Observer {
   readonly #disturbances: Uint16Array;
   readonly #calmSince: Float64Array;
   readonly #cutOff: Uint8Array;
+  /** Of the machine, beside cuts. */
+  readonly #ailments: Uint16Array;
+  readonly #soundSince: Float64Array;
   #disturbedNodes = 0;
   /** When too many were disturbed for the last time. */
   #stormEnded_ms = 0;
@@ -61,6 +64,8 @@ export class Truth implements Observer {
     this.#disturbances = new Uint16Array(nodes);
     this.#calmSince = new Float64Array(nodes);
     this.#cutOff = new Uint8Array(nodes);
+    this.#ailments = new Uint16Array(nodes);
+    this.#soundSince = new Float64Array(nodes);
   }
 
   /** A process with this boot epoch begins. */
@@ -95,11 +100,18 @@ export class Truth implements Observer {
 
   /** A fault that a node must notice begins; `calm` ends it. */
   disturb(nodes: readonly number[]): void {
-    for (const node of nodes) this.#count(node, 1);
+    for (const node of nodes) {
+      this.#ailments[node] = (this.#ailments[node] as number) + 1;
+      this.#count(node, 1);
+    }
   }
 
   calm(nodes: readonly number[]): void {
-    for (const node of nodes) this.#count(node, -1);
+    for (const node of nodes) {
+      this.#ailments[node] = (this.#ailments[node] as number) - 1;
+      this.#soundSince[node] = this.now();
+      this.#count(node, -1);
+    }
   }
 
   mute(nodes: readonly number[]): void {
@@ -123,10 +135,6 @@ export class Truth implements Observer {
     }
   }
 
-  cutOff(node: number): boolean {
-    return this.#cutOff[node] === 1;
-  }
-
   disturbed(node: number): boolean {
     return this.#disturbances[node] !== 0;
   }
@@ -141,6 +149,13 @@ export class Truth implements Observer {
     if (this.up[node] === 0 || this.disturbed(node) || this.#isStorm()) return false;
     const since_ms = Math.max(this.joined_ms[node] as number, this.#calmSince[node] as number);
     return this.now() - Math.max(since_ms, this.#stormEnded_ms) >= duration_ms;
+  }
+
+  /** Runs, as a member, on a machine and links without a fault, for at least so long, whether or not it is cut off. */
+  soundFor(node: number, duration_ms: number): boolean {
+    if (this.up[node] === 0 || this.#ailments[node] !== 0) return false;
+    const since_ms = Math.max(this.joined_ms[node] as number, this.#soundSince[node] as number);
+    return this.now() - since_ms >= duration_ms;
   }
 
   /** How long no node was disturbed; crashes and starts of others do not count. */

@@ -111,8 +111,8 @@ export class World implements Scene {
           beating: faults.some(({ kind }) => kind === "wedge"),
           begins: (node, boot) => this.truth.begins(node, boot),
           report: (node, report) => this.#reported(node, report),
-          believed: (node, packet) => {
-            for (const observer of this.#observers) observer.believed?.(node, packet);
+          believed: (node, packet, payload) => {
+            for (const observer of this.#observers) observer.believed?.(node, packet, payload);
           },
           happened: (node, what) => this.#happened(node, what),
           messages: scenario.messages ?? 0,

@@ -23,6 +23,7 @@ export function needsTables(call: StoreCall): boolean {
     case "takeIncoming":
     case "removeMoved":
     case "removeDoubtful":
+    case "removeUnsent":
     case "measureAgent":
     case "recoverOutbox":
     case "listDeadLetters":
@@ -87,6 +88,8 @@ export function answerCall(engine: StoreEngine, clock: Clock, call: StoreCall): 
       return engine.removeMoved(call.in);
     case "removeDoubtful":
       return engine.removeDoubtful(call.in, clock.wall_ms());
+    case "removeUnsent":
+      return engine.removeUnsent(call.in, clock.wall_ms());
     case "measureAgent":
       return measureAgent(database, call.in);
     case "recoverOutbox":

@@ -4,8 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { CaxtonError } from "../base/errors.ts";
-import type { AgentName } from "../base/ids.ts";
-import { quote } from "../base/ids.ts";
+import { quote, type AgentName, type MessageId } from "../base/ids.ts";
 import type { Database, Databases } from "../ports/database.ts";
 import * as agents from "./agent-tables.ts";
 import { addConversationMessages } from "./conversation-tables.ts";
@@ -26,6 +25,7 @@ import * as kept from "./kept-agents.ts";
 import { applyToOutbox, takeFromOutbox } from "./outbox-table.ts";
 import type { DeadLetter, StoredAgent } from "./store.ts";
 import { readTally } from "./tallies.ts";
+import { messageIdOf } from "../wire/message.ts";
 
 export interface EngineOptions {
   /** The store grows no larger: beyond, writes fail with `disk_full`. */
@@ -171,20 +171,24 @@ export class StoreEngine {
   /** State, timers and what is known as handled stay. */
   removeDoubtful(name: AgentName, at_ms: number): void {
     assert(this.journal.applied(this.journal.last), "the journal is applied before mail is judged by it");
-    const where = `This node came back with an old copy of its data, which agent ${quote(name)} goes on from: `;
-    const letter = (message: Uint8Array, detail: string) => ({
-      reason: "old_copy",
-      detail: `${where}${detail}`,
-      at_ms,
-      message,
-    });
+    const detail =
+      `This node came back with an old copy of its data, which agent ${quote(name)} goes on from: ` +
+      "it may have handled this message since";
     this.database.transaction(() => {
       const unhandled = agents.takeInbox(this.database, name);
-      const unsent = takeFromOutbox(this.database, name);
-      const letters = [
-        ...unhandled.map((message) => letter(message, "it may have handled this message since")),
-        ...unsent.map((message) => letter(message, "this message of it may have been delivered since")),
-      ];
+      const letters = unhandled.map((message) => ({ reason: "old_copy", detail, at_ms, message }));
+      addDeadLetters(this.database, letters, this.#deadLetters);
+    });
+  }
+
+  removeUnsent(ids: readonly MessageId[], at_ms: number): void {
+    assert(this.journal.applied(this.journal.last), "the journal is applied before mail is judged by it");
+    const detail =
+      "This node came back with an old copy of its data: the message was in the outbox, and may have been delivered since";
+    const doubted = new Set(ids);
+    this.database.transaction(() => {
+      const unsent = takeFromOutbox(this.database, (message) => doubted.has(messageIdOf(message)));
+      const letters = unsent.map((message) => ({ reason: "old_copy", detail, at_ms, message }));
       addDeadLetters(this.database, letters, this.#deadLetters);
     });
   }

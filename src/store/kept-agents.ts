@@ -6,6 +6,7 @@ import { CaxtonError, reasonOf } from "../base/errors.ts";
 import { quote, type AgentName, type NodeId } from "../base/ids.ts";
 import type { Database } from "../ports/database.ts";
 import { type AgentJournal, decodeAgentJournal } from "../wire/agent-journal.ts";
+import { senderOf } from "../wire/message.ts";
 import { bytesOf, idBytes, removeAgent, saveAgent } from "./agent-tables.ts";
 import { takeFromOutbox } from "./outbox-table.ts";
 import { handledRow_ids, keptJournals_max } from "./limits.ts";
@@ -45,7 +46,7 @@ export function putAside(
     .prepare("SELECT id FROM kept_agents ORDER BY at_ms DESC, id LIMIT -1 OFFSET ?")
     .all(keptJournals_max);
   for (const { id: oldest } of beyond) removeKept(database, String(oldest));
-  return takeFromOutbox(database, name);
+  return takeFromOutbox(database, (message) => senderOf(message) === name);
 }
 
 function removeKept(database: Database, id: string): void {

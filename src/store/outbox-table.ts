@@ -4,7 +4,6 @@ import type { Database } from "../ports/database.ts";
 import { bytesOf, idBytes } from "./agent-tables.ts";
 import type { QueueEffects } from "./journal-effects.ts";
 import { outboxPage_bytes } from "./limits.ts";
-import { senderOf } from "../wire/message.ts";
 import { addToTally } from "./tallies.ts";
 
 export interface OutboxPage {
@@ -61,14 +60,17 @@ export function readOutbox(database: Database, after: number): OutboxPage {
   }
 }
 
-/** Inside a transaction: what the agent sent and is here still leaves the outbox. */
-export function takeFromOutbox(database: Database, sender: string): readonly Uint8Array[] {
+/** Inside a transaction: those messages leave the outbox. */
+export function takeFromOutbox(
+  database: Database,
+  takes: (message: Uint8Array) => boolean,
+): readonly Uint8Array[] {
   const taken: Uint8Array[] = [];
   let bytes = 0;
   const remove = database.prepare("DELETE FROM outbox WHERE sequence = ?");
   for (const row of database.prepare("SELECT sequence, message FROM outbox ORDER BY sequence").all()) {
     const message = bytesOf(row["message"]);
-    if (senderOf(message) !== sender) continue;
+    if (!takes(message)) continue;
     remove.run(Number(row["sequence"]));
     taken.push(message);
     bytes += message.length;

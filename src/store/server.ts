@@ -350,13 +350,14 @@ export class StoreServer {
   }
 }
 
-/** What becomes of an agent's rows is decided with all of its journal in them. */
+/** What becomes of an agent's rows, or of the outbox, is decided with all of the journal in them. */
 function endsJournal({ name }: StoreCall): boolean {
   switch (name) {
     case "removeAgent":
     case "putAside":
     case "removeMoved":
     case "removeDoubtful":
+    case "removeUnsent":
     case "takeIncoming":
       return true;
     default:

@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from "../base/errors.ts";
 import { CaxtonError, isErrorCode } from "../base/errors.ts";
-import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
 import type { Channel } from "../ports/threads.ts";
 import { WireError, Writer } from "../wire/cursor.ts";
 import { writeJournalRecord } from "../wire/journal-codec.ts";
@@ -139,6 +139,10 @@ export class StoreClient implements Store {
 
   removeDoubtful(name: AgentName): Promise<void> {
     return this.#call("removeDoubtful", name);
+  }
+
+  removeUnsent(ids: readonly MessageId[]): Promise<void> {
+    return this.#call("removeUnsent", ids);
   }
 
   async recoverOutbox(): Promise<readonly Uint8Array[]> {

@@ -1,5 +1,5 @@
 /** What a `StoreClient` and the store thread say to each other. Appends travel encoded and transferred, all else cloned. */
-import type { AgentName, ModuleHash, NodeId } from "../base/ids.ts";
+import type { AgentName, MessageId, ModuleHash, NodeId } from "../base/ids.ts";
 import type { OutboxPage } from "./outbox-table.ts";
 import type { StoredModule } from "./module-table.ts";
 import type {
@@ -51,6 +51,7 @@ export interface StoreCalls {
   };
   removeMoved: { readonly in: AgentName; readonly out: void };
   removeDoubtful: { readonly in: AgentName; readonly out: void };
+  removeUnsent: { readonly in: readonly MessageId[]; readonly out: void };
   measureAgent: { readonly in: AgentName; readonly out: number };
   recoverOutbox: { readonly in: number; readonly out: OutboxPage };
   listDeadLetters: { readonly in: PageRequest; readonly out: Page<DeadLetter> };

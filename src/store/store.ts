@@ -85,13 +85,15 @@ export interface Store {
   takeIncoming(agent: StoredAgent, transfer: number): Promise<boolean>;
   /** The agent lives elsewhere with everything that it had here. */
   removeMoved(name: AgentName): Promise<void>;
-  /** Mail of an agent whose journal is an old copy: what waits for it, and what it had sent, may be done long since. It becomes dead letters (`old_copy`). */
+  /** What waits for an agent whose journal is an old copy: it may have handled that long since. It becomes dead letters (`old_copy`). */
   removeDoubtful(name: AgentName): Promise<void>;
 
   /** Group commit: resolves when all the records are durable, in the order of the calls. */
   append(records: readonly JournalRecord[]): Promise<void>;
   /** Durable messages on their way to other agents, oldest first: what `outbox` records put there and `sent` ones have not removed. */
   recoverOutbox(): Promise<readonly Uint8Array[]>;
+  /** Of an outbox that is an old copy: those messages may have been delivered long since. They become dead letters (`old_copy`). */
+  removeUnsent(ids: readonly MessageId[]): Promise<void>;
 
   listDeadLetters(options: { limit: number; cursor: string | null }): Promise<Page<DeadLetter>>;
   /** Removes and returns those ids, or all; for replay and purge. */

@@ -6,6 +6,7 @@ import type { NodeLoad, NodeTags } from "../wire/gossip-tags.ts";
 import type { GossipAddress } from "../wire/gossip-values.ts";
 import type { RumorPriority } from "./dissemination.ts";
 import type { SwimMember } from "./members.ts";
+import type { EndedLife } from "./removal-proof.ts";
 
 /** Where to look for a cluster: `host` may be a name, which the driver's side resolves at each try. */
 export type SeedAddress = GossipAddress;
@@ -38,7 +39,10 @@ export type SwimInput =
       readonly bytes: Uint8Array;
     }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
+  /** This node's operator removes it, with a quorum. */
   | { readonly kind: "remove"; readonly node: NodeId }
+  /** What operators removed, as this node's log says: all that it knows of, however old. */
+  | { readonly kind: "removals"; readonly lives: readonly EndedLife[] }
   /** A sign that the process of this node is gone; `boot` is the life that it is about, when known. */
   | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }
   /** A checked death certificate that came by itself. */
@@ -81,7 +85,7 @@ export type SwimEffect =
   | { readonly kind: "pinged"; readonly ping: number; readonly roundTrip_ms: number | null }
   /** Two nodes use one name, as far as `source` shows; the higher boot epoch has it. */
   | { readonly kind: "conflict"; readonly node: NodeId; readonly source: NodeId; readonly reason: string }
-  /** An operator removed this node, as `source` says: it says and hears nothing any more in this life. */
+  /** An operator removed this node, as `source` says, or its own log: it says and hears nothing any more in this life. */
   | { readonly kind: "removed"; readonly source: NodeId }
   /** The leave was sent as often as news is. */
   | { readonly kind: "left-told" };

@@ -114,7 +114,9 @@ export class Failing {
     for (const member of state.members.all()) {
       if (isPresent(member)) continue;
       if (state.now - member.since < (member.status === "failed" ? reapFailed_ms : reapLeft_ms)) continue;
-      state.members.bury(member, state.now + grave_ms, false);
+      // Of a life that only others told of nothing is kept.
+      if (member.isHearsay) state.members.drop(member);
+      else state.members.bury(member, state.now + grave_ms, false);
       state.forget(member.id);
       state.emit({ kind: "forgotten", member, reason: `${member.status} for long` });
     }

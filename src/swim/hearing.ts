@@ -21,7 +21,7 @@ import { accusation, sendFrame, sendPacket } from "./packets.ts";
 import type { Probing } from "./probing.ts";
 import type { PushPull } from "./push-pull.ts";
 import { recordOf, type SwimState } from "./state.ts";
-import { applyGrave, applyRemoved, removedRecord } from "./removal.ts";
+import { hearRemoved, removedRecord } from "./removal.ts";
 import { applyAlive, applyLeft, applyLoad, applyMemberState, applySuspect, type Verdict } from "./updates.ts";
 
 /** Who speaks. An address that packets may come from and that answers go to; null for a stream. */
@@ -74,6 +74,7 @@ export class Hearing {
     for (const record of records) if (isNewsRecord(record)) this.#learn(origin.from, record, reply);
     const sender = state.members.get(origin.from);
     if (sender && (origin.boot === null || origin.boot === sender.incarnation.boot)) sender.heard = state.now;
+    if (sender && origin.boot === sender.incarnation.boot) sender.isHearsay = false;
     const place = records.find((record) => record.kind === "coordinate")?.coordinate;
     for (const record of questionsOf(records)) this.#answer(origin, record, reply, place);
     const said = reply.records;
@@ -88,22 +89,23 @@ export class Hearing {
     const { node } = record;
     switch (record.kind) {
       case "alive":
-        this.#judge(applyAlive(state, record, from), node, reply);
+        this.#judge(applyAlive(state, record, from), from, node, reply);
         return;
       case "suspect":
-        this.#judge(applySuspect(state, node, record.incarnation, record.accuser), node, reply);
+        this.#judge(applySuspect(state, node, record.incarnation, record.accuser), from, node, reply);
         return;
       case "failed":
-        this.#judge(hearFailed(state, node, record.incarnation, record.accuser), node, reply);
+        this.#judge(hearFailed(state, node, record.incarnation, record.accuser), from, node, reply);
         return;
       case "left":
-        this.#judge(applyLeft(state, node, record.incarnation, from), node, reply);
+        this.#judge(applyLeft(state, node, record.incarnation, from), from, node, reply);
         return;
       case "removed":
-        this.#judge(applyRemoved(state, node, record.incarnation, from), node, reply);
+        this.#judge(hearRemoved(state, node, record.incarnation, from), from, node, reply);
         return;
       case "grave":
-        applyGrave(state, record, from);
+        if (hearRemoved(state, node, record.incarnation, from, record.age_ms) === "doubted")
+          this.#askAnother(from, node);
         return;
       case "load":
         applyLoad(state, record);
@@ -112,7 +114,7 @@ export class Hearing {
         applyCertificate(state, record, from);
         return;
       case "member":
-        this.#judge(applyMemberState(state, record, from), node, reply);
+        this.#judge(applyMemberState(state, record, from), from, node, reply);
         return;
       default:
         unreachable(record);
@@ -158,15 +160,26 @@ export class Hearing {
   }
 
   /** A stale word is answered: by this node about itself, or with what stands in the table about its subject. */
-  #judge(verdict: Verdict, node: NodeId, reply: Reply): void {
-    if (verdict !== "answer") return;
+  #judge(verdict: Verdict, from: NodeId, node: NodeId, reply: Reply): void {
     const { state } = this;
+    if (verdict === "doubted") this.#askAnother(from, node);
+    if (verdict !== "answer") return;
     const member = state.members.get(node);
     const grave = state.members.grave(node);
     const certificate = member && state.certificates.covers(node, member.incarnation.boot);
     if (member && certificate) reply.correct(node, certificateRecord(certificate), recordOf(state, member));
     else if (member) reply.correct(node, recordOf(state, member));
-    else if (grave) reply.correct(node, removedRecord(node, grave));
+    else if (grave && state.members.removedLife(node) !== undefined)
+      reply.correct(node, removedRecord(node, grave));
+    // Forgotten after it was lost for long: it refutes that, and comes back.
+    else if (grave)
+      reply.correct(node, encodeRecord({ kind: "failed", node, incarnation: grave, accuser: state.self }));
+  }
+
+  /** Whether it is in the table of another member, too. */
+  #askAnother(teller: NodeId, subject: NodeId): void {
+    const other = this.state.someAlive(2, teller).find(({ id }) => id !== subject);
+    if (other) this.pushPull.exchange(other.id, true);
   }
 
   /** A prober that is unknown here, or of another life, is asked who it is; an accused or removed one is told. */
@@ -177,7 +190,8 @@ export class Hearing {
     if (!member && grave && state.members.removedLife(origin.from) === origin.boot)
       return [removedRecord(origin.from, grave)];
     if (!member) return [encodeRecord({ kind: "introduce" })];
-    if (origin.boot !== null && origin.boot > member.incarnation.boot)
+    const isOther = origin.boot !== null && origin.boot !== member.incarnation.boot;
+    if (isOther && (member.isHearsay || (origin.boot ?? 0) > member.incarnation.boot))
       return [encodeRecord({ kind: "introduce" })];
     if (this.#isElsewhere(origin, member)) return [encodeRecord({ kind: "introduce" })];
     return accusation(state, member);

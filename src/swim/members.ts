@@ -20,8 +20,12 @@ export interface SwimMember {
   loadSequence: number;
   /** When the status last changed. */
   since: number;
+  /** When it came back in the life in which it was thought to have failed: this node, or it, was cut off. */
+  back: number;
   /** When a packet of its own last arrived; for this node itself meaningless. */
   heard: number;
+  /** All of this life is others' word, of before it was a member here: its own word, whatever it is, goes before that. */
+  isHearsay: boolean;
   /** Exactly when the status is `suspect`. */
   suspicion: Suspicion | null;
 }
@@ -89,13 +93,16 @@ export class Members {
   insert(
     row: Pick<SwimMember, "id" | "address" | "incarnation" | "status" | "tags">,
     now: number,
+    isHearsay = false,
   ): SwimMember {
     const member: SwimMember = {
       ...row,
       load: idleLoad,
       loadSequence: 0,
       since: now,
+      back: -Infinity,
       heard: now,
+      isHearsay,
       suspicion: null,
     };
     this.#rows.set(row.id, member);
@@ -134,17 +141,24 @@ export class Members {
 
   /** Forgets a member until it returns with a newer incarnation, or the grave is old. */
   bury(member: SwimMember, until: number, removed: boolean): void {
-    this.#rows.delete(member.id);
-    this.#strike(member);
+    this.drop(member);
     this.dig(member.id, { incarnation: member.incarnation, until, removed });
   }
 
-  /** False when there is one as new. */
+  /** Forgets a member as if nobody had ever told of it. */
+  drop(member: SwimMember): void {
+    this.#rows.delete(member.id);
+    this.#strike(member);
+  }
+
+  /** False when there is one as new, and as final. */
   dig(id: NodeId, grave: Grave): boolean {
     const known = this.#graves.get(id);
-    if (known && compareIncarnations(known.incarnation, grave.incarnation) >= 0) return false;
+    const isNewer = !known || compareIncarnations(grave.incarnation, known.incarnation) > 0;
+    const isFinal = grave.removed && known?.removed === false;
+    if (!isNewer && !(isFinal && known.incarnation.boot === grave.incarnation.boot)) return false;
     this.#graves.delete(id);
-    this.#graves.set(id, grave);
+    this.#graves.set(id, isNewer ? grave : { ...grave, incarnation: known.incarnation });
     if (this.#graves.size > gravesLimit) {
       const [oldest] = this.#graves.keys();
       if (oldest !== undefined) this.#graves.delete(oldest);

@@ -1,7 +1,8 @@
 /**
  * Claims of others that a known member lives anew. Nobody can answer one from its older life, so that a single
  * member that lies would put all its words out of date: a new life is believed of itself, or of two others that
- * say the same, address and all, and asked for itself meanwhile.
+ * say the same, address and all, and asked for itself meanwhile. Of one alone only for as long as the member itself
+ * is not heard at all, as behind a cut: its own word goes before that later.
  */
 import type { NodeId } from "../base/ids.ts";
 import type { AliveUpdate } from "../wire/gossip-records.ts";
@@ -24,16 +25,23 @@ const wordsLimit = 16;
 const sharedTables = 2;
 const claimsLimit = 1_024;
 
-type Vouching = "believed" | "ask" | "wait";
+/** In probe periods: whoever can be reached has been asked, and probed, meanwhile. */
+const silentPeriods = 10;
+
+export type Vouching = "believed" | "alone" | "ask" | "wait";
 
 export class NewLives {
   readonly #claims = new Map<string, Claim>();
   readonly #askedAt = new Map<NodeId, number>();
 
-  /** `source`, a member, says that another lives with this boot epoch. `ask`: of a node at most once a period. */
+  /**
+   * `source`, a member, says that another lives with this boot epoch, which was `heard` here last itself. `ask`: of a
+   * node at most once a period.
+   */
   claimed(
     word: Word,
     source: NodeId,
+    heard: number,
     now: number,
     { probe_ms, pushPull_ms }: Pick<Timing, "probe_ms" | "pushPull_ms">,
   ): Vouching {
@@ -41,7 +49,13 @@ export class NewLives {
     const known = this.#claims.get(key);
     const isFresh = known !== undefined && now - known.since < sharedTables * pushPull_ms;
     const claim: Claim = isFresh ? known : { words: new Map(), since: now };
+    const before = claim.words.get(source);
     claim.words.delete(source);
+    const isSilent = heard < claim.since && now - claim.since >= silentPeriods * probe_ms;
+    if (isSilent && before && isAlike(word, before)) {
+      this.#claims.delete(key);
+      return "alone";
+    }
     if ([...claim.words.values()].some((other) => isAlike(word, other))) {
       this.#claims.delete(key);
       return "believed";

@@ -18,6 +18,7 @@ import { JoinStorm, stormCaution } from "./join-storm.ts";
 import { Members, type SwimMember } from "./members.ts";
 import { NewLives } from "./new-lives.ts";
 import { ProbeOrder } from "./probe-order.ts";
+import { RemovalProofs } from "./removal-proof.ts";
 import type { Timing } from "./timing.ts";
 
 export interface SwimOptions {
@@ -47,6 +48,8 @@ export type RefusedReason =
   | "too_many_accusations"
   /** Of a new life so far only one other speaks. */
   | "unvouched_life"
+  /** An operator's word that so far only one other tells. */
+  | "unproven_removal"
   /** A life whose end its launcher has certified. */
   | "certified_dead"
   | "too_many_members"
@@ -71,6 +74,7 @@ export class SwimState {
   readonly plain: boolean;
   readonly accusers = new Accusers();
   readonly newLives = new NewLives();
+  readonly proofs = new RemovalProofs();
   readonly certificates = new CertificateTable();
   readonly #storm = new JoinStorm();
   #stormUntil = 0;

@@ -173,9 +173,12 @@ export class Swim {
         if (!member || member.id === state.self) return;
         // First of all itself, if it lives: as it is no member any more, no news would go there.
         sendPacket(state, member.id, member.address, [removedRecord(member.id, member.incarnation)]);
-        applyRemoved(state, member.id, member.incarnation, state.self);
+        applyRemoved(state, { node: member.id, boot: member.incarnation.boot });
         return;
       }
+      case "removals":
+        for (const life of input.lives) applyRemoved(state, life);
+        return;
       case "leave":
         this.#leave();
         return;

@@ -14,13 +14,17 @@ import { isPresent, type SwimMember, membersLimit } from "./members.ts";
 import { sendAlone } from "./packets.ts";
 import { refuteIfAccused } from "./refutation.ts";
 import { memberKey, spreadMember, type SwimState } from "./state.ts";
+import type { Vouching } from "./new-lives.ts";
 import { Suspicion } from "./suspicion.ts";
 
 /** Honest steps are far smaller; a larger one is meant to put a name out of its owner's reach. */
 export const counterStepLimit = 1_000;
 
-/** `answer`: the subject itself said something old, and must be told what is held against it. */
-export type Verdict = "taken" | "ignored" | "answer";
+/**
+ * `answer`: the subject itself said something old, and must be told what is held against it. `doubted`: what only its
+ * teller says, and somebody else should be asked for.
+ */
+export type Verdict = "taken" | "ignored" | "answer" | "doubted";
 
 export function applyAlive(
   state: SwimState,
@@ -31,7 +35,8 @@ export function applyAlive(
   if (update.node === state.self) return refuteIfAccused(state, update.incarnation, "alive", source);
   const member = state.members.get(update.node);
   const grave = state.members.grave(update.node);
-  const stale = update.node === source ? "answer" : "ignored";
+  const isOwn = update.node === source;
+  const stale = isOwn ? "answer" : "ignored";
   if (state.certificates.covers(update.node, update.incarnation.boot))
     return refuse(state, "certified_dead", stale);
   if (!member) {
@@ -40,38 +45,42 @@ export function applyAlive(
     if (!plausible(state, undefined, update.incarnation, isHearsay))
       return refuse(state, "poisoned", "ignored");
     // Who knows nobody yet cannot tell a lie from news.
-    if (isHearsay && state.members.size === 1 && !isVouched(state, update, source))
+    if (isHearsay && state.members.size === 1 && vouchingFor(state, update, source) !== "believed")
       return refuse(state, "unvouched_life", "ignored");
-    welcomeMember(state, update, grave ? "came back after it was removed" : "joined");
+    welcomeMember(state, update, grave ? "came back after it was forgotten" : "joined", !isOwn);
     return "taken";
   }
   const newer = compareIncarnations(update.incarnation, member.incarnation);
-  if (newer < 0) return refuse(state, "stale", stale);
+  const sameLife = update.incarnation.boot === member.incarnation.boot;
+  // Whoever told of a later life that it never had here erred or lied: it knows best itself.
+  const isDenied = isOwn && member.isHearsay && !sameLife;
+  if (newer < 0 && !isDenied) return refuse(state, "stale", stale);
   const isMoved = !sameAddress(update.address, member.address);
-  // Whoever told of it first may have lied about where it is: that it knows best itself.
-  const knowsBest = isMoved && update.node === source;
+  // And so it does of where it is.
+  const knowsBest = isMoved && isOwn;
   if (newer === 0) {
     if (member.status !== "alive") return refuse(state, "stale", stale);
     if (!knowsBest) return "ignored";
   }
   if (!plausible(state, member.incarnation, update.incarnation)) return refuse(state, "poisoned", "ignored");
-  const sameLife = update.incarnation.boot === member.incarnation.boot;
-  if (!sameLife && !isVouched(state, update, source)) return refuse(state, "unvouched_life", "ignored");
+  const vouching = sameLife ? "believed" : vouchingFor(state, update, source);
+  if (vouching !== "believed" && vouching !== "alone") return refuse(state, "unvouched_life", "ignored");
   if (sameLife && isMoved && !knowsBest) return refuse(state, "poisoned", "ignored");
-  revive(state, member, update);
+  revive(state, member, update, sameLife ? member.isHearsay && !isOwn : vouching === "alone");
   return "taken";
 }
 
 /** A new life is asked for itself while only one other speaks of it. */
-function isVouched(state: SwimState, update: AliveUpdate, source: NodeId): boolean {
+function vouchingFor(state: SwimState, update: AliveUpdate, source: NodeId): Vouching {
   const { node, address } = update;
-  if (node === source || state.plain) return true;
+  if (node === source || state.plain) return "believed";
   // Names cost nothing: a stranger's word counts as little as its accusations do.
-  if (!state.members.get(source)) return false;
+  if (!state.members.get(source)) return "wait";
   const { now, timing } = state;
-  const vouching = state.newLives.claimed(update, source, now, timing);
+  const heard = state.members.get(node)?.heard ?? now;
+  const vouching = state.newLives.claimed(update, source, heard, now, timing);
   if (vouching === "ask") sendAlone(state, node, address, encodeRecord({ kind: "introduce" }));
-  return vouching === "believed";
+  return vouching;
 }
 
 /** Said before it was forgotten; or by a life that an operator ended, whatever it says. */
@@ -81,25 +90,28 @@ function isBuried(state: SwimState, node: NodeId, incarnation: Incarnation): boo
   return compareIncarnations(incarnation, grave) <= 0 || state.members.removedLife(node) === incarnation.boot;
 }
 
-function welcomeMember(state: SwimState, update: AliveUpdate, reason: string): void {
+function welcomeMember(state: SwimState, update: AliveUpdate, reason: string, isHearsay: boolean): void {
   const { node: id, incarnation, address, tags } = update;
-  const member = state.members.insert({ id, incarnation, address, tags, status: "alive" }, state.now);
+  const row = { id, incarnation, address, tags, status: "alive" } as const;
+  const member = state.members.insert(row, state.now, isHearsay);
   state.order.insert(id);
   state.joined();
   spreadMember(state, member);
   state.emit({ kind: "member", event: "joined", member, reason });
 }
 
-function revive(state: SwimState, member: SwimMember, update: AliveUpdate): void {
+function revive(state: SwimState, member: SwimMember, update: AliveUpdate, isHearsay: boolean): void {
   const before = member.status;
-  const restarted = update.incarnation.boot > member.incarnation.boot;
+  const restarted = update.incarnation.boot !== member.incarnation.boot;
   if (restarted) reportTakeover(state, member, update);
   else for (const accuser of member.suspicion?.accusers ?? []) state.accusers.refuted(accuser);
   member.incarnation = update.incarnation;
+  member.isHearsay = isHearsay;
   member.address = update.address;
   member.tags = update.tags;
   if (restarted) member.loadSequence = 0;
   setStatus(state, member, "alive");
+  if (before === "failed" && !restarted) member.back = state.now;
   if (before !== "alive" && before !== "suspect") {
     state.order.insert(member.id);
     state.joined();
@@ -122,7 +134,7 @@ const spokeLately_ms = 1_000;
 
 /** A new life at another address while the old one still speaks is another node of the same name. */
 function reportTakeover(state: SwimState, member: SwimMember, update: AliveUpdate): void {
-  if (member.status !== "alive" || sameAddress(member.address, update.address)) return;
+  if (member.status !== "alive" || member.isHearsay || sameAddress(member.address, update.address)) return;
   const ago_ms = Math.round(state.now - member.heard);
   if (ago_ms > spokeLately_ms) return;
   const [old, fresh] = [member.address, update.address].map(({ host, port }) => `${host} port ${port}`);
@@ -154,6 +166,7 @@ export function applySuspect(
     member.incarnation = incarnation;
     return verdict;
   }
+  if (wasApart(state, accuser)) return tellAccused(state, member, incarnation, accuser);
   if (member.status === "suspect" && newer === 0) {
     if (member.suspicion?.hasHeard(accuser) || !mayAccuse(state, accuser)) return "ignored";
     if (!member.suspicion?.confirm(accuser)) return "ignored";
@@ -168,6 +181,28 @@ export function applySuspect(
   spreadSuspicion(state, member, accuser);
   state.emit({ kind: "member", event: "suspect", member, reason });
   return "taken";
+}
+
+/** In probe periods, as long as a suspicion lasts at most: by then its own probes have shown it who is there. */
+const backPeriods = 20;
+
+/** Lost here, or back but now: what it thinks of the others is of behind a cut. */
+function wasApart(state: SwimState, accuser: NodeId): boolean {
+  const member = state.members.get(accuser);
+  if (accuser === state.self || !member || state.plain) return false;
+  return !isPresent(member) || state.now - member.back < backPeriods * state.timing.probe_ms;
+}
+
+/** So that it refutes what it is held for over there. Nobody here doubts it. */
+function tellAccused(
+  state: SwimState,
+  { id: node, address }: SwimMember,
+  incarnation: Incarnation,
+  accuser: NodeId,
+): Verdict {
+  if (mayAccuse(state, accuser))
+    sendAlone(state, node, address, encodeRecord({ kind: "failed", node, incarnation, accuser }));
+  return "ignored";
 }
 
 /** Whoever still accuses a member that has left missed its goodbye, which raised its incarnation, and is told. */
@@ -270,7 +305,7 @@ function learnGone(state: SwimState, row: MemberState): Verdict {
   if (row.age_ms >= life_ms || (grave && row.incarnation.boot <= grave.boot)) return "ignored";
   if (state.members.size >= membersLimit) return refuse(state, "too_many_members", "ignored");
   const { node: id, incarnation, address, tags, status } = row;
-  const member = state.members.insert({ id, incarnation, address, tags, status }, state.now);
+  const member = state.members.insert({ id, incarnation, address, tags, status }, state.now, true);
   member.since = state.now - row.age_ms;
   member.heard = member.since;
   state.emit({ kind: "member", event: status, member, reason: "was so before this node joined" });

@@ -193,12 +193,13 @@ describe.skipIf(!possible)("three machines", () => {
     const sides = [
       `Partition 1: [${[led.id, third.id].toSorted().join(", ")}] (majority)`,
       `Partition 2: [${lost.id}] (minority)`,
-      `Action: N${lost.id.slice(1)} entering degraded mode`,
+      `Action: ${lost.id} entering degraded mode`,
     ];
     const [low, high] = [led.id, lost.id].toSorted();
-    await tells(led, "detect", ...sides, silent, `One way: ${led.id} does not reach ${lost.id}`);
-    await tells(third, "detect", ...sides, silent, `Cut: ${low} and ${high} do not reach each other`);
-    await tells(lost, "detect", ...sides, `One way: ${lost.id} does not reach ${led.id}`);
+    const cutLine = `Cut: ${low} and ${high} do not reach each other`;
+    await tells(led, "detect", ...sides, silent, cutLine);
+    await tells(third, "detect", ...sides, silent, cutLine);
+    await tells(lost, "detect", ...sides, cutLine);
     for (const node of [led, third]) {
       await tells(node, "status", `Status: DEGRADED (the leader does not hear ${lost.id})`, silent);
       const all = await agents(node);
@@ -245,14 +246,13 @@ describe.skipIf(!possible)("three machines", () => {
 
   test("two nodes lost each other and both reach the leader: each says so, and what was queued arrives once", async () => {
     await well();
-    const [led, one, other] = await roles();
+    const [, one, other] = await roles();
     await deploy("far", "--target-node", other.id);
     expect(await count(one, "far")).toBe("1");
     cut(one, other);
     const [low, high] = [one.id, other.id].toSorted();
-    await tells(led, "detect", `Cut: ${low} and ${high} do not reach each other`, "Action: none by itself");
-    await tells(one, "detect", `One way: ${one.id} does not reach ${other.id}`);
-    await tells(other, "detect", `One way: ${other.id} does not reach ${one.id}`);
+    const lines = [`Cut: ${low} and ${high} do not reach each other`, "Action: none by itself"];
+    for (const node of nodes) await tells(node, "detect", ...lines);
     for (const node of nodes) await tells(node, "status", "Status: HEALTHY", `Lease: held by ${node.id}`);
     for (let sent = 0; sent < 5; sent++) await count(one, "far", "");
     one.hearAll();

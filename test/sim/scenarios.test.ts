@@ -27,6 +27,7 @@ const long = new Set([
   "one-way-cut",
   "overload",
   "restart-behind-a-cut",
+  "returns",
 ]);
 
 describe("the scenarios hold every invariant", () => {

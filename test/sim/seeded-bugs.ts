@@ -443,4 +443,14 @@ export const seededBugs: readonly SeededBug[] = [
     scenario: "certified",
     checker: "certified-ends",
   },
+  {
+    name: "who came back has no turn in the round of probes that is under way",
+    file: "swim/updates.ts",
+    text: "    state.order.insert(member.id);\n",
+    patched: "",
+    // Also `caxton simulate`, thirty nodes, with seed 1 or 2.
+    scenario: "returns",
+    checker: "probe-rounds",
+    always: "thorough",
+  },
 ];

@@ -82,6 +82,8 @@ export class AgentsNode {
     readonly ceilings?: Partial<AgentCeilings>;
     /** Whether the node has its lease, as it tells of its agents. */
     readonly mayAct?: () => boolean;
+    /** Whether it is known what its agents go on from. */
+    readonly known?: () => Promise<void>;
     /** Whether the leader hears that node. */
     readonly isUnheard?: (node: NodeId) => boolean;
   }): Promise<AgentsNode> {
@@ -160,6 +162,7 @@ export class AgentsNode {
       local,
       modules: () => modules,
       clock: systemClock,
+      known: options.known ?? (() => Promise.resolve()),
       event: (event) => void events.push(event),
       failed,
     });

@@ -14,10 +14,14 @@ const reply_ms = 5_000;
 const unanswered_max = 8;
 /**
  * What an agent that began anew may count of its former life, of a client that asks one by one: the message that was
- * answered and not yet known to its sender's node to be accepted. The outbox brings it once more, and what would have
- * known it, the journal, was lost with the node (`--on-node-loss restart`). Never where the journal is kept.
+ * answered and not yet known to its sender's node to be accepted. The outbox brings it once more, sooner or later, and what
+ * would have known it, the journal, was lost with the node (`--on-node-loss restart`). Never where the journal is kept.
  */
 const repeated_max = 1;
+/** Of the messages before an unexpected count, so many may be the one that was counted again. */
+const looked_max = 8;
+/** A second answer is written down soon after the count that it has raised. */
+const seen_ms = 5_000;
 /** At the end, so many more may pass one whose reply was given up: conversations wait for no other's order. */
 const more_max = 200;
 /** Keys that are read at the same time at the end. */
@@ -78,6 +82,10 @@ interface Assigned {
   readonly epoch: number;
 }
 
+interface Conversation {
+  readonly messages: readonly { readonly sender: string; readonly content: string | number }[];
+}
+
 interface Answer {
   readonly reply: { readonly performative: string; readonly content: string | number } | null;
 }
@@ -89,8 +97,9 @@ type Counted = number | "unknown" | { readonly problem: string };
  * A client of each of some counting agents. Where an agent keeps its journal through all faults, the n-th message must be
  * answered with n: neither lost nor counted twice nor counted by somebody else. So it must where it may begin anew on
  * another node, while it does not; a count that is too low is a new life only if the cluster has given the agent a new
- * epoch since, and starts with what was sent since and at most one message more. A reply is lost when the node dies
- * to which it came, or comes later than it is waited for; then later counts tell what the message did.
+ * epoch since, and starts with what was sent since and at most one message more; if that one comes later, its conversation
+ * shows that it was answered twice. A reply is lost when the node dies to which it came, or comes later than it is waited
+ * for; then later counts tell what the message did.
  */
 export class CounterLedger {
   readonly #problems: string[] = [];
@@ -137,6 +146,8 @@ export class CounterLedger {
     let open = 0;
     /** Under which its latest life was seen. */
     let epoch = mayBeginAnew ? await this.#epochAbove(0, agent, at) : 0;
+    /** How many messages of its former life this one may still count, and which was the first one of this life. */
+    let [mayRepeat, began] = [0, 1];
     let more = 0;
     // The last ones are to be answered until it is known what became of those before them.
     for (
@@ -156,6 +167,13 @@ export class CounterLedger {
         [last, open] = [counted, highest - counted];
         continue;
       }
+      if (counted === highest + 1 && mayRepeat > 0 && (await this.#countedAgain(agent, at, began))) {
+        mayRepeat--;
+        this.#repeated++;
+        this.#answered++;
+        [last, open] = [counted, 0];
+        continue;
+      }
       // That node may hear later of a new life than the message found its way.
       const mayBeAnew = typeof counted === "number" && counted >= 1 && counted <= open + 1 + repeated_max;
       const now =
@@ -166,12 +184,32 @@ export class CounterLedger {
         return;
       }
       this.#anew++;
-      if (counted > open + 1) this.#repeated++;
+      [mayRepeat, began] = [repeated_max, n];
+      if (counted > open + 1) {
+        mayRepeat--;
+        this.#repeated++;
+      }
       this.#answered++;
       [epoch, last, open] = [now, counted, Math.max(0, open + 1 - counted)];
     }
     if (open > 0 && !mayBeginAnew && !this.#abandoned)
       this.#problems.push(`${agent}: ${open} messages that were accepted were never counted`);
+  }
+
+  /** Whether a message of before its `began`-th, which was answered by its former life, was answered by this one, too. */
+  async #countedAgain(agent: string, at: MachineNode, began: number): Promise<boolean> {
+    const before = Array.from({ length: looked_max }, (_, ago) => began - 1 - ago).filter((n) => n > 0);
+    const look = async (): Promise<true | undefined> => {
+      for (const n of before) {
+        const found = await at.ask<Conversation>(`/api/v1/conversations/${agent}-${n}`);
+        const replies = (found?.messages ?? []).filter(({ sender }) => !sender.startsWith("~"));
+        if (new Set(replies.map(({ content }) => String(content))).size > 1) return true;
+      }
+      return undefined;
+    };
+    return await eventually(`an answer that came twice to a client of ${agent}`, look, seen_ms).catch(
+      () => false,
+    );
   }
 
   async #epochAbove(epoch: number, agent: string, at: MachineNode): Promise<number> {
@@ -185,7 +223,8 @@ export class CounterLedger {
 
   async #send(agent: string, at: MachineNode, n: number): Promise<Counted> {
     const headers = { "content-type": "application/json", "idempotency-key": `${agent}-${n}` };
-    const body = JSON.stringify({ receiver: agent, performative: "request", content: "+1" });
+    const conversation_id = `${agent}-${n}`;
+    const body = JSON.stringify({ receiver: agent, performative: "request", content: "+1", conversation_id });
     const path = `/api/v1/messages?wait=${reply_ms}ms`;
     let unanswered = 0;
     try {

@@ -132,6 +132,13 @@ export class MembershipTable implements Membership {
     this.#members.delete(id);
   }
 
+  /** What the log said last. */
+  ended: readonly { readonly node: NodeId; readonly boot: number }[] = [];
+
+  removals(lives: readonly { readonly node: NodeId; readonly boot: number }[]): void {
+    this.ended = lives;
+  }
+
   stats(): Promise<GossipStats> {
     return Promise.reject(new CaxtonError("unavailable", "This table counts nothing"));
   }

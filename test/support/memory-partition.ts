@@ -52,6 +52,7 @@ export class MemoryPartition implements PartitionService {
       since_ms: 0,
       groups: this.groups,
       blind: [],
+      unasked: [],
       leader: null,
       unheard: [],
       voters_reached: 1,

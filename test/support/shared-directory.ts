@@ -126,6 +126,8 @@ class DirectoryView implements Membership {
 
   remove(): void {}
 
+  removals(): void {}
+
   stats(): Promise<GossipStats> {
     return Promise.reject(new CaxtonError("unavailable", "Nothing is counted here"));
   }

@@ -7,7 +7,8 @@
  *   packets on|off      also shows every packet, as the kinds of its records
  *   kill a              it answers no more          restart a   it is back with a higher boot epoch
  *   cut a b             nothing passes between them, by packet or stream          heal
- *   leave a · remove a b    a leaves · a forgets b by its operator's word
+ *   leave a · remove a b    a leaves · a forgets b by its operator's word, and tells the others
+ *   applies a b         a's log says that b was removed
  *   members a           its table
  */
 import type { NodeId } from "../../src/base/ids.ts";
@@ -85,6 +86,11 @@ export class Transcript {
       case "remove":
         this.#step(first, { kind: "remove", node: second as NodeId });
         return;
+      case "applies": {
+        const lives = [{ node: second as NodeId, boot: this.#boots.get(second) ?? 0 }];
+        this.#step(first, { kind: "removals", lives });
+        return;
+      }
       case "members":
         this.#showMembers(first);
         return;
@@ -119,7 +125,7 @@ export class Transcript {
   /** What a hello and its welcome would do. */
   #introduce(core: Core): void {
     for (const other of this.#cores.values()) {
-      if (other === core) continue;
+      if (other === core || this.#cuts.has(`${core.id} ${other.id}`)) continue;
       this.#step(core.id, {
         kind: "frame",
         from: other.id,
@@ -190,7 +196,7 @@ export class Transcript {
         this.#say(`${core.id}: ${effect.member.id} forgotten (${effect.reason})`);
         return;
       case "removed":
-        this.#say(`${core.id}: was removed, says ${effect.source}`);
+        this.#say(`${core.id}: was removed, says ${effect.source === core.id ? "its log" : effect.source}`);
         return;
       case "left-told":
         this.#say(`${core.id}: has told the others`);

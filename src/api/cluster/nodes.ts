@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { CaxtonError } from "../../base/errors.ts";
 import { quote } from "../../base/ids.ts";
-import { agentStatuses } from "../../wire/agent-spec.ts";
+import { shownStatuses } from "../../wire/agent-spec.ts";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { nodeIdField, timeSchema } from "../http/fields.ts";
 import { balanceAnswer } from "./balance.ts";
@@ -30,13 +30,12 @@ export const nodesAnswer = v.object({ nodes: v.array(nodeSchema), count: v.numbe
 const assignmentSchema = v.object({
   agent_name: v.string(),
   node_id: v.string(),
-  /** Null when only the owner knows. */
   assigned_at: v.nullable(timeSchema),
-  status: v.picklist([...agentStatuses, "migrating", "orphaned"]),
+  status: v.picklist([...shownStatuses, "migrating"]),
   epoch: v.number(),
   revision: v.number(),
 });
-type AssignmentView = v.InferOutput<typeof assignmentSchema>;
+type AssignmentAnswer = v.InferOutput<typeof assignmentSchema>;
 export const assignmentsAnswer = v.object({ assignments: v.array(assignmentSchema), count: v.number() });
 
 const counts = v.record(v.string(), v.number());
@@ -100,11 +99,11 @@ export function addNodes(api: ApiRoutes): void {
     "/api/cluster/assignments",
     { tag, summary: "Which node hosts which agent", answer: assignmentsAnswer },
     () => {
-      const assignments = cluster.assignments().map((entry): AssignmentView => ({
+      const assignments = cluster.assignments().map((entry): AssignmentAnswer => ({
         agent_name: entry.agent,
         node_id: entry.node,
-        assigned_at: entry.assignedAt_ms === undefined ? null : new Date(entry.assignedAt_ms).toISOString(),
-        status: entry.orphaned ? "orphaned" : entry.migrating ? "migrating" : entry.status,
+        assigned_at: new Date(entry.assignedAt_ms).toISOString(),
+        status: entry.status,
         epoch: entry.epoch,
         revision: entry.revision,
       }));

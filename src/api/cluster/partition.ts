@@ -17,6 +17,7 @@ export const overviewAnswer = v.object({
   ),
   blind: v.array(v.object({ from: v.string(), to: v.string() })),
   /** Not said, as what follows, by a node of an earlier program. */
+  unasked: v.optional(v.array(v.string())),
   leader: v.optional(v.nullable(v.string())),
   unheard: v.optional(v.array(v.object({ node: v.string(), by: v.string() }))),
   voters_reached: v.number(),
@@ -84,12 +85,13 @@ export function addPartition(api: ApiRoutes): void {
       path,
       { tag, summary: "Is the cluster partitioned, as this node sees it", answer: overviewAnswer },
       async () => {
-        const { since_ms, queued, groups, blind, unheard, ...view } = await partition.overview();
+        const { since_ms, queued, groups, blind, unasked, unheard, ...view } = await partition.overview();
         return {
           ...view,
           since: new Date(since_ms).toISOString(),
           groups: groups.map(({ nodes, side }) => ({ nodes: [...nodes], side })),
           blind: [...blind],
+          unasked: [...unasked],
           unheard: [...unheard],
           queued_writes: queued,
         };

@@ -2,14 +2,14 @@
 import * as v from "valibot";
 import type { ApiRoutes } from "../http/endpoint.ts";
 import { nodeIdField, timeSchema } from "../http/fields.ts";
-import { authProblems } from "../services.ts";
+import { authProblems, operations } from "../services.ts";
 
 export const statusAnswer = v.object({
   cluster: v.string(),
   uuid: v.nullable(v.string()),
   node: v.string(),
   status: v.string(),
-  operations: v.picklist(["READ-WRITE", "READ-ONLY", "LOCAL-ONLY", "NONE"]),
+  operations: v.picklist(operations),
   nodes_active: v.number(),
   nodes_total: v.number(),
   queued_writes: v.number(),
@@ -17,7 +17,15 @@ export const statusAnswer = v.object({
   term: v.number(),
   voters: v.array(v.string()),
   /** Whether the node that answers may act for its agents, and for how long it may not. */
-  lease: v.nullable(v.object({ held: v.boolean(), losses: v.number(), without_ms: v.number() })),
+  lease: v.nullable(
+    v.object({
+      held: v.boolean(),
+      losses: v.number(),
+      without_ms: v.number(),
+      /** What the leader said; a node of an earlier program says nothing. */
+      why: v.optional(v.nullable(v.string())),
+    }),
+  ),
   /** Nodes that are there and get no lease: the leader `by` does not hear them. A node of an earlier program says nothing. */
   unheard: v.optional(v.array(v.object({ node: v.string(), by: v.string(), since: timeSchema }))),
   /** Nodes that operators keep from traffic. */
@@ -77,6 +85,7 @@ export function addStatus(api: ApiRoutes): void {
         held: lease.held,
         losses: lease.losses,
         without_ms: Math.round(lease.without_ms),
+        why: lease.why,
       };
       return {
         ...status,

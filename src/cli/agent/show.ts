@@ -78,7 +78,10 @@ type Assignment = NonNullable<AgentAnswer["assignment"]>;
 function assignmentRows(node: string, assignment: Assignment): [string, string][] {
   const { cause, previous_node, assigned_at, state_lost_with, runs_on } = assignment;
   const from = previous_node === null ? "" : ` from ${previous_node}`;
-  const rows: [string, string][] = [["ASSIGNED", `${assigned_at}, ${cause}${from}`]];
+  // Claimed anew by its own node, which came back with an old copy of its data.
+  const how =
+    previous_node === node && cause === "failover" ? `${node} came back with an old copy` : cause + from;
+  const rows: [string, string][] = [["ASSIGNED", `${assigned_at}, ${how}`]];
   if (runs_on === null) rows.push(["RUNS-ON", "no node says so"]);
   if (state_lost_with !== null) rows.push(["STATE-LOST", lostText(node, assignment)]);
   return rows;

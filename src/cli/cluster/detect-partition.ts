@@ -56,11 +56,19 @@ export function partitionLines(answer: OverviewAnswer, strategy: Strategy): stri
   return [...lines, ...actionLines(answer, strategy, node)];
 }
 
-/** Pairs that do not reach each other once; of others the one that does not reach. */
-function blindLines({ blind }: OverviewAnswer): string[] {
+/** Pairs that do not reach each other once; of others the one that does not reach, and whether the other could say so. */
+function blindLines({ blind, unasked }: OverviewAnswer): string[] {
   const pairs = new Set(blind.map(({ from, to }) => `${from} ${to}`));
   return blind.flatMap(({ from, to }) => {
-    if (!pairs.has(`${to} ${from}`)) return [`One way: ${from} does not reach ${to}`];
+    if (!pairs.has(`${to} ${from}`)) {
+      // A node of an earlier program does not tell whom it asked.
+      const isHalf = unasked?.includes(to) ?? true;
+      return [
+        isHalf
+          ? `Cut: ${from} does not reach ${to} (${to} cannot be asked)`
+          : `One way: ${from} does not reach ${to}`,
+      ];
+    }
     return from < to ? [`Cut: ${from} and ${to} do not reach each other`] : [];
   });
 }
@@ -78,18 +86,11 @@ function actionLines(
       : "";
   const calm = leader === null ? "waiting for a leader" : "none by itself: look at the network between them";
   const action =
-    cut.length === 0
-      ? `Action: ${calm}`
-      : `Action: ${cut.map(capitalized).join(", ")} entering degraded mode${waits}`;
+    cut.length === 0 ? `Action: ${calm}` : `Action: ${cut.join(", ")} entering degraded mode${waits}`;
   if (strategy === "auto") return [action];
   return [
     action,
     "Then: caxton cluster compare-state, to see that the replicas agree",
     `Then: caxton cluster resolve-partition --prefer majority${isCut ? ", at a node of the majority" : ""}`,
   ];
-}
-
-/** As the documents print it: `Node-3`. */
-function capitalized(name: string): string {
-  return name.charAt(0).toUpperCase() + name.slice(1);
 }

@@ -37,5 +37,6 @@ export function statusLines(answer: StatusAnswer, wide: boolean): string[] {
 function leaseText({ lease, node }: StatusAnswer): string {
   if (lease === null || lease.held) return `held by ${node}`;
   const since_ms = Math.round(lease.without_ms / 1_000) * 1_000;
-  return `not held by ${node} for ${formatDuration(since_ms)}: its agents are parked`;
+  const why = typeof lease.why === "string" ? `, since ${lease.why}` : "";
+  return `not held by ${node} for ${formatDuration(since_ms)}${why}: its agents are parked`;
 }

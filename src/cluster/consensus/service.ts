@@ -15,6 +15,7 @@ import type { ConsensusAnswer, ConsensusReport } from "./requests.ts";
 import type { CutOrder } from "../network-cut.ts";
 import { ConsensusStreams } from "./streams.ts";
 import { answerLease, LeaseDriver } from "../leases/driver.ts";
+import type { LeaseNews } from "../leases/node-lease.ts";
 import { inspectLog } from "./log-inspection.ts";
 import type { FromRaft, OpenConsensus, RaftCertificate, ToRaft } from "./thread-protocol.ts";
 
@@ -181,8 +182,8 @@ export class ConsensusService {
       seed: options.seed,
       lease: (ground) => {
         const { boot } = options;
-        const began = (tenure: number): void => post({ kind: "lease", tell: { kind: "began", tenure } });
-        this.#lease = new LeaseDriver({ ...options.lease, boot, clock, bootClock, began }, ground);
+        const tell = (news: LeaseNews): void => post({ kind: "lease", tell: news });
+        this.#lease = new LeaseDriver({ ...options.lease, boot, clock, bootClock, tell }, ground);
         return this.#lease;
       },
       heard,

@@ -90,7 +90,9 @@ function nameConflict(admission: Admission, hello: Hello, address: Address): Jud
     );
   }
   const known = admission.member(hello.node);
-  const last = known?.incarnation.boot ?? admission.buriedBoot(hello.node);
+  // What others told of it before it was ever heard here does not bind it.
+  const told = known?.isHearsay === true ? undefined : known?.incarnation.boot;
+  const last = known ? told : admission.buriedBoot(hello.node);
   if (last !== undefined && hello.boot < last) {
     const detail = `boot epoch ${hello.boot} of "${hello.node}" is older than ${last}, seen before`;
     const why = "its data directory is an old copy, and its clock behind";

@@ -9,6 +9,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Address, Datagrams } from "../../ports/datagrams.ts";
 import type { SwimEffect, SwimInput } from "../../swim/effects.ts";
 import type { SwimMember } from "../../swim/members.ts";
+import type { EndedLife } from "../../swim/removal-proof.ts";
 import { Swim } from "../../swim/swim.ts";
 import { type TimingOverrides, type TimingProfile, timingOf } from "../../swim/timing.ts";
 import type { ByteMemo } from "../../wire/byte-memo.ts";
@@ -28,7 +29,8 @@ import { GossipStatistics } from "./statistics.ts";
 import { type TagsSync, tagsSyncOf } from "./tags-sync.ts";
 import { GossipHousekeeping } from "./housekeeping.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { aliveOthers, bootCeiling, memberAt, MemberViews } from "./views.ts";
+import { bootCeiling } from "../boot-ceiling.ts";
+import { aliveOthers, memberAt, MemberViews } from "./views.ts";
 import { WakeTimer } from "./wake-timer.ts";
 import type { GossipStats, Member } from "../membership.ts";
 
@@ -193,6 +195,11 @@ export class GossipDriver {
     this.#step({ kind: "remove", node });
   }
 
+  /** What this node's log says that operators removed. */
+  removals(lives: readonly EndedLife[]): void {
+    this.#step({ kind: "removals", lives });
+  }
+
   ping(ping: number, node: NodeId, timeout_ms: number): void {
     this.#step({ kind: "ping", ping, node, timeout_ms });
   }
@@ -332,12 +339,7 @@ export class GossipDriver {
       case "member":
         this.directory.setAbsent(effect.member.id, effect.member.status === "left");
         this.#sync.member(effect.member);
-        report({
-          kind: "member",
-          event: effect.event,
-          member: this.#views.of(effect.member),
-          reason: effect.reason,
-        });
+        report({ ...effect, member: this.#views.of(effect.member) });
         this.#reportDirectory();
         return;
       case "forgotten":

@@ -7,7 +7,8 @@ import type { Swim } from "../../swim/swim.ts";
 import { autoTiming, type TimingOverrides, type TimingProfile } from "../../swim/timing.ts";
 import type { GossipReport, GossipStreams } from "./reports.ts";
 import type { GossipStatistics } from "./statistics.ts";
-import { aliveOthers, bootCeiling, type MemberViews } from "./views.ts";
+import { bootCeiling } from "../boot-ceiling.ts";
+import { aliveOthers, type MemberViews } from "./views.ts";
 
 export interface HousekeepingOptions {
   readonly self: NodeId;

@@ -156,6 +156,8 @@ class Service implements GossipService {
         return driver.join(message.seeds);
       case "remove":
         return driver.remove(message.node);
+      case "removals":
+        return driver.removals(message.lives);
       case "ping":
         return driver.ping(message.ping, message.node, message.timeout_ms);
       case "keys":

@@ -1,6 +1,7 @@
 /** What main and the gossip thread say to each other: plain data, in order. */
 import type { AgentName, NodeId } from "../../base/ids.ts";
 import type { Address } from "../../ports/datagrams.ts";
+import type { EndedLife } from "../../swim/removal-proof.ts";
 import type { TimingOverrides, TimingProfile } from "../../swim/timing.ts";
 import type { AgentClaim } from "../../wire/gossip-directory.ts";
 import type { NodeLoad, NodeTags } from "../../wire/gossip-tags.ts";
@@ -58,6 +59,7 @@ export type ToGossip =
   | { readonly kind: "load"; readonly load: NodeLoad }
   | { readonly kind: "join"; readonly seeds: readonly Address[] }
   | { readonly kind: "remove"; readonly node: NodeId }
+  | { readonly kind: "removals"; readonly lives: readonly EndedLife[] }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
   /** A stream to this node ended without a goodbye, or was refused; `boot` is its life, when known. */
   | { readonly kind: "hint"; readonly node: NodeId; readonly boot: number | null }

@@ -9,6 +9,7 @@ import { type AgentName, type NodeId, quote } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Address } from "../../ports/datagrams.ts";
 import type { Thread } from "../../ports/threads.ts";
+import type { EndedLife } from "../../swim/removal-proof.ts";
 import { acceptedKeysLimit, key_bytes } from "../../security/keyring.ts";
 import { checkTags } from "../../wire/gossip-tags.ts";
 import { isIpAddress } from "../../wire/gossip-values.ts";
@@ -43,8 +44,8 @@ export interface GossipThreadOptions {
   readonly adopted: (uuid: string) => Promise<void>;
   /** A node outside of its cluster could not reach a seed; tried again for ever. */
   readonly seedFailed: (seed: string, reason: string) => void;
-  /** An operator removed this node, as that one says: it takes no part any more, and is to end. */
-  readonly removed: (source: NodeId) => void;
+  /** An operator removed this node, as that one says, or its log (null): it takes no part any more, and is to end. */
+  readonly removed: (source: NodeId | null) => void;
   /** The thread ended by itself: the node cannot go on. */
   readonly failed: (error: CaxtonError) => void;
 }
@@ -170,6 +171,10 @@ export class GossipThread implements Membership {
     this.thread.post({ kind: "remove", node });
   }
 
+  removals(lives: readonly EndedLife[]): void {
+    this.thread.post({ kind: "removals", lives });
+  }
+
   get gossipKeys(): readonly Uint8Array[] {
     return this.#gossipKeys;
   }
@@ -293,7 +298,7 @@ export class GossipThread implements Membership {
         this.#pinged(report.ping, report.roundTrip_ms);
         return;
       case "removed":
-        this.options.removed(report.source);
+        this.options.removed(report.source === this.self ? null : report.source);
         return;
       case "left-told":
         this.#leaving?.();

@@ -45,13 +45,3 @@ export function memberAt(swim: Swim, { host, port }: Address): SwimMember | unde
     if (member.address.port === port && member.address.host === host) return member;
   return undefined;
 }
-
-/** No clock of the cluster is a day ahead of this one; a machine without a set clock cannot judge. */
-const clockAhead_ms = 24 * 3_600_000;
-const clockIsSet_ms = Date.UTC(2020, 0, 1);
-
-/** Boot epochs are wall times of starts (or small counts), so one of the far future is poison. */
-export function bootCeiling(clock: Clock): number {
-  const wall_ms = clock.wall_ms();
-  return wall_ms > clockIsSet_ms ? wall_ms + clockAhead_ms : Infinity;
-}

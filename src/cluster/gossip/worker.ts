@@ -14,7 +14,7 @@ import { createGossipSealer } from "../../security/gossip-sealer.ts";
 import { Gathered } from "./gathered.ts";
 import { rehearse } from "./rehearsal.ts";
 import { startGossip } from "./service.ts";
-import { bootCeiling } from "./views.ts";
+import { bootCeiling } from "../boot-ceiling.ts";
 import { NetworkCut, cuttableDatagrams } from "../network-cut.ts";
 import type { FromGossip, ToGossip } from "./thread-protocol.ts";
 

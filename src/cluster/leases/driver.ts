@@ -13,7 +13,7 @@ import { decodeNodeRecords } from "../../wire/control-node.ts";
 import { decodeLeaseFrame, encodeLeaseFrame, type LeaseFrame } from "../../wire/lease-frame.ts";
 import { LeaseGrants } from "./grants.ts";
 import { LeaseRenewals } from "./renewals.ts";
-import type { FromLease, ToLease } from "./node-lease.ts";
+import type { FromLease, LeaseNews, ToLease } from "./node-lease.ts";
 
 /** The same lives are not looked up again sooner, unless somebody asks who is not among them. */
 const livesFresh_ms = 200;
@@ -56,8 +56,8 @@ export interface LeaseDriverOptions {
   readonly clock: Clock;
   readonly bootClock: BootClock;
   readonly cell: SharedArrayBuffer;
-  /** This node holds its lease, after a time in which it did not. */
-  readonly began: (tenure: number) => void;
+  /** Of this node's own lease. */
+  readonly tell: (news: LeaseNews) => void;
 }
 
 export class LeaseDriver implements LeaseHooks {
@@ -71,7 +71,7 @@ export class LeaseDriver implements LeaseHooks {
     options: LeaseDriverOptions,
     private readonly ground: LeaseGround,
   ) {
-    const { boot, terms, clock, bootClock, cell, began } = options;
+    const { boot, terms, clock, bootClock, cell, tell } = options;
     const send = (node: NodeId, frame: LeaseFrame): void => this.#send(node, encodeLeaseFrame(frame));
     this.#lives = new RegisteredLives(clock, ground);
     this.#renewals = new LeaseRenewals({
@@ -82,7 +82,7 @@ export class LeaseDriver implements LeaseHooks {
       cell,
       send,
       applied: ground.applied,
-      began,
+      tell,
     });
     this.grants = new LeaseGrants({
       terms,
@@ -102,6 +102,8 @@ export class LeaseDriver implements LeaseHooks {
         return this.grants.renewal(from, frame);
       case "grant":
         return this.#renewals.granted(from, frame);
+      case "refusal":
+        return this.#renewals.refused(from, frame);
       default:
         return unreachable(frame);
     }

@@ -8,7 +8,7 @@ import { LeaseBook } from "../../ownership/lease-book.ts";
 import type { LeaseAges } from "../../ownership/lease-silence.ts";
 import type { LeaseTerms } from "../../ownership/owner-lease.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { LeaseFrame } from "../../wire/lease-frame.ts";
+import type { LeaseFrame, LeaseRefusal } from "../../wire/lease-frame.ts";
 
 /**
  * A node whose agents may be given away gets no lease for so long, or until it is admitted. Longer than any command
@@ -17,6 +17,8 @@ import type { LeaseFrame } from "../../wire/lease-frame.ts";
 export const permission_ms = 15_000;
 /** Lives that ended, remembered for the next book. */
 const endedLimit = 10_000;
+/** Nodes whose latest renewals are known. */
+const heardLimit = 10_000;
 
 export interface GrantsOptions {
   readonly terms: LeaseTerms;
@@ -44,8 +46,8 @@ export class LeaseGrants {
   #wait_ms: number;
   readonly #ended = new Map<NodeId, number>();
   readonly #permitted = new Map<NodeId, Permission>();
-  /** In this term: when each node's latest lease was granted. */
-  readonly #latest = new Map<NodeId, { readonly boot: number; readonly at_ms: number }>();
+  /** In this term: when each node's latest renewal was granted, or refused. */
+  readonly #heard = new Map<NodeId, { readonly boot: number; readonly at_ms: number }>();
   #term: number | null = null;
   #ledAt_ms = 0;
   /** Numbered over all books and terms, so that a late answer to an earlier question is none to this one. */
@@ -79,25 +81,43 @@ export class LeaseGrants {
     this.#term = null;
     this.#book.resign();
     this.#permitted.clear();
-    this.#latest.clear();
+    this.#heard.clear();
     this.#underWay = null;
     this.#waiting = false;
   }
 
   renewal(from: NodeId, asked: Renewal): void {
     if (this.#term === null) return;
-    const { terms, isRegistered } = this.#options;
-    const { boot, renewal, ttl_ms } = asked;
+    const { terms, send } = this.#options;
+    const { boot, renewal } = asked;
     const permission = this.#permission(from);
     if (permission !== undefined) permission.asked = asked;
-    // Who counts longer than this leader waits would still act when others do.
-    const fits = permission === undefined && ttl_ms <= terms.ttl_ms && isRegistered(from, boot);
-    if (!fits || !this.#book.ask({ node: from, boot, renewal })) {
+    const why = this.#refusal(from, asked, permission !== undefined);
+    if (why !== null) {
       this.counts.refused++;
+      // Not of a life before one that was heard: that one is over.
+      if (boot >= (this.#heard.get(from)?.boot ?? -1)) this.#hears(from, boot);
+      send(from, { kind: "refusal", boot, renewal, why, ttl_ms: terms.ttl_ms });
       return;
     }
     this.#waiting = true;
     this.#begin();
+  }
+
+  /** Null when it is to be granted. */
+  #refusal(from: NodeId, asked: Renewal, isGivenAway: boolean): LeaseRefusal | null {
+    const { terms, isRegistered } = this.#options;
+    const { boot, renewal, ttl_ms } = asked;
+    if (isGivenAway) return "given_away";
+    // Who counts longer than this leader waits would still act when others do.
+    if (ttl_ms > terms.ttl_ms) return "term";
+    if (!isRegistered(from, boot)) return "unregistered";
+    return this.#book.ask({ node: from, boot, renewal }) ? null : "barred";
+  }
+
+  #hears(node: NodeId, boot: number): void {
+    if (!this.#heard.has(node) && this.#heard.size >= heardLimit) return;
+    this.#heard.set(node, { boot, at_ms: this.#options.clock.now_ms() });
   }
 
   /** A round has ended; `led` when a quorum followed this leader after it had begun. */
@@ -133,16 +153,12 @@ export class LeaseGrants {
     this.#book.ended(node, boot);
   }
 
-  /** How old the leases are that this leader has granted; null where it does not lead. */
+  /** How long ago it heard each node; null where it does not lead. */
   ages(): LeaseAges | null {
     if (this.#term === null) return null;
     const now_ms = this.#options.clock.now_ms();
-    const granted = [...this.#latest].map(([node, { boot, at_ms }]) => ({
-      node,
-      boot,
-      ago_ms: now_ms - at_ms,
-    }));
-    return { leading_ms: now_ms - this.#ledAt_ms, granted };
+    const heard = [...this.#heard].map(([node, { boot, at_ms }]) => ({ node, boot, ago_ms: now_ms - at_ms }));
+    return { leading_ms: now_ms - this.#ledAt_ms, heard };
   }
 
   bar(node: NodeId): void {
@@ -176,7 +192,7 @@ export class LeaseGrants {
     const now_ms = clock.now_ms();
     for (const { node, boot, renewal } of this.#book.confirmed(round, now_ms)) {
       this.counts.granted++;
-      this.#latest.set(node, { boot, at_ms: now_ms });
+      this.#hears(node, boot);
       send(node, { kind: "grant", boot, renewal, assignedUpTo, wait_ms: this.#wait_ms });
     }
   }

@@ -6,6 +6,7 @@ import { assert, unreachable } from "../../base/assert.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { LeaseAges } from "../../ownership/lease-silence.ts";
+import type { LeaseRefusal } from "../../wire/lease-frame.ts";
 import type { BootClock } from "../../ports/boot-clock.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import { LeaseGate } from "./cell.ts";
@@ -26,6 +27,8 @@ export interface NodeLease {
   /** The tenure that counts at present, to be told to agent threads; 0 before the first. */
   readonly tenure: number;
   readonly stats: LeaseStats;
+  /** Told of each refusal: the leader hears this node, and grants it nothing. */
+  onRefused(listener: (refused: RefusedLease) => void): () => void;
 }
 
 export interface LeaseStats {
@@ -36,6 +39,8 @@ export interface LeaseStats {
   readonly without_ms: number;
   /** How long nothing was held before it was held again last, ms. */
   readonly gap_ms: number;
+  /** Of the time since then: what the leader said last; null while it is held, and where nobody has answered. */
+  readonly refused: RefusedLease | null;
 }
 
 /** The leader's side, asked on main. */
@@ -65,9 +70,21 @@ export type ToLease =
   | { readonly kind: "ended"; readonly node: NodeId; readonly boot: number }
   | { readonly kind: "bar" | "admit"; readonly node: NodeId };
 
-export type FromLease =
+/** What the raft thread tells of this node's own lease unasked. */
+export type LeaseNews =
   /** Nothing was held, and now something is. */
-  | { readonly kind: "began"; readonly tenure: number }
+  { readonly kind: "began"; readonly tenure: number } | ({ readonly kind: "refused" } & RefusedLease);
+
+/** A renewal arrived at the leader and was not granted. */
+export interface RefusedLease {
+  readonly leader: NodeId;
+  /** `term`: it is asked for less from now on, `ttl_ms`, the most that it grants. */
+  readonly why: LeaseRefusal;
+  readonly ttl_ms: number;
+}
+
+export type FromLease =
+  | LeaseNews
   /** `term` is null without permission. */
   | {
       readonly kind: "permitted";
@@ -106,6 +123,8 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
   readonly #options: NodeLeasesOptions;
   readonly #gate: LeaseGate;
   readonly #listeners = new Set<(held: boolean) => void>();
+  readonly #refusedListeners = new Set<(refused: RefusedLease) => void>();
+  #refused: RefusedLease | null = null;
   readonly #preparations = new Set<() => Promise<void>>();
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
@@ -130,7 +149,8 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
   get stats(): LeaseStats {
     const held = this.holds();
     const without_ms = held ? 0 : Math.max(0, this.#options.bootClock.now_ms() - this.#lostAt_ms);
-    return { held, losses: this.#losses, without_ms, gap_ms: this.#gap_ms };
+    const refused = held ? null : this.#refused;
+    return { held, losses: this.#losses, without_ms, gap_ms: this.#gap_ms, refused };
   }
 
   holds(): boolean {
@@ -145,6 +165,11 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
   beforeHeld(prepare: () => Promise<void>): () => void {
     this.#preparations.add(prepare);
     return () => void this.#preparations.delete(prepare);
+  }
+
+  onRefused(listener: (refused: RefusedLease) => void): () => void {
+    this.#refusedListeners.add(listener);
+    return () => void this.#refusedListeners.delete(listener);
   }
 
   async mayReassign(node: NodeId, boot: number): Promise<boolean> {
@@ -184,6 +209,10 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
         this.#lost(this.#gate.ended_ms);
         void this.#prepare(message.tenure);
         return;
+      case "refused":
+        this.#refused = message;
+        for (const listener of this.#refusedListeners) listener(message);
+        return;
       case "permitted":
       case "aged": {
         const question = this.#questions.get(message.request);
@@ -222,6 +251,7 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
 
   #regained(): void {
     this.#held = true;
+    this.#refused = null;
     this.#gap_ms = Math.max(0, this.#options.bootClock.now_ms() - this.#lostAt_ms);
     for (const listener of this.#listeners) listener(true);
     this.#watch();

@@ -1,6 +1,6 @@
 /**
  * The owner's half of leases on the raft thread: renews at the leader three times a term, and puts into the shared
- * cell until when this node may act. A grant counts only when the control state here has applied what was assigned
+ * cell until when this node may act. A leader that waits for less than this node would count is asked for that. A grant counts only when the control state here has applied what was assigned
  * before it; until then the grants before it count on.
  */
 import type { NodeId } from "../../base/ids.ts";
@@ -9,10 +9,13 @@ import type { BootClock } from "../../ports/boot-clock.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { LeaseFrame } from "../../wire/lease-frame.ts";
 import { LeaseCellWriter } from "./cell.ts";
+import type { LeaseNews } from "./node-lease.ts";
 
 const renewalsATerm = 3;
 /** While nothing is held: whoever leads may just have heard of this life. */
 const unheldEvery_ms = 150;
+/** As the configuration's least: no leader has less. */
+const leastTerm_ms = 500;
 /** Grants that wait for the control state, and renewals whose leader is remembered; the oldest go. */
 const waitingLimit = 64;
 
@@ -25,10 +28,10 @@ export interface RenewalsOptions {
   readonly send: (leader: NodeId, frame: LeaseFrame) => void;
   /** How far the control state has applied the log here. */
   readonly applied: () => number;
-  /** A tenure began: nothing was held before it. */
-  readonly began: (tenure: number) => void;
+  readonly tell: (news: LeaseNews) => void;
 }
 
+type Refusal = Extract<LeaseFrame, { kind: "refusal" }>;
 type Grant = Extract<LeaseFrame, { kind: "grant" }>;
 
 export class LeaseRenewals {
@@ -38,6 +41,8 @@ export class LeaseRenewals {
   readonly #asked = new Map<number, NodeId>();
   #waiting: Grant[] = [];
   #leader: NodeId | null = null;
+  /** For how long the leader is asked: as configured, or the most that it grants. */
+  #ttl_ms: number;
   #timer: Timer | undefined;
   /** The longest that a leader said it waits: it binds whoever leads next. */
   longestWait_ms = 0;
@@ -45,6 +50,7 @@ export class LeaseRenewals {
   constructor(options: RenewalsOptions) {
     this.#options = options;
     this.#owner = new OwnerLease(options.terms);
+    this.#ttl_ms = options.terms.ttl_ms;
     this.#cell = new LeaseCellWriter(options.cell);
     // What an earlier driver of this process held may rest on a state that is gone.
     this.#cell.lose(options.bootClock.now_ms());
@@ -54,6 +60,7 @@ export class LeaseRenewals {
   /** Whoever leads now; told again, it is asked again. */
   follow(leader: NodeId | null): void {
     this.#leader = leader;
+    this.#ttl_ms = this.#options.terms.ttl_ms;
     this.renew();
   }
 
@@ -63,13 +70,13 @@ export class LeaseRenewals {
   }
 
   renew(): void {
-    const { boot, terms, bootClock, send } = this.#options;
+    const { boot, bootClock, send } = this.#options;
     const leader = this.#leader;
     if (leader === null) return;
-    const renewal = this.#owner.renew(bootClock.now_ms());
+    const renewal = this.#owner.renew(bootClock.now_ms(), this.#ttl_ms);
     this.#asked.set(renewal, leader);
     bound(this.#asked);
-    send(leader, { kind: "renewal", boot, renewal, ttl_ms: terms.ttl_ms });
+    send(leader, { kind: "renewal", boot, renewal, ttl_ms: this.#ttl_ms });
   }
 
   /** A grant counts only from the node that was asked. */
@@ -80,6 +87,19 @@ export class LeaseRenewals {
     this.#waiting.push(grant);
     if (this.#waiting.length > waitingLimit) this.#waiting.shift();
     this.applied();
+  }
+
+  /** It was heard, and gets no lease. Counts only from the leader that was asked. */
+  refused(from: NodeId, { boot, renewal, why, ttl_ms }: Refusal): void {
+    if (boot !== this.#options.boot || this.#asked.get(renewal) !== from || from !== this.#leader) return;
+    this.#asked.delete(renewal);
+    const most_ms = Math.max(ttl_ms, leastTerm_ms);
+    // Of renewals that were sent before it was known what the leader grants.
+    if (why === "term" && most_ms >= this.#ttl_ms) return;
+    this.#options.tell({ kind: "refused", leader: from, why, ttl_ms });
+    if (why !== "term") return;
+    this.#ttl_ms = most_ms;
+    this.renew();
   }
 
   /** The control state has gone on. */
@@ -93,7 +113,7 @@ export class LeaseRenewals {
     const now_ms = this.#options.bootClock.now_ms();
     if (!this.#owner.holds(now_ms, index)) return;
     if (this.#cell.hold(now_ms + this.#owner.remaining_ms(now_ms), now_ms))
-      this.#options.began(this.#cell.tenure);
+      this.#options.tell({ kind: "began", tenure: this.#cell.tenure });
   }
 
   close(): void {
@@ -103,9 +123,9 @@ export class LeaseRenewals {
   }
 
   #arm(): void {
-    const { clock, bootClock, terms } = this.#options;
+    const { clock, bootClock } = this.#options;
     const held = this.#cell.until_ms > bootClock.now_ms();
-    const usual_ms = terms.ttl_ms / renewalsATerm;
+    const usual_ms = this.#ttl_ms / renewalsATerm;
     this.#timer = clock.after(held ? usual_ms : Math.min(usual_ms, unheldEvery_ms), () => {
       this.#arm();
       this.renew();

@@ -32,8 +32,8 @@ export interface PeerNetworkCore {
   serves(purpose: StreamPurpose): boolean;
   identity(): StreamIdentity;
   greeting(): { readonly node: NodeId; readonly bootEpoch: number; readonly protocol: ProtocolRange };
-  /** False for an earlier life of a node than one already heard of; a later one is remembered. */
-  admitBoot(node: NodeId, bootEpoch: number): boolean;
+  /** Why that life of a node is not believed (an earlier one than is known, or one of the future); null where it is, and then it is remembered. */
+  bootRefusal(node: NodeId, bootEpoch: number): string | null;
   /** A peer was turned away, or turned this node away, for its key, cluster or version. */
   refused(source: string, reason: string): void;
   /** A connection ended; counted by kind. */

@@ -157,13 +157,12 @@ export class PeerInbound {
       this.core.refused(`${this.node} (${formatAddress(this.remote)})`, versionsApart(hello.protocol));
     } else if (!this.core.serves(hello.purpose)) {
       this.#refuse("wrong_peer", "invalid_argument", `connections for ${hello.purpose} are not taken here`);
-    } else if (!this.#admitBoot(hello)) {
-      this.#refuse(
-        "wrong_peer",
-        "conflict",
-        `a later start of "${hello.node}" than ${hello.bootEpoch} is known`,
-      );
     } else {
+      const refusal = this.#bootRefusal(hello);
+      if (refusal !== null) {
+        this.#refuse("wrong_peer", "conflict", refusal);
+        return;
+      }
       this.#purpose = hello.purpose;
       this.#bootEpoch = hello.bootEpoch;
       if (!this.events.greeted(this)) {
@@ -176,8 +175,8 @@ export class PeerInbound {
   }
 
   /** A first contact proves nothing yet: one who uses a member's name must not shut the member out. */
-  #admitBoot({ purpose, node, bootEpoch }: Extract<PeerFrame, { kind: "hello" }>): boolean {
-    return purpose === "contact" || this.core.admitBoot(node, bootEpoch);
+  #bootRefusal({ purpose, node, bootEpoch }: Extract<PeerFrame, { kind: "hello" }>): string | null {
+    return purpose === "contact" ? null : this.core.bootRefusal(node, bootEpoch);
   }
 
   #refuse(kind: CloseKind, code: ErrorCode, detail: string): void {

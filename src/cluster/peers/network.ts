@@ -22,7 +22,9 @@ import { protocolRange } from "../../wire/protocol-version.ts";
 import { EarlyFrames } from "./early-frames.ts";
 import type { Answer } from "./answers.ts";
 import { AnswerBudget } from "./answers.ts";
+import { PeerBoots } from "./boots.ts";
 import type { CloseKind } from "./connection.ts";
+import { contactMethod, FirstContacts } from "./contacts.ts";
 import { mainPurposes, type PeerNetworkCore, type PeerTimings } from "./core.ts";
 import { PeerInbound } from "./inbound.ts";
 import { PeerOutbound } from "./outbound.ts";
@@ -35,9 +37,6 @@ const defaultTimings: PeerTimings = { connect_ms: 5_000, keepAlive_ms: 5_000 };
 const gossipUnused_ms = 120_000;
 /** Connections of first contact from one node at once. */
 const contactsPerNode = 8;
-/** Nodes whose highest boot epoch is remembered; the first remembered is forgotten first. */
-const bootEpochsLimit = 16_384;
-const contactMethod = "contact";
 
 export interface PeerNetworkOptions {
   readonly node: NodeId;
@@ -84,9 +83,8 @@ export class PeerNetwork implements Peers {
   readonly #addresses = new Map<NodeId, Address>();
   /** By node, then class. */
   readonly #outbound = new Map<NodeId, Map<PeerClass, PeerOutbound>>();
-  readonly #contacts = new Set<PeerOutbound>();
+  readonly #contacts: FirstContacts;
   readonly #inbound = new Set<PeerInbound>();
-  readonly #bootEpochs = new Map<NodeId, number>();
   readonly #frameHandlers = new Map<PeerClass, (frame: PeerFrame) => void>();
   readonly #early = new EarlyFrames();
   readonly #methods = new Map<string, RequestHandler>();
@@ -107,6 +105,9 @@ export class PeerNetwork implements Peers {
     this.#checked_ms = options.clock.now_ms();
     const { node, bootEpoch, streams, clock, purposes = mainPurposes } = options;
     const greeting = { node, bootEpoch, protocol: protocolRange };
+    const boots = new PeerBoots(clock, (peer) => {
+      for (const link of this.#outbound.get(peer)?.values() ?? []) link.renew("the peer has restarted");
+    });
     this.#core = {
       timings: options.timings ?? defaultTimings,
       streams,
@@ -117,7 +118,7 @@ export class PeerNetwork implements Peers {
       serves: (purpose) => purposes.includes(purpose),
       identity: () => this.#identity,
       greeting: () => greeting,
-      admitBoot: (peer, epoch) => this.#admitBoot(peer, epoch),
+      bootRefusal: (peer, epoch) => boots.refusal(peer, epoch),
       refused: (source, reason) => {
         this.#refused++;
         options.refused?.(source, reason);
@@ -127,6 +128,7 @@ export class PeerNetwork implements Peers {
         options.closed?.(kind, peer, detail);
       },
     };
+    this.#contacts = new FirstContacts(this.#core);
   }
 
   async listen(): Promise<void> {
@@ -202,20 +204,7 @@ export class PeerNetwork implements Peers {
     hello: Uint8Array,
     timeout_ms: number,
   ): Promise<{ from: NodeId; reply: Uint8Array }> {
-    if (!this.#open)
-      throw new CaxtonError("unreachable", `Cannot contact ${formatAddress(address)}: shutting down`);
-    let from: NodeId | undefined;
-    const up = (peer: NodeId): void => void (from = peer);
-    const link = new PeerOutbound(this.#core, address, "contact", undefined, { up, down: () => {} });
-    this.#contacts.add(link);
-    try {
-      const reply = await link.calls.call(contactMethod, hello, timeout_ms);
-      if (from === undefined) throw new CaxtonError("internal", "A reply came before the greeting");
-      return { from, reply };
-    } finally {
-      this.#contacts.delete(link);
-      link.close("contact made", true);
-    }
+    return await this.#contacts.contact(address, hello, timeout_ms);
   }
 
   /**
@@ -223,20 +212,7 @@ export class PeerNetwork implements Peers {
    * would wait for. Resolves also when nothing came of it.
    */
   async rehearse(): Promise<void> {
-    const { host, port } = this.local;
-    const loopback = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-    const over = Promise.withResolvers<void>();
-    const link = new PeerOutbound(this.#core, { host: loopback, port }, "contact", undefined, {
-      up: () => over.resolve(),
-      down: () => over.resolve(),
-    });
-    this.#contacts.add(link);
-    const deadline = this.options.clock.after(this.#core.timings.connect_ms, () => over.resolve());
-    link.keep(true);
-    await over.promise;
-    deadline.cancel();
-    this.#contacts.delete(link);
-    link.close("rehearsed", true);
+    await this.#contacts.rehearse(this.local);
   }
 
   onContact(handler: ContactHandler): void {
@@ -276,8 +252,10 @@ export class PeerNetwork implements Peers {
     if (!this.#open) return;
     this.#open = false;
     this.#timer?.cancel();
-    for (const link of [...this.#links(), ...this.#contacts]) link.close("this node shuts down", true);
-    for (const inbound of [...this.#inbound]) inbound.finish("this node shuts down");
+    const reason = "this node shuts down";
+    for (const link of this.#links()) link.close(reason, true);
+    this.#contacts.close(reason);
+    for (const inbound of [...this.#inbound]) inbound.finish(reason);
     this.#outbound.clear();
     await this.#listener?.close();
   }
@@ -324,7 +302,7 @@ export class PeerNetwork implements Peers {
     const slept_ms = now_ms - this.#checked_ms - checkEvery_ms;
     this.#checked_ms = now_ms;
     this.#closeUnused(now_ms);
-    for (const one of [...this.#links(), ...this.#contacts, ...this.#inbound]) {
+    for (const one of [...this.#links(), ...this.#contacts.links, ...this.#inbound]) {
       if (slept_ms > checkEvery_ms) one.forgive(slept_ms);
       one.check(now_ms);
     }
@@ -380,21 +358,5 @@ export class PeerNetwork implements Peers {
     }
     const handler = this.#methods.get(method);
     return handler && (async (body) => await handler(body, { from: source.node }));
-  }
-
-  #admitBoot(node: NodeId, bootEpoch: number): boolean {
-    const known = this.#bootEpochs.get(node) ?? -1;
-    if (bootEpoch < known) return false;
-    if (bootEpoch > known) {
-      this.#bootEpochs.delete(node);
-      this.#bootEpochs.set(node, bootEpoch);
-      for (const oldest of this.#bootEpochs.keys()) {
-        if (this.#bootEpochs.size <= bootEpochsLimit) break;
-        this.#bootEpochs.delete(oldest);
-      }
-      if (known >= 0)
-        for (const link of this.#outbound.get(node)?.values() ?? []) link.renew("the peer has restarted");
-    }
-    return true;
   }
 }

@@ -218,14 +218,19 @@ export class PeerOutbound {
       connection.close("version", "it speaks no protocol version that this node speaks");
       return;
     }
-    if (frame.node !== connection.peer || !this.core.admitBoot(frame.node, frame.bootEpoch)) {
-      connection.close("wrong_peer", `it is not the node, or not the life of it, that was dialled`);
+    const { node, bootEpoch } = frame;
+    const refusal =
+      node === connection.peer
+        ? this.core.bootRefusal(node, bootEpoch)
+        : "it is not the node that was dialled";
+    if (refusal !== null) {
+      connection.close("wrong_peer", refusal);
       return;
     }
     state.timer?.cancel();
     this.#state = { kind: "up", connection };
     this.#failures = 0;
-    this.#bootEpoch = frame.bootEpoch;
+    this.#bootEpoch = bootEpoch;
     connection.greeted(frameLimit_bytes(this.purpose === "bulk"));
     this.events.up(frame.node);
   }

@@ -11,6 +11,7 @@ import type { NodeId } from "../../base/ids.ts";
 import type { Membership } from "../../cluster/membership.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
+import { pairEvent } from "../partition/lost-pairs.ts";
 import type { EventLog } from "./event-log.ts";
 
 const method = "events.since";
@@ -22,6 +23,8 @@ const patience_ms = 10_000;
 const eventsAtOnce = 200;
 /** Waiting for one follower; beyond it the follower is ended, and resumes. */
 const waitingLimit = 2_000;
+/** Of nodes that lost each other, of which either may tell. */
+const pairsLimit = 1_000;
 
 const sinceRequest = v.strictObject({ after: v.nullable(v.pipe(v.number(), v.safeInteger())) });
 const eventSchema = v.strictObject({
@@ -33,6 +36,7 @@ const eventSchema = v.strictObject({
   text: v.pipe(v.string(), v.maxLength(4_096)),
   data: v.record(v.string(), v.unknown()),
 });
+const pairSchema = v.object({ nodes: v.array(v.string()), lost: v.boolean() });
 const sinceAnswer = v.strictObject({
   last: v.pipe(v.number(), v.safeInteger()),
   events: v.pipe(v.array(eventSchema), v.maxLength(eventsAtOnce)),
@@ -133,6 +137,8 @@ class Asked {
   readonly #underWay = new Set<NodeId>();
   /** Members that are alive and do not answer: since when, and what was told of it once it lasted. */
   readonly #silent = new Map<NodeId, { readonly since_ms: number; told: ClusterEvent | null }>();
+  /** Of the others, which were told to have lost each other. */
+  readonly #lostPairs = new Set<string>();
   #closed = false;
 
   constructor(
@@ -169,14 +175,37 @@ class Asked {
       );
       if (this.#closed) return;
       this.#after.set(node, answer.last);
-      this.#silent.delete(node);
+      this.#answered(node);
       // The stream's place is this node's: the others' events come under the id of its last one.
-      for (const one of answer.events) this.push({ ...one, id: log.last, node });
+      for (const one of answer.events) if (this.#isNews(one)) this.push({ ...one, id: log.last, node });
     } catch (error) {
       if (!this.#closed) this.#unanswered(node, reasonOf(error));
     } finally {
       this.#underWay.delete(node);
     }
+  }
+
+  /** Both ends tell of a pair: the first counts, and this node knows best of its own. */
+  #isNews({ type, data }: ClusterEvent): boolean {
+    const read = type === pairEvent ? v.safeParse(pairSchema, data) : undefined;
+    if (read?.success !== true) return true;
+    const { nodes, lost } = read.output;
+    if (nodes.includes(this.options.membership.self)) return false;
+    const pair = nodes.join(" ");
+    if (this.#lostPairs.has(pair) === lost) return false;
+    if (!lost) return this.#lostPairs.delete(pair);
+    if (this.#lostPairs.size < pairsLimit) this.#lostPairs.add(pair);
+    return true;
+  }
+
+  #answered(node: NodeId): void {
+    const wasTold = (this.#silent.get(node)?.told ?? null) !== null;
+    this.#silent.delete(node);
+    if (!wasTold) return;
+    const { log, clock } = this.options;
+    const text = `The events of ${node} are followed again`;
+    const at_ms = clock.wall_ms();
+    this.push({ id: log.last, type: "events.followed", level: "info", at_ms, text, data: { node } });
   }
 
   #unanswered(node: NodeId, reason: string): void {

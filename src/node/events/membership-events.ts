@@ -3,8 +3,7 @@
  * node's log, each fact once. A suspicion is told once it lasted, or came
  * true: one that its subject refutes at once says that somebody erred, and nothing of the cluster.
  */
-import { counted } from "../../base/counted.ts";
-import { unreachable } from "../../base/assert.ts";
+import { present, unreachable } from "../../base/assert.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { Member, MembershipEvent } from "../../cluster/membership.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
@@ -12,7 +11,7 @@ import { formatAddress } from "../../ports/datagrams.ts";
 import { logger } from "../../telemetry/log.ts";
 import type { EventLog } from "./event-log.ts";
 
-/** More changed agents than this in one update are summed up in one line. */
+/** More agents of one node that changed alike than this in one update are summed up in one line. */
 const linesPerUpdate = 5;
 /** The reasons in the reports of a member that said goodbye, and of when it is forgotten for that. */
 const leftByItself = "left";
@@ -117,7 +116,7 @@ function recordMember(events: EventLog, event: MemberEvent, wasAccused: boolean)
       break;
     case "failed":
       log.warn(`Node ${id} has failed: ${reason}`);
-      events.record("info", "member.failed", `Node ${id} detected as failed`, data);
+      events.record("warn", "member.failed", `Node ${id} detected as failed`, data);
       break;
     case "left":
       recordEnd(events, event, data);
@@ -142,29 +141,32 @@ function recordEnd(
   events.record("info", "member.left", text, data);
 }
 
-function recordDirectory(log: EventLog, event: Extract<MembershipEvent, { kind: "directory" }>): void {
-  const { changed, removed } = event;
-  if (changed.length > linesPerUpdate) {
-    log.record("info", "agent.changed", `${counted(changed.length, "agent")} announced`, {
-      count: changed.length,
-    });
-  } else {
-    for (const { agent, node, status, revision } of changed) {
-      log.record("info", "agent.changed", `Agent '${agent}' is ${status} on ${node}`, {
-        agent,
-        node,
-        status,
-        revision,
-      });
+/** What begins is told once it runs: until then it is announced as what stops to be moved is, too. */
+function recordDirectory(
+  log: EventLog,
+  { changed, removed }: Extract<MembershipEvent, { kind: "directory" }>,
+): void {
+  const begun = changed.filter(({ status }) => status !== "starting");
+  for (const alike of Map.groupBy(begun, ({ node, status }) => `${status} ${node}`).values()) {
+    const { node, status } = present(alike[0], "an agent of the group");
+    const count = alike.length;
+    if (count > linesPerUpdate) {
+      const text = `${count} agents are ${status} on ${node}`;
+      log.record("info", "agent.changed", text, { node, status, count });
+      continue;
+    }
+    for (const { agent, revision } of alike) {
+      const text = `Agent '${agent}' is ${status} on ${node}`;
+      log.record("info", "agent.changed", text, { agent, node, status, revision });
     }
   }
-  if (removed.length > linesPerUpdate) {
-    log.record("info", "agent.removed", `${counted(removed.length, "agent")} withdrawn`, {
-      count: removed.length,
-    });
-  } else {
-    for (const { agent, node } of removed) {
-      log.record("info", "agent.removed", `Agent '${agent}' is no longer on ${node}`, { agent, node });
+  for (const [node, gone] of Map.groupBy(removed, (entry) => entry.node)) {
+    if (gone.length > linesPerUpdate) {
+      const text = `${gone.length} agents are no longer on ${node}`;
+      log.record("info", "agent.removed", text, { node, count: gone.length });
+      continue;
     }
+    for (const { agent } of gone)
+      log.record("info", "agent.removed", `Agent '${agent}' is no longer on ${node}`, { agent, node });
   }
 }

@@ -9,6 +9,7 @@ import type { Membership } from "../../cluster/membership.ts";
 import type { Peers } from "../../cluster/peers/peers.ts";
 import type { VoteHandover } from "../../cluster/consensus/vote-handover.ts";
 import { logger } from "../../telemetry/log.ts";
+import type { Removals } from "./removals.ts";
 import { decodeUtf8, encodeUtf8 } from "../../wire/cursor.ts";
 
 /** The longest that giving a vote away and the question whether the others can do without it take, with the way there. */
@@ -24,6 +25,7 @@ export interface DeparturesOptions {
   readonly peers: Pick<Peers, "request" | "handle">;
   readonly consensus: Pick<Consensus, "status">;
   readonly votes: Pick<VoteHandover, "mayGo" | "giveAway">;
+  readonly removals: Pick<Removals, "decide">;
   /** Leaves and ends this node's process. */
   readonly shutdown: (drain_timeout_ms: number, handOver: boolean) => void;
 }
@@ -66,9 +68,9 @@ export class Departures {
     await peers.request(node, "cluster.leave", encodeUtf8(words.join(" ")), { timeout_ms: leaveRequest_ms });
   }
 
-  /** Throws `no_quorum`, and `conflict` where it lives and is not forced, or its vote is needed. */
+  /** Throws as the control client, and `conflict` where it lives and is not forced, or its vote is needed. */
   async remove(node: NodeId, force: boolean): Promise<void> {
-    const { self, membership, consensus } = this.#options;
+    const { self, membership, consensus, removals } = this.#options;
     const member = membership.member(node);
     if (member === undefined) throw unknownNode(node);
     if (node === self) {
@@ -92,6 +94,8 @@ export class Departures {
       );
     }
     if (lives) await this.#spare(node);
+    // First in the log, which every node believes; then told by gossip, which is no proof.
+    await removals.decide(node, member.bootEpoch);
     membership.remove(node);
   }
 

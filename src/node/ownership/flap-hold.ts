@@ -1,5 +1,6 @@
 /**
- * How long a node that was lost before, and came back, is waited for when it is lost again: longer each time. Losses are
+ * How often a node was lost lately: one that was lost before, and came back, is waited for when it is lost again, longer each
+ * time, and gets its part of the agents back once (rebalancing.ts). Losses are
  * settings of the cluster, so that whoever leads next knows of them; times are leaders' wall clocks.
  */
 import * as v from "valibot";
@@ -53,11 +54,11 @@ export class FlapHold {
   async lost(node: NodeId, life: string): Promise<void> {
     await this.read();
     const at_ms = this.#clock.wall_ms();
-    const known = this.#recent(node);
+    const known = this.recent(node);
     if (known?.life === life) return;
     const count = (known?.count ?? 0) + 1;
     for (const each of this.#losses.keys())
-      if (this.#recent(each) === undefined) await this.#store.delete(prefix + each);
+      if (this.recent(each) === undefined) await this.#store.delete(prefix + each);
     if (!this.#losses.has(node) && this.#losses.size >= nodesLimit) return;
     await this.#store.put(prefix + node, JSON.stringify({ count, at_ms, life }));
     await this.read();
@@ -65,13 +66,15 @@ export class FlapHold {
 
   /** 0 for the first loss in a while. By what was read; a loss that another leader has begun with is the same one. */
   hold_ms(node: NodeId, life: string): number {
-    const known = this.#recent(node);
+    const known = this.recent(node);
     const before = known === undefined ? 0 : known.count - (known.life === life ? 1 : 0);
     return before === 0 ? 0 : Math.min(most_ms, first_ms * 2 ** Math.min(before - 1, 10));
   }
 
-  /** Clocks of two leaders may differ: a time that is to come is as recent as one that is past. */
-  #recent(node: NodeId): Losses | undefined {
+  /** By what was read: how often its agents were given away lately, and when last (Unix). Clocks of two leaders may differ: a time that is to come is as recent as one that is past. */
+  recent(
+    node: NodeId,
+  ): { readonly count: number; readonly at_ms: number; readonly life: string } | undefined {
     const known = this.#losses.get(node);
     if (known === undefined) return undefined;
     return Math.abs(this.#clock.wall_ms() - known.at_ms) <= forgiven_ms ? known : undefined;

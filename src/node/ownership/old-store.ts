@@ -14,6 +14,7 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 import { logger } from "../../telemetry/log.ts";
 import { movesLimit } from "../../wire/control-assignments.ts";
 import type { EventLog } from "../events/event-log.ts";
+import type { FoundMail } from "./found-mail.ts";
 import { type OldStore, StoreAge, type StoreAgeOptions } from "./store-age.ts";
 
 /** An entry of the log a node, while it commits anything. A copy that is older by less may pass for the store itself. */
@@ -25,8 +26,15 @@ export interface OldStoreCheckOptions extends Omit<StoreAgeOptions, "clusterOlde
   readonly assignments: Pick<AssignmentStore, "move">;
   readonly table: AssignmentTable;
   readonly local: Pick<LocalAgents, "get" | "isHosted" | "names">;
+  readonly mail: Pick<FoundMail, "doubt">;
   readonly events: EventLog;
   readonly clock: Clock;
+}
+
+interface Affected {
+  readonly agents: number;
+  /** Of the outbox. */
+  readonly messages: number;
 }
 
 export class OldStoreCheck {
@@ -59,9 +67,12 @@ export class OldStoreCheck {
       if (old !== null) {
         this.old = old;
         const agents = await this.#setBack();
+        const messages = await this.#options.mail.doubt();
         await this.#age.accept(old);
-        if (agents > 0)
-          this.#tell("store.old_copy", this.#text(old, agents), { agents, since: isoOf(old.since_ms) });
+        if (agents + messages > 0) {
+          const data = { agents, messages, since: isoOf(old.since_ms) };
+          this.#tell("store.old_copy", this.#text(old, data), data);
+        }
         await table.refresh("linearizable");
       }
     } catch (error) {
@@ -100,7 +111,7 @@ export class OldStoreCheck {
     return moves.length;
   }
 
-  #text({ since_ms, marked_ms }: OldStore, agents: number): string {
+  #text({ since_ms, marked_ms }: OldStore, { agents, messages }: Affected): string {
     const { self } = this.#options;
     const which =
       since_ms === 0
@@ -108,7 +119,10 @@ export class OldStoreCheck {
         : `an old copy of its data, of ${isoOf(since_ms)} (the last one was marked ${isoOf(marked_ms)})`;
     return (
       `Node ${self} came back with ${which}: ${counted(agents, "agent")} ${agents === 1 ? "goes" : "go"} on from it ` +
-      "under a new epoch, and what they did since is gone"
+      "under a new epoch, and what they did since is gone" +
+      (messages === 0
+        ? ""
+        : `; ${counted(messages, "message")} of its outbox, perhaps delivered since, not sent`)
     );
   }
 

@@ -5,7 +5,7 @@ import { HandOver } from "../../agents/hand-over.ts";
 import { AssignedOwnership } from "../../agents/ownership.ts";
 import { Reconciler, type ReconcilerEvent } from "../../agents/reconciler.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
-import type { AgentName, NodeId } from "../../base/ids.ts";
+import { type AgentName, type NodeId, quote } from "../../base/ids.ts";
 import { Prng } from "../../base/prng.ts";
 import { systemClock } from "../../platform/node/clock.ts";
 import { systemEntropy } from "../../platform/node/entropy.ts";
@@ -14,6 +14,7 @@ import { logger } from "../../telemetry/log.ts";
 import { drain } from "./drain.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { Failover } from "./failover.ts";
+import { FlapHold } from "./flap-hold.ts";
 import type { Ground } from "../ground.ts";
 import { agentPlaces } from "../agent-places.ts";
 import { OpenStreams } from "../open-streams.ts";
@@ -23,7 +24,7 @@ import { Rebalancer } from "./rebalancing.ts";
 import type { OldStore } from "./store-age.ts";
 import type { Work } from "../work.ts";
 
-/** A start waits for so long for the cluster's word on whose its agents are; they start when it comes. */
+/** A start, and what is asked about its agents, waits for so long for the cluster's word on whose they are; they start when it comes. */
 const authority_ms = 10_000;
 const again_ms = 500;
 /** With a pause between two that doubles: others leave too, or what was on its way here arrives. */
@@ -41,7 +42,6 @@ export class NodeOwnership {
   readonly #failover: Failover;
   readonly #outbox: OutboxHandOver;
   readonly #prng: Prng;
-  readonly #unprepare: () => void;
   readonly #oldStore: OldStoreCheck;
   /** It is known whose this node's agents are, and whether its store is an old copy. */
   readonly #isKnown = Promise.withResolvers<void>();
@@ -53,7 +53,6 @@ export class NodeOwnership {
     const { config, foundation, network, control, work, events, failed } = parts;
     const { self, store } = foundation;
     const { membership, peers } = network;
-    const { leases } = parts.consensus;
     const { table, assignments } = control;
     this.#prng = new Prng(foundation.directory.bootEpoch);
     this.#streams = new OpenStreams(peers);
@@ -74,6 +73,7 @@ export class NodeOwnership {
       local: work.agents,
       modules: () => work.modules,
       clock: systemClock,
+      known: () => this.#whenKnown(),
       event: (event) => recordOwnership(events, event, self, this.#oldStore.old),
       failed,
     });
@@ -109,7 +109,7 @@ export class NodeOwnership {
     });
     // What was given to others while nothing was held stops before anything of it gets out again.
     // Nor does anything of an old copy of its store, before that is known for one.
-    this.#unprepare = leases.beforeHeld(async () => {
+    parts.consensus.beforeActing(async () => {
       await this.#isKnown.promise;
       await table.refresh();
       await reconciler.yieldGiven();
@@ -167,7 +167,8 @@ export class NodeOwnership {
       const { stayed, placed } = await drain(options, Math.max(0, end_ms - systemClock.now_ms()));
       if (stayed > 0 && placed === 0) break;
     }
-    if (isOver()) return;
+    // What may be an old copy's stays in it.
+    if (isOver() || work.found.waits) return;
     const stayed = await this.#outbox.giveAway();
     if (stayed === 0) return;
     const text = `The outbox of ${foundation.self} keeps ${counted(stayed, "message")} that nobody took over`;
@@ -189,7 +190,6 @@ export class NodeOwnership {
     this.#closed = true;
     void this.#oldStore.close();
     this.#again?.cancel();
-    this.#unprepare();
     this.#peers.close();
     this.#failover.close();
     this.rebalancer.close();
@@ -219,6 +219,7 @@ export class NodeOwnership {
         connections: this.#streams.of(node),
       }),
       onJoin: config.failover.rebalance_on_join,
+      losses: new FlapHold(control.settings, systemClock),
       failed,
     });
   }
@@ -233,6 +234,7 @@ export class NodeOwnership {
       assignments: control.assignments,
       table: control.table,
       local: work.agents,
+      mail: work.found,
       events,
       clock: systemClock,
     });
@@ -271,6 +273,7 @@ export class NodeOwnership {
     }
     if (this.#closed) return;
     this.#isKnown.resolve();
+    work.found.release();
     work.keepers.begin();
     await this.reconciler.start();
     const names = work.agents.names();
@@ -281,6 +284,18 @@ export class NodeOwnership {
     const text = `Brought back ${counted(running, "agent")}${failed > 0 ? `; ${failed} failed to start` : ""}`;
     events.record(failed > 0 ? "warn" : "info", "agents.restored", text, { running, failed });
     logger("agents").info(`${text}; ${control.table.size} in the cluster`);
+  }
+
+  /** Throws `unavailable` where it takes too long. */
+  async #whenKnown(): Promise<void> {
+    if (!this.#parts.work.found.waits) return;
+    const late = Promise.withResolvers<void>();
+    const timer = systemClock.after(authority_ms, () => {
+      const { self } = this.#parts.foundation;
+      const why = "the cluster does not say whose its agents are, and whether its data is an old copy";
+      late.reject(new CaxtonError("unavailable", `Node ${quote(self)} waits with its agents: ${why}`));
+    });
+    await Promise.race([this.#isKnown.promise, late.promise]).finally(() => timer.cancel());
   }
 
   async #known(): Promise<boolean> {

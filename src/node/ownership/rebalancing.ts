@@ -15,6 +15,7 @@ import type {
   RebalancePlanView,
   RebalanceResult,
 } from "../../api/balancing-service.ts";
+import { counted } from "../../base/counted.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
 import { type AgentName, namePattern, type NodeId } from "../../base/ids.ts";
 import type { Consensus } from "../../cluster/consensus/consensus.ts";
@@ -30,6 +31,7 @@ import {
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { PlacementStrategy } from "../../wire/agent-spec.ts";
 import type { EventLog } from "../events/event-log.ts";
+import type { FlapHold } from "./flap-hold.ts";
 import type { TrafficByAgent } from "./traffic-meter.ts";
 import type { UnheardNodes } from "./unheard-nodes.ts";
 
@@ -42,10 +44,8 @@ const move_ms = 120_000;
 const run_ms = 600_000;
 /** A node that joined, or is back, is looked at when it has been there for so long … */
 const settled_ms = 5_000;
-/** … if it started this lately, or was lost once in that time: one that comes and goes gets nothing by itself. */
+/** … if it started this lately and has nothing, or its agents were given away, once lately. */
 const newcomer_ms = 120_000;
-const unsteady_ms = 600_000;
-const lossesLimit = 10_000;
 /** Placement by locality goes by figures of this age at most. */
 const traffic_ms = 10_000;
 
@@ -94,16 +94,16 @@ export interface RebalancerOptions {
   readonly roundRobinIndex: () => number;
   readonly backend: (node: NodeId) => Omit<BackendView, "node">;
   readonly onJoin: boolean;
+  /** How often each node's agents were given away lately: one that comes and goes gets nothing by itself. */
+  readonly losses: Pick<FlapHold, "read" | "recent">;
   readonly failed: (what: string, reason: string) => void;
 }
 
 export class Rebalancer implements BalancingService {
   readonly #options: RebalancerOptions;
   readonly #unsubscribe: readonly (() => void)[];
-  /** When each node was last found to be gone, and the time before, on the monotonic clock. */
-  readonly #losses = new Map<NodeId, { readonly at_ms: number; readonly before_ms: number | null }>();
-  /** Lost, and not seen since. */
-  readonly #away = new Set<NodeId>();
+  /** Of those that were told to get nothing by themselves: after which loss. */
+  readonly #held = new Map<NodeId, number>();
   readonly #joins = new Map<NodeId, Timer>();
   #timer: Timer | undefined;
   #running = false;
@@ -119,7 +119,7 @@ export class Rebalancer implements BalancingService {
     this.#followTraffic();
     this.#unsubscribe = [
       membership.subscribe((event) => {
-        if (event.kind === "failed") this.#lost(event.member.id);
+        if (event.kind === "failed" || event.kind === "left") this.#lost(event.member.id);
         else if (onJoin && (event.kind === "joined" || event.kind === "alive")) this.#joined(event.member.id);
       }),
       unheard.subscribe((node, isUnheard) => {
@@ -211,7 +211,9 @@ export class Rebalancer implements BalancingService {
     const failed: { agent: AgentName; reason: string }[] = [];
     if (plan.moves.length === 0) return { ...plan, moved: 0, failed, seconds: 0 };
     const count = plan.moves.length;
-    events.record("info", "rebalance.started", `Rebalancing ${count} agents (${why})`, { agents: count });
+    events.record("info", "rebalance.started", `Rebalancing ${counted(count, "agent")} (${why})`, {
+      agents: count,
+    });
     const left = plan.moves.toReversed();
     const worker = async (): Promise<void> => {
       for (let next = left.pop(); next !== undefined && !this.#closed; next = left.pop()) {
@@ -225,7 +227,7 @@ export class Rebalancer implements BalancingService {
     const text =
       failed.length === 0
         ? `All agents successfully rebalanced (${seconds.toFixed(1)}s)`
-        : `Rebalanced ${moved} of ${count} agents (${seconds.toFixed(1)}s)`;
+        : `Rebalanced ${moved} of ${counted(count, "agent")} (${seconds.toFixed(1)}s)`;
     events.record(failed.length === 0 ? "info" : "warn", "rebalance.done", text, { moved, seconds });
     return { ...plan, moved, failed, seconds };
   }
@@ -260,22 +262,10 @@ export class Rebalancer implements BalancingService {
   #lost(node: NodeId): void {
     this.#joins.get(node)?.cancel();
     this.#joins.delete(node);
-    // Not heard first, then not there: that is one loss. Who is cut off itself finds all others gone, which says nothing of them.
-    if (this.#away.has(node) || !this.#options.consensus.status().quorum) return;
-    this.#away.add(node);
-    const before_ms = this.#losses.get(node)?.at_ms ?? null;
-    this.#losses.delete(node);
-    this.#losses.set(node, { at_ms: this.#options.clock.now_ms(), before_ms });
-    const [oldest] = this.#losses.keys();
-    if (this.#losses.size > lossesLimit && oldest !== undefined) {
-      this.#losses.delete(oldest);
-      this.#away.delete(oldest);
-    }
   }
 
   #joined(node: NodeId): void {
     const { self, clock, failed } = this.#options;
-    this.#away.delete(node);
     if (node === self || this.#joins.has(node)) return;
     const came_ms = clock.wall_ms();
     const timer = clock.after(settled_ms, () => {
@@ -287,27 +277,29 @@ export class Rebalancer implements BalancingService {
     this.#joins.set(node, timer);
   }
 
-  /** Since when it is there, Unix ms, if it is steady and has just started, or was away once and lost agents; else null. */
+  /**
+   * Since when it is there, Unix ms, if it has just started and has nothing, or if agents of it were given away and it got
+   * none since; else null.
+   */
   #thereSince_ms(node: NodeId, came_ms: number): number | null {
-    const { membership, table, clock, unheard } = this.#options;
+    const { membership, table, clock, unheard, losses } = this.#options;
     const member = membership.member(node);
     if (member?.status !== "alive" || unheard.has(node)) return null;
-    const isEmpty = table.of(node).size === 0;
-    const loss = this.#losses.get(node);
-    const isRecent = (at_ms: number | null): boolean =>
-      at_ms !== null && clock.now_ms() - at_ms < unsteady_ms;
-    if (loss !== undefined && isRecent(loss.at_ms)) {
-      // Those that wait for their node are on it still.
-      const gave = isEmpty || wereGivenAway(table, node);
-      return gave && !isRecent(loss.before_ms) ? came_ms : null;
-    }
-    if (!isEmpty) return null;
+    const own = [...table.of(node)].flatMap((agent) => table.get(agent) ?? []);
+    const loss = losses.recent(node);
+    if (loss !== undefined)
+      return own.some(({ cause, at_ms }) => cause === "rebalanced" && at_ms > loss.at_ms) ? null : came_ms;
+    if (own.length > 0) return null;
     return clock.wall_ms() - member.bootEpoch < newcomer_ms ? member.bootEpoch : null;
   }
 
   async #fill(node: NodeId, came_ms: number): Promise<void> {
-    const { consensus, table } = this.#options;
-    if (this.#closed || this.#running || consensus.status().role !== "leader") return;
+    const { consensus, table, losses } = this.#options;
+    if (this.#closed || consensus.status().role !== "leader") return;
+    await losses.read();
+    if (this.#closed || consensus.status().role !== "leader") return;
+    // Another that is back gets its part.
+    if (this.#running) return this.#joined(node);
     const since_ms = this.#thereSince_ms(node, came_ms);
     if (since_ms === null) return;
     // What was placed since then went where it was meant to go; what has no journal would lose its memory.
@@ -317,21 +309,29 @@ export class Rebalancer implements BalancingService {
     const moves = this.#planOf("even_distribution", older, new Map(), movesLimit).filter(
       ({ to }) => to === node,
     );
-    if (moves.length === 0) return;
+    if (moves.length === 0 || this.#isHeld(node)) return;
     const plan = { strategy: "even_distribution" as const, moves, limit: movesLimit };
     await this.#alone(() => this.#move(plan, `${node} ${since_ms === came_ms ? "is back" : "joined"}`));
+  }
+
+  /** It was lost more than once lately: told once for each loss. */
+  #isHeld(node: NodeId): boolean {
+    const { losses, events } = this.#options;
+    const loss = losses.recent(node);
+    if (loss === undefined || loss.count < 2) return false;
+    if (this.#held.get(node) === loss.at_ms) return true;
+    this.#held.set(node, loss.at_ms);
+    const text =
+      `Node ${node} was lost ${loss.count} times, not long ago: it gets no agents by itself ` +
+      "(caxton cluster rebalance moves some)";
+    events.record("info", "rebalance.held", text, { node, losses: loss.count });
+    return true;
   }
 }
 
 /** Where they go when their node is lost is decided by what was gathered last. */
 function goByTraffic(table: AssignmentTable): boolean {
   for (const { spec } of table.all()) if (spec.placement.strategy === "locality") return true;
-  return false;
-}
-
-/** Some agent is where it is since that node was lost. */
-function wereGivenAway(table: AssignmentTable, node: NodeId): boolean {
-  for (const { cause, previous } of table.all()) if (cause === "failover" && previous === node) return true;
   return false;
 }
 

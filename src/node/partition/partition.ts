@@ -21,6 +21,7 @@ import type { EventLog } from "../events/event-log.ts";
 import type { Foundation } from "../foundation.ts";
 import type { Network } from "../network.ts";
 import { PartitionActions } from "./actions.ts";
+import { LostPairs } from "./lost-pairs.ts";
 import { NodePartition } from "./service.ts";
 import { Rehearsals } from "./rehearsal.ts";
 import type { Perform } from "./replay-round.ts";
@@ -63,6 +64,7 @@ export class Partition {
   #queue: WriteQueue | undefined;
   #service: NodePartition | undefined;
   #rehearsals: Rehearsals | undefined;
+  #pairs: LostPairs | undefined;
   #toldApplied = 0;
   #critical: () => boolean = () => false;
   #goOn: (who: GoingOn) => void = () => undefined;
@@ -134,6 +136,7 @@ export class Partition {
 
   async close(): Promise<void> {
     this.monitor.close();
+    this.#pairs?.close();
     this.#rehearsals?.close();
     await this.#queue?.close();
   }
@@ -162,6 +165,8 @@ export class Partition {
       failed,
     });
     this.#queue = queue;
+    const { membership } = network;
+    this.#pairs = new LostPairs({ membership, monitor: this.monitor, events, clock: systemClock });
     this.#rehearsals = new Rehearsals({
       self,
       membership: network.membership,

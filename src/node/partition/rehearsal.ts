@@ -225,12 +225,12 @@ export class Rehearsals {
     const names = others.map((member) => member.id);
     const start = clock.after(begin_ms, () => {
       cut({ nodes: names, addresses: others.map(({ address }) => address), for_ms: duration_ms });
-      const text = `Rehearsal: cut off from ${names.join(", ")} for ${formatDuration(duration_ms)}, asked for at ${by}`;
+      const text = `Rehearsal: ${self} is cut off from ${names.join(", ")} for ${formatDuration(duration_ms)}, asked for at ${by}`;
       events.record("warn", "partition.rehearsal", text, { id, by, isolated, duration_ms });
     });
     const end = clock.after(begin_ms + duration_ms, () => {
       this.#running = null;
-      events.record("info", "partition.rehearsal", "Rehearsal: the network is whole again", { id, by });
+      events.record("info", "partition.rehearsal", `Rehearsal: ${self} is cut off no more`, { id, by });
     });
     this.#running = { id, timers: [start, end], others: new Set(names) };
   }

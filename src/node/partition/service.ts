@@ -28,7 +28,7 @@ import type { UnheardNodes } from "../ownership/unheard-nodes.ts";
 import type { PartitionActions } from "./actions.ts";
 import { nodeReportSchema } from "./report.ts";
 import type { Rehearsals } from "./rehearsal.ts";
-import { answerSights, askSights, sightOf } from "./sight.ts";
+import { answerSights, askAround, askSights, sightOf } from "./sight.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
 const request_ms = 3_000;
@@ -220,21 +220,23 @@ export class NodePartition implements PartitionService {
     );
   }
 
-  /** By what the nodes in reach say of themselves. */
+  /** By what the nodes in reach say of themselves, to this node or to one that passes it on. */
   async #map(view: PartitionView): Promise<PartitionMap> {
     const { self, peers } = this.#options;
     const asked = view.reached.filter((node) => node !== self);
     const own = sightOf(view);
     // One of an earlier program is in reach, so on this node's side.
     const { minority } = own;
-    const others = await askSights(peers, asked, (unreached) => ({ minority, leader: null, unreached }));
+    const answers = await askSights(peers, asked, (unreached) => ({ minority, leader: null, unreached }));
+    const silent = new Set([...answers].flatMap(([node, sight]) => (sight === null ? [node] : [])));
     return partitionMap({
       self,
       own,
       alive: view.reached,
       failed: view.unreached,
       voters: view.voters,
-      others,
+      others: await askAround(peers, answers, view.unreached),
+      silent,
     });
   }
 

@@ -1,4 +1,7 @@
-/** What nodes say of themselves when they are asked whom they reach. */
+/**
+ * What nodes say of themselves when they are asked whom they reach: by the node that wants to know, or, where that has no way
+ * to them, by others that have one and pass it on.
+ */
 import * as v from "valibot";
 import { jsonBody, parseBody } from "../../agents/agent-requests.ts";
 import { CaxtonError } from "../../base/errors.ts";
@@ -11,6 +14,12 @@ const sightMethod = "partition.sight";
 /** What nodes of an earlier program ask, and answer: only whom they do not reach. */
 const reachMethod = "partition.reach";
 const reach_ms = 1_000;
+/** Of another, asked by who does not reach it. */
+const sightOfMethod = "partition.sight.of";
+const around_ms = 2_000;
+/** Nodes that are asked for one other, and others that are asked for. */
+const helpers_max = 3;
+const soughtLimit = 100;
 
 const nodeId = v.pipe(
   v.string(),
@@ -24,8 +33,9 @@ const sightSchema = v.strictObject({
 });
 const reachSchema = v.strictObject({ unreached: sightSchema.entries.unreached });
 const nothing = v.strictObject({});
+const ofSchema = v.strictObject({ node: nodeId });
 
-export function answerSights(peers: Pick<Peers, "handle">, view: () => PartitionView): void {
+export function answerSights(peers: Pick<Peers, "handle" | "request">, view: () => PartitionView): void {
   peers.handle(sightMethod, (body) => {
     parseBody(nothing, body);
     return Promise.resolve(jsonBody(sightOf(view())));
@@ -33,6 +43,11 @@ export function answerSights(peers: Pick<Peers, "handle">, view: () => Partition
   peers.handle(reachMethod, (body) => {
     parseBody(nothing, body);
     return Promise.resolve(jsonBody({ unreached: view().unreached }));
+  });
+  peers.handle(sightOfMethod, async (body) => {
+    const sight = await askSight(peers, parseBody(ofSchema, body).node, () => null);
+    if (sight === null) throw new CaxtonError("not_found", "It says too little of itself to be passed on");
+    return jsonBody(sight);
   });
 }
 
@@ -53,6 +68,34 @@ export async function askSights(
     }
   });
   return new Map(await Promise.all(sights));
+}
+
+/**
+ * With what others that reach them were told by those that did not answer here, and by the `unreached`, who were not asked.
+ * Null where there is nobody to ask. Never rejects.
+ */
+export async function askAround(
+  peers: Pick<Peers, "request">,
+  sights: ReadonlyMap<NodeId, NodeSight | null>,
+  unreached: readonly NodeId[],
+): Promise<ReadonlyMap<NodeId, NodeSight | null>> {
+  const sought = [...[...sights].flatMap(([node, sight]) => (sight === null ? [node] : [])), ...unreached];
+  const found = sought
+    .slice(0, soughtLimit)
+    .map(async (node): Promise<readonly [NodeId, NodeSight | null]> => {
+      const helpers = [...sights].flatMap(([helper, sight]) =>
+        sight === null || sight.unreached.includes(node) ? [] : [helper],
+      );
+      const answers = helpers.slice(0, helpers_max).map(async (helper) => {
+        const timeout_ms = around_ms;
+        return parseBody(
+          sightSchema,
+          await peers.request(helper, sightOfMethod, jsonBody({ node }), { timeout_ms }),
+        );
+      });
+      return [node, await Promise.any(answers).catch(() => null)];
+    });
+  return new Map([...sights, ...(await Promise.all(found))]);
 }
 
 async function askSight(

@@ -159,11 +159,11 @@ class NodeProcess {
   }
 
   /** Its agents begin anew elsewhere: what is under way here cannot count any more. */
-  async #removed(source: string): Promise<void> {
+  async #removed(source: string | null): Promise<void> {
     if (this.#stopping !== undefined) return;
     const { cluster } = this.#loaded?.config ?? {};
     logger("node").error(
-      `An operator removed this node from cluster "${cluster?.name ?? ""}" (told by ${source}): it ends with exit ` +
+      `An operator removed this node from cluster "${cluster?.name ?? ""}" (${source === null ? "its log says so" : `told by ${source}`}): it ends with exit ` +
         `${exitRemoved} and is not started again by itself. To have it back as a member, start it again`,
     );
     await this.#launcher.send({ kind: "removed", exit: exitRemoved });

@@ -4,6 +4,7 @@
  */
 import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from "node:worker_threads";
 import { assert, present } from "../../base/assert.ts";
+import { handAll } from "../../base/hand-all.ts";
 import type { Channel, MessagePortLike, Thread } from "../../ports/threads.ts";
 
 /** Messages kept until `receive` is called; more means that it was forgotten. */
@@ -83,7 +84,7 @@ function channelOver<In, Out>(port: Worker | MessagePort, close: () => void): Ch
       handler = next;
       const kept = early;
       early = [];
-      for (const message of kept) next(message);
+      handAll(kept, next);
     },
     close,
   };

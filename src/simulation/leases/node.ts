@@ -10,7 +10,7 @@ import { type ConsensusData, openConsensusData } from "../../cluster/consensus/d
 import type { ConsensusStatus } from "../../cluster/consensus/consensus.ts";
 import { LeaseGate, newLeaseCell } from "../../cluster/leases/cell.ts";
 import { answerLease, LeaseDriver } from "../../cluster/leases/driver.ts";
-import { NodeLeases } from "../../cluster/leases/node-lease.ts";
+import { type LeaseNews, NodeLeases } from "../../cluster/leases/node-lease.ts";
 import type { LeaseTerms } from "../../ownership/owner-lease.ts";
 import type { VirtualClock } from "../../platform/memory/clock.ts";
 import { memoryDatabases } from "../../platform/memory/database.ts";
@@ -133,8 +133,8 @@ export class LeaseNode {
       snapshotEvery_entries: neverCompacted,
       seed: boot,
       lease: (ground) => {
-        const began = (tenure: number): void => hop(() => leases.told({ kind: "began", tenure }));
-        raft.lease = new LeaseDriver({ boot, terms: world.terms, clock, bootClock, cell, began }, ground);
+        const tell = (news: LeaseNews): void => hop(() => leases.told(news));
+        raft.lease = new LeaseDriver({ boot, terms: world.terms, clock, bootClock, cell, tell }, ground);
         return raft.lease;
       },
     });

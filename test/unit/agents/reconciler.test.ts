@@ -44,10 +44,10 @@ class Cluster {
     });
   }
 
-  async start(id: NodeId): Promise<AgentsNode> {
+  async start(id: NodeId, known = (): Promise<void> => Promise.resolve()): Promise<AgentsNode> {
     const [membership, peers] = [this.#directory.join(id), this.#network.join(id)];
     const path = join(this.#folder, `${id}.db`);
-    const node = await AgentsNode.start({ path, membership, peers, consensus: this.consensus });
+    const node = await AgentsNode.start({ path, membership, peers, consensus: this.consensus, known });
     this.#running.set(id, node);
     return node;
   }
@@ -131,6 +131,32 @@ describe("an old word", () => {
       revision: owned.revision,
     });
     expect(await cluster.counted(node)).toBe("2");
+  });
+});
+
+describe("a node that does not know yet whether its store is an old copy", () => {
+  test("begins no agent for anybody, and gives none away; then it does what was asked", async () => {
+    const cluster = new Cluster();
+    let known = Promise.withResolvers<void>();
+    known.resolve();
+    const node = await cluster.start(first, () => known.promise);
+    await node.agents.cluster.deploy(counter());
+    const { reconciler, local } = node.agents;
+    known = Promise.withResolvers<void>();
+    const done: string[] = [];
+    const settled = reconciler.settle(agent).then(() => done.push("settled"));
+    const held = reconciler.holding(agent, () => Promise.resolve(done.push("given away")));
+    // Longer than either takes where nothing is to be done.
+    await local.detail(agent);
+    await local.detail(agent);
+    expect(done).toEqual([]);
+    known.resolve();
+    await Promise.all([settled, held]);
+    expect(done.toSorted()).toEqual(["given away", "settled"]);
+    known = Promise.withResolvers<void>();
+    known.reject(new CaxtonError("unavailable", "nobody says whose its agents are"));
+    for (const asked of [reconciler.settle(agent), reconciler.holding(agent, () => Promise.resolve())])
+      expect(await refusalOf(asked)).toMatchObject({ code: "unavailable" });
   });
 });
 

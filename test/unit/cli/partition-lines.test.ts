@@ -29,7 +29,7 @@ describe("detect-partition", () => {
       "WARNING: Potential split brain detected",
       "Partition 1: [node-1, node-2] (majority)",
       "Partition 2: [node-3] (minority)",
-      "Action: Node-3 entering degraded mode",
+      "Action: node-3 entering degraded mode",
     ]);
   });
 
@@ -41,7 +41,7 @@ describe("detect-partition", () => {
   test("in the minority it tells what waits, and by hand what to do", () => {
     const cut = { ...overview, node: "node-3", state: "isolated", queued_writes: 42 } as const;
     expect(partitionLines(cut, "manual").slice(3)).toEqual([
-      "Action: Node-3 entering degraded mode; 42 writes wait at node-3",
+      "Action: node-3 entering degraded mode; 42 writes wait at node-3",
       "Then: caxton cluster compare-state, to see that the replicas agree",
       "Then: caxton cluster resolve-partition --prefer majority, at a node of the majority",
     ]);
@@ -57,7 +57,12 @@ describe("detect-partition", () => {
     expect(partitionLines(whole, "auto")).toEqual(["No partition detected (3 of 3 voters in reach)"]);
     const alone = { ...whole, state: "minority", voters_reached: 1, leader: null } as const;
     expect(partitionLines(alone, "auto")[2]).toBe("No leader: 1 of 3 voters in reach, 2 needed");
-    expect(partitionLines({ ...whole, blind: [{ from: "node-2", to: "node-3" }] }, "auto")[2]).toBe(
+    const blind = [{ from: "node-2", to: "node-3" }];
+    const half = "Cut: node-2 does not reach node-3 (node-3 cannot be asked)";
+    expect(partitionLines({ ...whole, blind, unasked: ["node-3"] }, "auto")[2]).toBe(half);
+    // A node of an earlier program does not tell whom it asked.
+    expect(partitionLines({ ...whole, blind }, "auto")[2]).toBe(half);
+    expect(partitionLines({ ...whole, blind, unasked: [] }, "auto")[2]).toBe(
       "One way: node-2 does not reach node-3",
     );
   });
@@ -83,7 +88,7 @@ describe("detect-partition", () => {
     expect(partitionLines({ ...answer, groups, unheard }, "auto").slice(3)).toEqual([
       "Cut: node-1 and node-2 do not reach each other",
       "No lease: node-2, since the leader (node-1) does not hear it: its agents go to others, unless they wait for it",
-      "Action: Node-2 entering degraded mode",
+      "Action: node-2 entering degraded mode",
     ]);
   });
 });

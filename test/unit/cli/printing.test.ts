@@ -111,6 +111,10 @@ test("status of a minority, with a leader, and who says so when wide", () => {
     "Voters: node-1, node-2, node-3",
     "Lease: not held by node-3 for 12s: its agents are parked",
   ]);
+  const why = "the leader (node-1) is giving its agents to others";
+  expect(statusLines({ ...answer, lease: { ...answer.lease, why } }, false).at(-1)).toBe(
+    `Lease: not held by node-3 for 12s, since ${why}: its agents are parked`,
+  );
   const bare = { ...answer, leader: null, term: 0, voters: [], lease: null };
   expect(statusLines(bare, false).at(-1)).toBe("Leader: none");
   const held = { ...answer, lease: { held: true, losses: 0, without_ms: 0 } };

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { CaxtonError } from "../../../src/base/errors.ts";
+import { CommandBatch, type CommandWay } from "../../../src/control/command-batch.ts";
 import { ControlClient } from "../../../src/control/control-client.ts";
 import { KvStore } from "../../../src/control/kv-store.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
@@ -99,6 +101,40 @@ describe("writes of several requests", () => {
     expect(refused).toEqual(["no_quorum", "no_quorum"]);
     world.log.quorum = true;
     expect([await world.read("a"), await world.read("b")]).toEqual([null, null]);
+  });
+});
+
+/** What two requests are told whose batch ended so. */
+async function toldAfter(error: Error): Promise<readonly unknown[]> {
+  const way: CommandWay = { command: () => Promise.reject(error) };
+  const batch = new CommandBatch(way, 2);
+  const one = { kind: controlCommands.kvPut, principal: "alice", body: new Uint8Array([1]) };
+  const asked = [0, 1].map((at) => batch.slot(at).command({ ...one, idempotencyKey: `k${at}` }));
+  return await Promise.all(
+    asked.map((done) => done.catch((thrown: unknown) => (thrown as CaxtonError).code)),
+  );
+}
+
+describe("what ends a batch as a whole", () => {
+  test.each([
+    "version_mismatch",
+    "payload_too_large",
+    "too_many_requests",
+    "queue_full",
+    "invalid_argument",
+  ] as const)("%s was refused before anything was done: each may be done by itself", async (code) =>
+    expect(await toldAfter(new CaxtonError(code, "refused"))).toEqual(["no_quorum", "no_quorum"]),
+  );
+
+  test.each(["no_quorum", "outcome_unknown"] as const)("%s is told as it is", async (code) => {
+    expect(await toldAfter(new CaxtonError(code, "so"))).toEqual([code, code]);
+  });
+
+  test.each([
+    ["a node that stops", new CaxtonError("unavailable", "This node takes no part in consensus any more")],
+    ["a bug", new TypeError("undefined is no function")],
+  ])("of %s nobody knows what was done: none is told that nothing was", async (_, error) => {
+    expect(await toldAfter(error)).toEqual(["unavailable", "unavailable"]);
   });
 });
 

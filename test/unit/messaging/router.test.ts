@@ -545,6 +545,20 @@ describe("while this node has no lease", () => {
     ]);
   });
 
+  test("a node that may not act keeps what is on disk of its agents for as long as that lasts, a day at most", async () => {
+    const { clock, from, to } = twoNodes();
+    from.membership.host("bob", b);
+    from.acts = false;
+    const kept = from.submit(encodedMessage(1, { sender: "alice" }), { retry_ms: 3_000, durable: true });
+    const inMemory = from.submit(encodedMessage(2, { sender: "dave" }), { retry_ms: 3_000 });
+    await run(clock, 3_600_000);
+    expect([kept.outcome, inMemory.outcome]).toEqual([undefined, "unreachable"]);
+    from.acts = true;
+    from.router.actsAgain();
+    await run(clock, 5_000);
+    expect([kept.outcome, to.delivered]).toEqual(["accepted", ["message 1"]]);
+  });
+
   test("a reply of its agent to a client here waits, too", async () => {
     const { clock, from } = twoNodes();
     from.acts = false;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
+import type { LeaseStats } from "../../../src/cluster/leases/node-lease.ts";
 import type { Member, MemberStatus } from "../../../src/cluster/membership.ts";
 import { type ClusterServiceOptions, NodeCluster } from "../../../src/node/cluster-service.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
@@ -20,6 +21,7 @@ class Teller {
   /** Nodes that the leader does not hear. */
   unheard: NodeId[] = [];
   readonly partition = { minority: false, action: null };
+  readonly lease: { held: boolean; refused: LeaseStats["refused"] } = { held: false, refused: null };
   readonly service: NodeCluster;
 
   constructor() {
@@ -41,7 +43,7 @@ class Teller {
       } as unknown as ClusterServiceOptions["membership"],
       consensus: { status } as unknown as ClusterServiceOptions["consensus"],
       partition: this.partition,
-      lease: { stats: { held: false } } as unknown as ClusterServiceOptions["lease"],
+      lease: { stats: this.lease } as unknown as ClusterServiceOptions["lease"],
       comparer: {
         compare: (nodes: readonly NodeId[]) => {
           this.compared = nodes;
@@ -78,6 +80,15 @@ describe("the status of a cluster", () => {
     });
   });
 
+  test("says why the node that is asked has no lease, where the leader said so", async () => {
+    const teller = new Teller();
+    expect(await teller.service.status()).toMatchObject({ lease: { held: false, why: null } });
+    teller.lease.refused = { leader: id("n2"), why: "given_away", ttl_ms: 2_000 };
+    expect(await teller.service.status()).toMatchObject({
+      lease: { held: false, why: "the leader (n2) is giving its agents to others" },
+    });
+  });
+
   test("says that writes are queued once they are, and before that, that they wait", async () => {
     const teller = new Teller();
     const told = async () => {
@@ -85,7 +96,7 @@ describe("the status of a cluster", () => {
       return [status.split(" ")[0], operations];
     };
     teller.quorum = false;
-    expect(await told()).toEqual(["UNDECIDED", "READ-WRITE"]);
+    expect(await told()).toEqual(["UNDECIDED", "WRITES-WAIT"]);
     teller.partition.minority = true;
     expect(await told()).toEqual(["DEGRADED", "READ-ONLY"]);
     teller.quorum = true;
@@ -116,7 +127,7 @@ describe("the status of a cluster", () => {
 describe("a witness", () => {
   test("has no lease to tell of: it runs no agents", async () => {
     const teller = new Teller();
-    expect((await teller.service.status()).lease).toEqual({ held: false });
+    expect((await teller.service.status()).lease).toMatchObject({ held: false });
     teller.roles.set("n1", "witness");
     expect((await teller.service.status()).lease).toBeNull();
   });

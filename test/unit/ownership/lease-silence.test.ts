@@ -25,7 +25,7 @@ class Leader {
 
   look(): SilenceVerdict {
     this.now_ms += 1_000;
-    const granted = this.ages.flatMap((ago_ms, i) =>
+    const heard = this.ages.flatMap((ago_ms, i) =>
       ago_ms === null ? [] : [{ node: node(`n${i + 2}`), boot: 1, ago_ms }],
     );
     const { boot, present_ms } = this;
@@ -33,7 +33,7 @@ class Leader {
       const isSecond = id === "n2";
       return { node: node(id), boot: isSecond ? boot : 1, present_ms: isSecond ? present_ms : 60_000 };
     });
-    const ages = { leading_ms: this.leading_ms, granted };
+    const ages = { leading_ms: this.leading_ms, heard };
     const verdict = this.silence.look(ages, candidates, this.unheard, this.now_ms);
     for (const each of verdict.lost) this.unheard.add(each);
     for (const each of verdict.heard) this.unheard.delete(each);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { NodeId } from "../../../src/base/ids.ts";
-import { canSpareVote, successorOf } from "../../../src/ownership/safe-to-stop.ts";
+import { canSpareVote, safeToStop, successorOf } from "../../../src/ownership/safe-to-stop.ts";
 import { PilotWorld } from "../../support/pilot-world.ts";
 
 const id = (name: string): NodeId => name as NodeId;
@@ -37,6 +37,19 @@ describe("a vote is given away", () => {
     world.settle();
     expect(world.is("witness")).toEqual(["w"]);
     expect(canSpareVote(id("n2"), world.view())).toMatchObject({ safe: false, final: true });
+  });
+});
+
+describe("a voter is stopped, and keeps its vote", () => {
+  it("only where those that go on are a majority of all: neither of two", () => {
+    const world = cluster(3);
+    world.members.delete("n3");
+    expect(world.is("voter")).toEqual(["n1", "n2"]);
+    for (const node of ["n1", "n2"])
+      expect(safeToStop(id(node), world.view())).toEqual({
+        safe: false,
+        why: "1 of the other 1 voters is well, 2 are needed",
+      });
   });
 });
 

@@ -39,6 +39,14 @@ describe("a failing scenario is made small", () => {
     expect(runs).toBeLessThanOrEqual(60);
   });
 
+  test("with time for three runs it tries three, and tells of each before", async () => {
+    const told: number[] = [];
+    const patience = { hasTime: () => told.length < 3, tries: (run: number) => void told.push(run) };
+    const { scenario: smaller, runs } = await shrink(await play(scenario), play, patience);
+    expect([runs, told]).toEqual([3, [1, 2, 3]]);
+    expect(smaller.nodes).toBe(10);
+  });
+
   test("another invariant's break is not taken for the same", async () => {
     const other = async (tried: Scenario): Promise<RunResult> => {
       const result = await play(tried);

@@ -67,6 +67,8 @@ describe("caxton simulate", () => {
     const failed = await caxton("--scenario", file, "--save", saved);
     expect(failed.exit).toBe(1);
     expect(failed.stdout).toContain(`caxton simulate --scenario ${saved}`);
+    expect(failed.stderr).toMatch(/Looking for a smaller scenario, for \d+ s at most\n/);
+    expect(failed.stderr).toMatch(/small\.json has \d nodes? and \d faults? in .*, after \d+ runs?\n$/);
     const small = JSON.parse(readFileSync(saved, "utf8")) as { readonly duration: string };
     expect(small.duration).not.toBe("2m");
     expect(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GossipRecord } from "../../../src/wire/gossip-records.ts";
+import { idleLoad } from "../../../src/wire/gossip-tags.ts";
 import { accusation, aliveRecord, at, id, SwimBench } from "../../support/swim-bench.ts";
 
 /** Two probe periods: in them a refutation comes. */
@@ -85,5 +86,53 @@ describe("a suspicion that nobody spoke of for long", () => {
     const failed = bench.swim.member(id("c"));
     expect(failed?.status).toBe("failed");
     expect((failed?.since ?? 0) - told_ms).toBeLessThanOrEqual(refutable_ms);
+  });
+});
+
+describe("what a member says of others that was lost itself", () => {
+  const row = (status: "suspect" | "failed"): GossipRecord => {
+    const { address, incarnation, tags } = aliveRecord("c", at(5, 3)) as Extract<
+      GossipRecord,
+      { kind: "alive" }
+    >;
+    const load = { loadSequence: 0, load: idleLoad };
+    return { kind: "member", node: id("c"), address, incarnation, tags, status, age_ms: 0, ...load };
+  };
+  const words = [
+    row("failed"),
+    row("suspect"),
+    accusation("failed", "c", at(5, 3)),
+    accusation("suspect", "c", at(5, 3)),
+  ];
+
+  test.each(words)("is told its subject, which nobody here doubts: $kind $status", (word) => {
+    for (const isBack of [false, true]) {
+      const bench = new SwimBench();
+      bench.fill(8);
+      bench.hear("n1", accusation("failed", "b", at(1, 0)));
+      bench.run(1_000);
+      expect(bench.state("b")).toBe("failed 1.0");
+      bench.hear("c", aliveRecord("c", at(5, 3)));
+      if (isBack) bench.hear("b", aliveRecord("b", at(1, 1)));
+      const effects = bench.hear("b", word);
+      expect(bench.state("c")).toBe("alive 5.3");
+      expect(bench.sentTo("c", effects)).toContainEqual(accusation("failed", "c", at(5, 3)));
+    }
+  });
+
+  test("counts again when its own probes had time to show it who is there, and of a new life at once", () => {
+    for (const [back, wait_ms] of [
+      [aliveRecord("b", at(1, 1)), 7_000],
+      [aliveRecord("b", at(2, 0)), 0],
+    ] as const) {
+      const bench = new SwimBench();
+      bench.fill(8);
+      bench.hear("n1", accusation("failed", "b", at(1, 0)));
+      bench.run(1_000);
+      bench.hear("b", back);
+      bench.now += wait_ms;
+      bench.hear("b", accusation("suspect", "c", at(5, 3)));
+      expect(bench.state("c")).toBe("suspect 5.3");
+    }
   });
 });

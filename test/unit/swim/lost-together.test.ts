@@ -15,7 +15,9 @@ test("many lost ones that come back together are not taken for sleep: who is sus
   expect(names.map((name) => bench.state(name).split(" ")[0])).toEqual(names.map(() => "failed"));
   for (const name of names) bench.hear(name, aliveRecord(name, at(1, 1)));
   bench.hear("c", aliveRecord("c", at(5, 4)));
-  bench.hear("b", accusation("suspect", "c", at(5, 4)));
+  // Of one that was there all the while.
+  bench.hear("z", aliveRecord("z", at(1, 0)));
+  bench.hear("z", accusation("suspect", "c", at(5, 4), "z"));
   bench.step({ kind: "contacted", contact, by: id("b") });
   bench.run(8_000, (effect: SwimEffect) => {
     if (effect.kind !== "send" || !names.includes(effect.node)) return;

@@ -153,3 +153,71 @@ describe("a new life of a member", () => {
     expect(bench.state("c")).toBe("alive 6.0");
   });
 });
+
+describe("a new life that one other tells of a member that is not heard here at all", () => {
+  test("is believed when it was told so for long, until the member itself says another", () => {
+    const bench = new SwimBench();
+    bench.now += 1_000;
+    bench.hear("b", aliveRecord("c", at(6, 0)));
+    bench.now += 2_900;
+    bench.hear("b", aliveRecord("c", at(6, 0)));
+    expect(bench.swim.member(id("c"))?.incarnation.boot).toBe(5);
+    bench.now += 200;
+    bench.hear("b", aliveRecord("c", at(6, 0)));
+    expect(bench.state("c")).toBe("alive 6.0");
+    // It was a lie: the one that was never gone says what it is, once asked.
+    const records: GossipRecord[] = [{ kind: "probe", sequence: 7, target: id("a") }];
+    const probe = { kind: "packet", from: id("c"), boot: 5, address: addressOf("c"), records } as const;
+    expect(bench.sentTo("c", bench.step(probe)).map(({ kind }) => kind)).toContain("introduce");
+    bench.hear("c", aliveRecord("c", at(5, 7)));
+    expect(bench.state("c")).toBe("alive 5.7");
+  });
+
+  test("is not while it is heard, nor where it is told each time otherwise", () => {
+    for (const [heard, port] of [
+      [true, 1],
+      [false, 2],
+    ] as const) {
+      const bench = new SwimBench();
+      for (let again = 0; again < 20; again++) {
+        bench.now += 1_000;
+        const { host } = addressOf("c");
+        const address = { host, port: 7_000 + (port === 1 ? 0 : again) };
+        bench.hear("b", { ...aliveRecord("c", at(6, 0)), address } as GossipRecord);
+        if (heard) bench.hear("c", { kind: "nack", sequence: 1 });
+      }
+      expect(bench.swim.member(id("c"))?.incarnation.boot).toBe(5);
+    }
+  });
+});
+
+describe("what others told of a node before it was ever heard here", () => {
+  test.each(["failed", "left", "alive"] as const)(
+    "as %s in a later life than any real one, gives way to its own word",
+    (status) => {
+      const bench = new SwimBench();
+      const row = { ...rowOf(at(900_000, 0), status), node: id("x") } as GossipRecord;
+      bench.step({ kind: "frame", from: id("b"), records: [row] });
+      expect(bench.state("x")).toBe(`${status} 900000.0`);
+      const records: GossipRecord[] = [{ kind: "probe", sequence: 7, target: id("a") }];
+      const probe = { kind: "packet", from: id("x"), boot: 7, address: addressOf("x"), records } as const;
+      expect(bench.sentTo("x", bench.step(probe)).map(({ kind }) => kind)).toContain("introduce");
+      bench.hear("x", { ...aliveRecord("x", at(7, 0)), address: addressOf("c") } as GossipRecord);
+      expect(bench.state("x")).toBe("alive 7.0");
+      // Once it was heard, only a later life of its own.
+      bench.hear("x", { ...aliveRecord("x", at(6, 0)), address: addressOf("c") } as GossipRecord);
+      bench.step({ kind: "frame", from: id("b"), records: [row] });
+      expect(bench.state("x")).toBe("alive 7.0");
+    },
+  );
+
+  test("leaves no grave when its time is over", () => {
+    const bench = new SwimBench();
+    const row = { ...rowOf(at(900_000, 0), "left"), node: id("x") } as GossipRecord;
+    bench.step({ kind: "frame", from: id("b"), records: [row] });
+    bench.now += 11 * 60_000;
+    bench.step({ kind: "tick" });
+    expect(bench.state("x")).toBe("unknown");
+    expect(bench.swim.buriedBoot(id("x"))).toBeUndefined();
+  });
+});

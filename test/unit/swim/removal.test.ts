@@ -26,6 +26,11 @@ const rowOf = (name: string, incarnation: Incarnation) => ({
   loadSequence: 0,
   load: idleLoad,
 });
+/** Two members tell it alike. */
+const hearOfTwo = (bench: SwimBench, ...records: GossipRecord[]): void => {
+  bench.fill(1);
+  for (const teller of ["n1", "b"]) bench.hear(teller, ...records);
+};
 const table = (bench: SwimBench): GossipRecord[] =>
   bench.swim.table().flatMap((frame) => decodeRecords(joinRecords(frame)));
 
@@ -43,7 +48,9 @@ describe("an operator's removal", () => {
 
   test("out of a table is as good as by packet, and goes round again", () => {
     const bench = new SwimBench();
-    bench.step({ kind: "frame", from: id("b"), records: [grave("c", at(5, 3), hour_ms)] });
+    bench.fill(1);
+    for (const teller of ["b", "n1"])
+      bench.step({ kind: "frame", from: id(teller), records: [grave("c", at(5, 3), hour_ms)] });
     expect(bench.state("c")).toBe("unknown");
     bench.hear("b", aliveRecord("c", at(5, 3)));
     expect(bench.state("c")).toBe("unknown");
@@ -54,10 +61,10 @@ describe("an operator's removal", () => {
 
   test("of a later life than was heard of here ends a failed member, but nobody who is present", () => {
     const bench = new SwimBench();
-    bench.hear("b", grave("c", at(6, 2)));
+    hearOfTwo(bench, grave("c", at(6, 2)));
     expect(bench.state("c")).toBe("alive 5.3");
     bench.fail("c", at(5, 3));
-    bench.hear("b", grave("c", at(6, 2)));
+    hearOfTwo(bench, grave("c", at(6, 2)));
     expect(bench.state("c")).toBe("unknown");
     bench.hear("b", aliveRecord("c", at(6, 2)));
     expect(bench.state("c")).toBe("unknown");
@@ -67,7 +74,7 @@ describe("an operator's removal", () => {
     const bench = new SwimBench();
     bench.hear("c", aliveRecord("c", at(5, 4)));
     bench.fail("c", at(5, 4));
-    bench.hear("b", grave("c", at(5, 3)));
+    hearOfTwo(bench, grave("c", at(5, 3)));
     expect(bench.state("c")).toBe("unknown");
     bench.hear("b", aliveRecord("c", at(5, 4)));
     expect(bench.state("c")).toBe("unknown");
@@ -92,14 +99,14 @@ describe("an operator's removal", () => {
 
   test("of a stranger is kept, so that nobody brings it back; from the future or too old it is not", () => {
     const bench = new SwimBench();
-    bench.hear("b", grave("x", at(7, 0)), grave("y", at(2_000_000, 0)), grave("z", at(1, 0), 48 * hour_ms));
+    hearOfTwo(bench, grave("x", at(7, 0)), grave("y", at(2_000_000, 0)), grave("z", at(1, 0), 48 * hour_ms));
     bench.hear("b", aliveRecord("x", at(7, 0)), aliveRecord("y", at(1, 0)), aliveRecord("z", at(1, 0)));
     expect([bench.state("x"), bench.state("y"), bench.state("z")]).toEqual([
       "unknown",
       "alive 1.0",
       "alive 1.0",
     ]);
-    expect(bench.refused("poisoned")).toBe(1);
+    expect(bench.refused("poisoned")).toBe(2);
   });
 
   test("is about one life, whatever that life says afterwards", () => {
@@ -116,7 +123,7 @@ describe("an operator's removal", () => {
     for (const word of ["removed", "grave"] as const) {
       const bench = new SwimBench();
       bench.hear("c", aliveRecord("c", at(5, 4)));
-      bench.hear("b", word === "grave" ? grave("c", at(5, 3)) : removed("c", at(5, 3)));
+      hearOfTwo(bench, word === "grave" ? grave("c", at(5, 3)) : removed("c", at(5, 3)));
       bench.hear("b", aliveRecord("c", at(5, 4)));
       expect(bench.state("c"), word).toBe("unknown");
     }
@@ -152,9 +159,9 @@ describe("an operator's removal", () => {
   test("of this node itself ends its part for good; of another life it changes nothing", () => {
     for (const word of [removed("a", at(1, 0)), grave("a", at(1, 0))]) {
       const bench = new SwimBench();
-      bench.hear("b", grave("a", at(9, 0)), removed("a", at(9, 0)), removed("a", at(0, 5)));
+      hearOfTwo(bench, grave("a", at(9, 0)), removed("a", at(9, 0)), removed("a", at(0, 5)));
       expect(bench.state("a")).toBe("alive 1.0");
-      bench.hear("b", word);
+      hearOfTwo(bench, word);
       expect(bench.effects).toContainEqual({ kind: "removed", source: "b" });
       const before = bench.effects.length;
       bench.hear("b", word, aliveRecord("d", at(1, 0)));
@@ -170,5 +177,92 @@ describe("an operator's removal", () => {
     const graves = table(bench).filter((record) => record.kind === "grave");
     expect(graves).toHaveLength(256);
     expect(graves.at(-1)).toMatchObject({ node: "n300" });
+  });
+});
+
+describe("a removal that one member alone tells", () => {
+  const words = (name: string): readonly GossipRecord[] => [removed(name, at(5, 3)), grave(name, at(5, 3))];
+
+  test("changes nothing, however often it is told, and is not passed on; nor does a stranger's word help", () => {
+    for (const word of words("c")) {
+      const bench = new SwimBench();
+      for (let again = 0; again < 20; again++) bench.hear("b", word);
+      bench.hear("x", word);
+      bench.fail("c", at(5, 3));
+      bench.hear("b", word);
+      expect([bench.state("c"), bench.refused("unproven_removal")]).toEqual(["failed 5.3", 22]);
+      expect(table(bench).some(({ kind }) => kind === "grave")).toBe(false);
+      bench.hear("c", aliveRecord("c", at(5, 4)));
+      expect(bench.state("c")).toBe("alive 5.4");
+    }
+  });
+
+  test("makes this node ask another for its table, not the teller, and three at most", () => {
+    const bench = new SwimBench();
+    bench.fill(3);
+    const asked: string[] = [];
+    for (let again = 0; again < 20; again++) {
+      bench.now += 500;
+      for (const effect of bench.hear("b", removed("c", at(5, 3))))
+        if (effect.kind === "exchange") asked.push(effect.node);
+    }
+    expect(asked).toHaveLength(3);
+    for (const node of asked) expect(["n1", "n2", "n3"]).toContain(node);
+  });
+
+  test("is believed when the log of this node says so, before or after", () => {
+    for (const logFirst of [true, false]) {
+      const bench = new SwimBench();
+      const log = (): unknown => bench.step({ kind: "removals", lives: [{ node: id("c"), boot: 5 }] });
+      const tell = (): unknown => bench.hear("b", removed("c", at(5, 3)));
+      for (const act of logFirst ? [log, tell] : [tell, log]) act();
+      expect(bench.state("c")).toBe("unknown");
+      expect(table(bench)).toContainEqual(grave("c", at(5, 3)));
+      bench.hear("c", aliveRecord("c", at(5, 9)));
+      expect(bench.state("c")).toBe("unknown");
+      bench.hear("c", aliveRecord("c", at(6, 0)));
+      // The log goes on saying it.
+      log();
+      expect(bench.state("c")).toBe("alive 6.0");
+    }
+  });
+
+  test("does not end this node, but its log does, or the only other member", () => {
+    const bench = new SwimBench();
+    for (let again = 0; again < 5; again++) bench.hear("b", removed("a", at(1, 0)), grave("a", at(1, 0)));
+    expect(bench.state("a")).toBe("alive 1.0");
+    bench.step({ kind: "removals", lives: [{ node: id("a"), boot: 0 }] });
+    expect(bench.effects.some(({ kind }) => kind === "removed")).toBe(false);
+    bench.step({ kind: "removals", lives: [{ node: id("a"), boot: 1 }] });
+    expect(bench.effects).toContainEqual({ kind: "removed", source: "a" });
+
+    const pair = new SwimBench();
+    pair.hear("b", removed("a", at(1, 0)));
+    expect(pair.state("a")).toBe("alive 1.0");
+    pair.step({ kind: "remove", node: id("c") });
+    pair.hear("b", removed("a", at(1, 0)));
+    expect(pair.effects).toContainEqual({ kind: "removed", source: "b" });
+  });
+
+  test("of a name that nobody here knows does not keep it out", () => {
+    const bench = new SwimBench();
+    bench.hear("b", grave("x", at(900_000, 0)));
+    bench.hear("x", aliveRecord("x", at(7, 0)));
+    expect(bench.state("x")).toBe("alive 7.0");
+  });
+});
+
+describe("a member that was forgotten after it was lost for long", () => {
+  test("is told that it failed, not that it was removed: so it refutes that, and is back", () => {
+    const bench = new SwimBench();
+    bench.fail("c", at(5, 3));
+    bench.now = 25 * hour_ms;
+    bench.step({ kind: "tick" });
+    expect(bench.state("c")).toBe("unknown");
+    const said = bench.sentTo("c", bench.hear("c", aliveRecord("c", at(5, 3))));
+    expect(said).toContainEqual({ kind: "failed", node: "c", incarnation: at(5, 3), accuser: "a" });
+    expect(said.some(({ kind }) => kind === "removed")).toBe(false);
+    bench.hear("c", aliveRecord("c", at(5, 4)));
+    expect(bench.state("c")).toBe("alive 5.4");
   });
 });

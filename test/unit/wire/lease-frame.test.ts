@@ -6,6 +6,7 @@ import {
   encodeLeaseFrame,
   isLeaseFrame,
   type LeaseFrame,
+  leaseRefusals,
 } from "../../../src/wire/lease-frame.ts";
 import { isGreeting } from "../../../src/wire/raft-greeting.ts";
 
@@ -19,6 +20,13 @@ const frame: fc.Arbitrary<LeaseFrame> = fc.oneof(
     renewal: u53,
     assignedUpTo: u53,
     wait_ms: term_ms,
+  }),
+  fc.record({
+    kind: fc.constant("refusal" as const),
+    boot: u53,
+    renewal: u53,
+    why: fc.constantFrom(...leaseRefusals),
+    ttl_ms: term_ms,
   }),
 );
 
@@ -36,8 +44,8 @@ describe("frames of leases", () => {
 
   test("any bytes are a frame or a wire error", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 40 }), fc.boolean(), (bytes, tagged) => {
-        if (tagged && bytes.length > 1) bytes.set([0xe3, 1]);
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(0, 0xe3, 0xe4, 0xe5), (bytes, tag) => {
+        if (tag > 0 && bytes.length > 1) bytes.set([tag, 1]);
         try {
           decodeLeaseFrame(bytes);
         } catch (thrown) {
@@ -54,5 +62,7 @@ describe("frames of leases", () => {
     expect(() => decodeLeaseFrame(bytes.with(1, 2))).toThrow("format 2");
     const endless = encodeLeaseFrame({ kind: "renewal", boot: 1, renewal: 2, ttl_ms: 3_600_001 });
     expect(() => decodeLeaseFrame(endless)).toThrow("no sensible length");
+    const refusal = encodeLeaseFrame({ kind: "refusal", boot: 1, renewal: 2, why: "term", ttl_ms: 2_000 });
+    expect(() => decodeLeaseFrame(refusal.with(18, leaseRefusals.length))).toThrow("unknown reason");
   });
 });

@@ -4,7 +4,8 @@ import { type Admission, judgeHello } from "../../../../src/cluster/gossip/admis
 import { encodeHello, type Hello } from "../../../../src/wire/gossip-hello.ts";
 import { encodeRecords } from "../../../../src/wire/gossip-records.ts";
 import { protocolRange } from "../../../../src/wire/protocol-version.ts";
-import { addressOf, aliveRecord, at, SwimBench } from "../../../support/swim-bench.ts";
+import { idleLoad } from "../../../../src/wire/gossip-tags.ts";
+import { addressOf, aliveRecord, at, benchTags, SwimBench } from "../../../support/swim-bench.ts";
 
 const uuid = "0190a2b4-0000-7000-8000-000000000001";
 const otherUuid = "0190a2b4-0000-7000-8000-000000000002";
@@ -68,6 +69,22 @@ describe("a first contact", () => {
     expect([again(4), again(6)]).toEqual(["old_boot", "admitted"]);
     bench.hear("c", aliveRecord("c", at(4, 0)));
     expect(bench.state("c")).toBe("unknown");
+  });
+
+  test("of a life that others told of before it was ever heard here is let in, whatever they said", () => {
+    const bench = new SwimBench();
+    const { host, port } = addressOf("x");
+    const row = {
+      kind: "member",
+      node: id("x"),
+      incarnation: at(900, 0),
+      address: { host, port },
+      tags: benchTags,
+    } as const;
+    const gone = { ...row, status: "failed", age_ms: 0, loadSequence: 0, load: idleLoad } as const;
+    bench.step({ kind: "frame", from: id("b"), records: [gone] });
+    const { member, buriedBoot } = admission({}, bench);
+    expect(judged({ node: id("x"), boot: 4, introduces: "x" }, "x", { member, buriedBoot })).toBe("admitted");
   });
 
   test("is refused while this node is in no cluster itself, and under the name of a live node elsewhere", () => {

@@ -9,6 +9,13 @@ function three(nodes: readonly WorldNode[]): [WorldNode, WorldNode, WorldNode] {
   return [a, b, c];
 }
 
+/** The log takes it: each that applies it says so, first the operator's node. */
+function removeAt(gone: WorldNode, at: WorldNode, other: WorldNode): void {
+  at.driver.remove(gone.id);
+  const boot = gone.driver.members().find(({ id }) => id === gone.id)?.bootEpoch ?? 0;
+  other.driver.removals([{ node: gone.id, boot }]);
+}
+
 function never(): never {
   throw new Error("a node knows itself");
 }
@@ -209,7 +216,7 @@ describe("failures", () => {
     const [a, b, c] = three(await world.cluster(3));
     await world.kill(c);
     expect(world.clock.runUntil(() => world.statusAt(b, c) === "failed", 10_000)).toBe(true);
-    a.driver.remove(c.id);
+    removeAt(c, a, b);
     expect(
       world.clock.runUntil(
         () => world.statusAt(a, c) === undefined && world.statusAt(b, c) === undefined,
@@ -232,7 +239,7 @@ describe("a live node that an operator removes", () => {
       world.statusAt(a, c) === undefined &&
       world.statusAt(b, c) === undefined &&
       c.reports.some(({ kind }) => kind === "removed");
-    a.driver.remove(c.id);
+    removeAt(c, a, b);
     expect(world.clock.runUntil(isOut, 2_000)).toBe(true);
     // It runs on, and says what it will.
     c.driver.setLoad({ agents: 7, cpu_percent: 1, memory_bytes: 1, memory_percent: 1 });
@@ -249,7 +256,7 @@ describe("a live node that an operator removes", () => {
     const [a, b, c] = three(await world.cluster(3));
     world.network.cut([a.host, b.host], [c.host]);
     expect(world.clock.runUntil(() => world.statusAt(a, c) === "failed", 20_000)).toBe(true);
-    a.driver.remove(c.id);
+    removeAt(c, a, b);
     world.clock.advance(60_000);
     expect(c.reports.some(({ kind }) => kind === "removed")).toBe(false);
     world.network.heal();

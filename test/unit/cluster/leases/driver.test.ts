@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { NodeId } from "../../../../src/base/ids.ts";
-import { newLeaseCell } from "../../../../src/cluster/leases/cell.ts";
+import { LeaseGate, newLeaseCell } from "../../../../src/cluster/leases/cell.ts";
 import { LeaseDriver } from "../../../../src/cluster/leases/driver.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { encodeNodeRecords, type NodeRecord } from "../../../../src/wire/control-node.ts";
@@ -26,7 +26,7 @@ function leader(records: NodeRecord[]) {
       clock,
       bootClock: clock,
       cell: newLeaseCell(),
-      began: () => undefined,
+      tell: () => undefined,
     },
     {
       self,
@@ -75,6 +75,43 @@ test("a life that has just been registered is known at once; others are looked u
     renew(2, renewal);
   }
   expect([granted.length, state.queries]).toEqual([19, queries]);
+});
+
+test("a node with a longer term than its leader has leases of the leader's length, and says so", () => {
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  const drivers = new Map<NodeId, LeaseDriver>();
+  const cells = new Map([self, other].map((node) => [node, newLeaseCell()]));
+  for (const [node, cell] of cells) {
+    const driver: LeaseDriver = new LeaseDriver(
+      {
+        boot: 1,
+        terms: { ttl_ms: node === self ? 2_000 : 30_000, drift: 0.05 },
+        clock,
+        bootClock: clock,
+        cell,
+        tell: (news) => told.push(`${node} ${news.kind === "refused" ? news.why : news.kind}`),
+      },
+      {
+        self: node,
+        soon: (callback) => void clock.after(1, callback),
+        send: (to, bytes) => void clock.after(1, () => drivers.get(to)?.receive(node, bytes)),
+        ask: (attempt) => void clock.after(1, () => driver.round(attempt, true)),
+        last: () => 0,
+        applied: () => 1,
+        query: () => encodeNodeRecords([record(1), { ...record(1), id: self }]),
+      },
+    );
+    drivers.set(node, driver);
+  }
+  for (const [node, driver] of drivers) driver.status({ leader: self, term: 3, leads: node === self });
+  clock.advance(60_000);
+  expect(told.filter((line) => line.startsWith(other))).toEqual([`${other} term`, `${other} began`]);
+  const lent = new LeaseGate(cells.get(other) ?? newLeaseCell(), clock);
+  expect(lent.isGranted()).toBe(true);
+  expect(lent.until_ms - clock.now_ms()).toBeLessThanOrEqual(2_000);
+  const { heard = [] } = drivers.get(self)?.grants.ages() ?? {};
+  expect(heard.find(({ node }) => node === other)?.ago_ms).toBeLessThan(2_000);
 });
 
 test("a node that was removed gets no lease", () => {

@@ -62,30 +62,43 @@ describe("a leader grants leases", () => {
   test("only to the registered life, and to nobody who counts longer than it waits", () => {
     const { grants, sent, renew, round } = leader();
     renew(1, { boot: 1 });
-    renew(1, { boot: 3 });
-    renew(1, { ttl_ms: 2_001 });
+    renew(2, { boot: 3 });
+    renew(3, { ttl_ms: 2_001 });
     round();
-    expect([sent, grants.counts.refused]).toEqual([[], 3]);
+    // Each is told why, and what would be granted.
+    const refusal = { kind: "refusal", to: node, ttl_ms: 2_000 };
+    expect(sent).toEqual([
+      { ...refusal, boot: 1, renewal: 1, why: "unregistered" },
+      { ...refusal, boot: 3, renewal: 2, why: "unregistered" },
+      { ...refusal, boot: 2, renewal: 3, why: "term" },
+    ]);
+    expect(grants.counts).toEqual({ granted: 0, refused: 3 });
   });
 });
 
-test("a leader tells how old each node's lease is, in its own term alone", () => {
+test("a leader tells how long ago it heard each node, in its own term alone", () => {
   const { clock, grants, renew, round } = leader();
   clock.advance(700);
-  expect(grants.ages()).toEqual({ leading_ms: 700, granted: [] });
+  expect(grants.ages()).toEqual({ leading_ms: 700, heard: [] });
   renew(1);
-  expect(grants.ages()?.granted).toEqual([]);
+  expect(grants.ages()?.heard).toEqual([]);
   round();
   clock.advance(300);
-  expect(grants.ages()).toEqual({ leading_ms: 1_000, granted: [{ node, boot: 2, ago_ms: 300 }] });
-  // A renewal that is not granted is no lease.
-  renew(2, { ttl_ms: 2_001 });
+  expect(grants.ages()).toEqual({ leading_ms: 1_000, heard: [{ node, boot: 2, ago_ms: 300 }] });
+  // One that is refused was heard all the same; not one of a life before.
+  renew(2, { boot: 1 });
+  expect(grants.ages()?.heard).toEqual([{ node, boot: 2, ago_ms: 300 }]);
+  renew(3, { ttl_ms: 2_001 });
+  expect(grants.ages()?.heard).toEqual([{ node, boot: 2, ago_ms: 0 }]);
+  renew(4, { boot: 3 });
+  expect(grants.ages()?.heard).toEqual([{ node, boot: 3, ago_ms: 0 }]);
+  renew(5);
   round();
-  expect(grants.ages()?.granted).toEqual([{ node, boot: 2, ago_ms: 300 }]);
+  expect(grants.ages()?.heard).toEqual([{ node, boot: 2, ago_ms: 0 }]);
   grants.resign();
   expect(grants.ages()).toBeNull();
   grants.lead(6, 0);
-  expect(grants.ages()).toEqual({ leading_ms: 0, granted: [] });
+  expect(grants.ages()).toEqual({ leading_ms: 0, heard: [] });
 });
 
 describe("what is given away", () => {
@@ -124,10 +137,21 @@ describe("what is given away", () => {
     expect(grants.permit(node, 2)).toBe(5);
     renew(1);
     round();
-    expect(sent).toEqual([]);
+    expect(sent).toMatchObject([{ kind: "refusal", why: "given_away" }]);
     // It is back: what was not proposed by now is not to be.
     expect(grants.permit(node, 2)).toBeNull();
     grants.admit(node);
+    round();
+    expect(sent.slice(1)).toMatchObject([{ kind: "grant", renewal: 1 }]);
+  });
+
+  test("is barred in the term of the permission alone", () => {
+    const { clock, grants, sent, renew, round } = leader();
+    clock.advance(wait_ms);
+    expect(grants.permit(node, 2)).toBe(5);
+    grants.resign();
+    grants.lead(6, 0);
+    renew(1);
     round();
     expect(sent).toHaveLength(1);
   });
@@ -139,11 +163,24 @@ describe("what is given away", () => {
     clock.advance(permission_ms - 1);
     renew(1);
     round();
-    expect([sent, permission_ms]).toEqual([[], 15_000]);
+    expect([sent.map(({ kind }) => kind), permission_ms]).toEqual([["refusal"], 15_000]);
     clock.advance(1);
     renew(2);
     round();
-    expect(sent).toHaveLength(1);
+    expect(sent.slice(1)).toMatchObject([{ kind: "grant", renewal: 2 }]);
+  });
+
+  test("of one whose agents went for good, or whose life has ended: none in that life", () => {
+    const { grants, sent, renew } = leader();
+    grants.bar(node);
+    renew(1);
+    grants.admit(node);
+    grants.ended(node, 2);
+    renew(2);
+    expect(sent).toMatchObject([
+      { renewal: 1, why: "barred" },
+      { renewal: 2, why: "barred" },
+    ]);
   });
 
   test("not while it asks, and not by who leads no more", () => {

@@ -188,6 +188,31 @@ test("a restarted peer is noticed by its boot epoch, and an older life of it is 
   expect(a.closed.some((line) => line.startsWith("wrong_peer b"))).toBe(true);
 });
 
+test("a life of the future is refused both ways, and does not keep the true ones out", async () => {
+  const { world, a, b, atB } = await pair();
+  const day_ms = 24 * 3_600_000;
+  const future = world.clock.wall_ms() + day_ms + 60_000;
+  const liar = await world.node("a", { host: "elsewhere", bootEpoch: future });
+  liar.network.setAddress(b.id, b.address);
+  liar.network.send(b.id, "message", bytes("false"));
+  await world.pass(10_000);
+  const why = `the start ${future} of "a" is in the future: set its clock`;
+  expect(liar.closed.some((line) => line.includes(why))).toBe(true);
+  b.network.setAddress(a.id, liar.address);
+  b.network.send(a.id, "message", bytes("to the liar"));
+  await world.pass(10_000);
+  expect(b.closed.some((line) => line.includes(`wrong_peer a: ${why}`))).toBe(true);
+  b.network.setAddress(a.id, a.address);
+  a.network.send(b.id, "message", bytes("x"));
+  await world.until(() => atB.length === 1);
+  // A clock that is a little ahead is no lie.
+  await a.network.close();
+  const ahead = await world.node("a", { host: "ahead", bootEpoch: world.clock.wall_ms() + day_ms / 2 });
+  ahead.network.setAddress(b.id, b.address);
+  ahead.network.send(b.id, "message", bytes("y"));
+  await world.until(() => atB.length === 2);
+});
+
 test("one who uses a member's name at first contact does not shut the member out", async () => {
   const { world, a, b, atB } = await pair();
   b.network.onContact(() => Promise.reject(new CaxtonError("conflict", "the name is taken")));

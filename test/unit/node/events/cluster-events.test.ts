@@ -4,6 +4,7 @@ import type { ClusterEvent } from "../../../../src/api/services.ts";
 import type { NodeId } from "../../../../src/base/ids.ts";
 import { ClusterEvents } from "../../../../src/node/events/cluster-events.ts";
 import { EventLog } from "../../../../src/node/events/event-log.ts";
+import { pairEvent } from "../../../../src/node/partition/lost-pairs.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
 import { encodeUtf8 } from "../../../../src/wire/cursor.ts";
 import { MembershipTable } from "../../../support/membership-table.ts";
@@ -94,8 +95,9 @@ test("a node that cannot be asked for long is told once, and followed again from
     ["events.missing", 'The events of node-2 cannot be followed: Cannot reach node "node-2"'],
   ]);
   network.heal(one, two);
-  await until(2);
-  expect(seen[1]).toMatchObject({ node: two, text: "meanwhile" });
+  await until(3);
+  expect(seen[1]).toMatchObject({ type: "events.followed", text: "The events of node-2 are followed again" });
+  expect(seen[2]).toMatchObject({ node: two, text: "meanwhile" });
   abort.abort();
   await over;
 });
@@ -149,6 +151,26 @@ test.each([
   clock.advance(1_000);
   await until(1);
   expect(seen[0]).toMatchObject({ type: "events.missing", data: { node: two } });
+  abort.abort();
+  await over;
+});
+
+test("that two others lost each other is seen once, and what they say of this node not at all", async () => {
+  const { there, seen, until, settled, abort, over } = world();
+  await settled();
+  const tell = (nodes: readonly string[], lost: boolean): void =>
+    there.record("warn", pairEvent, `${nodes.join(" ")} ${lost}`, { nodes, lost });
+  const pair = ["node-2", "node-3"];
+  for (const lost of [true, true, false, false, true]) tell(pair, lost);
+  tell(["node-1", "node-2"], true);
+  there.record("warn", "message.dead_letter", "last");
+  await until(4);
+  expect(seen.map(({ text }) => text)).toEqual([
+    "node-2 node-3 true",
+    "node-2 node-3 false",
+    "node-2 node-3 true",
+    "last",
+  ]);
   abort.abort();
   await over;
 });

@@ -1,7 +1,7 @@
 /** The lines of `cluster watch` and of the node's log that come from membership. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { NodeId } from "../../../../src/base/ids.ts";
-import type { MembershipEvent } from "../../../../src/cluster/membership.ts";
+import type { DirectoryEntry, MembershipEvent } from "../../../../src/cluster/membership.ts";
 import { EventLog } from "../../../../src/node/events/event-log.ts";
 import { MembershipEvents } from "../../../../src/node/events/membership-events.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
@@ -190,4 +190,47 @@ test("who left is told once, not again when it is forgotten; who failed for long
     "Node b is no member any more: removed by an operator",
   ]);
   expect(logged).toEqual(told.map((text) => `INFO  cluster: ${text}`));
+});
+
+test("a failure is a warning, as the suspicion before it is", async () => {
+  const clock = new VirtualClock();
+  const log = new EventLog(clock, 1);
+  const told = new MembershipEvents(log, clock);
+  const member = new MembershipTable("a" as NodeId, ["b" as NodeId]).member("b" as NodeId);
+  if (!member) throw new Error("there is a b");
+  for (const kind of ["suspect", "failed", "alive"] as const)
+    told.record({ kind, member, reason: "does not answer probes" });
+  expect(log.since(0, 10).map(({ level, type }) => `${level} ${type}`)).toEqual([
+    "warn member.suspect",
+    "warn member.failed",
+    "info member.alive",
+  ]);
+});
+
+test("many agents that change at once are summed up for each node; few are named; what only begins is not told yet", () => {
+  const clock = new VirtualClock();
+  const log = new EventLog(clock, 1);
+  const entries = (node: string, count: number, status: DirectoryEntry["status"]): DirectoryEntry[] =>
+    Array.from({ length: count }, (_, i) => {
+      const agent = `${node}-${i}` as DirectoryEntry["agent"];
+      return {
+        agent,
+        node: node as NodeId,
+        epoch: 1,
+        revision: 1,
+        status,
+        module: "" as DirectoryEntry["module"],
+      };
+    });
+  new MembershipEvents(log, clock).record({
+    kind: "directory",
+    changed: [...entries("b", 6, "running"), ...entries("c", 1, "running"), ...entries("d", 1, "starting")],
+    removed: [...entries("c", 7, "running"), ...entries("b", 1, "running")],
+  });
+  expect(log.since(0, 10).map(({ text }) => text)).toEqual([
+    "6 agents are running on b",
+    "Agent 'c-0' is running on c",
+    "7 agents are no longer on c",
+    "Agent 'b-0' is no longer on b",
+  ]);
 });

@@ -13,10 +13,13 @@ const leaving = { drain_timeout_ms: 0, handOver: true, force: false };
 class Leaver {
   readonly shutdowns: boolean[] = [];
   readonly removed: NodeId[] = [];
+  /** What was written to the log, and when: before how many were told. */
+  readonly decided: string[] = [];
   readonly members = new Map<NodeId, MemberStatus>();
   readonly roles = new Map<NodeId, "voter" | "learner" | "witness">();
   given = 0;
   quorum = true;
+  undecided: CaxtonError | null = null;
   /** Why the vote cannot be given away; null when it can. */
   kept: string | null = null;
   mayGo: { safe: boolean; why: string } | CaxtonError = { safe: true, why: "2 of 2" };
@@ -29,7 +32,7 @@ class Leaver {
       this.roles.set(id(name), "voter");
     }
     const list = (): readonly Member[] =>
-      [...this.members].map(([node, status]) => ({ id: node, status }) as Member);
+      [...this.members].map(([node, status]) => ({ id: node, status, bootEpoch: 7 }) as Member);
     const status = () => ({
       quorum: this.quorum,
       members: [...this.roles].map(([node, role]) => ({ node, role })),
@@ -53,6 +56,13 @@ class Leaver {
           await Promise.resolve();
           if (this.mayGo instanceof CaxtonError) throw this.mayGo;
           return this.mayGo;
+        },
+      },
+      removals: {
+        decide: async (node, boot) => {
+          await Promise.resolve();
+          if (this.undecided !== null) throw this.undecided;
+          this.decided.push(`${node} ${boot} before ${this.removed.length + 1}`);
         },
       },
       shutdown: (_drain, handOver) => void this.shutdowns.push(handOver),
@@ -155,5 +165,14 @@ describe("a node that is to be removed", () => {
     leaver.members.set(id("n3"), "failed");
     await leaver.departures.remove(id("n3"), false);
     expect([leaver.given, leaver.removed]).toEqual([1, [id("n2"), id("n3")]]);
+    expect(leaver.decided).toEqual(["n2 7 before 1", "n3 7 before 2"]);
+  });
+
+  test("stays a member where the log did not take it", async () => {
+    const leaver = new Leaver("n2");
+    leaver.members.set(id("n2"), "failed");
+    leaver.undecided = new CaxtonError("timeout", "no answer");
+    await expect(leaver.departures.remove(id("n2"), false)).rejects.toThrow("no answer");
+    expect(leaver.removed).toEqual([]);
   });
 });

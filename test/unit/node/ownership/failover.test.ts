@@ -174,6 +174,18 @@ describe("a lost node", () => {
     expect(world.failures).toEqual([]);
   });
 
+  test("what its owner before says of an agent late is no sign that it runs elsewhere", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.runs("a");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    expect(world.told).toEqual(["Redistributing 1 agent from n3"]);
+    world.runs("a");
+    expect(world.told.at(-1)).toContain("All agents successfully redistributed");
+  });
+
   test("an instance goes where none of its siblings is, and who wants to be near its partners goes there", async () => {
     const world = new World();
     const instance = (index: number) => ({ instance: { of: agent("web"), index, count: 2 } });
@@ -353,6 +365,22 @@ describe("a node that is there, and that the leader does not hear", () => {
     expect(world.ownerOf("b")).toBe("n3");
     await world.pass(2_000);
     expect(world.ownerOf("b")).not.toBe("n3");
+  });
+
+  test("that fails before anything of it is given away is lost as one that failed, whoever leads then: once", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.authority.free = false;
+    world.unheard.set(node("n3"), true);
+    await world.pass(1_000);
+    world.membership.setStatus(node("n3"), "failed");
+    world.authority.free = true;
+    await world.pass(1_000);
+    expect(world.ownerOf("a")).not.toBe("n3");
+    await world.assign("late", "n3");
+    world.replaceLeader();
+    await world.pass(1_000);
+    expect(world.ownerOf("late")).not.toBe("n3");
   });
 
   test("whose renewals come while its leader asks keeps its agents", async () => {

@@ -36,6 +36,9 @@ class World {
   readonly placed = new Map([["c" as AgentName, ownedOf("c")]]);
   /** The next readings of the assignments fail. */
   failures = 0;
+  /** Messages of the outbox that become dead letters, and what the cluster knows of the store when they do. */
+  unsent = 0;
+  markedThen: string | undefined;
   /** What is known of the copy when agents are moved. */
   knownThen: unknown;
 
@@ -70,6 +73,14 @@ class World {
         get: (name: AgentName) => all.get(name),
         isHosted: (name: AgentName) => this.placed.has(name),
       },
+      mail: {
+        doubt: async () => {
+          await Promise.resolve();
+          const told = (await this.settings.list("local")).find(({ name }) => name === `store.mark.${self}`);
+          this.markedThen = told?.value;
+          return this.unsent;
+        },
+      },
       events: this.events,
       clock: this.clock,
     } as unknown as OldStoreCheckOptions);
@@ -93,6 +104,26 @@ test("agents of the copy get another epoch, those that were placed since do not;
   expect(world.knownThen).toEqual({ since_ms: 0, marked_ms: 1_000 });
   await check.check();
   expect([world.moved, world.told, check.old]).toEqual([["a", "b"], ["store.old_copy"], world.knownThen]);
+});
+
+test("its mail is put aside before the cluster takes the copy for what the node has; also where no agent is", async () => {
+  const world = new World();
+  world.copied.clear();
+  world.placed.clear();
+  world.unsent = 3;
+  const marked = JSON.stringify({ mark: 1_000, since: null });
+  await world.settings.put(`store.mark.${self}`, marked);
+  await world.check(2_000).check();
+  expect(world.markedThen).toBe(marked);
+  const [event] = world.events.since(0, 100);
+  expect(event).toMatchObject({ type: "store.old_copy", data: { agents: 0, messages: 3 } });
+  expect(event?.text).toContain("3 messages of its outbox, perhaps delivered since, not sent");
+});
+
+test("a store that is no copy has nothing to doubt", async () => {
+  const world = new World();
+  await world.check(2_000).check();
+  expect([world.markedThen, world.moved, world.told]).toEqual([undefined, [], []]);
 });
 
 test("where the cluster has no room for a mark nothing is noticed, and all goes on; where it has no quorum it is asked again", async () => {

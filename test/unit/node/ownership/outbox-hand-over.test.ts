@@ -33,7 +33,7 @@ function nodeOf(id: NodeId, other: NodeId, network: MemoryPeersNetwork, outbox: 
       carries: (message) => submitted.some((each) => messageIdOf(each) === message),
       submit: (message) => {
         submitted.push(message);
-        return { queue: () => Promise.resolve(undefined) };
+        return { queue: () => Promise.resolve(undefined), forget: () => undefined };
       },
     },
     retry_ms: 60_000,

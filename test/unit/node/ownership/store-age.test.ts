@@ -102,6 +102,24 @@ describe("a store", () => {
     await lived(cluster, await again.copy());
   });
 
+  test("that had begun a mark when it was copied is gone on with as the newest, as any other", async () => {
+    const cluster = new Cluster();
+    const first = await (await lived(cluster, undefined)).copy();
+    const begun = await cluster.begin(first);
+    cluster.consensus.faults.push("no_quorum");
+    await expect(begun.age.look()).rejects.toMatchObject({ code: "no_quorum" });
+    const copied = await begun.copy();
+    const after = await (await lived(cluster, copied)).copy();
+    const last = await (await lived(cluster, after)).copy();
+    const back = await cluster.begin(copied);
+    const found = await back.age.look();
+    expect(found).toMatchObject({ since_ms: 2_000 });
+    if (found !== null) await back.age.accept(found);
+    // What was there before it is an old one from now on, and is told as one.
+    expect(await (await cluster.begin(last)).age.look()).not.toBeNull();
+    expect(cluster.told).toEqual([]);
+  });
+
   test("that is empty where one was before is an old one", async () => {
     const cluster = new Cluster();
     await lived(cluster, undefined);

@@ -72,11 +72,11 @@ class World {
   #ages(): LeaseAges {
     const now_ms = this.clock.now_ms();
     if (this.hears) this.n2At_ms = now_ms;
-    const granted = [
+    const heard = [
       { node: node("n2"), boot: 1, ago_ms: now_ms - this.n2At_ms },
       { node: node("n3"), boot: 1, ago_ms: 0 },
     ];
-    return { leading_ms: now_ms, granted: granted.filter(({ node: id }) => !this.quiet.has(id)) };
+    return { leading_ms: now_ms, heard: heard.filter(({ node: id }) => !this.quiet.has(id)) };
   }
 
   async pass(time_ms: number): Promise<void> {

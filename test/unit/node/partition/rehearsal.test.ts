@@ -112,8 +112,8 @@ describe("a drill", () => {
         .events.since(0, 10)
         .map(({ text }) => text),
     ).toEqual([
-      "Rehearsal: cut off from node-3 for 30s, asked for at node-3",
-      "Rehearsal: the network is whole again",
+      "Rehearsal: node-2 is cut off from node-3 for 30s, asked for at node-3",
+      "Rehearsal: node-2 is cut off no more",
     ]);
   });
 

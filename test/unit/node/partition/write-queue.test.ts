@@ -280,6 +280,22 @@ describe("the queue of a minority's writes", () => {
     expect((await queue.accept(write("a", other))).id).not.toBe(first.id);
   });
 
+  test("it is done under the key that its client gave it, or under one of its own", async () => {
+    const world = new World();
+    world.quorum = false;
+    const queue = await world.open();
+    await queue.accept(write("a", { headers: { "idempotency-key": "once" } }));
+    const { id } = await queue.accept(write("b"));
+    const keys: (string | null)[] = [];
+    world.quorum = true;
+    queue.start((request, environment) => {
+      keys.push(request.headers.get("idempotency-key"));
+      return world.perform(request, environment);
+    });
+    await world.clock.runUntilSettled(() => queue.depth === 0, 60_000);
+    expect(keys).toEqual(["once", `queued-write:${id}`]);
+  });
+
   test("full: the write is refused, nothing is kept, and the others go on", async () => {
     const world = new World();
     world.quorum = false;
