@@ -47,7 +47,7 @@ export class ModuleKeepers {
       }),
       options.membership.subscribe((event) => {
         if (!("member" in event) || event.kind === "updated") return;
-        if (event.kind === "failed") this.#makeReady(event.member.id);
+        if (event.kind === "failed") this.makeReady(event.member.id);
         this.#soon(gather_ms);
       }),
     ];
@@ -95,8 +95,11 @@ export class ModuleKeepers {
     this.#users.set(module, users.add(agent));
   }
 
-  /** Its agents may be this node's soon: preparing their modules takes longer than starting them. */
-  #makeReady(lost: NodeId): void {
+  /**
+   * A node may be gone, and its agents this node's soon: their modules, as far as they are stored here, are prepared while
+   * that is not known for certain. Preparing takes longer than starting agents, which all have to do then.
+   */
+  makeReady(lost: NodeId): void {
     const { table, modules } = this.#options;
     const ready = new Set<string>();
     for (const agent of table.of(lost)) {

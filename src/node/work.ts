@@ -87,6 +87,10 @@ export class Work {
   static async start(options: WorkOptions): Promise<Work> {
     const work = new Work(options);
     work.#threads = await AgentThreads.start(work.#threadOptions());
+    options.network.peers.onGone((node, boot) => {
+      // A refused connection, which has none, tells nothing new.
+      if (boot !== null) work.keepers.makeReady(node);
+    });
     return work;
   }
 

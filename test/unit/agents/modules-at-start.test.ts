@@ -7,7 +7,7 @@ import { AssignmentTable } from "../../../src/agents/assignment-table.ts";
 import { LocalAgents } from "../../../src/agents/local-agents.ts";
 import { ModuleKeepers } from "../../../src/agents/module-keepers.ts";
 import { hashModule, ModuleShelf } from "../../../src/agents/module-shelf.ts";
-import type { AgentName, NodeId } from "../../../src/base/ids.ts";
+import type { AgentName, ModuleHash, NodeId } from "../../../src/base/ids.ts";
 import { AssignmentStore } from "../../../src/control/assignment-store.ts";
 import { ControlClient } from "../../../src/control/control-client.ts";
 import { VirtualClock } from "../../../src/platform/memory/clock.ts";
@@ -53,6 +53,7 @@ function partsOf(store: StoreThread) {
   const assignments = new AssignmentStore(new ControlClient(consensus, systemClock, () => 2_000));
   const table = new AssignmentTable(assignments, consensus, systemClock, failed);
   const preparer = createPreparer();
+  const prepared: ModuleHash[] = [];
   const local = new LocalAgents({
     store: store.client,
     membership,
@@ -64,7 +65,15 @@ function partsOf(store: StoreThread) {
     failed,
   });
   const stored = () => store.client.listModules();
-  const keepers = new ModuleKeepers({ table, membership, modules: () => modules, stored, clock, failed });
+  const shelf = () => ({
+    keep: (hash: ModuleHash, first: NodeId) => modules.keep(hash, first),
+    release: (hash: ModuleHash) => modules.release(hash),
+    prepare: (want: Parameters<ModuleShelf["prepare"]>[0]) => {
+      prepared.push(want.module);
+      return modules.prepare(want);
+    },
+  });
+  const keepers = new ModuleKeepers({ table, membership, modules: shelf, stored, clock, failed });
   const modules: ModuleShelf = new ModuleShelf({
     store: store.client,
     preparer,
@@ -81,7 +90,7 @@ function partsOf(store: StoreThread) {
     await store.client.close();
     await store.ended;
   };
-  return { clock, membership, table, local, keepers, modules, close };
+  return { clock, membership, table, local, keepers, modules, prepared, close };
 }
 
 /** Starts nodes of one cluster, each with its folder. */
@@ -176,5 +185,26 @@ test("an agent whose module nobody has says why it does not begin", async () => 
   } finally {
     await node.stop();
     await other.stop();
+  }
+});
+
+test("modules of a node that may be gone are made ready before it is known to be", async () => {
+  const store = await startStoreThread(join(folder, "store.db"));
+  await store.client.putModule(used, echo);
+  const { table, keepers, prepared, close } = partsOf(store);
+  try {
+    const assignments = new AssignmentStore(new ControlClient(consensus, systemClock, () => 2_000));
+    for (const name of ["first", "second"]) {
+      const spec = { ...testSpec(name), module: used };
+      const to = { agent: spec.name, node: two, expected: null, revision: 1, above: 0, continues: 0 };
+      await assignments.put({ ...to, cause: "deployed", suspended: false, spec: encodeSpec(spec) }, "");
+    }
+    await table.refresh("linearizable");
+    keepers.makeReady(one);
+    expect(prepared).toEqual([]);
+    keepers.makeReady(two);
+    expect(prepared).toEqual([used]);
+  } finally {
+    await close();
   }
 });
