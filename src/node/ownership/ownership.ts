@@ -143,6 +143,7 @@ export class NodeOwnership {
       self: foundation.self,
       table: control.table,
       handOver: this.handOver,
+      known: () => this.#whenKnown(),
       candidates: () => this.ownership.candidates(),
       traffic: (agent: AgentName) => work.traffic.of(agent),
       clock: systemClock,
