@@ -68,7 +68,9 @@ describe("a drain", () => {
   test("a node that does not know yet whose its agents are waits for that once, and no longer than it has", async () => {
     const { run, moved, told, waits, clock } = world(() => Promise.reject(new Error("must not be asked")));
     waits.known = () =>
-      new Promise((_, reject) => void clock.after(10_000, () => reject(new Error("nobody says whose they are"))));
+      new Promise(
+        (_, reject) => void clock.after(10_000, () => reject(new Error("nobody says whose they are"))),
+      );
     expect(await run(60_000)).toBe(names.length);
     expect([waits.count, moved, clock.now_ms()]).toEqual([1, [], 10_000]);
     expect(told()).toEqual(["Handed over 0 of 12 agents: nobody says whose they are"]);
