@@ -61,8 +61,8 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   {
     name: "a node is granted its lease while its agents are being given away",
     file: "cluster/leases/grants.ts",
-    text: "permission === undefined && ttl_ms <= terms.ttl_ms",
-    patched: "ttl_ms <= terms.ttl_ms",
+    text: "this.#refusal(from, asked, permission !== undefined)",
+    patched: "this.#refusal(from, asked, false)",
   },
   {
     name: "a gap that is over counts as none",
