@@ -106,7 +106,7 @@ export interface Membership {
   /** Adds addresses to the seeds that are tried for ever. */
   join(seeds: readonly Address[]): void;
   /** Operator's word, which the log has: this life of the member is over. The others believe their own logs, or two members. */
-  remove(node: NodeId): void;
+  remove(node: NodeId, boot: number): void;
   /** What operators removed, as this node's log says. */
   removals(lives: readonly EndedLife[]): void;
   /**

@@ -238,7 +238,7 @@ export class FaultInjector {
       const boot = driver?.members().find(({ id }) => id === node.id)?.bootEpoch;
       if (driver === undefined || boot === undefined || !this.#decide(operated, { node: node.id, boot }))
         continue;
-      driver.remove(node.id);
+      driver.remove(node.id, boot);
       this.world.happened(node.index, "removed");
     }
   }

@@ -7,7 +7,7 @@ import type { NodeId } from "../base/ids.ts";
 import { compareIncarnations, type Incarnation } from "../wire/gossip-values.ts";
 import { isPresent, type SwimMember } from "./members.ts";
 import type { SwimState } from "./state.ts";
-import { applyFailed, applySuspect, type Verdict } from "./updates.ts";
+import { applyFailed, applySuspect, type Verdict, wasApart } from "./updates.ts";
 
 /** For the word to reach the accused and the refutation to come back, in probe periods. */
 const refutationPeriods = 2;
@@ -20,11 +20,14 @@ export function hearFailed(
   accuser: NodeId,
 ): Verdict {
   const member = state.members.get(node);
-  const isEarly = member && isPresent(member) && refutableUntil(state, member, incarnation) > state.now;
-  if (!isEarly || node === state.self || state.plain) return applyFailed(state, node, incarnation, accuser);
+  const isJudged = member !== undefined && isPresent(member) && node !== state.self && !state.plain;
+  const isHeard = state.members.get(accuser) !== undefined && !wasApart(state, accuser);
+  const isEarly = isJudged && refutableUntil(state, member, incarnation) > state.now;
+  // Whose accusations count for nothing ends none of others either.
+  if (!isJudged || (isHeard && !isEarly)) return applyFailed(state, node, incarnation, accuser);
   const verdict = applySuspect(state, node, incarnation, accuser, `${accuser} says that it failed`);
   // Shortly before its end a suspicion is told its subject: so now.
-  if (member.suspicion?.hasHeard(accuser) === true)
+  if (isHeard && member.suspicion?.hasHeard(accuser) === true)
     member.suspicion.shorten(refutableUntil(state, member, incarnation));
   return verdict;
 }

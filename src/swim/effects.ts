@@ -39,8 +39,8 @@ export type SwimInput =
       readonly bytes: Uint8Array;
     }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
-  /** This node's operator removes it, with a quorum. */
-  | { readonly kind: "remove"; readonly node: NodeId }
+  /** This node's operator removes that life of it, with a quorum. */
+  | { readonly kind: "remove"; readonly node: NodeId; readonly boot: number }
   /** What operators removed, as this node's log says: all that it knows of, however old. */
   | { readonly kind: "removals"; readonly lives: readonly EndedLife[] }
   /** A sign that the process of this node is gone; `boot` is the life that it is about, when known. */

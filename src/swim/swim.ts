@@ -169,11 +169,13 @@ export class Swim {
         this.#probing.ping(input.ping, input.node, input.timeout_ms);
         return;
       case "remove": {
-        const member = state.members.get(input.node);
-        if (!member || member.id === state.self) return;
+        const { node, boot } = input;
+        const member = state.members.get(node);
+        if (node === state.self) return;
         // First of all itself, if it lives: as it is no member any more, no news would go there.
-        sendPacket(state, member.id, member.address, [removedRecord(member.id, member.incarnation)]);
-        applyRemoved(state, { node: member.id, boot: member.incarnation.boot });
+        if (member?.incarnation.boot === boot)
+          sendPacket(state, node, member.address, [removedRecord(node, member.incarnation)]);
+        applyRemoved(state, { node, boot });
         return;
       }
       case "removals":

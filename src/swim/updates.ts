@@ -187,7 +187,7 @@ export function applySuspect(
 const backPeriods = 20;
 
 /** Lost here, or back but now: what it thinks of the others is of behind a cut. */
-function wasApart(state: SwimState, accuser: NodeId): boolean {
+export function wasApart(state: SwimState, accuser: NodeId): boolean {
   const member = state.members.get(accuser);
   if (accuser === state.self || !member || state.plain) return false;
   return !isPresent(member) || state.now - member.back < backPeriods * state.timing.probe_ms;

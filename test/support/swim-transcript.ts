@@ -84,7 +84,7 @@ export class Transcript {
         this.#step(first, { kind: "leave" });
         return;
       case "remove":
-        this.#step(first, { kind: "remove", node: second as NodeId });
+        this.#step(first, { kind: "remove", node: second as NodeId, boot: this.#boots.get(second) ?? 0 });
         return;
       case "applies": {
         const lives = [{ node: second as NodeId, boot: this.#boots.get(second) ?? 0 }];

@@ -191,8 +191,8 @@ export class GossipDriver {
     this.#step({ kind: "join", seeds });
   }
 
-  remove(node: NodeId): void {
-    this.#step({ kind: "remove", node });
+  remove(node: NodeId, boot: number): void {
+    this.#step({ kind: "remove", node, boot });
   }
 
   /** What this node's log says that operators removed. */

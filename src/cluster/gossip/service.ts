@@ -155,7 +155,7 @@ class Service implements GossipService {
       case "join":
         return driver.join(message.seeds);
       case "remove":
-        return driver.remove(message.node);
+        return driver.remove(message.node, message.boot);
       case "removals":
         return driver.removals(message.lives);
       case "ping":

@@ -58,7 +58,7 @@ export type ToGossip =
   | { readonly kind: "tags"; readonly tags: NodeTags }
   | { readonly kind: "load"; readonly load: NodeLoad }
   | { readonly kind: "join"; readonly seeds: readonly Address[] }
-  | { readonly kind: "remove"; readonly node: NodeId }
+  | { readonly kind: "remove"; readonly node: NodeId; readonly boot: number }
   | { readonly kind: "removals"; readonly lives: readonly EndedLife[] }
   | { readonly kind: "ping"; readonly ping: number; readonly node: NodeId; readonly timeout_ms: number }
   /** A stream to this node ended without a goodbye, or was refused; `boot` is its life, when known. */

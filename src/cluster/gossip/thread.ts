@@ -167,8 +167,8 @@ export class GossipThread implements Membership {
     this.thread.post({ kind: "join", seeds });
   }
 
-  remove(node: NodeId): void {
-    this.thread.post({ kind: "remove", node });
+  remove(node: NodeId, boot: number): void {
+    this.thread.post({ kind: "remove", node, boot });
   }
 
   removals(lives: readonly EndedLife[]): void {

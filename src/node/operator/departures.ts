@@ -96,7 +96,8 @@ export class Departures {
     if (lives) await this.#spare(node);
     // First in the log, which every node believes; then told by gossip, which is no proof.
     await removals.decide(node, member.bootEpoch);
-    membership.remove(node);
+    // That life: another may have begun meanwhile.
+    membership.remove(node, member.bootEpoch);
   }
 
   /** A node that lives is taken out by force only if the others keep their quorum; then its vote goes first. */

@@ -120,6 +120,23 @@ describe("what a member says of others that was lost itself", () => {
     }
   });
 
+  test("does not end a suspicion that others have had for long, nor does a stranger's word", () => {
+    for (const apart of ["b", "x"]) {
+      const bench = new SwimBench();
+      bench.fill(8);
+      bench.hear("b", accusation("suspect", "c", at(5, 3)));
+      bench.hear("n1", accusation("failed", "b", at(1, 0)));
+      bench.run(1_000);
+      bench.hear("b", aliveRecord("b", at(1, 1)));
+      expect([bench.state("b"), bench.state("c")]).toEqual(["alive 1.1", "suspect 5.3"]);
+      bench.hear("b", accusation("failed", "c", at(5, 3), apart));
+      bench.run(10);
+      expect(bench.state("c"), apart).toBe("suspect 5.3");
+      bench.hear("n2", accusation("failed", "c", at(5, 3), "n2"));
+      expect(bench.state("c")).toBe("failed 5.3");
+    }
+  });
+
   test("counts again when its own probes had time to show it who is there, and of a new life at once", () => {
     for (const [back, wait_ms] of [
       [aliveRecord("b", at(1, 1)), 7_000],

@@ -37,7 +37,7 @@ const table = (bench: SwimBench): GossipRecord[] =>
 describe("an operator's removal", () => {
   test("is in the table that is exchanged, with its age, and ends there after two days", () => {
     const bench = new SwimBench();
-    bench.step({ kind: "remove", node: id("c") });
+    bench.step({ kind: "remove", node: id("c"), boot: 5 });
     bench.now = hour_ms;
     bench.step({ kind: "tick" });
     expect(table(bench)).toContainEqual(grave("c", at(5, 3), hour_ms));
@@ -82,7 +82,7 @@ describe("an operator's removal", () => {
 
   test("is not undone by a table in which the same life has failed at a later word of its own", () => {
     const bench = new SwimBench();
-    bench.step({ kind: "remove", node: id("c") });
+    bench.step({ kind: "remove", node: id("c"), boot: 5 });
     const row = (boot: number): GossipRecord => ({
       ...(aliveRecord("c", at(boot, 9)) as Extract<GossipRecord, { kind: "alive" }>),
       kind: "member",
@@ -111,7 +111,7 @@ describe("an operator's removal", () => {
 
   test("is about one life, whatever that life says afterwards", () => {
     const bench = new SwimBench();
-    bench.step({ kind: "remove", node: id("c") });
+    bench.step({ kind: "remove", node: id("c"), boot: 5 });
     bench.hear("c", aliveRecord("c", at(5, 9)));
     bench.hear("b", { kind: "member", ...rowOf("c", at(5, 9)) });
     expect(bench.state("c")).toBe("unknown");
@@ -129,9 +129,19 @@ describe("an operator's removal", () => {
     }
   });
 
+  test("ends no later life, though that began while it was being decided", () => {
+    const bench = new SwimBench();
+    bench.hear("c", aliveRecord("c", at(6, 0)));
+    const effects = bench.step({ kind: "remove", node: id("c"), boot: 5 });
+    expect(bench.state("c")).toBe("alive 6.0");
+    expect(bench.sentTo("c", effects)).toEqual([]);
+    bench.hear("b", removed("c", at(6, 0)));
+    expect(bench.state("c")).toBe("alive 6.0");
+  });
+
   test("is told its subject at once, and again whenever it speaks", () => {
     const bench = new SwimBench();
-    expect(bench.sentTo("c", bench.step({ kind: "remove", node: id("c") }))).toContainEqual(
+    expect(bench.sentTo("c", bench.step({ kind: "remove", node: id("c"), boot: 5 }))).toContainEqual(
       removed("c", at(5, 3)),
     );
     const probe = { kind: "probe", sequence: 7, target: id("a") } as const;
@@ -144,7 +154,7 @@ describe("an operator's removal", () => {
 
   test("is told to whoever probes from the removed life long after the news of it; another life is asked who it is", () => {
     const bench = new SwimBench();
-    bench.step({ kind: "remove", node: id("c") });
+    bench.step({ kind: "remove", node: id("c"), boot: 5 });
     // No packet carries it as news any more.
     bench.run(60_000);
     const told = (boot: number): string[] => {
@@ -173,7 +183,7 @@ describe("an operator's removal", () => {
 
   test("a table carries the newest 256", () => {
     const bench = new SwimBench();
-    for (const name of bench.fill(300)) bench.step({ kind: "remove", node: id(name) });
+    for (const name of bench.fill(300)) bench.step({ kind: "remove", node: id(name), boot: 1 });
     const graves = table(bench).filter((record) => record.kind === "grave");
     expect(graves).toHaveLength(256);
     expect(graves.at(-1)).toMatchObject({ node: "n300" });
@@ -210,6 +220,28 @@ describe("a removal that one member alone tells", () => {
     for (const node of asked) expect(["n1", "n2", "n3"]).toContain(node);
   });
 
+  test("of ever other lives makes this node ask ever less, until what the teller says proves true", () => {
+    const bench = new SwimBench();
+    bench.fill(3);
+    const asks = (seconds: number, teller: string, life: number): number => {
+      let asked = 0;
+      for (let second = 0; second < seconds; second++) {
+        bench.now += 1_000;
+        const effects = bench.hear(teller, removed("x", at(life + second, 0)));
+        asked += effects.filter(({ kind }) => kind === "exchange").length;
+      }
+      return asked;
+    };
+    bench.run(20_000);
+    for (const name of ["n1", "n2", "n3", "b", "c"]) bench.hear(name, aliveRecord(name, at(9, 0)));
+    // Whole tables are exchanged each 15 s anyway.
+    expect(asks(1_000, "b", 1_000)).toBeLessThan(100);
+    // One who lies costs the others nothing.
+    expect(asks(1, "n1", 9_000)).toBe(1);
+    bench.hear("n2", removed("x", at(1_999, 0)));
+    expect(asks(1, "b", 9_100)).toBe(1);
+  });
+
   test("is believed when the log of this node says so, before or after", () => {
     for (const logFirst of [true, false]) {
       const bench = new SwimBench();
@@ -239,7 +271,7 @@ describe("a removal that one member alone tells", () => {
     const pair = new SwimBench();
     pair.hear("b", removed("a", at(1, 0)));
     expect(pair.state("a")).toBe("alive 1.0");
-    pair.step({ kind: "remove", node: id("c") });
+    pair.step({ kind: "remove", node: id("c"), boot: 5 });
     pair.hear("b", removed("a", at(1, 0)));
     expect(pair.effects).toContainEqual({ kind: "removed", source: "b" });
   });

@@ -332,7 +332,7 @@ describe("push-pull", () => {
 
   test("does not bring back who was removed", () => {
     const bench = new Bench();
-    bench.swim.step({ kind: "remove", node: id("c") }, 0);
+    bench.swim.step({ kind: "remove", node: id("c"), boot: 5 }, 0);
     bench.hear("b", row("c", "alive", at(5, 3)), row("c", "failed", at(5, 3)), alive("c", at(5, 3)));
     expect(bench.state("c")).toBe("unknown");
     bench.hear("b", alive("c", at(6, 0)));

@@ -63,7 +63,7 @@ describe("a first contact", () => {
 
   test("of an older life than the one that was removed is refused, as nobody would hear of it", () => {
     const bench = new SwimBench();
-    bench.step({ kind: "remove", node: id("c") });
+    bench.step({ kind: "remove", node: id("c"), boot: 5 });
     const { member, buriedBoot } = admission({}, bench);
     const again = (boot: number) => judged({ node: id("c"), boot }, "c", { member, buriedBoot });
     expect([again(4), again(6)]).toEqual(["old_boot", "admitted"]);

@@ -11,8 +11,8 @@ function three(nodes: readonly WorldNode[]): [WorldNode, WorldNode, WorldNode] {
 
 /** The log takes it: each that applies it says so, first the operator's node. */
 function removeAt(gone: WorldNode, at: WorldNode, other: WorldNode): void {
-  at.driver.remove(gone.id);
   const boot = gone.driver.members().find(({ id }) => id === gone.id)?.bootEpoch ?? 0;
+  at.driver.remove(gone.id, boot);
   other.driver.removals([{ node: gone.id, boot }]);
 }
 

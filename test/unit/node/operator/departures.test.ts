@@ -12,12 +12,15 @@ const leaving = { drain_timeout_ms: 0, handOver: true, force: false };
 /** `n1` as its node sees the others, and its vote. */
 class Leaver {
   readonly shutdowns: boolean[] = [];
-  readonly removed: NodeId[] = [];
+  readonly removed: string[] = [];
   /** What was written to the log, and when: before how many were told. */
   readonly decided: string[] = [];
   readonly members = new Map<NodeId, MemberStatus>();
   readonly roles = new Map<NodeId, "voter" | "learner" | "witness">();
   given = 0;
+  boot = 7;
+  /** While its removal is decided. */
+  restarts = false;
   quorum = true;
   undecided: CaxtonError | null = null;
   /** Why the vote cannot be given away; null when it can. */
@@ -32,7 +35,7 @@ class Leaver {
       this.roles.set(id(name), "voter");
     }
     const list = (): readonly Member[] =>
-      [...this.members].map(([node, status]) => ({ id: node, status, bootEpoch: 7 }) as Member);
+      [...this.members].map(([node, status]) => ({ id: node, status, bootEpoch: this.boot }) as Member);
     const status = () => ({
       quorum: this.quorum,
       members: [...this.roles].map(([node, role]) => ({ node, role })),
@@ -42,7 +45,7 @@ class Leaver {
       membership: {
         members: list,
         member: (node) => list().find((member) => member.id === node),
-        remove: (node) => void this.removed.push(node),
+        remove: (node, boot) => void this.removed.push(`${node} ${boot}`),
       },
       peers: this.network.join(id("n1")),
       consensus: { status } as unknown as DeparturesOptions["consensus"],
@@ -63,6 +66,7 @@ class Leaver {
           await Promise.resolve();
           if (this.undecided !== null) throw this.undecided;
           this.decided.push(`${node} ${boot} before ${this.removed.length + 1}`);
+          this.boot += this.restarts ? 1 : 0;
         },
       },
       shutdown: (_drain, handOver) => void this.shutdowns.push(handOver),
@@ -161,11 +165,19 @@ describe("a node that is to be removed", () => {
     await expect(leaver.departures.remove(id("n2"), true)).rejects.toThrow("lose its quorum: needed");
     leaver.mayGo = { safe: true, why: "" };
     await leaver.departures.remove(id("n2"), true);
-    expect([leaver.given, leaver.removed]).toEqual([1, [id("n2")]]);
+    expect([leaver.given, leaver.removed]).toEqual([1, ["n2 7"]]);
     leaver.members.set(id("n3"), "failed");
     await leaver.departures.remove(id("n3"), false);
-    expect([leaver.given, leaver.removed]).toEqual([1, [id("n2"), id("n3")]]);
+    expect([leaver.given, leaver.removed]).toEqual([1, ["n2 7", "n3 7"]]);
     expect(leaver.decided).toEqual(["n2 7 before 1", "n3 7 before 2"]);
+  });
+
+  test("is ended in the life that the log says, though it started again meanwhile", async () => {
+    const leaver = new Leaver("n2");
+    leaver.members.set(id("n2"), "failed");
+    leaver.restarts = true;
+    await leaver.departures.remove(id("n2"), false);
+    expect([leaver.boot, leaver.decided, leaver.removed]).toEqual([8, ["n2 7 before 1"], ["n2 7"]]);
   });
 
   test("stays a member where the log did not take it", async () => {
