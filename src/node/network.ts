@@ -4,6 +4,7 @@ import type { NodeId } from "../base/ids.ts";
 import { resolveHost, spawnGossipWorker } from "../cluster/gossip/spawn.ts";
 import { GossipThread } from "../cluster/gossip/thread.ts";
 import type { Membership, NodeTags } from "../cluster/membership.ts";
+import { nameTaken } from "../cluster/name-taken.ts";
 import { type CutOrder, NetworkCut, cuttableStreams } from "../cluster/network-cut.ts";
 import { openPeerNetwork, type PeerNetwork } from "../cluster/peers/network.ts";
 import type { Config } from "../config/keys.ts";
@@ -166,6 +167,7 @@ async function startMembership(
     removed: options.removed,
     failed: options.crash,
   });
+  peers.judgeContacts((...who) => nameTaken(membership, ...who));
   membership.subscribe((event) => {
     if (event.kind !== "refused" || hasOthers(membership)) return;
     troubles.add(event.source, event.reason, event.elsewhere, systemClock.now_ms());

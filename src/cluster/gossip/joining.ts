@@ -77,6 +77,8 @@ export class GossipJoining {
     if (outcome.kind === "failed") {
       if (outcome.code === "wrong_key" || outcome.code === "wrong_cluster")
         this.driver.refused(formatAddress(address), outcome.reason, true);
+      else if (outcome.code === "conflict")
+        this.driver.refused(formatAddress(address), outcome.reason, false);
       this.driver.contacted(contact, null);
       return;
     }

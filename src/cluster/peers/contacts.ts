@@ -7,14 +7,18 @@ import { PeerOutbound } from "./outbound.ts";
 
 export const contactMethod = "contact";
 
+/** Why whoever answers at an address is not spoken to, before anything is said to it; null when it is. */
+export type ContactRefusal = (node: NodeId, bootEpoch: number, address: Address) => string | null;
+
 export class FirstContacts {
   /** Those under way. */
   readonly links = new Set<PeerOutbound>();
+  refusal: ContactRefusal = () => null;
   #open = true;
 
   constructor(private readonly core: PeerNetworkCore) {}
 
-  /** Throws `CaxtonError`: what connecting throws, and what the other node answers. */
+  /** Throws `CaxtonError`: what connecting throws, what the other node answers, and `conflict` where it is not spoken to. */
   async contact(
     address: Address,
     hello: Uint8Array,
@@ -52,7 +56,9 @@ export class FirstContacts {
   }
 
   #dial(address: Address, events: { up(peer: NodeId): void; down(): void }): PeerOutbound {
-    const link = new PeerOutbound(this.core, address, "contact", undefined, events);
+    const refusal = (node: NodeId, bootEpoch: number): string | null =>
+      this.refusal(node, bootEpoch, address);
+    const link = new PeerOutbound(this.core, address, "contact", undefined, { ...events, refusal });
     this.links.add(link);
     return link;
   }

@@ -24,7 +24,7 @@ import type { Answer } from "./answers.ts";
 import { AnswerBudget } from "./answers.ts";
 import { PeerBoots } from "./boots.ts";
 import type { CloseKind } from "./connection.ts";
-import { contactMethod, FirstContacts } from "./contacts.ts";
+import { contactMethod, type ContactRefusal, FirstContacts } from "./contacts.ts";
 import { mainPurposes, type PeerNetworkCore, type PeerTimings } from "./core.ts";
 import { PeerInbound } from "./inbound.ts";
 import { PeerOutbound } from "./outbound.ts";
@@ -213,6 +213,10 @@ export class PeerNetwork implements Peers {
    */
   async rehearse(): Promise<void> {
     await this.#contacts.rehearse(this.local);
+  }
+
+  judgeContacts(refusal: ContactRefusal): void {
+    this.#contacts.refusal = refusal;
   }
 
   onContact(handler: ContactHandler): void {

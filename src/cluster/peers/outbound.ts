@@ -35,6 +35,8 @@ export interface OutboundEvents {
   readonly down: (kind: CloseKind, detail: string) => void;
   /** The connection ended with no word, or was not accepted: of this life of the peer, when it had greeted. */
   readonly gone?: (bootEpoch: number | null) => void;
+  /** Of a first contact: why whoever answers is not spoken to. */
+  readonly refusal?: (node: NodeId, bootEpoch: number) => string | null;
 }
 
 export class PeerOutbound {
@@ -220,9 +222,7 @@ export class PeerOutbound {
     }
     const { node, bootEpoch } = frame;
     const refusal =
-      node === connection.peer
-        ? this.core.bootRefusal(node, bootEpoch)
-        : "it is not the node that was dialled";
+      node === connection.peer ? this.#refusal(node, bootEpoch) : "it is not the node that was dialled";
     if (refusal !== null) {
       connection.close("wrong_peer", refusal);
       return;
@@ -235,13 +235,20 @@ export class PeerOutbound {
     this.events.up(frame.node);
   }
 
+  /** A first contact proves nothing yet, in either direction: one that uses a member's name must not shut the member out. */
+  #refusal(node: NodeId, bootEpoch: number): string | null {
+    if (this.purpose !== "contact") return this.core.bootRefusal(node, bootEpoch);
+    return this.events.refusal?.(node, bootEpoch) ?? null;
+  }
+
   /** A connection that existed has ended; called once for each. */
   #lost(connection: PeerConnection, kind: CloseKind, detail: string): void {
     const state = this.#state;
     if (state.kind === "closed" || !("connection" in state) || state.connection !== connection) return;
     this.core.closed(kind, this.#name, detail);
     if (state.kind === "dialling") state.timer?.cancel();
-    const code = kind === "version" ? "version_mismatch" : "unreachable";
+    const isRefused = kind === "wrong_peer" && this.purpose === "contact";
+    const code = kind === "version" ? "version_mismatch" : isRefused ? "conflict" : "unreachable";
     this.#failed(code, `Lost the connection to "${this.#name}": ${detail}`);
     if (state.kind === "up") this.events.down(kind, detail);
     if (state.kind === "up" && kind === "lost") this.events.gone?.(this.#bootEpoch);

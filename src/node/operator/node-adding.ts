@@ -98,11 +98,11 @@ export class NodeAdding {
     const hello = encodeHello({ cluster, uuid: uuid(), node, boot, protocol: protocolRange, records });
     const found = await peers.contact(address, hello, contact_ms).catch((error: unknown) => {
       const code = error instanceof CaxtonError ? error.code : "internal";
-      throw new CaxtonError(
-        code,
-        `Cannot add the node at ${text}: ${reasonOf(error)}. Is it running, with this cluster's key?`,
-        { cause: error },
-      );
+      const advice =
+        code === "conflict" ? "Start it under another name" : "Is it running, with this cluster's key?";
+      throw new CaxtonError(code, `Cannot add the node at ${text}: ${reasonOf(error)}. ${advice}`, {
+        cause: error,
+      });
     });
     return { from: found.from, answer: this.#answerOf(found.from, found.reply) };
   }

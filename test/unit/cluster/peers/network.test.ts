@@ -223,6 +223,29 @@ test("one who uses a member's name at first contact does not shut the member out
   await world.until(() => atB.length === 1);
 });
 
+test("one who answers a first contact under a member's name is told nothing, and does not shut the member out", async () => {
+  const { world, a, b, atB } = await pair();
+  const impostor = await world.node("b", { host: "elsewhere", bootEpoch: 9 });
+  let heard = 0;
+  impostor.network.onContact(async (hello) => (heard++, hello));
+  a.network.judgeContacts(
+    (node, bootEpoch, { host }) => `${node} in boot ${bootEpoch} at ${host} is another`,
+  );
+  const contact = (): Promise<unknown> =>
+    world.settled(a.network.contact(impostor.address, bytes("hello"), 5_000));
+  await expect(contact()).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining("b in boot 9 at elsewhere is another"),
+  });
+  expect(heard).toBe(0);
+  // And where nothing is known of another one, a contact alone is no proof of a new life either.
+  a.network.judgeContacts(() => null);
+  await contact();
+  expect(heard).toBe(1);
+  a.network.send(b.id, "message", bytes("x"));
+  await world.until(() => atB.length === 1);
+});
+
 test("a wrong key is told on both sides, and the sender keeps trying", async () => {
   const world = new PeerWorld();
   const [a, b] = [await world.node("a"), await world.node("b", { key: "other" })];
