@@ -32,18 +32,20 @@ export class LeaseBook {
   /** Lives that have certainly ended, the highest a node. */
   readonly #ended = new Map<NodeId, number>();
   #round = 0;
-  /** What former leaders may have granted is over then. Infinite while this node does not lead. */
-  #inherited_ms = Number.POSITIVE_INFINITY;
+  readonly #drift: number;
+  /** Since when this node leads: what former leaders granted, they granted before. Infinite while it does not. */
+  #leads_ms = Number.POSITIVE_INFINITY;
 
   constructor({ ttl_ms, drift }: LeaseTerms) {
     assert(ttl_ms > 0 && drift >= 0, "a lease lasts for some time, and clocks differ by a share");
+    this.#drift = drift;
     this.#wait_ms = ttl_ms * (1 + drift);
   }
 
   /** This node leads from now on: whatever others granted may still run for a whole term. */
   lead(now_ms: number): void {
     this.resign();
-    this.#inherited_ms = now_ms + this.#wait_ms;
+    this.#leads_ms = now_ms;
   }
 
   /** Leads no longer: grants nothing, and may reassign nothing. What is known of ended lives stays. */
@@ -51,13 +53,13 @@ export class LeaseBook {
     this.#holders.clear();
     this.#waiting.clear();
     this.#barred.clear();
-    this.#inherited_ms = Number.POSITIVE_INFINITY;
+    this.#leads_ms = Number.POSITIVE_INFINITY;
   }
 
   /** False when it cannot be granted: not leading, the node is barred, or that life has ended. */
   ask(renewal: Renewal): boolean {
     const { node, boot } = renewal;
-    if (this.#inherited_ms === Number.POSITIVE_INFINITY || this.#barred.has(node)) return false;
+    if (this.#leads_ms === Number.POSITIVE_INFINITY || this.#barred.has(node)) return false;
     if (boot <= (this.#ended.get(node) ?? -1)) return false;
     if (boot < (this.#holders.get(node)?.boot ?? -1)) return false;
     if (!this.#waiting.has(node) && this.#waiting.size >= waitingRenewalsLimit) return false;
@@ -106,19 +108,21 @@ export class LeaseBook {
   /**
    * From when on nobody acts under a lease of this node, by the leader's clock; may lie in the past. Infinite
    * while this node does not lead. `boot` is the node's newest registered life: since only registered lives get
-   * leases (from any leader), no unknown newer one can hold one.
+   * leases (from any leader), no unknown newer one can hold one. `formerTerm_ms`: for how long a former leader of longer
+   * terms may have granted it one.
    */
-  free_ms(node: NodeId, boot: number): number {
-    if (this.#inherited_ms === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  free_ms(node: NodeId, boot: number, formerTerm_ms = 0): number {
+    if (this.#leads_ms === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
     const holder = this.#holders.get(node);
     const ended = this.#ended.get(node) ?? -1;
     const latest = Math.max(boot, holder?.boot ?? -1);
     if (ended >= latest) return Number.NEGATIVE_INFINITY;
-    return Math.max(this.#inherited_ms, holder?.over_ms ?? Number.NEGATIVE_INFINITY);
+    const inherited_ms = this.#leads_ms + Math.max(this.#wait_ms, formerTerm_ms * (1 + this.#drift));
+    return Math.max(inherited_ms, holder?.over_ms ?? Number.NEGATIVE_INFINITY);
   }
 
   /** Whether the agents of this node may be given to others now; not while it asks, since then it is back. */
-  mayReassign(node: NodeId, boot: number, now_ms: number): boolean {
-    return now_ms >= this.free_ms(node, boot) && !this.#waiting.has(node);
+  mayReassign(node: NodeId, boot: number, now_ms: number, formerTerm_ms = 0): boolean {
+    return now_ms >= this.free_ms(node, boot, formerTerm_ms) && !this.#waiting.has(node);
   }
 }

@@ -21,7 +21,10 @@ export function canSpareVote(node: NodeId, view: PilotView): SpareAnswer {
   const others = voters.filter((member) => member.node !== node);
   if (others.length === 0) return { safe: false, final: true, why: `${node} is the only voter` };
   const well = wellOf(others, view);
-  const why = `${well.length} of the ${others.length} voters that would be left ${areWell(well.length)}`;
+  const why =
+    others.length === 1
+      ? `the only voter that would be left ${isWell(well.length)}`
+      : `${well.length} of the ${others.length} voters that would be left ${areWell(well.length)}`;
   return { safe: well.length >= majorityOf(others.length), final: false, why };
 }
 
@@ -40,12 +43,24 @@ export function safeToStop(node: NodeId, view: PilotView): StopAnswer {
   const others = voters.filter((member) => member.node !== node);
   const well = wellOf(others, view);
   const needed = majorityOf(voters.length);
-  const count = `${well.length} of the other ${others.length} voters ${areWell(well.length)}, ${needed} ${needed === 1 ? "is" : "are"} needed`;
+  const count = `${othersWell(well.length, others.length)}, ${needed} ${needed === 1 ? "is" : "are"} needed`;
   if (well.length < needed) return { safe: false, why: count };
   // A witness keeps no data: what is committed must be on another data voter, too.
   if (!well.some(({ role }) => role === "voter"))
     return { safe: false, why: "no other voter holds the data" };
   return { safe: true, why: count };
+}
+
+function othersWell(well: number, others: number): string {
+  if (others === 0) return "no other node votes";
+  return others === 1
+    ? `the only other voter ${isWell(well)}`
+    : `${well} of the other ${others} voters ${areWell(well)}`;
+}
+
+/** Of one. */
+function isWell(count: number): string {
+  return count === 1 ? "is well" : "is not well";
 }
 
 function areWell(count: number): string {

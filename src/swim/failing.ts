@@ -2,7 +2,7 @@
 import { isPresent, type SwimMember } from "./members.ts";
 import { recordOf, type SwimState } from "./state.ts";
 import { gossip, sendPacket } from "./packets.ts";
-import { suspicionBounds } from "./suspicion.ts";
+import { type Suspicion, suspicionBounds } from "./suspicion.ts";
 import type { Timing } from "./timing.ts";
 import { applyFailed } from "./updates.ts";
 
@@ -45,7 +45,7 @@ export class Failing {
     let due = Infinity;
     for (const { suspicion } of this.state.members.suspects()) {
       if (!suspicion) continue;
-      const deadline = suspicion.deadline(times.least_ms, times.most_ms, times.expected);
+      const deadline = this.#deadline(suspicion, times);
       due = Math.min(due, suspicion.lastCalled ? deadline : deadline - this.#lastCall_ms);
     }
     return due;
@@ -66,9 +66,8 @@ export class Failing {
     const times = this.#times();
     let found = false;
     for (const member of [...state.members.suspects()]) {
-      const deadline = member.suspicion?.deadline(times.least_ms, times.most_ms, times.expected) ?? Infinity;
-      this.#lastCall(member, deadline);
-      if (deadline > state.now) continue;
+      this.#lastCall(member, times);
+      if (!member.suspicion || this.#deadline(member.suspicion, times) > state.now) continue;
       applyFailed(state, member.id, member.incarnation, state.self);
       found = true;
     }
@@ -79,12 +78,17 @@ export class Failing {
    * Its subject hears of it once more in time to answer: the news of a suspicion goes round but once, and may
    * have done so behind a cut.
    */
-  #lastCall({ id, address, suspicion }: SwimMember, deadline: number): void {
+  #lastCall({ id, address, suspicion }: SwimMember, times: Times): void {
     const { state } = this;
-    if (!suspicion || suspicion.lastCalled || deadline - this.#lastCall_ms > state.now) return;
-    suspicion.lastCall();
+    if (!suspicion || suspicion.lastCalled) return;
+    if (this.#deadline(suspicion, times) - this.#lastCall_ms > state.now) return;
+    suspicion.lastCall(state.now);
     const member = state.members.get(id);
     if (member && !state.plain) sendPacket(state, id, address, [recordOf(state, member)]);
+  }
+
+  #deadline(suspicion: Suspicion, { least_ms, most_ms, expected }: Times): number {
+    return suspicion.deadline(least_ms, most_ms, expected, this.state.plain ? 0 : this.#lastCall_ms);
   }
 
   get #lastCall_ms(): number {

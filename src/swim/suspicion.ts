@@ -37,7 +37,7 @@ export class Suspicion {
   readonly #accusers = new Set<NodeId>();
   /** Set while this node has a sign that the process is gone, and hears nothing of it. */
   #shortDeadline = Infinity;
-  #lastCalled = false;
+  #calledAt: number | null = null;
 
   constructor(
     /** When it began, moved forward by the time that this node itself was asleep. */
@@ -73,18 +73,22 @@ export class Suspicion {
 
   /** Its subject was told once more, shortly before the end. */
   get lastCalled(): boolean {
-    return this.#lastCalled;
+    return this.#calledAt !== null;
   }
 
-  lastCall(): void {
-    this.#lastCalled = true;
+  lastCall(now: number): void {
+    this.#calledAt = now;
     this.changed();
   }
 
-  /** When it turns into failure. */
-  deadline(least_ms: number, most_ms: number, expected: number): number {
-    const deadline = this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
-    return Math.min(deadline, this.#shortDeadline);
+  /**
+   * When it turns into failure: `answer_ms` after the last call at the earliest, since another's word may shorten the
+   * time to what is over already. A sign of the end needs no call.
+   */
+  deadline(least_ms: number, most_ms: number, expected: number, answer_ms = 0): number {
+    const due = this.began + suspicionTimeout(least_ms, most_ms, this.confirmations, expected);
+    const answered = this.#calledAt === null ? due : this.#calledAt + answer_ms;
+    return Math.min(Math.max(due, answered), this.#shortDeadline);
   }
 
   shorten(deadline: number): void {
@@ -102,6 +106,7 @@ export class Suspicion {
   forgive(lag_ms: number): void {
     this.began += lag_ms;
     this.#shortDeadline += lag_ms;
+    if (this.#calledAt !== null) this.#calledAt += lag_ms;
     this.changed();
   }
 }

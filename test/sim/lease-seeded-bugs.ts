@@ -28,9 +28,20 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   {
     name: "a new leader does not wait",
     file: "ownership/lease-book.ts",
-    text: "this.#inherited_ms = now_ms + this.#wait_ms;",
-    patched: "this.#inherited_ms = now_ms;",
+    text: "const inherited_ms = this.#leads_ms + Math.max(this.#wait_ms, formerTerm_ms * (1 + this.#drift));",
+    patched: "const inherited_ms = this.#leads_ms;",
     always: true,
+  },
+  {
+    name: "a new leader waits for its own terms only",
+    file: "ownership/lease-book.ts",
+    text: "Math.max(this.#wait_ms, formerTerm_ms * (1 + this.#drift));",
+    patched: "this.#wait_ms;",
+    also: {
+      file: "cluster/leases/grants.ts",
+      text: "if (longestWait_ms > this.#wait_ms) this.#lengthen(longestWait_ms);",
+      patched: "",
+    },
   },
   {
     name: "clocks are thought to run alike",
@@ -61,8 +72,8 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
   {
     name: "a node is granted its lease while its agents are being given away",
     file: "cluster/leases/grants.ts",
-    text: "permission === undefined && ttl_ms <= terms.ttl_ms",
-    patched: "ttl_ms <= terms.ttl_ms",
+    text: 'if (isGivenAway) return "given_away";',
+    patched: "",
   },
   {
     name: "a gap that is over counts as none",

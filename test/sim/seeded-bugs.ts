@@ -206,7 +206,7 @@ export const seededBugs: readonly SeededBug[] = [
     text: 'if (state.phase === "leaving") return "ignored";',
     patched: 'if (state.phase === "leaving" || what === "failed" || what === "suspect") return "ignored";',
     scenario: "hidden-seeds",
-    checker: "false-failure",
+    checker: "joining",
   },
   {
     name: "the directory is starved: packets have no room for its news and heads",
@@ -309,10 +309,10 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a failure out of another's table is believed at once",
     file: "swim/updates.ts",
-    text: 'if (row.status !== "alive") applySuspect(state, row.node, row.incarnation, source);',
+    text: 'if (row.status !== "alive" && !isSuspected) applySuspect(state, row.node, row.incarnation, source);',
     patched:
       'if (row.status === "failed") applyFailed(state, row.node, row.incarnation, source);\n' +
-      '  else if (row.status === "suspect") applySuspect(state, row.node, row.incarnation, source);',
+      '  else if (row.status === "suspect" && !isSuspected) applySuspect(state, row.node, row.incarnation, source);',
     scenario: "cut-as-long-as-suspicion",
     checker: "false-failure",
   },
@@ -423,6 +423,12 @@ export const seededBugs: readonly SeededBug[] = [
     file: "swim/new-lives.ts",
     text: "if ([...claim.words.values()].some((other) => isAlike(word, other))) {",
     patched: "if ([...claim.words.values()].filter((other) => isAlike(word, other)).length > 100) {",
+    // Nor of one alone, later.
+    also: {
+      file: "swim/new-lives.ts",
+      text: "if (isSilent && before && isAlike(word, before)) {",
+      patched: "if (isSilent && before === word) {",
+    },
     scenario: "restart-behind-a-cut",
     checker: "joining",
   },

@@ -9,9 +9,11 @@ import type { BootClock } from "../../ports/boot-clock.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { encodeControlQuery } from "../../wire/control-command.ts";
 import { controlQueries } from "../../wire/control-kinds.ts";
+import { decodeSettings } from "../../wire/control-setting.ts";
 import { decodeNodeRecords } from "../../wire/control-node.ts";
 import { decodeLeaseFrame, encodeLeaseFrame, type LeaseFrame } from "../../wire/lease-frame.ts";
 import { LeaseGrants } from "./grants.ts";
+import { registeredTerm_ms } from "./registered-terms.ts";
 import { LeaseRenewals } from "./renewals.ts";
 import type { FromLease, LeaseNews, ToLease } from "./node-lease.ts";
 
@@ -64,6 +66,8 @@ export class LeaseDriver implements LeaseHooks {
   readonly grants: LeaseGrants;
   readonly #renewals: LeaseRenewals;
   readonly #lives: RegisteredLives;
+  /** The log's last index when this node began to lead. */
+  #ledFrom = 0;
   #told: LeaderStatus = { leader: null, term: 0, leads: false };
   #closed = false;
 
@@ -90,6 +94,7 @@ export class LeaseDriver implements LeaseHooks {
       send,
       ask: ground.ask,
       isRegistered: (node, boot) => this.#lives.has(node, boot),
+      formerTerm_ms: (node) => this.#formerTerm_ms(node),
       last: ground.last,
     });
   }
@@ -112,6 +117,7 @@ export class LeaseDriver implements LeaseHooks {
   status(status: LeaderStatus): void {
     const before = this.#told;
     this.#told = status;
+    if (status.leads && this.grants.term !== status.term) this.#ledFrom = this.ground.last();
     if (status.leads) this.grants.lead(status.term, this.#renewals.longestWait_ms);
     else if (before.leads) this.grants.resign();
     if (status.leader !== before.leader || status.term !== before.term) this.#renewals.follow(status.leader);
@@ -134,6 +140,12 @@ export class LeaseDriver implements LeaseHooks {
     this.#closed = true;
     this.grants.resign();
     this.#renewals.close();
+  }
+
+  #formerTerm_ms(node: NodeId): number | null {
+    if (this.ground.applied() < this.#ledFrom) return null;
+    const query = encodeControlQuery(controlQueries.settings, new Uint8Array());
+    return registeredTerm_ms(decodeSettings(this.ground.query(query)), node);
   }
 
   #send(node: NodeId, bytes: Uint8Array): void {

@@ -28,6 +28,11 @@ export interface GrantsOptions {
   readonly ask: (attempt: number) => void;
   /** Whether this is the newest life of the node that the control state knows. */
   readonly isRegistered: (node: NodeId, boot: number) => boolean;
+  /**
+   * For how long an earlier leader, of whatever terms, may have granted that node a lease. Null while the control state here
+   * lacks what that leader may have committed.
+   */
+  readonly formerTerm_ms: (node: NodeId) => number | null;
   /** The last index of the log, committed or not. */
   readonly last: () => number;
 }
@@ -138,7 +143,9 @@ export class LeaseGrants {
   permit(node: NodeId, boot: number): number | null {
     const now_ms = this.#options.clock.now_ms();
     const isBack = (this.#permission(node)?.asked ?? null) !== null;
-    if (this.#term === null || isBack || !this.#book.mayReassign(node, boot, now_ms)) return null;
+    if (this.#term === null || isBack) return null;
+    const former_ms = this.#options.formerTerm_ms(node);
+    if (former_ms === null || !this.#book.mayReassign(node, boot, now_ms, former_ms)) return null;
     this.#permitted.set(node, { until_ms: now_ms + permission_ms, asked: null });
     return this.#term;
   }

@@ -273,6 +273,8 @@ export class NodeLeases implements NodeLease, LeaseAuthority {
     this.#held = false;
     this.#losses++;
     this.#lostAt_ms = at_ms;
+    // What was refused while it was held is not why.
+    this.#refused = null;
     for (const listener of this.#listeners) listener(false);
   }
 

@@ -159,6 +159,7 @@ class Asked {
   again(): void {
     const { membership } = this.options;
     for (const { id, status } of membership.members()) {
+      if (status === "failed" || status === "left") this.#gone(id);
       if (status !== "alive") this.#silent.delete(id);
       else if (id !== membership.self && !this.#underWay.has(id)) void this.#ask(id);
     }
@@ -196,6 +197,11 @@ class Asked {
     if (!lost) return this.#lostPairs.delete(pair);
     if (this.#lostPairs.size < pairsLimit) this.#lostPairs.add(pair);
     return true;
+  }
+
+  /** Nobody tells that such a pair reaches each other again: that one of them is gone is told. */
+  #gone(node: NodeId): void {
+    for (const pair of this.#lostPairs) if (pair.split(" ").includes(node)) this.#lostPairs.delete(pair);
   }
 
   #answered(node: NodeId): void {

@@ -19,6 +19,8 @@ export interface DrainOptions {
   readonly self: NodeId;
   readonly table: AssignmentTable;
   readonly handOver: HandOver;
+  /** Resolves when what is here may leave at all. Throws where that takes too long. */
+  readonly known: () => Promise<void>;
   readonly candidates: () => readonly Candidate[];
   readonly traffic: TrafficOf;
   readonly clock: Clock;
@@ -44,6 +46,16 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<D
     return owned === undefined ? [] : [orphanOf(owned, options.traffic)];
   });
   if (orphans.length === 0) return { stayed: 0, placed: 0 };
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(within_ms, late.resolve);
+  // Once, not for each agent.
+  const unknown = await Promise.race([options.known(), late.promise]).then(() => null, reasonOf);
+  if (unknown !== null) {
+    timer.cancel();
+    const text = `Handed over 0 of ${counted(orphans.length, "agent")}: ${unknown}`;
+    events.record("warn", "drain.done", text, { node: self, stayed: orphans.length });
+    return { stayed: orphans.length, placed: 0 };
+  }
   const others = candidates().filter(({ id }) => id !== self);
   const staying = stayingInstances(table, orphans);
   const plan = planFailover(orphans, others, initialPlacementState, prng, staying);
@@ -57,8 +69,6 @@ export async function drain(options: DrainOptions, within_ms: number): Promise<D
       if (await handOne(options, next.agent, next.to)) gone++;
     }
   };
-  const late = Promise.withResolvers<void>();
-  const timer = clock.after(within_ms, late.resolve);
   await Promise.race([Promise.all(Array.from({ length: atOnce }, worker)), late.promise]);
   timer.cancel();
   const stayed = orphans.length - gone;

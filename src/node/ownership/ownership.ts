@@ -5,6 +5,7 @@ import { HandOver } from "../../agents/hand-over.ts";
 import { AssignedOwnership } from "../../agents/ownership.ts";
 import { Reconciler, type ReconcilerEvent } from "../../agents/reconciler.ts";
 import { CaxtonError, reasonOf } from "../../base/errors.ts";
+import { registerTerm } from "../../cluster/leases/registered-terms.ts";
 import { type AgentName, type NodeId, quote } from "../../base/ids.ts";
 import { Prng } from "../../base/prng.ts";
 import { systemClock } from "../../platform/node/clock.ts";
@@ -143,6 +144,7 @@ export class NodeOwnership {
       self: foundation.self,
       table: control.table,
       handOver: this.handOver,
+      known: () => this.#whenKnown(),
       candidates: () => this.ownership.candidates(),
       traffic: (agent: AgentName) => work.traffic.of(agent),
       clock: systemClock,
@@ -302,11 +304,27 @@ export class NodeOwnership {
     try {
       await this.#parts.control.table.refresh("linearizable");
       await this.#oldStore.check();
+      await this.#registerTerm();
       return true;
     } catch (error) {
       if (error instanceof CaxtonError) return false;
       logger("agents").error(`Could not learn whose this node's agents are: ${reasonOf(error)}`);
       return false;
+    }
+  }
+
+  /** So that no later leader takes this node's lease for shorter than it is. */
+  async #registerTerm(): Promise<void> {
+    const { config, foundation, network, control } = this.#parts;
+    const { self } = foundation;
+    const isMember = (node: NodeId): boolean => network.membership.member(node) !== undefined;
+    try {
+      await registerTerm({ self, ttl_ms: config.failover.lease_ttl, settings: control.settings, isMember });
+    } catch (error) {
+      // There is a bound on settings: one more node is no reason to stand still.
+      if (!(error instanceof CaxtonError) || error.code !== "limit_exceeded") throw error;
+      const why = `failover.lease_ttl of ${quote(self)} could not be told to the cluster: ${reasonOf(error)}`;
+      logger("lease").warn(`${why}; give all nodes the same`);
     }
   }
 }

@@ -3,11 +3,13 @@
  * agent. A move counts only in the term in which it was permitted. In memory, and kept by a crash; it is never
  * compacted, so there are no snapshots.
  */
+import { termSetting } from "../../cluster/leases/registered-terms.ts";
 import { CaxtonError } from "../../base/errors.ts";
 import type { NodeId } from "../../base/ids.ts";
 import type { CommittedEntry, LogPosition, ReplicatedState } from "../../control/replicated-state.ts";
 import { decodeControlQuery } from "../../wire/control-command.ts";
 import { controlQueries } from "../../wire/control-kinds.ts";
+import { encodeSettings } from "../../wire/control-setting.ts";
 import { encodeNodeRecords } from "../../wire/control-node.ts";
 
 export type LeaseCommand =
@@ -38,7 +40,11 @@ export class LeaseMachine implements ReplicatedState {
   /** Told of each move that took place. */
   moved: (agent: string, to: NodeId) => void = () => undefined;
 
-  constructor(owners: ReadonlyMap<string, NodeId>) {
+  /** `terms_ms`: of the nodes' leases, which never change. */
+  constructor(
+    owners: ReadonlyMap<string, NodeId>,
+    private readonly terms_ms: ReadonlyMap<NodeId, number>,
+  ) {
     this.owners = new Map(owners);
   }
 
@@ -73,6 +79,12 @@ export class LeaseMachine implements ReplicatedState {
 
   query(query: Uint8Array): Uint8Array {
     const { kind } = decodeControlQuery(query);
+    if (kind === controlQueries.settings) {
+      const terms = [...this.terms_ms].map(
+        ([node, term_ms]) => [termSetting(node), String(term_ms)] as const,
+      );
+      return encodeSettings(terms.map(([name, value]) => ({ name, value, version: 1 })));
+    }
     if (kind !== controlQueries.nodes)
       throw new CaxtonError("invalid_argument", `Query ${kind} is not known here`);
     const place = { role: "voter", region: "", zone: "", level: 1, removed: false } as const;

@@ -33,7 +33,9 @@ const neverCompacted = 1_000_000;
 
 export interface LeaseNodeWorld {
   readonly clock: VirtualClock;
-  readonly terms: LeaseTerms;
+  readonly drift: number;
+  /** Of each node's leases. */
+  readonly terms_ms: ReadonlyMap<NodeId, number>;
   readonly nodes: readonly LeaseNode[];
   readonly owners: ReadonlyMap<string, NodeId>;
   carry(from: LeaseNode, to: NodeId, bytes: Uint8Array): void;
@@ -72,7 +74,7 @@ export class LeaseNode {
     boot: number,
   ) {
     this.host = new Host(world.clock);
-    this.machine = new LeaseMachine(world.owners);
+    this.machine = new LeaseMachine(world.owners, world.terms_ms);
     this.#boot = boot;
   }
 
@@ -134,7 +136,8 @@ export class LeaseNode {
       seed: boot,
       lease: (ground) => {
         const tell = (news: LeaseNews): void => hop(() => leases.told(news));
-        raft.lease = new LeaseDriver({ boot, terms: world.terms, clock, bootClock, cell, tell }, ground);
+        const terms: LeaseTerms = { ttl_ms: world.terms_ms.get(id) ?? 0, drift: world.drift };
+        raft.lease = new LeaseDriver({ boot, terms, clock, bootClock, cell, tell }, ground);
         return raft.lease;
       },
     });

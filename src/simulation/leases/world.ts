@@ -17,7 +17,10 @@ export interface LeaseRun {
 }
 
 const agents = 4;
-const terms = { ttl_ms: 2_000, drift: 0.05 };
+const term_ms = 2_000;
+/** Of a node that is configured otherwise than the rest. */
+const longTerm_ms = 9_000;
+const drift = 0.05;
 const troubled_ms = 60_000;
 /** All hold their leases again by then. */
 const calm_ms = 20_000;
@@ -26,7 +29,8 @@ const promiseRounds = 8;
 
 class LeaseWorld implements LeaseNodeWorld {
   readonly clock = new VirtualClock();
-  readonly terms = terms;
+  readonly drift = drift;
+  readonly terms_ms = new Map<NodeId, number>();
   readonly nodes: LeaseNode[] = [];
   readonly owners = new Map<string, NodeId>();
   readonly #prng: Prng;
@@ -41,9 +45,10 @@ class LeaseWorld implements LeaseNodeWorld {
     const size = seed % 3 === 0 ? 5 : 3;
     const ids = Array.from({ length: size }, (_, i) => parseNodeId(`node-${i + 1}`));
     for (let i = 0; i < agents; i++) this.owners.set(`agent-${i + 1}`, ids[i % size] as NodeId);
+    for (const [i, id] of ids.entries())
+      this.terms_ms.set(id, seed % 4 === 0 && i === 0 ? longTerm_ms : term_ms);
     for (const [i, id] of ids.entries()) {
       const node = new LeaseNode(this, id, generatorOf(seed, id), 1_000 * (i + 1));
-      const { drift } = terms;
       const rate = this.#prng.chance(0.7) ? 1 + drift * this.#prng.below(2) : 1 + drift * this.#prng.float();
       node.host.setClock(0, rate);
       this.nodes.push(node);

@@ -45,7 +45,7 @@ describe("cluster", () => {
       "",
     ]);
     expect((await world.caxton("cluster", "leader", "-o", "wide")).stdout).toContain(
-      "Must not be stopped now: node-1 (0 of the other 0 voters are well, 1 are needed)",
+      "Must not be stopped now: node-1 (no other node votes, 1 is needed)",
     );
     expect((await world.caxton("cluster", "leader", "--transfer-to", "node-2")).stdout).toBe(
       "Leader: node-2\n",

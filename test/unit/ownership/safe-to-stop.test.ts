@@ -48,8 +48,20 @@ describe("a voter is stopped, and keeps its vote", () => {
     for (const node of ["n1", "n2"])
       expect(safeToStop(id(node), world.view())).toEqual({
         safe: false,
-        why: "1 of the other 1 voters is well, 2 are needed",
+        why: "the only other voter is well, 2 are needed",
       });
+  });
+});
+
+describe("why a voter may be stopped, or not", () => {
+  it("counts the others, and names one as the only one", () => {
+    const world = cluster(3);
+    expect(safeToStop(id("n3"), world.view()).why).toBe("2 of the other 2 voters are well, 2 are needed");
+    world.set("n2", "failed");
+    expect(safeToStop(id("n3"), world.view()).why).toBe("1 of the other 2 voters is well, 2 are needed");
+    world.members.delete("n3");
+    expect(safeToStop(id("n1"), world.view()).why).toBe("the only other voter is not well, 2 are needed");
+    expect(safeToStop(id("n1"), cluster(1).view()).why).toBe("no other node votes, 1 is needed");
   });
 });
 

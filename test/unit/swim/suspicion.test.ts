@@ -43,6 +43,18 @@ describe("suspicion", () => {
     expect(suspicion.deadline(2_000, 12_000, 1)).toBe(3_000);
     expect(suspicion.confirm(c)).toBe(true);
   });
+
+  test("leaves its subject the time to answer the last call, also when it is confirmed after its end by that", () => {
+    const suspicion = new Suspicion(1_000, a);
+    suspicion.confirm(b);
+    expect(suspicion.deadline(2_000, 12_000, 1, 600)).toBe(3_000);
+    suspicion.lastCall(5_000);
+    expect(suspicion.deadline(2_000, 12_000, 1, 600)).toBe(5_600);
+    suspicion.forgive(100);
+    expect(suspicion.deadline(2_000, 12_000, 1, 600)).toBe(5_700);
+    suspicion.shorten(5_300);
+    expect(suspicion.deadline(2_000, 12_000, 1, 600)).toBe(5_300);
+  });
 });
 
 describe("local health", () => {

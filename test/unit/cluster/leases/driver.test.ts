@@ -2,7 +2,11 @@ import { expect, test } from "vitest";
 import type { NodeId } from "../../../../src/base/ids.ts";
 import { LeaseGate, newLeaseCell } from "../../../../src/cluster/leases/cell.ts";
 import { LeaseDriver } from "../../../../src/cluster/leases/driver.ts";
+import { termSetting } from "../../../../src/cluster/leases/registered-terms.ts";
 import { VirtualClock } from "../../../../src/platform/memory/clock.ts";
+import { decodeControlQuery } from "../../../../src/wire/control-command.ts";
+import { controlQueries } from "../../../../src/wire/control-kinds.ts";
+import { encodeSettings } from "../../../../src/wire/control-setting.ts";
 import { encodeNodeRecords, type NodeRecord } from "../../../../src/wire/control-node.ts";
 import { decodeLeaseFrame, encodeLeaseFrame } from "../../../../src/wire/lease-frame.ts";
 
@@ -12,13 +16,13 @@ function record(bootEpoch: number, removed = false): NodeRecord {
   return { id: other, role: "voter", bootEpoch, region: "", zone: "", level: 1, removed };
 }
 
-/** A leader's driver over a control state that has these records. */
-function leader(records: NodeRecord[]) {
+/** A leader's driver over a control state that has these records, and these settings. */
+function leader(records: NodeRecord[], settings: Readonly<Record<string, string>> = {}) {
   const clock = new VirtualClock();
   const granted: number[] = [];
   const asked: number[] = [];
   let applied = 0;
-  const state = { records, queries: 0 };
+  const state = { records, queries: 0, last: 0 };
   const driver = new LeaseDriver(
     {
       boot: 1,
@@ -36,9 +40,13 @@ function leader(records: NodeRecord[]) {
         if (frame.kind === "grant") granted.push(frame.renewal);
       },
       ask: (attempt) => asked.push(attempt),
-      last: () => 0,
+      last: () => state.last,
       applied: () => applied,
-      query: () => {
+      query: (query) => {
+        if (decodeControlQuery(query).kind === controlQueries.settings)
+          return encodeSettings(
+            Object.entries(settings).map(([name, value]) => ({ name, value, version: 1 })),
+          );
         state.queries++;
         return encodeNodeRecords(state.records);
       },
@@ -61,6 +69,36 @@ test("a leader that was deposed gives nothing away", () => {
   clock.advance(10_000);
   driver.status({ leader: other, term: 4, leads: false });
   expect([driver.grants.term, driver.grants.permit(other, 1)]).toEqual([null, null]);
+});
+
+/** When a new leader, which was never granted anything, first permits that the node's agents are given away. */
+function permittedAfter_ms(settings: Readonly<Record<string, string>>, ended = false): number {
+  const { clock, driver } = leader([record(1)], settings);
+  if (ended) driver.grants.ended(other, 1);
+  for (let after_ms = 0; after_ms < 100_000; after_ms += 100, clock.advance(100))
+    if (driver.grants.permit(other, 1) !== null) return after_ms;
+  return Number.POSITIVE_INFINITY;
+}
+
+test("a new leader waits for as long as a node of longer terms may have been granted by the one before it", () => {
+  expect(permittedAfter_ms({})).toBe(2_100);
+  expect(permittedAfter_ms({ [termSetting(other)]: "30000" })).toBe(31_500);
+  expect(permittedAfter_ms({ [termSetting(other)]: "500" })).toBe(2_100);
+  expect(permittedAfter_ms({ [termSetting(self)]: "30000" })).toBe(2_100);
+  expect(permittedAfter_ms({ [termSetting(other)]: "30000" }, true)).toBe(0);
+  for (const damaged of ["", "-1", "1e9", "NaN", "30 s", "99999999999"])
+    expect([damaged, permittedAfter_ms({ [termSetting(other)]: damaged })]).toEqual([damaged, 2_100]);
+});
+
+test("a new leader gives nothing away before it has applied what leaders before it may have committed", () => {
+  const { clock, driver, state, apply } = leader([record(1)]);
+  state.last = 1;
+  driver.status({ leader: self, term: 4, leads: true });
+  clock.advance(60_000);
+  expect(driver.grants.permit(other, 1)).toBeNull();
+  state.last = 2;
+  apply([record(1)]);
+  expect(driver.grants.permit(other, 1)).toBe(4);
 });
 
 test("a life that has just been registered is known at once; others are looked up now and then", () => {

@@ -21,6 +21,7 @@ function leader() {
     send: (to, frame) => sent.push({ ...frame, to }),
     ask: (attempt) => asked.push(attempt),
     isRegistered: (id, boot) => registered.get(id) === boot,
+    formerTerm_ms: () => terms.ttl_ms,
     last: () => last,
   });
   grants.lead(5, 0);

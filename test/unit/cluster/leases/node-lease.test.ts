@@ -65,6 +65,18 @@ describe("this node's lease, as main sees it", () => {
     expect(scene.leases.stats).toMatchObject({ held: true, losses: 1, gap_ms: 500 });
   });
 
+  test("what a leader refused while the lease was held is not why it is lost later", async () => {
+    const scene = new Scene();
+    await scene.grant();
+    scene.leases.told({ kind: "refused", leader: node, why: "term", ttl_ms });
+    await scene.pass(1_500);
+    await scene.grant();
+    await scene.pass(ttl_ms + 1);
+    expect(scene.leases.stats).toMatchObject({ held: false, refused: null });
+    scene.leases.told({ kind: "refused", leader: node, why: "barred", ttl_ms });
+    expect(scene.leases.stats.refused?.why).toBe("barred");
+  });
+
   test("a gap that the raft thread closed before main looked is told as one", async () => {
     const scene = new Scene();
     await scene.grant();

@@ -156,3 +156,12 @@ test("a refusal counts only from the leader that was asked, and none makes it as
   for (let i = 0; i < 5; i++) refuse(leader, last(), "term", 1);
   expect(sent.slice(2).map(({ ttl_ms }) => ttl_ms)).toEqual([500]);
 });
+
+test("what a leader refused that is none any more binds nobody: whoever leads now is asked for all that is configured", () => {
+  const { renewals, sent, refused, refuse, last } = owner(newLeaseCell(), 30_000);
+  renewals.follow(leader);
+  const asked = last();
+  renewals.follow(other);
+  refuse(leader, asked, "term");
+  expect([sent.length, refused]).toEqual([2, []]);
+});

@@ -174,3 +174,22 @@ test("that two others lost each other is seen once, and what they say of this no
   abort.abort();
   await over;
 });
+
+test("a pair of which one failed has ended: when they lose each other again, that is seen", async () => {
+  const { there, membership, seen, until, settled, clock, abort, over } = world();
+  const [three, nodes] = ["node-3" as NodeId, ["node-2", "node-3"]];
+  membership.setStatus(three, "alive");
+  await settled();
+  there.record("warn", pairEvent, "lost", { nodes, lost: true });
+  await until(1);
+  membership.setStatus(three, "failed");
+  clock.advance(1_000);
+  await settled();
+  membership.setStatus(three, "alive");
+  there.record("warn", pairEvent, "lost again", { nodes, lost: true });
+  there.record("warn", "message.dead_letter", "last");
+  await until(3);
+  expect(seen.map(({ text }) => text)).toEqual(["lost", "lost again", "last"]);
+  abort.abort();
+  await over;
+});

@@ -24,7 +24,12 @@ function world(move: (agent: AgentName) => Promise<void>, places = 100) {
   const events = new EventLog(clock, 1);
   const moved: AgentName[] = [];
   let over = false;
+  const waits = { count: 0, known: (): Promise<void> => Promise.resolve() };
   const options = {
+    known: () => {
+      waits.count++;
+      return waits.known();
+    },
     self,
     table: {
       of: () => new Set(names),
@@ -53,12 +58,26 @@ function world(move: (agent: AgentName) => Promise<void>, places = 100) {
     run,
     clock,
     moved,
+    waits,
     told: () => events.since(0, 100).map(({ text }) => text),
     end: () => (over = true),
   };
 }
 
 describe("a drain", () => {
+  test("a node that does not know yet whose its agents are waits for that once, and no longer than it has", async () => {
+    const { run, moved, told, waits, clock } = world(() => Promise.reject(new Error("must not be asked")));
+    waits.known = () =>
+      new Promise(
+        (_, reject) => void clock.after(10_000, () => reject(new Error("nobody says whose they are"))),
+      );
+    expect(await run(60_000)).toBe(names.length);
+    expect([waits.count, moved, clock.now_ms()]).toEqual([1, [], 10_000]);
+    expect(told()).toEqual(["Handed over 0 of 12 agents: nobody says whose they are"]);
+    expect(await run(1_000)).toBe(names.length);
+    expect(clock.now_ms()).toBe(11_000);
+  });
+
   test("hands everything over that finds room, and tells what stays", async () => {
     const { run, moved, told } = world(() => Promise.resolve(), 9);
     expect(await run(1_000)).toBe(3);

@@ -62,3 +62,13 @@ test("one that has failed, or has just come back, is no such pair; nor any of a 
   world.silent = [];
   expect(world.tells(5_000)).toEqual([]);
 });
+
+test("a node that has lost very many tells of some", () => {
+  const world = new World();
+  const others = Array.from({ length: 30 }, (_, i) => `other-${i}` as NodeId);
+  for (const id of others) world.membership.setStatus(id, "alive");
+  world.silent = others;
+  expect(world.tells(60_000)).toHaveLength(20);
+  world.silent = [];
+  expect(world.tells(5_000)).toHaveLength(20);
+});

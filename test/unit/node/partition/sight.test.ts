@@ -85,3 +85,14 @@ test("whom nobody reaches nobody asks; one that is said to be reached and does n
   world.views.set(one, viewOf([]));
   expect((await world.learnt(two)).sights.get(three)).toBeNull();
 });
+
+test("of very many that nobody could ask some are asked around, by three others each", async () => {
+  const clock = new VirtualClock();
+  const helpers = Array.from({ length: 5 }, (_, i) => `helper-${i}` as NodeId);
+  const lost = Array.from({ length: 150 }, (_, i) => `lost-${i}` as NodeId);
+  const network = new MemoryPeersNetwork(clock);
+  const peers = network.join(one);
+  const well = sightOf(viewOf([]));
+  await askAround(peers, new Map(helpers.map((id) => [id, well])), lost);
+  expect(network.requests).toBe(300);
+});
