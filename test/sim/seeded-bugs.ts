@@ -152,8 +152,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "another's failed is believed at once: who was cut off takes the others down",
     file: "swim/early-failure.ts",
-    text: "return began + refutationPeriods * state.timing.probe_ms;",
-    patched: "return began - refutationPeriods;",
+    text: "if (!isJudged || (isHeard && !isEarly)) return",
+    patched: "if (!isJudged || isHeard || !isHeard) return",
     scenario: "cut-as-long-as-suspicion",
     checker: "false-failure",
     always: "thorough",

@@ -207,17 +207,29 @@ describe("a removal that one member alone tells", () => {
     }
   });
 
-  test("makes this node ask another for its table, not the teller, and three at most", () => {
+  test.each(words("c"))(
+    "makes this node ask another for its table, not the teller, and three at most",
+    (word) => {
+      const bench = new SwimBench();
+      bench.fill(3);
+      const asked: string[] = [];
+      for (let again = 0; again < 20; again++) {
+        bench.now += 500;
+        for (const effect of bench.hear("b", word)) if (effect.kind === "exchange") asked.push(effect.node);
+      }
+      expect(asked).toHaveLength(3);
+      for (const node of asked) expect(["n1", "n2", "n3"]).toContain(node);
+    },
+  );
+
+  test("is passed on as news once it is proven", () => {
     const bench = new SwimBench();
-    bench.fill(3);
-    const asked: string[] = [];
-    for (let again = 0; again < 20; again++) {
-      bench.now += 500;
-      for (const effect of bench.hear("b", removed("c", at(5, 3))))
-        if (effect.kind === "exchange") asked.push(effect.node);
-    }
-    expect(asked).toHaveLength(3);
-    for (const node of asked) expect(["n1", "n2", "n3"]).toContain(node);
+    hearOfTwo(bench, grave("c", at(5, 3)));
+    const news: GossipRecord[] = [];
+    bench.run(1_000, (effect) => {
+      if (effect.kind === "send") news.push(...decodeRecords(joinRecords(effect.records)));
+    });
+    expect(news).toContainEqual(removed("c", at(5, 3)));
   });
 
   test("of ever other lives makes this node ask ever less, until what the teller says proves true", () => {
