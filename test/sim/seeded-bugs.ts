@@ -327,8 +327,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a deadline that has passed wakes its node for ever",
     file: "swim/failing.ts",
-    text: "if (deadline > state.now) continue;",
-    patched: "if (deadline > 0) continue;",
+    text: "if (!member.suspicion || this.#deadline(member.suspicion, times) > state.now) continue;",
+    patched: "if (!member.suspicion || this.#deadline(member.suspicion, times) > 0) continue;",
     scenario: "removal",
     checker: "no-throw",
   },
