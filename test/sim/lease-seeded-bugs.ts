@@ -48,6 +48,7 @@ export const leaseSeededBugs: readonly LeaseSeededBug[] = [
     file: "ownership/lease-book.ts",
     text: "this.#wait_ms = ttl_ms * (1 + drift);",
     patched: "this.#wait_ms = ttl_ms * (1 + drift * 0);",
+    from: 85,
   },
   {
     name: "the clock of leases stands still while the machine sleeps",

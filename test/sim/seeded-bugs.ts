@@ -75,8 +75,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a suspicion never becomes a failure",
     file: "swim/suspicion.ts",
-    text: "return Math.min(deadline, this.#shortDeadline);",
-    patched: "return deadline + Infinity;",
+    text: "return Math.min(Math.max(due, answered), this.#shortDeadline);",
+    patched: "return answered + Infinity;",
     scenario: "removal",
     checker: "detection",
     always: "thorough",
@@ -327,8 +327,8 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "a deadline that has passed wakes its node for ever",
     file: "swim/failing.ts",
-    text: "if (deadline > state.now) continue;",
-    patched: "if (deadline > 0) continue;",
+    text: "if (!member.suspicion || this.#deadline(member.suspicion, times) > state.now) continue;",
+    patched: "if (!member.suspicion || this.#deadline(member.suspicion, times) > 0) continue;",
     scenario: "removal",
     checker: "no-throw",
   },
@@ -403,8 +403,14 @@ export const seededBugs: readonly SeededBug[] = [
   {
     name: "suspicions run out while their node sleeps",
     file: "swim/suspicion.ts",
-    text: "this.began += lag_ms;\n    this.#shortDeadline += lag_ms;",
+    text: "this.began += lag_ms;\n    this.#shortDeadline += lag_ms;\n    if (this.#calledAt !== null) this.#calledAt += lag_ms;",
     patched: "void lag_ms;",
+    // Who wakes also calls before it judges, and waits for the answer.
+    also: {
+      file: "swim/suspicion.ts",
+      text: "const answered = this.#calledAt === null ? due : this.#calledAt + answer_ms;",
+      patched: "const answered = due + 0 * answer_ms;",
+    },
     scenario: "naps",
     checker: "woken",
     always: "thorough",
