@@ -132,6 +132,14 @@ export class MembershipTable implements Membership {
     this.#members.delete(id);
   }
 
+  /** It is told, too. */
+  forget(id: NodeId, reason: string): void {
+    const member = this.#members.get(id);
+    if (member === undefined) throw new Error(`no ${id}`);
+    this.#members.delete(id);
+    this.#emit({ kind: "left", member, reason });
+  }
+
   /** What the log said last. */
   ended: readonly { readonly node: NodeId; readonly boot: number }[] = [];
 

@@ -67,6 +67,8 @@ interface Loss {
   readonly certified: boolean;
   /** It may be back soon, and nobody must hurry. */
   readonly inOrder: boolean;
+  /** An operator removed it, or it was gone for long: nobody waits for it, and it lost nothing by mishap. */
+  readonly forgotten: boolean;
   /** It is there, and the leader does not hear it. */
   readonly unheard: boolean;
   /** Not before. */
@@ -128,19 +130,23 @@ export class Failover {
       return;
     }
     const known = this.#losses.get(id);
-    // An operator removed it: nobody waits for it.
-    const inOrder = status === "left" && this.#options.membership.member(id) !== undefined;
+    const forgotten = gone && this.#options.membership.member(id) === undefined;
+    const inOrder = status === "left" && !forgotten;
     const crashed = status === "failed" && reason.startsWith(certified);
     const same =
-      known !== undefined && known.boot === boot && known.inOrder === inOrder && known.unheard === unheard;
+      known !== undefined &&
+      known.boot === boot &&
+      known.inOrder === inOrder &&
+      known.forgotten === forgotten &&
+      known.unheard === unheard;
     if (same && (!crashed || known.certified)) return;
     if (crashed) authority.ended(id, boot);
     const since_ms = known?.since_ms ?? clock.now_ms();
-    const hold_ms = known?.boot === boot ? known.hold_ms : null;
+    const hold_ms = forgotten ? 0 : known?.boot === boot ? known.hold_ms : null;
     const given = known?.given ?? false;
     // Who was there all the while has the incarnation that it had.
     const life = `${boot}.${incarnation}${unheard ? `.${word.since_ms}` : ""}`;
-    const begun = { since_ms, boot, life, inOrder, unheard, hold_ms, given };
+    const begun = { since_ms, boot, life, inOrder, forgotten, unheard, hold_ms, given };
     this.#losses.set(id, { ...begun, certified: crashed, next_ms: 0, told: "" });
     this.#soon(0);
   }
@@ -189,7 +195,7 @@ export class Failover {
       if (loss.hold_ms === null) {
         await this.#flaps.read();
         loss.hold_ms = this.#flaps.hold_ms(node, loss.life);
-        this.#tellHeld(node, loss.hold_ms);
+        if (loss.hold_ms === this.#patience_ms(loss)) this.#tellHeld(node, loss.hold_ms);
       }
       if (now_ms < loss.since_ms + this.#patience_ms(loss)) continue;
       const ready = this.#readyToMove(node, loss);
@@ -216,6 +222,7 @@ export class Failover {
         life: "",
         certified: false,
         inOrder: true,
+        forgotten: false,
         unheard: false,
         hold_ms: 0,
         given: false,
@@ -283,7 +290,7 @@ export class Failover {
     running.complete();
     await table.refresh();
     // Not before: a move that found no quorum gave nothing away, and is done again.
-    if (!loss.given) {
+    if (!loss.given && !loss.forgotten) {
       loss.given = true;
       await this.#flaps
         .lost(node, loss.life)

@@ -293,6 +293,36 @@ describe("a lost node", () => {
     ]);
   });
 
+  test("one that an operator removes is not waited for any longer, and that is no loss", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(600);
+    world.membership.setStatus(node("n3"), "alive");
+    await world.assign("b", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(600);
+    expect(world.ownerOf("b")).toBe("n3");
+    world.membership.forget(node("n3"), "removed by an operator");
+    await world.pass(600);
+    expect(world.ownerOf("b")).not.toBe("n3");
+    const flaps = new FlapHold(world.settings, world.clock);
+    await flaps.read();
+    expect(flaps.recent(node("n3"))?.count).toBe(1);
+  });
+
+  test("one that stopped in order is not said to be waited for because of an earlier loss", async () => {
+    const world = new World();
+    await world.assign("a", "n3");
+    world.membership.setStatus(node("n3"), "failed");
+    await world.pass(600);
+    world.membership.setStatus(node("n3"), "alive");
+    await world.assign("b", "n3");
+    world.membership.setStatus(node("n3"), "left", "left");
+    await world.pass(600);
+    expect(world.events.since(0, 100).filter(({ type }) => type === "failover.held")).toEqual([]);
+  });
+
   test("a leader that comes later knows of it, and counts one loss once", async () => {
     const world = new World();
     await world.assign("a", "n3");
