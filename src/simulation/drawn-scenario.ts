@@ -85,7 +85,8 @@ function openingFaults(nodes: number, names: readonly FaultName[], bounds: Bound
     removed: nodeName(openingRemoved),
   };
   const opening: readonly (readonly [FaultName, Fault])[] = [
-    ["crash", { kind: "crash", at_ms: joined_ms, for_ms, nodes: cast.crashed }],
+    // Nothing but probes tells of this one.
+    ["crash", { kind: "crash", at_ms: joined_ms, for_ms, nodes: cast.crashed, silent: true }],
     ["remove", { kind: "crash", at_ms: joined_ms, nodes: cast.removed, certified: true }],
     ["remove", { kind: "remove", at_ms: calm_ms, nodes: cast.removed, by: cast.by }],
     ["leave", { kind: "leave", at_ms: calm_ms, for_ms, nodes: cast.leaver }],

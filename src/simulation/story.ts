@@ -27,15 +27,18 @@ const words: Readonly<Record<Gathered, string>> = {
   forgotten: "forgotten",
 };
 
-/** Who, and in whose eyes. */
+/** Who, and in whose eyes; of those that are suspected, by whose word. */
 interface Part {
   readonly subjects: Set<number>;
   readonly observers: Set<number>;
+  readonly accusers: Set<number>;
 }
 
 /** Of one kind, by the region of who it is about. */
 type Bucket = Map<number, Part>;
 
+/** As `swim/updates.ts` says it. */
+const accusedBy = "accused by ";
 const linesLimit = 20_000;
 const namedNodes = 4;
 const namedRegions = 2;
@@ -80,10 +83,11 @@ export class Story implements Observer {
     const bucket: Bucket = this.#buckets.get(kind) ?? new Map();
     this.#buckets.set(kind, bucket);
     const region = this.world.links.region(subject);
-    const part = bucket.get(region) ?? { subjects: new Set(), observers: new Set() };
+    const part = bucket.get(region) ?? newPart();
     bucket.set(region, part);
     part.subjects.add(subject);
     part.observers.add(observer);
+    if (kind === "suspect") part.accusers.add(accuserOf(report.reason) ?? observer);
   }
 
   second(): void {
@@ -108,8 +112,10 @@ export class Story implements Observer {
     for (const kind of gathered) {
       const bucket = this.#buckets.get(kind);
       if (!bucket) continue;
-      for (const { subjects, observers } of this.#told(bucket))
-        this.#say(`${this.#names([...subjects])} ${words[kind]} at ${this.#observers([...observers])}`);
+      for (const part of this.#told(bucket)) {
+        const observers = this.#observers([...part.observers]);
+        this.#say(`${this.#names([...part.subjects])} ${words[kind]} at ${observers}${this.#accusers(part)}`);
+      }
     }
     this.#buckets.clear();
     this.#tellAgreement();
@@ -175,6 +181,12 @@ export class Story implements Observer {
     return everywhere ? `${observers.length} nodes` : `${observers.length} nodes of ${this.#places(regions)}`;
   }
 
+  /** Nothing where each found out by itself. */
+  #accusers({ accusers, observers }: Part): string {
+    if (accusers.size === 0 || observers.isSubsetOf(accusers)) return "";
+    return `, accused by ${this.#names([...accusers])}`;
+  }
+
   #places(regions: ReadonlySet<number>): string {
     if (regions.size > namedRegions) return `${regions.size} regions`;
     const names = [...regions]
@@ -192,11 +204,22 @@ export class Story implements Observer {
   }
 }
 
+function newPart(): Part {
+  return { subjects: new Set(), observers: new Set(), accusers: new Set() };
+}
+
 function merged(parts: readonly Part[]): Part {
   return {
     subjects: new Set(parts.flatMap(({ subjects }) => [...subjects])),
     observers: new Set(parts.flatMap(({ observers }) => [...observers])),
+    accusers: new Set(parts.flatMap(({ accusers }) => [...accusers])),
   };
+}
+
+/** Undefined where the observer found out by itself. */
+function accuserOf(reason: string): number | undefined {
+  const accuser = reason.startsWith(accusedBy) ? reason.slice(accusedBy.length) : "";
+  return accuser === "" ? undefined : nodeIndex(accuser);
 }
 
 const verbs: Readonly<Record<Exclude<Happening, "joined" | "leaving">, string>> = {
