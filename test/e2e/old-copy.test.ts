@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { askAgent, deployAgent } from "../support/agent-requests.ts";
 import { startVoters } from "../support/consensus-nodes.ts";
-import { eventually, type TestNodeProcess } from "../support/node-process.ts";
+import { eventually, TestNodeProcess } from "../support/node-process.ts";
 
 const wasm = (name: string): string =>
   join(new URL("../../wasm-agents/", import.meta.url).pathname, `${name}.wasm`);
@@ -170,4 +170,29 @@ test("what an agent, or a client, had sent in the copy was delivered since: it i
   expect(letters.map(({ message }) => message.receiver)).toEqual(["tally", "tally"]);
   expect(await askAgent(one, "ping", "1 tally")).toBe("1 rounds with tally");
   expect(await askAgent(one, "tally", "+1")).toBe("4");
+});
+
+test("a copy of a node that lives is let in by nobody, whoever dials whom, and takes nothing from it", async () => {
+  await deployAgent(one, counter, { name: "kept", target_node: "node-2", on_node_loss: "wait" });
+  await count("kept", "1");
+  const folder = mkdtempSync(join(tmpdir(), "caxton-copy-"));
+  copies.push(folder);
+  cpSync(two.dataDir, folder, { recursive: true });
+  await count("kept", "2");
+  const twin = await TestNodeProcess.prepare({ id: "node-2", dataDir: folder, join: [one] });
+  try {
+    twin.launch();
+    await eventually("it is refused", () =>
+      twin.output.includes("is in use by a live node") ? true : undefined,
+    );
+    const { code, stderr } = await one.cli("cluster", "add-node", twin.gossipAddress);
+    expect(stderr).toContain(`node id "node-2" is in use by a live node at ${two.gossipAddress}`);
+    expect(code).toBe(6);
+    await count("kept", "3");
+  } finally {
+    await twin.dispose();
+  }
+  await count("kept", "4");
+  expect(told).not.toContain("member.conflict");
+  expect((await show("kept")).assignment.state_lost_with).toBeNull();
 });

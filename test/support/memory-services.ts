@@ -221,9 +221,7 @@ export class MemoryServices implements NodeServices {
           boot: 1,
           caughtUp: true,
           stoppable:
-            this.leader === this.node
-              ? { safe: false, why: "0 of the other 0 voters are well, 1 are needed" }
-              : null,
+            this.leader === this.node ? { safe: false, why: "no other node votes, 1 is needed" } : null,
         },
       ],
       joint: false,
