@@ -23,4 +23,5 @@ test("a member that is there keeps its name; one that is gone may come back anyw
   membership.setStatus(b, "failed");
   expect(taken(bootEpoch + 1)).toBe(null);
   expect(nameTaken(membership, "c" as NodeId, 1, elsewhere)).toBe(null);
+  expect(nameTaken(membership, "a" as NodeId, bootEpoch + 1, elsewhere)).toBe(null);
 });
