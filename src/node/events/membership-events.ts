@@ -116,7 +116,7 @@ function recordMember(events: EventLog, event: MemberEvent, wasAccused: boolean)
       break;
     case "failed":
       log.warn(`Node ${id} has failed: ${reason}`);
-      events.record("warn", "member.failed", `Node ${id} detected as failed`, data);
+      events.record("info", "member.failed", `Node ${id} detected as failed`, data);
       break;
     case "left":
       recordEnd(events, event, data);

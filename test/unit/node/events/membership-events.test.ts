@@ -192,21 +192,6 @@ test("who left is told once, not again when it is forgotten; who failed for long
   expect(logged).toEqual(told.map((text) => `INFO  cluster: ${text}`));
 });
 
-test("a failure is a warning, as the suspicion before it is", async () => {
-  const clock = new VirtualClock();
-  const log = new EventLog(clock, 1);
-  const told = new MembershipEvents(log, clock);
-  const member = new MembershipTable("a" as NodeId, ["b" as NodeId]).member("b" as NodeId);
-  if (!member) throw new Error("there is a b");
-  for (const kind of ["suspect", "failed", "alive"] as const)
-    told.record({ kind, member, reason: "does not answer probes" });
-  expect(log.since(0, 10).map(({ level, type }) => `${level} ${type}`)).toEqual([
-    "warn member.suspect",
-    "warn member.failed",
-    "info member.alive",
-  ]);
-});
-
 test("many agents that change at once are summed up for each node; few are named; what only begins is not told yet", () => {
   const clock = new VirtualClock();
   const log = new EventLog(clock, 1);
